@@ -1,0 +1,58 @@
+"""micropie: the typed Python web framework.
+
+Subclass `App`; every public method is a URL; its signature says what a request must contain.
+"""
+
+from .app import App, Resource
+from .config import SESSION_TIMEOUT, Limits, SessionConfig
+from .discovery import route
+from .errors import BadRequest, HTTPError, Invalid, MissingDependency, Problem, ResponseError, SetupError, UploadError
+from .middleware import CloseDict, HttpMiddleware, ResponseDict, WebSocketMiddleware
+from .params import Body, Cookie, File, Form, Header, Path, Query, Session
+from .requests import Request, WebSocketRequest
+from .routing import Route
+from .sessions import InMemorySessionBackend, SessionBackend
+from .streaming import ServerSentEvent
+from .uploads import UploadFile
+from .websockets import ConnectionClosed, InvalidMessage, WebSocket
+
+__version__ = "1.0.0.dev0"
+
+__all__ = [
+    "SESSION_TIMEOUT",
+    "App",
+    "BadRequest",
+    "Body",
+    "CloseDict",
+    "ConnectionClosed",
+    "Cookie",
+    "File",
+    "Form",
+    "HTTPError",
+    "Header",
+    "HttpMiddleware",
+    "InMemorySessionBackend",
+    "Invalid",
+    "InvalidMessage",
+    "Limits",
+    "MissingDependency",
+    "Path",
+    "Problem",
+    "Query",
+    "Request",
+    "Resource",
+    "ResponseDict",
+    "ResponseError",
+    "Route",
+    "ServerSentEvent",
+    "Session",
+    "SessionBackend",
+    "SessionConfig",
+    "SetupError",
+    "UploadError",
+    "UploadFile",
+    "WebSocket",
+    "WebSocketMiddleware",
+    "WebSocketRequest",
+    "route",
+]

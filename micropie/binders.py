@@ -1,0 +1,278 @@
+"""`Parameter`s in, one compiled function out, that finds and converts every value and calls the handler with them.
+
+The function is straight-line Python: look here, else there, convert, else the default. At the first surprise it hands
+over to `explain`, which walks the same `Parameter`s slowly and says everything that is wrong. The body has arrived, as
+far as the signature asks for it, before either runs (`Wants`), so neither waits for anything.
+"""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+from .bodies import Media
+from .codegen import compile_function, indent
+from .converters import Converter, Shape
+from .errors import BadRequest, Source
+from .explaining import explain, given_value, names_of, refuse, takes_forms
+from .params import File
+from .requests import EMPTY, Request
+from .signatures import Kind, Parameter, Role, Signature
+from .types import UNSET
+from .validation import FAILURES
+
+Bind: TypeAlias = Callable[[Callable[..., Any], Request, Sequence[str]], Any]
+"""`bind(call, request, segments)`: calls `call` with the values and returns what it returns. Raises HTTPError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wants:
+    """What of a body has to have arrived before a handler can be called."""
+
+    names: tuple[tuple[str, int | None], ...]
+    """The fields and files asked for by name, each with the index of the path value that may stand for it."""
+    everything: bool
+    """Whether it takes all of the body to know: a list of values, a structured type, or nobody says what is read."""
+    streaming: bool
+    """Whether the handler reads the body itself."""
+
+    def arrived(self, request: Request, segments: Sequence[str]) -> bool:
+        """Whether a multipart body has brought all of it so far."""
+        if self.everything:
+            return False
+        here = (request.form_params, request.file_params, request.query_params)
+        return all(
+            any(name in found for found in here) or (index is not None and index < len(segments))
+            for name, index in self.names
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Binder:
+    """The compiled binder of one handler."""
+
+    bind: Bind
+    source: str
+    """The code of `bind`, for people."""
+    wants: Wants
+
+
+def make_binder(signature: Signature, qualname: str) -> Binder:
+    """The binder for `signature`. `qualname` names it in tracebacks: `<micropie bind module.qualname>`."""
+    writer = _Writer(signature)
+    lines = writer.lines()
+    bind = compile_function("bind", lines, writer.cells, f"<micropie bind {qualname}>")
+    return Binder(bind, "\n".join(lines) + "\n", _wants(signature))
+
+
+_FROM_BODY: Final = frozenset(("form", "file", "body"))
+
+
+def _wants(signature: Signature) -> Wants:
+    readers = [one for one in signature.parameters if not _FROM_BODY.isdisjoint(one.sources)]
+    everything = not readers or any(_takes_all(one) for one in readers)
+    names = tuple((one.alias, one.index) for one in readers)
+    return Wants(names, everything, any(one.role is Role.STREAM for one in readers))
+
+
+def _takes_all(parameter: Parameter) -> bool:
+    many = parameter.converter is not None and parameter.converter.shape is Shape.MANY
+    return parameter.whole or many or parameter.role is Role.FILES or parameter.kind is Kind.VAR_KEYWORD
+
+
+# Which local of the binder holds a source's names, and where that local comes from.
+_LOCALS: Final[Mapping[Source, tuple[str, str]]] = {
+    "query": ("query", "request.query_params"),
+    "form": ("form", "request.form_params"),
+    "file": ("files", "request.file_params"),
+    "body": ("data", "request.json_params"),
+}
+
+
+_ALWAYS: Final = "True"
+
+
+class _Writer:
+    """Writes the source of one binder and collects the values that it closes over."""
+
+    def __init__(self, signature: Signature) -> None:
+        self._parameters = signature.parameters
+        self._locals: dict[str, str] = {}
+        self.cells: dict[str, object] = {
+            "surprises": (*FAILURES, BadRequest),
+            "explain": lambda request, segments: explain(signature.parameters, request, segments),
+        }
+
+    def lines(self) -> list[str]:
+        """The whole function."""
+        body: list[str] = []
+        for number, parameter in enumerate(self._parameters):
+            body += self._parameter(f"v{number}", number, parameter)
+        body = [f"{name} = {value}" for name, value in self._locals.items()] + body
+        call = f"return call({', '.join(self._arguments())})"
+        if not body:
+            return ["def bind(call, request, segments):", *indent([call])]
+        guarded = ["try:", *indent(body), "except surprises:", *indent(["raise explain(request, segments) from None"])]
+        return ["def bind(call, request, segments):", *indent([*guarded, call])]
+
+    def _arguments(self) -> list[str]:
+        forms = {
+            Kind.POSITIONAL: "{value}",
+            Kind.KEYWORD: "{name}={value}",
+            Kind.VAR_POSITIONAL: "*{value}",
+            Kind.VAR_KEYWORD: "**{value}",
+        }
+        return [
+            forms[parameter.kind].format(name=parameter.name, value=given_value(parameter) or f"v{number}")
+            for number, parameter in enumerate(self._parameters)
+        ]
+
+    def _parameter(self, value: str, number: int, parameter: Parameter) -> list[str]:
+        if given_value(parameter):
+            return []
+        if parameter.kind is Kind.VAR_POSITIONAL:
+            return [f"{value} = {self._rest_of_path(number, parameter)}"]
+        if parameter.kind is Kind.VAR_KEYWORD:
+            return [f"{value} = {self._rest_of_names(number, parameter)}"]
+        branches = self._branches(number, parameter)
+        if branches[0][0] == _ALWAYS:
+            return [f"{value} = {branches[0][1]}"]
+        lines: list[str] = []
+        for position, (condition, expression) in enumerate(branches):
+            lines += [f"{'elif' if position else 'if'} {condition}:", *indent([f"{value} = {expression}"])]
+        otherwise = [f"{value} = {self._default(number, parameter)}"]
+        if parameter.default is UNSET:
+            otherwise = ["raise explain(request, segments)"]
+        return [*lines, "else:", *indent(otherwise)]
+
+    def _default(self, number: int, parameter: Parameter) -> str:
+        name = self._cell(f"d{number}", parameter.default)
+        if _is_immutable(parameter.default):
+            return name
+        return f"{self._cell('copy', copy.copy)}({name})"
+
+    def _branches(self, number: int, parameter: Parameter) -> Sequence[tuple[str, str]]:
+        """Conditions and values, in the order in which they are tried."""
+        if parameter.whole:
+            return self._whole(number, parameter)
+        return [self._branch(source, number, parameter) for source in parameter.sources]
+
+    def _branch(self, source: Source, number: int, parameter: Parameter) -> tuple[str, str]:
+        alias = repr(parameter.alias)
+        if source == "path":
+            self._local("count", "len(segments)")
+            return f"count > {parameter.index}", self._text(number, parameter, f"segments[{parameter.index}]")
+        if source == "session":
+            unset = self._cell("UNSET", UNSET)
+            condition = f"(got := request.session_params.get({alias}, {unset})) is not {unset}"
+            return condition, self._reader(f"s{number}", parameter.converter, "from_value", "got")
+        if source == "header":
+            return f"got := request.header_lines({alias.lower()})", self._texts(number, parameter)
+        if source == "cookie":
+            return f"got := request.cookie_params.get({alias})", self._texts(number, parameter)
+        condition = f"(got := {self._local(*_LOCALS[source])}.get({alias})) is not None"
+        if source == "body":
+            return condition, self._reader(f"j{number}", parameter.converter, "from_json", "got")
+        return condition, self._file(number, parameter) if source == "file" else self._texts(number, parameter)
+
+    def _whole(self, number: int, parameter: Parameter) -> Sequence[tuple[str, str]]:
+        optional = parameter.default is not UNSET
+        if parameter.role is Role.RAW:
+            return [("request.has_body" if optional else _ALWAYS, "request.body")]
+        if parameter.role is Role.STREAM:
+            return [(_ALWAYS, "request.stream()")]
+        source = parameter.sources[0]
+        if source in ("form", "body"):
+            return self._whole_body(number, parameter)
+        if source == "session":
+            found = "dict(request.session_params)"
+        else:
+            found = f"{self._cell(f'n{number}', names_of(source, parameter))}(request)"
+        condition, given = (f"got := {found}", "got") if optional else (_ALWAYS, found)
+        if source == "session":
+            return [(condition, self._reader(f"s{number}", parameter.converter, "from_value", given))]
+        return [(condition, self._form(number, parameter, given, self._cell("empty", EMPTY)))]
+
+    def _whole_body(self, number: int, parameter: Parameter) -> Sequence[tuple[str, str]]:
+        media = self._local("media", "request.media")
+        branches = []
+        if parameter.sources[0] == "body":
+            is_json = f"{media} is {self._cell('JSON', Media.JSON)}"
+            branches.append((is_json, self._reader(f"j{number}", parameter.converter, "from_json", "request.body")))
+        if takes_forms(parameter):
+            forms = self._cell("FORMS", (Media.FORM, Media.MULTIPART))
+            is_form = f"{media} in {forms}"
+            branches.append((is_form, self._form(number, parameter, "request.form_params", "request.file_params")))
+        if parameter.default is not UNSET:
+            wrong = f"{media} is not {self._cell('NONE', Media.NONE)}"
+            branches.append((wrong, f"{self._cell(f'w{number}', partial(refuse, parameter))}()"))
+        return branches
+
+    def _form(self, number: int, parameter: Parameter, fields: str, files: str) -> str:
+        reads = parameter.converter
+        cell = self._cell(f"f{number}", reads.form.read if reads is not None and reads.form is not None else None)
+        return f"{cell}({fields}, {files})"
+
+    def _text(self, number: int, parameter: Parameter, text: str) -> str:
+        return self._reader(f"t{number}", parameter.converter, "from_text", text)
+
+    def _texts(self, number: int, parameter: Parameter) -> str:
+        if parameter.converter is not None and parameter.converter.shape is Shape.MANY:
+            return self._reader(f"m{number}", parameter.converter, "from_texts", "got")
+        return self._text(number, parameter, "got[0]")
+
+    def _file(self, number: int, parameter: Parameter) -> str:
+        if parameter.role is Role.VALUE:
+            return "got[0].mapping()"
+        given = "list(got)" if parameter.role is Role.FILES else "got[0]"
+        marker = parameter.marker
+        if isinstance(marker, File) and (marker.max_size is not None or marker.content_types):
+            return f"{self._cell(f'r{number}', _restrict(marker))}({given})"
+        return given
+
+    def _rest_of_path(self, number: int, parameter: Parameter) -> str:
+        rest = f"segments[{parameter.index}:]"
+        text = self._text(number, parameter, "text")
+        return rest if text == "text" else f"[{text} for text in {rest}]"
+
+    def _rest_of_names(self, number: int, parameter: Parameter) -> str:
+        # The first source that has a name wins, so the later ones are laid down first.
+        sources = [self._local(*_LOCALS[source]) for source in reversed(parameter.sources)]
+        taken = self._cell("taken", _taken(self._parameters))
+        value = self._texts(number, parameter)
+        pairs = " ".join((f"for found in ({', '.join(sources)},)", "for name, got in found.items()"))
+        return f"{{name: {value} {pairs} if name not in {taken}}}"
+
+    def _reader(self, cell: str, reads: Converter | None, name: str, given: str) -> str:
+        read = getattr(reads, name)
+        return given if read is None else f"{self._cell(cell, read)}({given})"
+
+    def _cell(self, name: str, value: object) -> str:
+        self.cells[name] = value
+        return name
+
+    def _local(self, name: str, value: str) -> str:
+        self._locals[name] = value
+        return name
+
+
+def _is_immutable(value: object) -> bool:
+    if isinstance(value, tuple | frozenset):
+        return all(_is_immutable(item) for item in value)
+    return value is None or isinstance(value, str | bytes | int | float | complex) or type(value).__hash__ is not None
+
+
+def _taken(parameters: Sequence[Parameter]) -> frozenset[str]:
+    """The names that `**kwargs` must not have: those of the other parameters, and of the method's own `self`."""
+    named = [one for one in parameters if one.kind in (Kind.POSITIONAL, Kind.KEYWORD)]
+    return frozenset([one.name for one in named] + [one.alias for one in named] + ["self", "cls"])
+
+
+def _restrict(marker: File) -> Callable[[Any], Any]:
+    def restrict(given: Any) -> Any:
+        for file in given if isinstance(given, list) else [given]:
+            file.restrict(max_size=marker.max_size, content_types=marker.content_types)
+        return given
+
+    return restrict

@@ -1,0 +1,142 @@
+"""What a body is and how its bytes become names and values: media types, urlencoded text, JSON's top-level keys.
+
+Reading bytes under limits is `receiving.py`'s, multipart is `uploads.py`'s; which handler wants what is nobody's here.
+"""
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import Any, Final
+from urllib.parse import unquote, unquote_plus
+
+import msgspec
+
+from .errors import BadRequest, HTTPError, Invalid, Source
+from .receiving import BodyStream
+
+
+class Media(Enum):
+    """What kind of body came."""
+
+    NONE = auto()
+    JSON = auto()
+    FORM = auto()
+    MULTIPART = auto()
+    OTHER = auto()
+
+
+_MEDIA: Final[Mapping[str, Media]] = {
+    "application/json": Media.JSON,
+    "application/x-www-form-urlencoded": Media.FORM,
+    "multipart/form-data": Media.MULTIPART,
+}
+
+
+def media_of(content_type: str) -> Media:
+    """The kind of body that a Content-Type announces: JSON is `application/json` or a `+json` suffix (RFC 6839 §3.1)."""
+    essence = content_type.partition(";")[0].strip().lower()
+    known = _MEDIA.get(essence)
+    if known is not None:
+        return known
+    return Media.JSON if essence.endswith("+json") and essence.startswith("application/") else Media.OTHER
+
+
+async def read_whole(stream: BodyStream) -> bytes:
+    """The body in one piece. Raises what `BodyStream.read` raises."""
+    first = await stream.read()
+    if stream.ended:
+        return first
+    pieces = [first]
+    while piece := await stream.read():
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def parse_urlencoded(data: bytes, source: Source, limit: int) -> dict[str, list[str]]:
+    """Names and their values, in order, of `application/x-www-form-urlencoded` data (WHATWG URL §5.1), strictly UTF-8.
+
+    Raises HTTPError 400 for more than `limit` names, and for bytes that are no UTF-8 or hold NUL.
+    """
+    if data.count(b"&") >= limit:
+        raise HTTPError(400, f"More than {limit} names in the {source}")
+    try:
+        text = data.decode("utf-8")
+        if "%00" in text or "\0" in text:
+            raise ValueError("NUL")
+        return _pairs(text)
+    except ValueError:
+        raise BadRequest([Invalid(f"The {source} is not valid UTF-8 text")]) from None
+
+
+def _pairs(text: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    encoded = "%" in text or "+" in text
+    for pair in text.split("&"):
+        if not pair:
+            continue
+        name, _, value = pair.partition("=")
+        if encoded:
+            if "%" in name or "+" in name:
+                name = unquote_plus(name, errors="strict")
+            if "%" in value or "+" in value:
+                value = unquote_plus(value, errors="strict")
+        if name in found:
+            found[name].append(value)
+        else:
+            found[name] = [value]
+    return found
+
+
+def decode_segment(segment: bytes) -> str:
+    """A path segment, percent-decoded. Raises HTTPError 400 for what is no UTF-8 or holds NUL."""
+    try:
+        text = unquote(segment.decode("utf-8"), errors="strict")
+    except ValueError:
+        raise HTTPError(400, "The path is not valid UTF-8 text") from None
+    if "\0" in text:
+        raise HTTPError(400, "The path holds a NUL")
+    return text
+
+
+_decode_keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_any = msgspec.json.Decoder().decode
+
+
+def bad_json() -> BadRequest:
+    """The answer to a body that is no JSON."""
+    return BadRequest([Invalid("Bad JSON", pointer="")])
+
+
+def json_keys(body: bytes) -> dict[str, msgspec.Raw]:
+    """The top-level keys of a JSON object, each value still as it was sent; none for another kind of JSON value.
+
+    The last of repeated keys wins. Raises BadRequest for malformed JSON.
+    """
+    try:
+        return _decode_keys(body)
+    except msgspec.ValidationError:
+        decode_json(body)
+        return {}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise bad_json() from None
+
+
+def decode_json(body: bytes) -> Any:
+    """The JSON value in `body`. Raises BadRequest for malformed JSON, invalid UTF-8 and nesting past msgspec's bound."""
+    try:
+        return _decode_any(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise bad_json() from None
+
+
+def parse_cookies(header: str) -> list[tuple[str, str]]:
+    """The pairs of a Cookie header (RFC 6265 §4.2), in order; nameless ones are dropped, one pair of quotes is taken off."""
+    pairs = []
+    for item in header.split(";"):
+        name, equals, value = item.strip().partition("=")
+        name, value = name.strip(), value.strip()
+        if not equals or not name:
+            continue
+        if len(value) >= 2 and value[0] == value[-1] == '"':
+            value = value[1:-1]
+        pairs.append((name, value))
+    return pairs

@@ -1,0 +1,63 @@
+"""Every limit and every session setting, each in one place with its unit and its default.
+
+Both groups are frozen: an `App` takes one of each and hands it to the rooms that need it.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+GIB: Final = 1024 * MIB
+
+SESSION_TIMEOUT: Final = 8 * 3600
+"""How long a saved session lives, in seconds: a working day."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one client may ask of the server. Sizes are bytes, times are seconds, the rest are counts.
+
+    A request over a size limit is answered 413, over a time limit 408, over a count 400 or 413.
+    """
+
+    body: int = 10 * MIB
+    """Bytes of a JSON, urlencoded or raw body: these are held in memory whole."""
+    multipart: int = GIB
+    """Bytes of a multipart body, all parts and headers together: these are not held in memory."""
+    field: int = MIB
+    """Bytes of one text field of a multipart body."""
+    fields: int = 1000
+    """Names in a query string, names in a form, parts in a multipart body (each counted alone)."""
+    query: int = 64 * KIB
+    """Bytes of the query string."""
+    part_memory: int = 2 * MIB
+    """Bytes of an uploaded file kept in memory; past that it moves to a temporary file."""
+    read_timeout: float = 30.0
+    """Seconds between two pieces of a body."""
+    body_timeout: float = 120.0
+    """Seconds for a whole JSON, urlencoded or raw body."""
+    multipart_timeout: float = 3600.0
+    """Seconds for a whole multipart body, counted only while waiting for the client."""
+    websocket_message: int = MIB
+    """Bytes of one WebSocket message; a larger one closes 1009."""
+    threads: int = 40
+    """Worker threads for sync handlers and sync generators, per App."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionConfig:
+    """How the session cookie looks and how long a session lives."""
+
+    cookie: str = "session_id"
+    """The cookie's name."""
+    timeout: int = SESSION_TIMEOUT
+    """Seconds a session lives after it was last saved."""
+    path: str = "/"
+    """The cookie's Path."""
+    domain: str | None = None
+    """The cookie's Domain; None keeps it to the host that set it."""
+    same_site: Literal["Lax", "Strict", "None"] = "Lax"
+    """The cookie's SameSite."""
+    secure: bool | None = None
+    """The cookie's Secure; None sets it except on plain http to a loopback host."""

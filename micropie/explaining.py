@@ -1,0 +1,198 @@
+"""Everything that is wrong with a request that could not be bound: the slow, ordinary, readable side of binding.
+
+It looks where the compiled binder looked, by the same `Parameter`s, and never stops at the first error. It runs only
+for requests that will be refused.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final, NoReturn
+
+from .bodies import Media
+from .converters import Shape
+from .errors import BadRequest, HTTPError, Invalid, Source
+from .params import Body
+from .requests import EMPTY, Request
+from .signatures import Kind, Parameter, Role
+from .types import UNSET
+from .validation import FAILURES
+
+
+def given_value(parameter: Parameter) -> str | None:
+    """What the framework itself gives, as an expression."""
+    return {Role.REQUEST: "request", Role.WEBSOCKET: "request.websocket"}.get(parameter.role)
+
+
+def takes_forms(parameter: Parameter) -> bool:
+    has_form = parameter.converter is not None and parameter.converter.form is not None
+    return has_form and not isinstance(parameter.marker, Body)
+
+
+def names_of(source: Source, parameter: Parameter) -> Callable[[Request], Mapping[str, Sequence[str]]]:
+    """The names and texts of a source from which a structured parameter is built: those that its type knows."""
+    infos: Any = parameter.converter.infos if parameter.converter is not None else ()
+    fields = getattr(infos[0], "fields", None)
+    wire = {field.encode_name: field.encode_name for field in fields} if fields is not None else None
+    if source == "header":
+        if wire is None:
+            return lambda request: {name: request.header_lines(name) for name in request.headers}
+        wire = {name: name.replace("_", "-").lower() for name in wire}
+        return lambda request: {name: found for name, line in wire.items() if (found := request.header_lines(line))}
+    if source == "cookie":
+        return lambda request: _known(request.cookie_params, wire)
+    return lambda request: _known(request.query_params, wire)
+
+
+def _known(found: Mapping[str, list[str]], names: Mapping[str, str] | None) -> Mapping[str, list[str]]:
+    return found if names is None else {name: found[name] for name in names if name in found}
+
+
+def refuse(parameter: Parameter) -> NoReturn:
+    """Raises the answer to a body of a kind that `parameter` cannot be read from: 415 (RFC 9110 §15.5.16)."""
+    accepted = ["application/json"] if "body" in parameter.sources else []
+    if takes_forms(parameter):
+        accepted += ["application/x-www-form-urlencoded", "multipart/form-data"]
+    raise HTTPError(415, "The request body must be " + " or ".join(accepted))
+
+
+def explain(parameters: Sequence[Parameter], request: Request, segments: Sequence[str]) -> HTTPError:
+    """Everything that is wrong with a request that could not be bound. Raises HTTPError 415 for a wrong media type."""
+    errors: dict[Invalid, None] = {}
+    for parameter in parameters:
+        try:
+            found = _explain(parameter, request, segments)
+        except BadRequest as bad:  # the whole source is unreadable
+            found = bad.errors
+        errors.update(dict.fromkeys(found))
+    return BadRequest(list(errors) or [Invalid("The request does not fit")])
+
+
+def _explain(parameter: Parameter, request: Request, segments: Sequence[str]) -> Sequence[Invalid]:
+    if given_value(parameter) or parameter.role in (Role.RAW, Role.STREAM):
+        return ()
+    if parameter.kind is Kind.VAR_POSITIONAL:
+        rest = segments[parameter.index :]
+        return [error for text in rest for error in _text_errors(parameter, "path", [text], parameter.name)]
+    if parameter.kind is Kind.VAR_KEYWORD:
+        return _rest_errors(parameter, request)
+    if parameter.whole:
+        return _explain_whole(parameter, request)
+    for source in parameter.sources:
+        try:
+            found = _LOOK[source](parameter, request, segments)
+        except ValueError:
+            return [Invalid("Expected UTF-8 text", source, parameter.alias)]
+        if found is not UNSET:
+            return _ERRORS.get(source, _text_errors)(parameter, source, found, parameter.alias)
+    return [_missing(parameter, request)] if parameter.required else ()
+
+
+_LOOK: Final[Mapping[Source, Callable[[Parameter, Request, Sequence[str]], Any]]] = {
+    "path": lambda p, _, segments: [segments[p.index]] if p.index is not None and p.index < len(segments) else UNSET,
+    "query": lambda p, request, _: request.query_params.get(p.alias, UNSET),
+    "form": lambda p, request, _: request.form_params.get(p.alias, UNSET),
+    "body": lambda p, request, _: request.json_params.get(p.alias, UNSET),
+    "file": lambda p, request, _: request.file_params.get(p.alias, UNSET),
+    "header": lambda p, request, _: request.header_lines(p.alias.lower()) or UNSET,
+    "cookie": lambda p, request, _: request.cookie_params.get(p.alias, UNSET),
+    "session": lambda p, request, _: request.session_params.get(p.alias, UNSET),
+}
+
+
+def _text_errors(parameter: Parameter, source: Source, found: Any, name: str) -> Sequence[Invalid]:
+    reads = parameter.converter
+    if reads is None:
+        return ()
+    try:
+        if reads.shape is Shape.MANY and reads.from_texts is not None:
+            reads.from_texts(found)
+        elif reads.from_text is not None:
+            reads.from_text(found[0])
+    except FAILURES:
+        return [Invalid(f"Expected {reads.expected_text}", source, name)]
+    return ()
+
+
+def _json_errors(parameter: Parameter, _: Source, found: Any, name: str) -> Sequence[Invalid]:
+    if parameter.converter is None:
+        return ()
+    try:
+        parameter.converter.from_json(found)
+    except FAILURES:
+        return parameter.converter.json_errors(found, f"/{name.replace('~', '~0').replace('/', '~1')}")
+    return ()
+
+
+def _session_errors(parameter: Parameter, source: Source, found: Any, name: str) -> Sequence[Invalid]:
+    if parameter.converter is None:
+        return ()
+    try:
+        parameter.converter.from_value(found)
+    except FAILURES:
+        return [Invalid(f"Expected {parameter.converter.expected}: what the session holds does not fit", source, name)]
+    return ()
+
+
+_ERRORS: Final[Mapping[Source, Callable[[Parameter, Source, Any, str], Sequence[Invalid]]]] = {
+    "body": _json_errors,
+    "file": lambda *_: (),
+    "session": _session_errors,
+}
+
+
+def _rest_errors(parameter: Parameter, request: Request) -> Sequence[Invalid]:
+    errors: list[Invalid] = []
+    for source in parameter.sources:
+        found = request.query_params if source == "query" else request.form_params
+        for name, texts in found.items():
+            errors += _text_errors(parameter, source, texts, name)
+    return errors
+
+
+def _explain_whole(parameter: Parameter, request: Request) -> Sequence[Invalid]:
+    source, reads = parameter.sources[0], parameter.converter
+    if reads is None:
+        return ()
+    if source == "session":
+        found = dict(request.session_params)
+        if not found and not parameter.required:
+            return ()
+        return _session_errors(parameter, source, found, parameter.alias)
+    if source in ("query", "header", "cookie"):
+        try:
+            names = names_of(source, parameter)(request)
+        except ValueError:
+            return [Invalid("Expected UTF-8 text", source, parameter.alias)]
+        return () if not names and not parameter.required else _form_errors(parameter, source, names, EMPTY)
+    if request.media is Media.JSON and source == "body":
+        try:
+            reads.from_json(request.body)
+        except FAILURES:
+            _ = request.get_json  # malformed JSON is told as such
+            return reads.json_errors(request.body, "")
+        return ()
+    if request.media in (Media.FORM, Media.MULTIPART) and takes_forms(parameter):
+        return _form_errors(parameter, "form", request.form_params, request.file_params)
+    if request.media is Media.NONE:
+        return [Invalid("Missing request body", pointer="")] if parameter.required else ()
+    refuse(parameter)
+
+
+def _form_errors(
+    parameter: Parameter, source: Source, names: Mapping[str, Sequence[str]], files: Mapping[str, Sequence[object]]
+) -> Sequence[Invalid]:
+    if parameter.converter is None or parameter.converter.form is None:
+        return ()
+    found = parameter.converter.form.explain(names, files)
+    return [replace(error, source=source, parameter=error.parameter or parameter.alias) for error in found]
+
+
+def _missing(parameter: Parameter, request: Request) -> Invalid:
+    """Where the value of a parameter that came from nowhere should have been."""
+    detail = f"Missing required parameter '{parameter.alias}'"
+    if len(parameter.sources) > 1 or parameter.sources == ("body",):
+        if request.media is Media.JSON or parameter.sources == ("body",):
+            return Invalid(detail, pointer=f"/{parameter.alias}")
+        is_form = request.media in (Media.FORM, Media.MULTIPART)
+        return Invalid(detail, "form" if is_form else "query", parameter.alias)
+    return Invalid(detail, parameter.sources[0], parameter.alias)

@@ -1,0 +1,78 @@
+"""Response headers: the text that handlers and middleware write, as the bytes that go over the wire.
+
+It owns what may be a header at all, so that nothing a user typed can end one header and begin another. It knows nothing
+of what any header means, except for the few that describe the content and are therefore ours to decide.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
+
+from .errors import ResponseError
+from .types import RawHeaders
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
+# RFC 9110 §5.5: no CR, LF, NUL or other control character, and nothing that one byte cannot hold.
+_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+TRANSFER: Final = frozenset({b"transfer-encoding"})
+"""The server's alone to decide (RFC 9112 §6.1)."""
+FRAMING: Final = TRANSFER | {b"content-length"}
+"""How long the content is: decided by what is sent, where that is known, not by what a handler wrote."""
+CONTENT: Final = FRAMING | {b"content-type"}
+"""What describes content, and is out of place where there is none."""
+
+
+@lru_cache(maxsize=512)
+def _raw_name(name: str) -> bytes:
+    if not _TOKEN.fullmatch(name):
+        raise ResponseError(f"{name!r} is not a header name: use letters, digits and hyphens, as in 'X-Request-Id'")
+    return name.lower().encode("ascii")
+
+
+def raw_headers(headers: Iterable[object]) -> RawHeaders:
+    """`headers` as ASGI wants them: a new list, names in lower case, repeated headers (`Set-Cookie`) kept apart.
+
+    Raises ResponseError for a name that is no token, and for a value that is not text, is not latin-1 or has a
+    control character in it (RFC 9110 §5.5). The message names the header and never shows the value.
+    """
+    raw: RawHeaders = []
+    for item in headers:
+        match item:
+            case (str(name), str(value)):
+                pass
+            case (name, value):
+                raise ResponseError(f"Header {name!r} is {type(value).__name__}, not text: use str(value)")
+            case _:
+                raise ResponseError(f"Headers are (name, value) pairs of text, not {type(item).__name__}")
+        if not _FIELD_VALUE.fullmatch(value):
+            raise ResponseError(f"Header {name!r} has a control character or text outside latin-1 in its value")
+        # Blanks around a value are not part of it (RFC 9110 §5.5), and some servers refuse them.
+        raw.append((_raw_name(name), value.strip(" \t").encode("latin-1")))
+    return raw
+
+
+def without(headers: RawHeaders, names: frozenset[bytes]) -> RawHeaders:
+    """`headers` less those called one of `names`."""
+    return [header for header in headers if header[0] not in names]
+
+
+def completed(headers: RawHeaders, defaults: RawHeaders) -> RawHeaders:
+    """`headers`, preceded by those of `defaults` that they do not name."""
+    named = {name for name, _ in headers}
+    return [header for header in defaults if header[0] not in named] + headers
+
+
+def framed(headers: RawHeaders, content_type: bytes | None, length: int) -> RawHeaders:
+    """`headers` for content of `length` bytes, which is of `content_type` if they do not say otherwise."""
+    raw: RawHeaders = [(b"content-length", b"%d" % length)]
+    for header in headers:
+        name = header[0]
+        if name not in FRAMING:
+            raw.append(header)
+            if name == b"content-type":
+                content_type = None
+    if content_type is not None:
+        raw.append((b"content-type", content_type))
+    return raw

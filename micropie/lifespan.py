@@ -1,0 +1,80 @@
+"""The lifespan protocol (ASGI lifespan 2.0), from both sides: served to a server, and driven for a mounted app.
+
+What has to start and stop is given as context managers; their order and the server's messages are kept here.
+"""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from .types import ASGIApp, Message, Receive, Scope, Send
+
+logger = logging.getLogger("micropie")
+
+
+async def serve_lifespan(
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    parts: Sequence[AbstractAsyncContextManager[Mapping[str, Any] | None]],
+) -> None:
+    """Enter `parts` at startup and leave them, in reverse, at shutdown.
+
+    What a part yields is put into the server's state, which requests see. A part that cannot start stops the server
+    with the reason, after those that had started were left again.
+    """
+    await receive()  # lifespan.startup
+    stage = "startup"
+    try:
+        async with AsyncExitStack() as stack:
+            for part in parts:
+                state = await stack.enter_async_context(part)
+                if state:
+                    scope.setdefault("state", {}).update(state)
+            await send({"type": "lifespan.startup.complete"})
+            await receive()  # lifespan.shutdown
+            stage = "shutdown"
+    except Exception as error:
+        logger.exception("The app failed at %s", stage)
+        reason = "".join(traceback.format_exception_only(error)).strip()
+        await send({"type": f"lifespan.{stage}.failed", "message": reason})
+        return
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+@asynccontextmanager
+async def lifespan_of(app: ASGIApp, state: dict[str, Any]) -> AsyncIterator[None]:
+    """Run the lifespan of another ASGI application around the block. One that has none is left in peace.
+
+    Raises RuntimeError with the application's own words when it cannot start or stop.
+    """
+    inbox: asyncio.Queue[Message] = asyncio.Queue()
+    outbox: asyncio.Queue[Message] = asyncio.Queue()
+    scope: Scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}
+
+    async def run() -> None:
+        try:
+            await app(scope, inbox.get, outbox.put)
+        except Exception:
+            logger.debug("A mounted app has no lifespan", exc_info=True)
+        finally:
+            outbox.put_nowait({"type": "ended"})
+
+    task = asyncio.create_task(run(), name="lifespan of a mounted app")
+    try:
+        inbox.put_nowait({"type": "lifespan.startup"})
+        _check(await outbox.get(), "lifespan.startup.failed")
+        yield
+        inbox.put_nowait({"type": "lifespan.shutdown"})
+        _check(await outbox.get(), "lifespan.shutdown.failed")
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def _check(message: Message, failure: str) -> None:
+    if message["type"] == failure:
+        raise RuntimeError(f"A mounted app said {failure}: {message.get('message', '')}")

@@ -1,0 +1,91 @@
+"""How a list of middleware wraps around what answers: in order on the way in, in reverse on the way out.
+
+The answer is always in normal form, `(status, body, headers)`. What an exception becomes is the caller's business.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from ..errors import ClientDisconnected
+from ..requests import Request, WebSocketRequest
+from .base import HttpMiddleware, WebSocketMiddleware
+
+Reply: TypeAlias = tuple[int, Any, list[tuple[str, str]]]
+"""Status, body, and headers: a list that belongs to this reply alone."""
+
+
+def _changed(reply: Reply, changes: Mapping[str, Any] | None) -> Reply:
+    """`reply` with what a hook returned in its place."""
+    if changes is None:
+        return reply
+    status, body, headers = reply
+    given = changes.get("headers", headers)
+    pairs = list(given.items()) if isinstance(given, Mapping) else list(given or ())
+    return changes.get("status_code", status), changes.get("body", body), pairs
+
+
+async def through_http(
+    middlewares: Sequence[HttpMiddleware],
+    request: Request,
+    inner: Callable[[], Awaitable[Reply]],
+    failed: Callable[[Exception], Awaitable[Reply]],
+) -> tuple[Reply, Sequence[HttpMiddleware]]:
+    """The reply of `inner`, or of the first middleware that answers by itself; and whose `after_request` is due.
+
+    Those outside the one that answered, in the order in which they want to see the reply.
+    """
+    passed: list[HttpMiddleware] = []
+    try:
+        for middleware in tuple(middlewares):
+            short = await middleware.before_request(request)
+            if short is not None:
+                reply = _changed((200, "", []), short)
+                break
+            passed.append(middleware)
+        else:
+            reply = await inner()
+    except ClientDisconnected:
+        raise
+    except Exception as error:
+        reply = await failed(error)
+    return reply, passed[::-1]
+
+
+async def after_http(
+    due: Sequence[HttpMiddleware],
+    request: Request,
+    reply: Reply,
+    failed: Callable[[Exception], Awaitable[Reply]],
+) -> Reply:
+    """`reply` as the middleware that is due leaves it. One that fails turns it into what `failed` says."""
+    for middleware in due:
+        try:
+            status, body, headers = reply
+            reply = _changed(reply, await middleware.after_request(request, status, body, headers))
+        except Exception as error:
+            reply = await failed(error)
+    return reply
+
+
+async def through_websocket(
+    middlewares: Sequence[WebSocketMiddleware],
+    request: WebSocketRequest,
+    inner: Callable[[], Awaitable[None]],
+    refuse: Callable[[int, str], Awaitable[None]],
+) -> None:
+    """Run `inner` unless a middleware refuses; then `refuse` with its code and reason.
+
+    Every middleware that let the connection pass hears of its end, however it ended.
+    """
+    passed: list[WebSocketMiddleware] = []
+    try:
+        for middleware in tuple(middlewares):
+            refused = await middleware.before_websocket(request)
+            if refused is not None:
+                await refuse(refused.get("code", 1008), refused.get("reason", ""))
+                return
+            passed.append(middleware)
+        await inner()
+    finally:
+        for middleware in reversed(passed):
+            await middleware.after_websocket(request)

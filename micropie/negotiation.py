@@ -1,0 +1,62 @@
+"""Errors as responses, and in which of their two forms: the documented plain text, or RFC 9457 problem details.
+
+It reads `Content-Type` and `Accept`; it does not know what went wrong or how anything is sent.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final, TypeAlias
+
+from .errors import HTTPError, plain_text, problem_json
+
+_QVALUE = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")  # RFC 9110 §12.4.2
+
+# How much something is wanted, and by what: its own name (2), its family's (1), or `*/*` (0).
+_Wish: TypeAlias = tuple[float, int]
+_UNWANTED: Final[_Wish] = (0.0, 0)
+
+
+def error_response(error: HTTPError, *, as_problem: bool) -> tuple[int, bytes, list[tuple[str, str]]]:
+    """`error` as (status, payload, headers), the error's own headers among them."""
+    payload = problem_json(error) if as_problem else plain_text(error).encode(errors="replace")
+    kind = "application/problem+json" if as_problem else "text/plain; charset=utf-8"
+    own = [(name, value) for name, value in error.headers if name.lower() != "content-type"]
+    return error.status, payload, [("Content-Type", kind), *own]
+
+
+def prefers_problem(content_type: str, accept: str) -> bool:
+    """Whether a caller with these `Content-Type` and `Accept` fields is answered in problem details.
+
+    It is when it sent JSON, and when it wants JSON of any kind more than text (RFC 9110 §12.5.1). Of two wanted alike
+    the one that is named wins over the one that a wildcard covers; then the documented plain text does.
+    """
+    if _is_json(content_type.partition(";")[0].strip().lower()):
+        return True
+    ranges = list(_media_ranges(accept))
+    return _wish(ranges, _is_json, "application/*") > _wish(ranges, _is_text, "text/*")
+
+
+def _is_json(kind: str) -> bool:
+    return kind == "application/json" or ("/" in kind and kind.endswith("+json"))
+
+
+def _is_text(kind: str) -> bool:
+    return kind in ("text/plain", "text/html")
+
+
+def _media_ranges(accept: str) -> Iterator[tuple[str, float]]:
+    """The media ranges of an `Accept` field, each with its quality; one whose quality is malformed is left out."""
+    for item in accept.split(","):
+        kind, *parameters = (part.strip().lower() for part in item.split(";"))
+        quality = next((value for value in parameters if value.startswith("q=")), "q=1").removeprefix("q=")
+        if _QVALUE.fullmatch(quality):
+            yield kind, float(quality)
+
+
+def _wish(ranges: list[tuple[str, float]], is_meant: Callable[[str], bool], family: str) -> _Wish:
+    """How much a kind of content is wanted: the most specific range that covers it decides."""
+    for rank, covers in ((2, is_meant), (1, family.__eq__), (0, "*/*".__eq__)):
+        qualities = [quality for kind, quality in ranges if covers(kind)]
+        if qualities:
+            return (max(qualities), rank) if max(qualities) else _UNWANTED
+    return _UNWANTED

@@ -1,0 +1,374 @@
+"""One request, as handlers and middleware see it: lazy views of an ASGI scope and of what arrived with it.
+
+A view costs nothing until somebody looks. Asynchronous work (a body that has to arrive, a session that has to be
+loaded) is done by the app before the handler runs, so that every documented attribute is a plain, synchronous one.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextvars import ContextVar
+from types import MappingProxyType
+from typing import Any, Final, TypeVar, overload
+
+import msgspec
+
+from .bodies import Media, bad_json, decode_json, json_keys, media_of, parse_cookies, parse_urlencoded, read_whole
+from .config import Limits
+from .errors import BadRequest, HTTPError, Invalid
+from .receiving import BodyStream
+from .sessions import SessionState
+from .types import Receive, Scope
+from .uploads import MultipartBody, UploadFile, boundary_of
+
+T = TypeVar("T")
+
+DEFAULT_LIMITS: Final = Limits()
+EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
+
+current: Final[ContextVar["Request"]] = ContextVar("micropie.request")
+"""The request that is being answered, in the task (and the worker threads) that answer it."""
+
+
+def current_request() -> "Request":
+    """The request that is being answered. Raises RuntimeError outside of one."""
+    try:
+        return current.get()
+    except LookupError:
+        raise RuntimeError("There is no request here: `request` is for code that runs while one is answered") from None
+
+
+_BODY_METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
+
+
+class Headers(dict[str, str]):
+    """Header fields by name, in any case; the values of a repeated one are joined by `", "` (RFC 9110 §5.3)."""
+
+    def __getitem__(self, name: str) -> str:
+        return super().__getitem__(name.lower())
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and super().__contains__(name.lower())
+
+    @overload
+    def get(self, name: str, default: None = None, /) -> str | None: ...
+    @overload
+    def get(self, name: str, default: str, /) -> str: ...
+    @overload
+    def get(self, name: str, default: T, /) -> str | T: ...
+    def get(self, name: str, default: object = None, /) -> object:
+        """The value of `name`, or `default`."""
+        return super().get(name.lower(), default)
+
+
+async def _no_receive() -> dict[str, Any]:
+    return {"type": "http.disconnect"}
+
+
+class Request:
+    """An HTTP request.
+
+    `scope` is the ASGI scope, `method` the method in capitals, `path_params` the path values that the route takes.
+    A middleware may set any attribute of its own.
+    """
+
+    # Plain class attributes, so that making a Request sets only what differs from "nothing was looked at yet".
+    path_params: Sequence[str] = ()
+    content_type: str = ""
+    has_body: bool = False
+    """Whether a body was announced, or may come (RFC 9112 §6.3)."""
+    body: bytes = b""
+    """The body as it came, unless it is multipart."""
+    media: Media = Media.NONE
+    """What kind of body arrived; NONE for an empty one."""
+
+    multipart: MultipartBody | None = None
+    _route_handler: str | None = None
+    _cookie_header: bytes = b""
+    _length: int | None = None
+    _query: dict[str, list[str]] | None = None
+    _form: Mapping[str, list[str]] | None = None
+    _keys: Mapping[str, msgspec.Raw] | None = None
+    _cookies: dict[str, list[str]] | None = None
+    _headers: Headers | None = None
+    _json: Any = None
+    _stream: BodyStream | None = None
+    _opened: bool = False
+    _session: SessionState | None = None
+
+    def __init__(self, scope: Scope, receive: Receive | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.scope = scope
+        self.method: str = scope.get("method", "GET")
+        self.receive: Receive = receive or _no_receive
+        self.limits = limits
+        for name, value in scope["headers"]:
+            if name in _NOTED:
+                _NOTED[name](self, value)
+        if self.method in _BODY_METHODS and self._length is None:
+            self.has_body = True
+
+    # --- what every request has ---
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields, names in lower case, values as latin-1 text."""
+        if self._headers is None:
+            found: dict[str, str] = {}
+            for raw_name, raw_value in self.scope["headers"]:
+                name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+                if name in found:
+                    value = f"{found[name]}{'; ' if name == 'cookie' else ', '}{value}"
+                found[name] = value
+            self._headers = Headers(found)
+        return self._headers
+
+    def header_lines(self, name: str) -> list[str]:
+        """The value of every line of the header `name` (lower case), as UTF-8 text.
+
+        Raises ValueError for a value that is no UTF-8 or holds NUL.
+        """
+        wanted = name.encode("latin-1")
+        lines = [value.decode("utf-8") for field, value in self.scope["headers"] if field.lower() == wanted]
+        if any("\0" in line for line in lines):
+            raise ValueError("NUL in a header")
+        return lines
+
+    @property
+    def query_params(self) -> dict[str, list[str]]:
+        """The query string's names, each with every value it has."""
+        found = self._query
+        if found is None:
+            raw: bytes = self.scope.get("query_string", b"")
+            if len(raw) > self.limits.query:
+                raise HTTPError(413, f"The query string is longer than {self.limits.query} bytes")
+            self._query = found = parse_urlencoded(raw, "query", self.limits.fields) if raw else {}
+        return found
+
+    @property
+    def cookie_params(self) -> dict[str, list[str]]:
+        """The cookies' names, each with every value that came."""
+        if self._cookies is None:
+            try:
+                header = self._cookie_header.decode("utf-8")
+            except UnicodeDecodeError:
+                raise BadRequest([Invalid("The Cookie header is not valid UTF-8 text")]) from None
+            if "\0" in header:
+                raise BadRequest([Invalid("The Cookie header holds a NUL")])
+            self._cookies = {}
+            for name, value in parse_cookies(header):
+                self._cookies.setdefault(name, []).append(value)
+        return self._cookies
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies by name; of several with one name the first."""
+        return {name: values[0] for name, values in self.cookie_params.items()}
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the lifespan put into the server's state (ASGI lifespan state)."""
+        found: dict[str, Any] = self.scope.setdefault("state", {})
+        return found
+
+    def route_to(self, handler: str, *segments: str) -> None:
+        """For middleware: answer this request with the method `handler`, these being its path values."""
+        self._route_handler = handler
+        self.path_params = list(segments)
+
+    # --- the body ---
+
+    @property
+    def form_params(self) -> Mapping[str, list[str]]:
+        """The form's text fields that have arrived, urlencoded or multipart."""
+        found = self._form
+        if found is None:
+            if self.media is Media.FORM:
+                found = parse_urlencoded(self.body, "form", self.limits.fields)
+            else:
+                found = self.multipart.fields if self.multipart is not None else EMPTY
+            self._form = found
+        return found
+
+    @property
+    def file_params(self) -> Mapping[str, Sequence[UploadFile]]:
+        """The multipart form's files that have begun to arrive, by field name."""
+        return self.multipart.files if self.multipart is not None else EMPTY
+
+    @property
+    def json_params(self) -> Mapping[str, msgspec.Raw]:
+        """The top-level keys of a JSON body, each value as it was sent."""
+        found = self._keys
+        if found is None:
+            self._keys = found = json_keys(self.body) if self.media is Media.JSON else EMPTY
+        return found
+
+    @property
+    def body_params(self) -> dict[str, list[str]]:
+        """The body's names as text: a form's fields; of a JSON object its keys, other values than text in JSON."""
+        if self.media is not Media.JSON:
+            return dict(self.form_params)
+        return {name: [_as_text(value)] for name, value in self.json_params.items()}
+
+    @property
+    def get_json(self) -> Any:
+        """The JSON body's value; None without one. Raises BadRequest for malformed JSON."""
+        if self._json is None and self.media is Media.JSON:
+            self._json = decode_json(self.body)
+        return self._json
+
+    @property
+    def files(self) -> dict[str, dict[str, Any]]:
+        """The files by field name: each a mapping with `filename`, `content_type` and `content`, a queue of chunks."""
+        return {name: found[0].mapping() for name, found in self.file_params.items()}
+
+    @overload
+    def query(self, name: str) -> str | None: ...
+    @overload
+    def query(self, name: str, default: T) -> str | T: ...
+    def query(self, name: str, default: object = None) -> object:
+        """The first value of `name` in the query string, or `default`."""
+        return self.query_params.get(name, (default,))[0]
+
+    @overload
+    def form(self, name: str) -> str | None: ...
+    @overload
+    def form(self, name: str, default: T) -> str | T: ...
+    def form(self, name: str, default: object = None) -> object:
+        """The first value of the form field `name`, or `default`."""
+        return self.form_params.get(name, (default,))[0]
+
+    def json(self, name: str | None = None, default: Any = None) -> Any:
+        """The JSON body's value, or with `name` the value of that key of it, or `default`."""
+        value = self.get_json
+        if name is None:
+            return default if value is None else value
+        return value.get(name, default) if isinstance(value, dict) else default
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """The body chunk by chunk: as it arrives for a handler that asked for a stream, else what was read already."""
+        if self._stream is None:
+            if self.body:
+                yield self.body
+            return
+        while chunk := await self._stream.read():
+            yield chunk
+
+    # --- the session ---
+
+    @property
+    def session(self) -> dict[str, Any]:
+        """The session's data; changes are saved when the response starts."""
+        return self.session_state.data
+
+    @session.setter
+    def session(self, data: Mapping[str, Any]) -> None:
+        self.session_state.replace(data)
+
+    @property
+    def session_state(self) -> SessionState:
+        """The session with its identifier and its history in this request."""
+        if self._session is None:
+            self._session = SessionState()
+        return self._session
+
+    @property
+    def session_params(self) -> Mapping[str, Any]:
+        """The session's data where there is a session; looking here starts none."""
+        return self._session.data if self._session is not None else EMPTY
+
+    def regenerate_session(self) -> None:
+        """Give the session a new identifier, and end the old one: call it whenever somebody logs in."""
+        self.session_state.regenerate()
+
+    # --- for the app: what has to arrive first ---
+
+    def open_body(self, *, streaming: bool = False) -> MultipartBody | None:
+        """Begin with the body: a reader of a multipart one, or None when it is to be read whole (or streamed).
+
+        Raises HTTPError 413 for a body that announces more than it may have, and for a boundary that is missing.
+        """
+        self._opened = True
+        limits = self.limits
+        media = media_of(self.content_type)
+        is_multipart = media is Media.MULTIPART and not streaming
+        size = limits.multipart if is_multipart or streaming else limits.body
+        if self._length is not None and self._length > size:
+            raise HTTPError(413, f"The request body is larger than {size} bytes")
+        total = limits.multipart_timeout if is_multipart or streaming else limits.body_timeout
+        self._stream = BodyStream(self.receive, size=size, read_timeout=limits.read_timeout, total_timeout=total)
+        self.media = media
+        if is_multipart:
+            boundary = boundary_of(self.content_type)
+            if boundary is None:
+                raise BadRequest([Invalid("Missing boundary")])
+            self.multipart = MultipartBody(self._stream, boundary, limits)
+        return self.multipart
+
+    async def read_body(self) -> None:
+        """Receive a body that is held in memory; of a multipart one only the reader is made.
+
+        Does nothing the second time. Raises HTTPError 408 or 413, ClientDisconnected.
+        """
+        if self._opened or self.open_body() is not None:
+            return
+        stream, self._stream = self._stream, None
+        self.body = await read_whole(stream) if stream is not None else b""
+        if not self.body:
+            self.media = Media.NONE
+
+    @property
+    def body_ended(self) -> bool:
+        """Whether nothing of the body is left to arrive, so that the next message can only be a disconnect."""
+        if self._stream is None:
+            return self._opened or not self.has_body
+        return self._stream.ended
+
+    def session_cookie(self, name: str) -> str | None:
+        """The session identifier that was sent; None without one, and with several, which one could not trust."""
+        if not self._cookie_header:
+            return None
+        try:
+            found = self.cookie_params.get(name, ())
+        except BadRequest:
+            return None
+        return found[0] if len(found) == 1 else None
+
+
+def _as_text(value: msgspec.Raw) -> str:
+    try:
+        decoded = msgspec.json.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise bad_json() from None
+    return decoded if isinstance(decoded, str) else bytes(value).decode("utf-8")
+
+
+def _note_type(request: Request, value: bytes) -> None:
+    request.content_type = value.decode("latin-1")
+
+
+def _note_length(request: Request, value: bytes) -> None:
+    request._length = int(value) if value.isdigit() else 0
+    request.has_body = request._length > 0
+
+
+def _note_transfer(request: Request, _: bytes) -> None:
+    request.has_body = True
+
+
+def _note_cookie(request: Request, value: bytes) -> None:
+    # HTTP/2 may split cookies over several lines (RFC 9113 §8.2.3).
+    request._cookie_header = request._cookie_header + b"; " + value if request._cookie_header else value
+
+
+# The only headers that every request is asked for.
+_NOTED: Final = {
+    b"content-type": _note_type,
+    b"content-length": _note_length,
+    b"transfer-encoding": _note_transfer,
+    b"cookie": _note_cookie,
+}
+
+
+class WebSocketRequest(Request):
+    """The request that opened a WebSocket: a Request whose `websocket` is the connection."""
+
+    websocket: Any
+    """The connection, a `micropie.WebSocket`."""

@@ -1,0 +1,207 @@
+"""What a handler returned becomes one ASGI response, and `send_response` is the only way out.
+
+Results are put in normal form, (status, body, headers), and the body's type decides how it is sent: text, bytes and
+data at once, with their length; generators piece by piece (`streaming`); a `Path` as its file (`files`). It does not
+know which handler ran, or what an App is. The common case is written out in `send_response` itself, since every request
+pays for it.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterable, Iterator, Mapping
+from enum import Enum
+from functools import lru_cache
+from pathlib import Path
+from types import NoneType
+from typing import Final, cast
+from urllib.parse import quote
+
+from .errors import ResponseError
+from .files import send_file
+from .headers import CONTENT, TRANSFER, completed, framed, raw_headers, without
+from .negotiation import error_response, prefers_problem
+from .payloads import BINARY, HTML, JSON, encode, encode_json, encode_text
+from .streaming import HTML_STREAM, RunSync, as_chunks, close_chunks, send_stream
+from .types import HeaderItems, RawHeaders, Receive, Scope, Send
+
+__all__ = ["NO_CONTENT", "encode", "error_response", "prefers_problem", "redirect", "send_response", "split"]
+
+NO_CONTENT: Final = frozenset((*range(100, 200), 204, 304))
+"""Statuses whose responses end with their headers (RFC 9110 §6.4.1): no content, and nothing said of it (§8.6)."""
+
+# RFC 3986 §2.2 and §2.3: what means something in a URL, and `%`. All else in a location is percent-encoded.
+_URL_CHARACTERS: Final = "%:/?#[]@!$&'()*+,;=-._~"
+_STRAY_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")  # RFC 3986 §3.1
+
+_HTML_HEADER: Final = (b"content-type", HTML)
+_JSON_HEADER: Final = (b"content-type", JSON)
+
+
+def split(result: object) -> tuple[int, object, list[tuple[str, str]]]:
+    """What a handler returned, as (status, body, headers); the headers are a new list, which may be added to.
+
+    A plain tuple of two or three whose first item is an int is `(status, body)` or `(status, body, headers)`, the
+    headers a list of pairs, a mapping or None. None is 204. Everything else, a NamedTuple too, is a body with status
+    200. Raises ResponseError for a status outside 100 to 599, and for headers that are none of these.
+    """
+    if type(result) is tuple and 2 <= len(result) <= 3:
+        status = result[0]
+        if isinstance(status, int) and not isinstance(status, bool):
+            if not 100 <= status <= 599:
+                raise ResponseError(
+                    f"A tuple that begins with {status} is not (status, body), as a status is 100 to 599: "
+                    "return data as a list"
+                )
+            return int(status), result[1], _pairs(result[2]) if len(result) == 3 else []
+    return (200 if result is not None else 204), result, []
+
+
+def _pairs(headers: object) -> list[tuple[str, str]]:
+    if headers is None:
+        return []
+    if isinstance(headers, Mapping):
+        return list(headers.items())
+    if isinstance(headers, list | tuple):
+        return list(headers)
+    raise ResponseError(
+        f"Headers are a list of (name, value) pairs or a mapping, not {type(headers).__qualname__}: "
+        'return (200, body, [("X-Name", "value")])'
+    )
+
+
+class _Shape(Enum):
+    """How a body is sent."""
+
+    PLAIN = "plain"
+    JSON = "json"
+    STREAM = "stream"
+    FILE = "file"
+
+
+# The first that fits. An Enum member is data, even one that is also a `str`.
+_SHAPES: Final[tuple[tuple[tuple[type, ...], _Shape], ...]] = (
+    ((AsyncIterable, Iterator), _Shape.STREAM),
+    ((Path,), _Shape.FILE),
+    ((Enum,), _Shape.JSON),
+    ((NoneType, str, *BINARY), _Shape.PLAIN),
+)
+
+
+@lru_cache(maxsize=1024)
+def _shape(cls: type) -> _Shape:
+    """How bodies of this type are sent. Remembered, as abstract classes are slow to ask."""
+    return next((shape for types, shape in _SHAPES if issubclass(cls, types)), _Shape.JSON)
+
+
+async def send_response(
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    status: int,
+    body: object,
+    headers: HeaderItems = (),
+    *,
+    listen: bool = False,
+    run_sync: RunSync = asyncio.to_thread,
+) -> None:
+    """Send `body` as the response to the request of `scope`.
+
+    `headers` are never changed; where they say how long the content is, the truth takes their place. `listen` says that
+    the request's body has been read, so that `receive` may be waited on for the client leaving while the response is
+    under way. `run_sync` runs what blocks: sync generators and files. When the client left this returns quietly.
+
+    Nothing has been sent when it raises ResponseError (a body or header that cannot be sent), HTTPError (see
+    `send_file`), or what a generator raised before its first chunk. What fails later is raised as BrokenResponse.
+    """
+    cls = type(body)
+    payload: bytes
+    if headers or status in NO_CONTENT or scope["method"] == "HEAD":
+        await _send_any(scope, receive if listen else None, send, status, body, headers, run_sync)
+        return
+    if cls is str:
+        content_type = _HTML_HEADER
+        payload = encode_text(body)  # type: ignore[arg-type]  # `cls is str` says that it is text
+    elif cls is bytes:
+        content_type = _HTML_HEADER
+        payload = body  # type: ignore[assignment]  # `cls is bytes` says that it is bytes
+    elif cls is dict or _shape(cls) is _Shape.JSON:  # type: ignore[arg-type]  # mypy: a class is hashable
+        content_type = _JSON_HEADER
+        payload = encode_json(body)
+    else:
+        await _send_any(scope, receive if listen else None, send, status, body, headers, run_sync)
+        return
+    raw = [content_type, (b"content-length", b"%d" % len(payload))]
+    try:
+        await send({"type": "http.response.start", "status": status, "headers": raw})
+        await send({"type": "http.response.body", "body": payload})
+    except OSError:  # ASGI HTTP 2.4: the client left
+        return
+
+
+async def _send_any(
+    scope: Scope,
+    receive: Receive | None,
+    send: Send,
+    status: int,
+    body: object,
+    headers: HeaderItems,
+    run_sync: RunSync,
+) -> None:
+    """`send_response` for every kind of body and header."""
+    given = raw_headers(headers)
+    unwanted = status in NO_CONTENT or scope["method"] == "HEAD"
+    shape = _shape(type(body))  # type: ignore[arg-type]  # mypy: a class is hashable
+    if shape is _Shape.STREAM:
+        chunks = as_chunks(cast("AsyncIterable[object] | Iterator[object]", body), run_sync)
+        given = without(given, TRANSFER)
+        if not unwanted:
+            await send_stream(send, status, chunks, given, receive)
+            return
+        await close_chunks(chunks)
+        described, payload = completed(given, HTML_STREAM), b""
+    elif shape is _Shape.FILE and status not in NO_CONTENT:
+        await send_file(scope, send, status, cast("Path", body), given, receive, run_sync)
+        return
+    else:
+        payload, content_type = encode(None if status in NO_CONTENT else body)
+        described = framed(given, content_type, len(payload))
+    if status in NO_CONTENT:
+        described = without(described, CONTENT)
+    await _send_whole(send, status, described, b"" if unwanted else payload)
+
+
+async def _send_whole(send: Send, status: int, headers: RawHeaders, payload: bytes) -> None:
+    try:
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": payload})
+    except OSError:  # ASGI HTTP 2.4: the client left
+        return
+
+
+def redirect(
+    location: str, headers: HeaderItems = (), *, external: bool = False
+) -> tuple[int, str, list[tuple[str, str]]]:
+    """A redirection to `location` as `(302, "", headers)`, with `headers` after the `Location`.
+
+    `location` is a path, a query, or an absolute http or https URL. What is no URL character is percent-encoded as
+    UTF-8; existing %XX are kept. Raises ValueError for a control character, and, unless `external`, for what leads
+    elsewhere than it seems to: `//host`, `/\\host`, and schemes such as `javascript:`.
+    """
+    target = location.strip(" ")  # as browsers do, before they look at anything
+    if _CONTROL.search(target):
+        raise ValueError("A redirect's location has a control character in it")
+    if not external:
+        _refuse_disguised(target)
+    quoted = quote(_STRAY_PERCENT.sub("%25", target), safe=_URL_CHARACTERS)
+    return 302, "", [("Location", quoted), *headers]
+
+
+def _refuse_disguised(target: str) -> None:
+    # The URL standard (§4.4) reads `\` as `/`, and two of them begin a host.
+    if target[:2].replace("\\", "/") == "//":
+        raise ValueError(f"A redirect to {target!r} leaves for another host: pass external=True if that is meant")
+    scheme = _SCHEME.match(target)
+    if scheme and scheme[1].lower() not in ("http", "https"):
+        raise ValueError(f"A redirect to {scheme[1]!r} is not to a web page: pass external=True if that is meant")

@@ -1,0 +1,97 @@
+"""What a handler's return annotation promises, and whether a result keeps it.
+
+`tuple[Literal[201], Todo] | tuple[Literal[404], Problem]` promises a body for each status. The promise is checked in
+debug mode and under the test client, and read by whatever documents the app.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import NoneType
+from typing import Any, Final, Literal, get_args, get_origin
+
+import msgspec
+
+from .converters import strip, union_members
+from .errors import ResponseError
+
+_STREAMS: Final = (AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterator)
+
+
+@dataclass(frozen=True, slots=True)
+class Returns:
+    """A return annotation, taken apart."""
+
+    annotation: Any
+    statuses: Mapping[int, Any] = field(default_factory=dict)
+    """The body's type for each status that is spelled out."""
+    any_status: tuple[Any, ...] = ()
+    """The body's types where the status is not spelled out: a bare value, or `tuple[int, T]`."""
+
+    def check(self, status: int, body: object) -> None:
+        """Raises ResponseError, naming the field, when a result of `status` with `body` was not promised."""
+        if status in self.statuses:
+            _check_body(body, (self.statuses[status],), f"the body for status {status}")
+        elif self.any_status:
+            _check_body(body, self.any_status, "the result")
+        else:
+            promised = ", ".join(str(known) for known in self.statuses)
+            raise ResponseError(f"status {status} is not among those that the return annotation promises: {promised}")
+
+
+def read_returns(annotation: Any) -> Returns | None:
+    """`annotation` taken apart; None where it promises nothing (`Any`, or none at all)."""
+    statuses: dict[int, Any] = {}
+    others: list[Any] = []
+    for member in union_members(annotation):
+        plain, _ = strip(member)
+        if plain is Any or plain is object:
+            return None
+        parts = get_args(plain) if get_origin(plain) is tuple else ()
+        wanted = _statuses(parts[0]) if len(parts) in (2, 3) else None
+        if wanted is None:
+            others.append(member)
+            continue
+        for status in wanted:
+            statuses[status] = statuses[status] | parts[1] if status in statuses else parts[1]
+        if not wanted:
+            others.append(parts[1])
+    if any(strip(other)[0] is Any for other in others):
+        return None
+    return Returns(annotation, statuses, tuple(others))
+
+
+def _statuses(annotation: Any) -> tuple[int, ...] | None:
+    """The statuses that a tuple's first item spells out: none for `int`; None when it is no status at all."""
+    plain, _ = strip(annotation)
+    if plain is int:
+        return ()
+    values = get_args(plain) if get_origin(plain) is Literal else ()
+    return tuple(values) if values and all(type(value) is int for value in values) else None
+
+
+def _check_body(body: object, promised: tuple[Any, ...], what: str) -> None:
+    failures = [failure for failure in (_misfit(body, annotation) for annotation in promised) if failure is not None]
+    if len(failures) == len(promised):
+        names = " | ".join(getattr(annotation, "__name__", str(annotation)) for annotation in promised)
+        raise ResponseError(f"{what} does not fit the return annotation {names}: {failures[0]}")
+
+
+def _misfit(body: object, annotation: Any) -> str | None:
+    """Why `body` is no `annotation`; None when it is one, or when that cannot be told."""
+    plain, _ = strip(annotation)
+    kind = get_origin(plain) or plain
+    if kind in _STREAMS or kind in (bytes, str, Path, NoneType, None):
+        wanted = NoneType if kind is None else kind
+        return None if isinstance(body, wanted) else f"got {type(body).__name__}"
+    if isinstance(body, str | bytes) and kind in (dict, list):
+        return f"got {type(body).__name__}"
+    try:
+        decoder = msgspec.json.Decoder(annotation)
+    except TypeError:
+        return None if not isinstance(kind, type) or isinstance(body, kind) else f"got {type(body).__name__}"
+    try:
+        decoder.decode(msgspec.json.encode(body))
+    except (msgspec.ValidationError, TypeError) as error:
+        return str(error)
+    return None

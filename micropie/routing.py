@@ -1,0 +1,304 @@
+"""Path to route: the table of URLs under one App or Resource, and how a path finds its way through it.
+
+A `Node` holds what one owner answers; nested owners have nodes of their own, so a handler or a sub-tree set late is
+one dictionary entry. Which attributes of an owner are URLs is `discovery.py`'s; calling a handler is the app's.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from functools import lru_cache
+from typing import Any, Final, Protocol, get_args
+
+from .binders import Bind, Binder, Wants, make_binder
+from .bodies import decode_segment
+from .errors import HTTPError
+from .signatures import Kind, Role, Signature
+from .types import ASGIApp, Scope
+
+METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+"""What a plain method answers (SPEC 2), in the order in which `Allow` names them."""
+
+
+class Mode(Enum):
+    """How a handler is called."""
+
+    ASYNC = auto()
+    """Its result is awaited."""
+    THREAD = auto()
+    """In a worker thread, so that it may block."""
+    DIRECT = auto()
+    """On the event loop: generators, which stream, and what was declared `threaded=False`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """One handler at one URL, with everything that could be decided about it beforehand."""
+
+    path: str
+    """Its URL below its owner, path values in braces."""
+    name: str
+    """`module.Class.method`."""
+    handler: Callable[..., Any]
+    methods: frozenset[str] | None
+    """The HTTP methods it answers; None for all of `METHODS`, and for a WebSocket."""
+    mode: Mode
+    call: Callable[..., Any]
+    """What the binder calls: the handler, or for a threaded one what keeps the call for the thread."""
+    bind: Bind
+    source: str
+    """The generated binder, for people."""
+    wants: Wants
+    signature: Signature
+    path_values: float
+    """How many path values it can take."""
+    messages: tuple[Any, Any]
+    """What a WebSocket handler receives and sends."""
+
+    def __repr__(self) -> str:
+        return f"<Route {self.path} {self.name}>"
+
+
+class Owner(Protocol):
+    """What has URLs: an App or a Resource."""
+
+    @property
+    def _node(self) -> "Node": ...
+
+
+def make_route(
+    handler: Callable[..., Any],
+    signature: Signature,
+    *,
+    path: str,
+    name: str,
+    methods: frozenset[str] | None = None,
+    threaded: bool = True,
+) -> Route:
+    """The route for `handler` (bound), whose signature has been read."""
+    binder: Binder = make_binder(signature, name)
+    mode = _mode(handler, threaded)
+    call = functools.partial(functools.partial, handler) if mode is Mode.THREAD else handler
+    if methods is not None and "GET" in methods:
+        methods |= {"HEAD"}
+    path += "".join(f"/{{{label}}}" for label in _labels(signature) if f"{{{label}}}" not in path)
+    room = signature.path_values
+    return Route(
+        path, name, handler, methods, mode, call, binder.bind, binder.source, binder.wants, signature, room,
+        _messages(signature),
+    )
+
+
+def _labels(signature: Signature) -> list[str]:
+    taking = [parameter for parameter in signature.parameters if parameter.index is not None]
+    return [("*" if one.kind is Kind.VAR_POSITIONAL else "") + one.name for one in taking]
+
+
+def _messages(signature: Signature) -> tuple[Any, Any]:
+    """The types in `WebSocket[In, Out]`; text where they are left out."""
+    connections = [one for one in signature.parameters if one.role is Role.WEBSOCKET]
+    incoming, outgoing = (*(get_args(connections[0].annotation) if connections else ()), str, str)[:2]
+    return incoming, outgoing
+
+
+def _mode(handler: Callable[..., Any], threaded: bool) -> Mode:
+    inner = inspect.unwrap(handler)
+    if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(inner):
+        return Mode.ASYNC
+    if inspect.isasyncgenfunction(inner) or inspect.isgeneratorfunction(inner) or not threaded:
+        return Mode.DIRECT
+    return Mode.THREAD
+
+
+@dataclass(slots=True)
+class Branch:
+    """One place in the tree of `@route` paths."""
+
+    literals: dict[str, "Branch"] = field(default_factory=dict)
+    value: "Branch | None" = None
+    routes: dict[str, Route] = field(default_factory=dict)
+    """By method; `""` for a route that answers all."""
+
+    def grow(self, segments: Sequence[str]) -> "Branch":
+        """The place at the end of `segments`, of which those in braces are values."""
+        branch = self
+        for segment in segments:
+            if segment.startswith("{"):
+                branch.value = branch.value or Branch()
+                branch = branch.value
+            else:
+                branch = branch.literals.setdefault(segment, Branch())
+        return branch
+
+    def find(self, segments: Sequence[str], start: int) -> tuple[Mapping[str, Route], list[str]] | None:
+        """The routes at `segments[start:]` and the values on the way there; literal segments go before values."""
+        if start == len(segments):
+            return (self.routes, []) if self.routes else None
+        segment = segments[start]
+        literal = self.literals.get(segment)
+        found = literal.find(segments, start + 1) if literal is not None else None
+        if found is None and self.value is not None:
+            found = self.value.find(segments, start + 1)
+            if found is not None:
+                found[1].insert(0, segment)
+        if found is None:
+            rest = {method: route for method, route in self.routes.items() if route.path_values == float("inf")}
+            found = (rest, list(segments[start:])) if rest else None
+        return found
+
+    def walk(self) -> Iterator[Route]:
+        """Every route at this place and below."""
+        yield from self.routes.values()
+        for branch in (*self.literals.values(), *([self.value] if self.value is not None else [])):
+            yield from branch.walk()
+
+
+@dataclass(slots=True, eq=False)
+class Table:
+    """The routes of one protocol under one owner."""
+
+    named: dict[str, Route] = field(default_factory=dict)
+    """Automatic URLs, by first segment. `index` is among them."""
+    verbs: dict[str, Route] = field(default_factory=dict)
+    """A Resource's own answers, by HTTP method."""
+    templates: Branch | None = None
+    """The `@route` paths."""
+
+    def by_handler(self, name: str) -> Route | None:
+        """The route of the handler called `name`."""
+        if name in self.named:
+            return self.named[name]
+        templates = self.templates.walk() if self.templates is not None else ()
+        return next((made for made in templates if made.handler.__name__ == name), None)
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """What one App or Resource answers, and the nodes of those that it holds."""
+
+    owner: Any
+    http: Table = field(default_factory=Table)
+    sockets: Table = field(default_factory=Table)
+    children: dict[str, "Node"] = field(default_factory=dict)
+    mounts: dict[tuple[str, ...], ASGIApp] = field(default_factory=dict)
+    intercepts: Callable[[str], bool] | None = None
+    """Whether the owner wants to be asked before requests of a scope type go further down: it has middleware."""
+
+    def find_mount(self, segments: Sequence[str]) -> tuple[tuple[str, ...], ASGIApp] | None:
+        """The mounted application with the longest prefix of `segments`."""
+        for length in range(len(segments), -1, -1):
+            prefix = tuple(segments[:length])
+            if prefix in self.mounts:
+                return prefix, self.mounts[prefix]
+        return None
+
+    def match(self, segments: Sequence[str], method: str, start: int = 0) -> "tuple[Route | Node, Sequence[str]]":
+        """The route for `segments[start:]` and the path values it takes.
+
+        `method` is an HTTP method, or `""` for a WebSocket. A nested node that intercepts is returned itself, with the
+        segments below it. Raises HTTPError 404, and 405 with `Allow`.
+        """
+        scope = "http" if method else "websocket"
+        node, count = self, len(segments)
+        while True:
+            table = node.http if method else node.sockets
+            if table.templates is not None:
+                found = table.templates.find(segments, start)
+                if found is not None:
+                    return _by_method(found[0], method), found[1]
+            if start < count:
+                name = segments[start]
+                child = node.children.get(name) or _hyphenated(node.children, name)
+                if child is not None:
+                    node, start = child, start + 1
+                    if node.intercepts is not None and node.intercepts(scope):
+                        return node, segments[start:]
+                    continue
+                route = table.named.get(name) or _hyphenated(table.named, name)
+                if route is not None:
+                    return _fitting(route, method, segments[start + 1 :])
+            rest = segments[start:]
+            if table.verbs:
+                return _verb(table.verbs, method, rest)
+            index = table.named.get("index")
+            if index is None:
+                raise HTTPError(404)
+            return _fitting(index, method, rest)
+
+
+def _hyphenated(table: Mapping[str, Any], name: str) -> Any:
+    """`/sign-up` is `sign_up` where nothing is called just so."""
+    return table.get(name.replace("-", "_")) if "-" in name else None
+
+
+def _fitting(route: Route, method: str, values: Sequence[str]) -> tuple[Route, Sequence[str]]:
+    if len(values) > route.path_values:
+        raise HTTPError(404)
+    allowed = route.methods
+    if method and (method not in allowed if allowed is not None else method not in METHODS):
+        return _unmatched(method, allowed or frozenset(METHODS)), ()
+    return route, values
+
+
+def _verb(verbs: Mapping[str, Route], method: str, values: Sequence[str]) -> tuple[Route, Sequence[str]]:
+    """A Resource's answer: the verb whose signature has room for the path values."""
+    fitting = {verb: route for verb, route in verbs.items() if len(values) <= route.path_values}
+    if not fitting:
+        raise HTTPError(404)
+    route = fitting.get(method) or (fitting.get("GET") if method == "HEAD" else None)
+    return (route, values) if route is not None else (_unmatched(method, frozenset(fitting)), ())
+
+
+def _by_method(routes: Mapping[str, Route], method: str) -> Route:
+    route = routes.get(method) or (routes.get("GET") if method == "HEAD" else None) or routes.get("")
+    if route is not None and (not method or route.methods is not None or method in METHODS):
+        return route
+    return _unmatched(method, frozenset(METHODS) if "" in routes else frozenset(routes))
+
+
+def _unmatched(method: str, allowed: frozenset[str]) -> Route:
+    """The automatic answer to OPTIONS (RFC 9110 §9.3.7). Raises HTTPError 405 for any other method (§15.5.6)."""
+    names = allowed | {"OPTIONS"} | ({"HEAD"} if "GET" in allowed else set())
+    allow = ", ".join(name for name in sorted(names))
+    if method != "OPTIONS":
+        raise HTTPError(405, headers=[("Allow", allow)])
+    return _options_route(allow)
+
+
+@lru_cache(maxsize=256)
+def _options_route(allow: str) -> Route:
+    def options() -> tuple[int, None, list[tuple[str, str]]]:
+        return 204, None, [("Allow", allow)]
+
+    return make_route(options, Signature((), None), path="", name="micropie.options", threaded=False)
+
+
+def split_path(scope: Scope) -> list[str]:
+    """The path's segments below `root_path`, percent-decoded each by itself, so that `a%2Fb` stays one segment.
+
+    One trailing slash is ignored. Raises HTTPError 404 for a path outside `root_path` or without a leading slash, and
+    400 for one that is no UTF-8 or holds NUL.
+    """
+    path: str = scope["path"]
+    raw: bytes | None = scope.get("raw_path")
+    if raw is not None and b"%" in raw:
+        segments = [decode_segment(segment) for segment in raw.partition(b"?")[0].split(b"/")]
+    else:
+        if "\0" in path or "\ufffd" in path:
+            raise HTTPError(400, "The path is not valid UTF-8 text")
+        segments = path.split("/")
+    if segments[0]:
+        raise HTTPError(404)
+    del segments[0]
+    if segments and not segments[-1]:
+        segments.pop()
+    root: str = scope.get("root_path", "")
+    return _below(root, segments) if root and root != "/" else segments
+
+
+def _below(root: str, segments: list[str]) -> list[str]:
+    """`segments` without those of `root`. A server that strips the root itself (not ASGI's way) is understood too."""
+    prefix = root.strip("/").split("/")
+    return segments[len(prefix) :] if segments[: len(prefix)] == prefix else segments

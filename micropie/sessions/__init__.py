@@ -1,0 +1,19 @@
+"""Sessions: what a store must do, the one kept in memory, and what a request does with its own.
+
+`base` is the contract of a store, `memory` (and every further file like it) one store, `state` one request's
+session and its cookie. No store knows of another, and none of them knows of requests.
+"""
+
+from .base import SessionBackend
+from .memory import InMemorySessionBackend
+from .state import SessionState, cookie_header, is_identifier, is_secure, new_identifier
+
+__all__ = [
+    "InMemorySessionBackend",
+    "SessionBackend",
+    "SessionState",
+    "cookie_header",
+    "is_identifier",
+    "is_secure",
+    "new_identifier",
+]

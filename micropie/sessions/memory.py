@@ -1,0 +1,75 @@
+"""Sessions in this process's memory: the store that an App has when it is given none.
+
+Each session is kept as pickled bytes, so that no two requests ever hold the same object. Sessions stand in the
+order in which they were last saved; over the cap the first one goes. Every save also looks at a few others,
+round and round, and drops those that have expired: no timer, no task, no save that pays for all of them.
+"""
+# ruff: noqa: ASYNC109  # `timeout` is how long a session lives, not how long a call may take
+
+import pickle
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Final
+
+from .base import SessionBackend, unstorable
+
+_SWEPT_PER_SAVE: Final = 2
+"""Sessions that a save checks for expiry. More than one, so that a round ends before the store has doubled."""
+
+
+class InMemorySessionBackend(SessionBackend):
+    """Keeps at most `max_sessions` sessions; the one that was not saved for longest makes room.
+
+    `clock` gives seconds and never goes back. Raises ValueError when `max_sessions` is less than 1.
+    """
+
+    def __init__(self, max_sessions: int = 100_000, *, clock: Callable[[], float] = time.monotonic) -> None:
+        if max_sessions < 1:
+            raise ValueError(f"max_sessions must be at least 1, not {max_sessions}")
+        self._max_sessions = max_sessions
+        self._clock = clock
+        self._sessions: OrderedDict[str, tuple[bytes, float]] = OrderedDict()  # pickled data, when it expires
+        self._unswept: list[str] = []  # what is left of this round
+
+    async def load(self, session_id: str) -> dict[str, Any]:
+        """What was last saved, as new objects that the caller may change; `{}` when unknown or expired."""
+        found = self._sessions.get(session_id)
+        if found is None:
+            return {}
+        stored, expires = found
+        if expires <= self._clock():
+            self._sessions.pop(session_id, None)
+            return {}
+        # Pickle runs code that its input names. This input was made by `save`, in this process, and never left.
+        data: dict[str, Any] = pickle.loads(stored)  # noqa: S301
+        return data
+
+    async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
+        """Keep `data` for `timeout` seconds; without data, forget the session.
+
+        Raises TypeError naming the keys whose values cannot be pickled, with nothing saved.
+        """
+        if not data:
+            self._sessions.pop(session_id, None)
+            return
+        try:
+            stored = pickle.dumps(data, 5)
+        except Exception as error:  # a value's own __reduce__ may raise anything
+            raise unstorable(data, error) from error
+        now = self._clock()
+        self._sessions[session_id] = stored, now + timeout
+        self._sessions.move_to_end(session_id)
+        self._sweep(now)
+        while len(self._sessions) > self._max_sessions:
+            self._sessions.popitem(last=False)
+
+    def _sweep(self, now: float) -> None:
+        # Timeouts differ, so the order of saving is not the order of expiry and everything has to be visited.
+        # Listing the store costs as much as it is long, once in about as many saves: constant for each.
+        self._unswept = self._unswept or list(self._sessions)
+        for session_id in self._unswept[-_SWEPT_PER_SAVE:]:
+            found = self._sessions.get(session_id)
+            if found is not None and found[1] <= now:
+                self._sessions.pop(session_id, None)
+        del self._unswept[-_SWEPT_PER_SAVE:]

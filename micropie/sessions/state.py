@@ -1,0 +1,253 @@
+"""One request's session: loaded by its cookie, handed to the handler as a plain dict, written back if changed.
+
+The strategy: the first look at the data pickles it, the end of the request pickles it again, and equal bytes
+mean that nothing changed, however deep. That costs about a microsecond and asks nothing of the handler. Only
+when the bytes differ is it worked out which keys did, and only those are merged into the store, so that
+requests side by side do not undo each other. What does not pickle is compared with a deep copy, key by key.
+
+It owns when a session begins, ends and moves, and how its cookie reads. It does not know what a store is made of.
+"""
+# ruff: noqa: ASYNC109  # `timeout` is how long a session lives, not how long a call may take
+
+import pickle
+import re
+import secrets
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from ..config import SessionConfig
+from ..types import UNSET, Unset
+from .base import SessionBackend, unstorable
+
+_IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_-]{16,128}")
+
+# RFC 6265 §4.1.1, cookie-octet: no controls, space, double quote, comma, semicolon, backslash.
+_COOKIE_VALUE: Final = re.compile(r"[\x21\x23-\x2B\x2D-\x3A\x3C-\x5B\x5D-\x7E]*")
+
+_PLAIN_SCHEMES: Final = frozenset({"http", "ws"})
+
+# localhost and all below it (RFC 6761 §6.3), 127/8 (RFC 1122 §3.2.1.3), ::1 (RFC 4291 §2.5.3), perhaps a port.
+# ASCII, because with IGNORECASE alone "ſ" would be an "s".
+_LOOPBACK: Final = re.compile(
+    r"""(?: (?: [a-z0-9_-]+ \. )* localhost \.?
+          | 127 (?: \. (?: 25[0-5] | 2[0-4][0-9] | 1?[0-9]?[0-9] ) ){3}
+          | \[::1\]
+        ) (?: : [0-9]* )?""",
+    re.ASCII | re.IGNORECASE | re.VERBOSE,
+)
+
+
+def new_identifier() -> str:
+    """A new session identifier: 256 random bits as 43 URL-safe characters."""
+    return secrets.token_urlsafe(32)
+
+
+def is_identifier(text: str) -> bool:
+    """Whether `text` is shaped like an identifier: 16 to 128 URL-safe characters, so that older ones pass too."""
+    return _IDENTIFIER.fullmatch(text) is not None
+
+
+_Frozen: TypeAlias = bytes | dict[str, object]
+"""A session at one moment: pickled whole, or where that fails, each value by `_freeze_value`."""
+
+_EMPTY: Final = pickle.dumps({}, 5)
+
+
+def _freeze(data: dict[str, Any]) -> _Frozen:
+    if not data:
+        return _EMPTY
+    try:
+        return pickle.dumps(data, 5)
+    except Exception:  # noqa: BLE001  # a value's own __reduce__ may raise anything
+        return {key: _freeze_value(value) for key, value in data.items()}
+
+
+def _freeze_value(value: object) -> object:
+    for copied in (_pickled, deepcopy):
+        try:
+            return copied(value)
+        except Exception:  # noqa: BLE001, S112  # as above, and __deepcopy__ too
+            continue
+    # Equal to nothing else, so the value counts as changed: a needless save where silence might lose one.
+    return object()
+
+
+def _pickled(value: object) -> bytes:
+    return pickle.dumps(value, 5)
+
+
+def _split(frozen: _Frozen) -> dict[str, object]:
+    """Each value frozen by itself."""
+    if isinstance(frozen, dict):
+        return frozen
+    return {key: _freeze_value(value) for key, value in pickle.loads(frozen).items()}  # noqa: S301  # our bytes
+
+
+def _same(before: object, now: object) -> bool:
+    try:
+        return bool(before == now)
+    except Exception:  # noqa: BLE001  # an __eq__ may raise anything; then it did not say "equal"
+        return False
+
+
+class _Changes(NamedTuple):
+    """What a request did to its session."""
+
+    values: dict[str, Any]
+    """All of it now; copies that the handler does not hold, unless a value cannot be pickled."""
+    changed: dict[str, Any]
+    """Those of `values` that are new or different."""
+    removed: frozenset[str]
+    """The keys that are no longer there."""
+
+
+def _compare(before: _Frozen, now: _Frozen, data: dict[str, Any]) -> _Changes:
+    """What changed from `before` to `now`, which is `data` frozen.
+
+    Both sides are read back from their pickles before their values are compared: a set that nobody touched is
+    rebuilt in the same way twice and so pickles alike, where the handler's own might have another order.
+    """
+    try:
+        values: dict[str, Any] = pickle.loads(now) if isinstance(now, bytes) else dict(data)  # noqa: S301  # ours
+        old, new = _split(before), _split(now)
+    except Exception as error:  # a value's own __setstate__ may raise anything
+        raise unstorable(data, error) from error
+    changed = {key: value for key, value in values.items() if key not in old or not _same(old[key], new[key])}
+    return _Changes(values, changed, frozenset(old).difference(new))
+
+
+class SessionState:
+    """The session of one request. Without arguments a fresh one, which no store knows of yet.
+
+    `identifier` is what the store knows the session by, or None. `touched` says whether anybody looked at
+    `data`: then the response varies by its cookie.
+    """
+
+    __slots__ = ("_data", "_gone", "_rotating", "_saved", "identifier", "touched")
+
+    identifier: str | None
+    touched: bool
+
+    def __init__(self, identifier: str | None = None, data: Mapping[str, Any] | None = None) -> None:
+        self.identifier = identifier
+        self.touched = False
+        # Copied, since a store may have handed out the very dictionary that it keeps.
+        self._data: dict[str, Any] = dict(data) if data else {}
+        self._saved: _Frozen = _EMPTY
+        self._rotating = False
+        self._gone = False
+
+    @classmethod
+    async def open(cls, backend: SessionBackend, cookie: str | None) -> "SessionState":
+        """The session that `cookie` names, or a fresh one.
+
+        The store is not asked without a cookie or for what cannot be an identifier. An identifier that the store
+        does not know is not taken over: whoever planted it would know it too.
+        """
+        if cookie is None or not is_identifier(cookie):
+            return cls()
+        data = await backend.load(cookie)
+        return cls(cookie, data) if data else cls()
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The session's data: an ordinary dict, to be changed at will."""
+        if not self.touched:
+            self.touched = True
+            self._saved = _freeze(self._data)
+        return self._data
+
+    def replace(self, data: Mapping[str, Any]) -> None:
+        """Put `data` in place of all there is."""
+        replacement = dict(data)
+        _ = self.data  # the first look: what was there is what the new data is compared with
+        self._data = replacement
+
+    def regenerate(self) -> None:
+        """Give the session a new identifier when it is committed, and end the old one.
+
+        To be done at every login: then an identifier that somebody planted before it is worth nothing after.
+        """
+        _ = self.data
+        self._rotating = True
+
+    async def commit(self, backend: SessionBackend, timeout: int) -> str | Unset | None:
+        """Save what changed since the session was opened or last committed, for `timeout` seconds.
+
+        Returns what the cookie should become: a new identifier, None when the session has ended, UNSET when the
+        cookie is right as it is. May be called again after a stream. Raises TypeError when a value cannot be
+        stored, and whatever the store raises. Raising or cancelled, it leaves the stored session whole.
+        """
+        if not self.touched or self._gone:
+            return UNSET
+        now = _freeze(self._data)
+        # Values frozen one by one are left to _compare: their own == may do anything.
+        if isinstance(now, bytes) and now == self._saved and not self._rotating:
+            return UNSET
+        cookie = await self._write(backend, now, timeout)
+        self._saved = now
+        self._rotating = False
+        return cookie
+
+    async def _write(self, backend: SessionBackend, now: _Frozen, timeout: int) -> str | Unset | None:
+        """Begin, end, move or change the stored session; which of them follows from what there is."""
+        identifier = self.identifier
+        if not self._data:
+            if identifier is None:
+                return UNSET
+            await backend.discard(identifier, timeout)
+            self.identifier = None
+            return None
+        values, changed, removed = _compare(self._saved, now, self._data)
+        if identifier is None:
+            successor = new_identifier()
+            await backend.save(successor, values, timeout)
+        elif self._rotating:
+            successor = new_identifier()
+            if not await backend.rotate(identifier, successor, changed, removed, timeout):
+                self._lose()
+                return None
+        else:
+            # Other bytes may yet be the same values: a key that was taken out and put back.
+            if (changed or removed) and not await backend.merge(identifier, changed, removed, timeout):
+                self._lose()
+                return None
+            return UNSET
+        self.identifier = successor
+        return successor
+
+    def _lose(self) -> None:
+        """Somebody else ended the session: nothing that this request still holds of it may bring it back."""
+        self.identifier = None
+        self._gone = True
+
+
+def cookie_header(config: SessionConfig, identifier: str | None, *, secure: bool) -> tuple[str, str]:
+    """The response header that gives the client `identifier`, or with None takes its cookie away.
+
+    `secure` is what `is_secure` says; a `config.secure` that is set comes first. Raises ValueError when
+    `identifier` has a character that a cookie cannot carry (RFC 6265 §4.1.1).
+    """
+    value = identifier or ""
+    if not _COOKIE_VALUE.fullmatch(value):
+        raise ValueError('A session identifier cannot have spaces, controls, non-ASCII text or any of " , ; \\')
+    wanted = secure if config.secure is None else config.secure
+    attributes = (
+        (f"{config.cookie}={value}", True),
+        (f"Path={config.path}", True),
+        (f"Domain={config.domain}", config.domain is not None),
+        ("Max-Age=0", identifier is None),
+        ("HttpOnly", True),
+        (f"SameSite={config.same_site}", True),
+        ("Secure", wanted or config.same_site == "None"),  # browsers drop SameSite=None without Secure
+    )
+    return "Set-Cookie", "; ".join(text for text, given in attributes if given)
+
+
+def is_secure(scheme: str, host: str) -> bool:
+    """Whether the cookie should be Secure: always, but for an unencrypted `scheme` to a loopback host.
+
+    `scheme` is ASGI's; `host` is a Host header (RFC 9110 §7.2), with or without its port.
+    """
+    return scheme not in _PLAIN_SCHEMES or _LOOPBACK.fullmatch(host) is None

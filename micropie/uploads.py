@@ -1,0 +1,667 @@
+"""Multipart bodies: the parts of one request, as they arrive.
+
+Nothing runs in the background. A body is received and parsed piece by piece, and only while somebody waits for
+something in it: a slow reader slows the client down, and what nobody asks for is never received. Data goes straight
+to whoever waits for it. Data that arrives while something else is waited for is held in memory up to a limit and
+then moved to one anonymous temporary file, the spool, which all parts of a body share: any number of them costs one
+descriptor.
+
+It owns boundaries (RFC 2046 §5.1.1), form parts (RFC 7578) and the spool. It refuses to know how bytes arrive (a
+`Stream` gives them), what a request is, and what a handler asked for.
+"""
+
+import asyncio
+import copy
+import os
+import re
+import secrets
+import tempfile
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, cast
+
+from .config import KIB, Limits
+from .errors import ClientDisconnected, HTTPError, MissingDependency, UploadError
+
+if TYPE_CHECKING:
+    from multipart import MultipartSegment
+
+T = TypeVar("T")
+
+_PIECE: Final = 64 * KIB
+"""Most bytes parsed at once: what servers deliver, and little enough (some 10 ms at worst) not to hold up the loop."""
+_BATCH: Final = 256 * KIB
+"""Bytes moved to or from disk at once: from here on the hop to a worker thread costs less than the disk."""
+_AHEAD: Final = 16 * KIB
+"""Bytes fetched from disk for a reader that wants fewer: enough for many small reads, little for many files."""
+_SMALL: Final = 4 * KIB
+"""Held data arriving in pieces smaller than this is gathered: a piece alone costs some 50 bytes more than it holds."""
+_FINISHED: Final = 2
+"""Finished parts may together hold this many times `Limits.part_memory`; the ones after that go to disk as they end."""
+
+_BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")  # RFC 2046 §5.1.1
+_PARAMETER: Final = re.compile(r'[ \t]*;[ \t]*(?:([^\s;="]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*)))?')  # RFC 9110 §5.6.6
+_MEDIA_TYPE: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+/[!#$%&'*+.^_`|~0-9a-z-]+")  # RFC 9110 §8.3.1, lower case
+_UNFIT: Final = re.compile(r"[\r\n\x00]")  # in a header's value, RFC 9110 §5.5
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_DEFAULT_TYPE: Final = "application/octet-stream"
+
+_Refusal: TypeAlias = tuple[int, str]
+"""Why something can no longer be read: the status and detail of the UploadError."""
+_LEFT: Final[_Refusal] = 400, "The client disconnected before its upload was whole"
+_OVER: Final[_Refusal] = 400, "The request is over: an upload can only be read until its handler has answered"
+_BROKEN: Final[_Refusal] = 500, "The upload could not be received"
+
+
+class Stream(Protocol):
+    """Where a body comes from: a `receiving.BodyStream`, or anything that reads like one."""
+
+    async def read(self) -> bytes:
+        """The next non-empty piece, or `b""` once the body has ended."""
+        ...
+
+
+def boundary_of(content_type: str) -> str | None:
+    """The boundary that a Content-Type header declares, or None where there is no valid one (RFC 2046 §5.1.1).
+
+    Two boundaries are none: which of them counts would be a guess, and a proxy in front may guess differently.
+    """
+    position = content_type.find(";")
+    found: list[str] = []
+    while 0 <= position < len(content_type) and (parameter := _PARAMETER.match(content_type, position)):
+        name, quoted, plain = parameter.groups()
+        if name is not None and name.lower() == "boundary":
+            found.append(plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted))
+        position = parameter.end()
+    return found[0] if len(found) == 1 and _BOUNDARY.fullmatch(found[0]) else None
+
+
+async def _off_loop(work: Callable[[], T]) -> T:
+    """What `work` returns, done by a worker thread."""
+    return await _finished(asyncio.get_running_loop().run_in_executor(None, work))
+
+
+async def _finished(work: "asyncio.Future[T]") -> T:
+    """What `work` results in. A caller that is cancelled waits for it all the same before it goes.
+
+    Otherwise a file could still be written to after whoever had it written has cleaned up behind himself.
+    """
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        while not work.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait((work,))
+        work.result()  # a failure is worth more to the caller than its cancellation
+        raise
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """Unread bytes that are in the spool, from `start` to `end`."""
+
+    start: int
+    end: int
+
+
+_Block: TypeAlias = bytes | bytearray | memoryview
+"""Unread bytes that are in memory; a bytearray is still growing."""
+
+
+class _Spool:
+    """The temporary file of one body, made when it is first written to; used by one worker thread at a time."""
+
+    def __init__(self) -> None:
+        self._end = 0
+        self._file: IO[bytes] | None = None
+        self._turn = asyncio.Lock()
+        self._closed = False
+
+    async def take_over(self, part: "UploadFile") -> None:
+        """Moves what `part` holds in memory to the file, behind everything that is there."""
+        async with self._turn:
+            self._check()
+            start = self._end
+            blocks, self._end = part._unload(start)
+            await _off_loop(partial(self._write, start, blocks))
+
+    async def read(self, start: int, size: int) -> bytes:
+        """`size` bytes of the file from `start` on."""
+        async with self._turn:
+            self._check()
+            return await _off_loop(partial(self._read, start, size))
+
+    async def close(self) -> None:
+        """Removes the file, after whatever is being done to it; nothing can be done to it afterwards."""
+        self._closed = True
+        if self._file is not None or self._turn.locked():
+            await _finished(asyncio.ensure_future(self._remove()))
+
+    async def _remove(self) -> None:
+        async with self._turn:
+            if self._file is not None:
+                file, self._file = self._file, None
+                await _off_loop(file.close)
+
+    def _check(self) -> None:
+        if self._closed:
+            raise UploadError(*_OVER)
+
+    def _opened(self) -> IO[bytes]:
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(prefix="micropie-")  # noqa: SIM115  # it outlives this call
+        return self._file
+
+    def _write(self, start: int, blocks: Sequence[_Block]) -> None:
+        file = self._opened()
+        file.seek(start)
+        file.writelines(blocks)
+        file.flush()  # a full disk is to be heard of here, not by the next reader
+
+    def _read(self, start: int, size: int) -> bytes:
+        file = self._opened()
+        file.seek(start)
+        return file.read(size)
+
+
+class _Saved:
+    """A file being written under another name in its own directory: it appears whole, or not at all."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._part = target.with_name(f".micropie-{secrets.token_hex(8)}.part")
+        self._file: IO[bytes] | None = None
+
+    def write(self, data: bytes) -> None:
+        if self._file is None:
+            self._file = self._part.open("xb")  # unlike `tempfile`'s, readable by whom the umask lets read it
+        self._file.write(data)
+
+    def commit(self) -> None:
+        self.write(b"")
+        self._close()
+        self._part.replace(self._target)
+
+    def discard(self) -> None:
+        self._close()
+        self._part.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+class UploadFile:
+    """One file of a multipart body: read it in chunks, in pieces of a size, or straight into a file.
+
+    Reading takes: what one reader got, no other gets. It may begin before the file has arrived, and waits for what is
+    still on its way. Everything that reads raises UploadError when the upload ends before its end (truncated or
+    malformed 400, stalled 408, over a limit 413), then and ever after; it never looks like a shorter file.
+    """
+
+    def __init__(self, body: "MultipartBody", name: str, filename: str, content_type: str) -> None:
+        self.name = name
+        """The form field's name."""
+        self.filename = filename
+        """The file's name on the client's machine, without directories. The client chose it: never trust it."""
+        self.content_type = content_type
+        """The media type that the client claims, in lower case and without parameters."""
+        self.size = 0
+        """Bytes received so far; all of them once `complete`."""
+        self.complete = False
+        """Whether the whole file has been received."""
+        self._body = body
+        self._unread: deque[_Block | _Stretch] = deque()
+        self._held = 0
+        self._reading = asyncio.Lock()
+        self._awaited = False
+        self._max_size: int | None = None
+        self._refusal: _Refusal | None = None
+        self._content: _Content | None = None
+
+    def __repr__(self) -> str:
+        state = "complete" if self.complete else "so far"
+        return f"<UploadFile {self.name!r}: {self.filename!r}, {self.content_type}, {self.size} bytes {state}>"
+
+    async def read(self, n: int = -1) -> bytes:
+        """The next `n` bytes, fewer only at the end of the file, where it is `b""`; all that is left when `n` < 0."""
+        taken: list[bytes | memoryview] = []
+        left = n
+        async with self._reading:
+            try:
+                while left and (block := await self._next(left)):
+                    if 0 < left < len(block):
+                        self._give_back(memoryview(block)[left:])
+                        block = memoryview(block)[:left]
+                    taken.append(block)
+                    left -= len(block)
+            except asyncio.CancelledError:
+                self._give_back(memoryview(b"".join(taken)))
+                raise
+        return b"".join(taken)
+
+    def __aiter__(self) -> "UploadFile":
+        """The chunks of the file as they come, none of them empty."""
+        return self
+
+    async def __anext__(self) -> bytes:
+        async with self._reading:
+            if chunk := await self._next(_BATCH):
+                return bytes(chunk)
+        raise StopAsyncIteration
+
+    async def save(self, path: str | os.PathLike[str]) -> int:
+        """Writes what was not read yet to `path` and returns how many bytes that were.
+
+        The file appears under its name once it is whole, and replaces one that was there. When the upload fails, the
+        disk does (OSError) or the caller is cancelled, nothing is left behind. The event loop never waits for the disk.
+        """
+        saved = _Saved(Path(path))
+        written = 0
+        try:
+            while chunk := await self.read(_BATCH):
+                written += len(chunk)
+                await _off_loop(partial(saved.write, chunk))
+            await _off_loop(saved.commit)
+        except BaseException:  # cancellation too must leave nothing behind
+            await _off_loop(saved.discard)
+            raise
+        return written
+
+    def mapping(self) -> dict[str, Any]:
+        """The documented form: `filename`, `content_type`, and `content`, an `asyncio.Queue` of chunks, then None."""
+        if self._content is None:
+            self._content = _Content(self)
+        return {"filename": self.filename, "content_type": self.content_type, "content": self._content}
+
+    def restrict(self, *, max_size: int | None = None, content_types: Sequence[str] = ()) -> None:
+        """Refuses the file unless it has at most `max_size` bytes and one of `content_types` (`image/*`: any image).
+
+        Raises UploadError 415 for another type and 413 when too much has arrived already; what arrives too much later
+        makes reading raise that, and is not kept.
+        """
+        if content_types and not any(_accepts(wanted.lower(), self.content_type) for wanted in content_types):
+            raise UploadError(415, f"Expected a file of type {' or '.join(content_types)}")
+        self._max_size = max_size
+        self._enforce_size()
+        self._check()
+
+    # What the body and the spool do to a part.
+
+    def _receive(self, data: bytes | bytearray) -> None:
+        if not self.size and not self.filename:
+            self._body._list(self)
+        self.size += len(data)
+        self._enforce_size()
+        if self._refusal is not None:
+            return
+        last = self._unread[-1] if self._unread else None
+        if isinstance(last, bytearray) and len(last) < _PIECE:
+            last += data
+        else:
+            self._unread.append(bytearray(data) if len(data) < _SMALL else data)
+        self._hold(len(data))
+
+    def _end(self) -> None:
+        self.complete = True
+        self._body._ended.append(self)
+
+    def _refuse(self, refusal: _Refusal) -> None:
+        """Makes every later read raise, and drops what was not read."""
+        if self._refusal is None:
+            self._refusal = refusal
+        self._unread.clear()
+        self._hold(-self._held)
+
+    def _unload(self, start: int) -> tuple[Sequence[_Block], int]:
+        """Gives up what is held in memory, to be written to the spool from `start` on; also returns where that ends."""
+        blocks: deque[_Block] = deque()
+        while self._unread and not isinstance(last := self._unread[-1], _Stretch):
+            blocks.appendleft(last)
+            self._unread.pop()
+        size = sum(map(len, blocks))
+        if size:
+            self._unread.append(_Stretch(start, start + size))
+            self._hold(-size)
+        return blocks, start + size
+
+    # How a reader is served. The caller of `_next` has `_reading`.
+
+    async def _next(self, wanted: int) -> bytes | memoryview:
+        """The oldest bytes that nobody has read, once there are some; empty only at the end of the file.
+
+        It may be more or fewer than `wanted`, which only says how much to fetch from the spool.
+        """
+        self._check()
+        if not self._has_news():
+            await self._wait()
+            self._check()
+        if self._unread and isinstance(first := self._unread[0], _Stretch):
+            return await self._fetch(first, _BATCH if wanted < 0 else max(wanted, _AHEAD))
+        return self._shift()
+
+    def _has_news(self) -> bool:
+        return bool(self._unread) or self.complete or self._refusal is not None
+
+    async def _wait(self) -> None:
+        self._awaited = True
+        try:
+            with suppress(ClientDisconnected):  # the reader is told by `_check`, in a way that can be answered
+                await self._body.read_until(self._has_news)
+        finally:
+            self._awaited = False
+
+    async def _fetch(self, stretch: _Stretch, wanted: int) -> bytes:
+        size = min(wanted, _BATCH, stretch.end - stretch.start)
+        try:
+            data = await self._body._spool.read(stretch.start, size)
+        except OSError:
+            self._refuse(_BROKEN)
+            raise
+        self._check()
+        stretch.start += size
+        if stretch.start == stretch.end:
+            self._unread.popleft()
+        return data
+
+    def _shift(self) -> bytes | memoryview:
+        if not self._unread:
+            return b""
+        block = cast("_Block", self._unread.popleft())  # the caller has looked: it is no stretch
+        self._hold(-len(block))
+        return bytes(block) if isinstance(block, bytearray) else block
+
+    def _give_back(self, rest: memoryview) -> None:
+        """Puts `rest` before everything that is unread."""
+        if rest and self._refusal is None:
+            self._unread.appendleft(rest)
+            self._hold(len(rest))
+
+    def _ready(self) -> int:
+        """How many chunks can be had without waiting, the end of the file being one, and so being refused."""
+        if self._refusal is not None:
+            return 1
+        if self._reading.locked():
+            return 0
+        for count, block in enumerate(self._unread):
+            if isinstance(block, _Stretch):
+                return count
+        return len(self._unread) + self.complete
+
+    def _take_ready(self) -> bytes:
+        self._check()
+        return bytes(self._shift())
+
+    def _hold(self, more: int) -> None:
+        self._held += more
+        self._body._held += more
+
+    def _enforce_size(self) -> None:
+        if self._max_size is not None and self.size > self._max_size:
+            self._refuse((413, f"The file is larger than {self._max_size} bytes"))
+
+    def _check(self) -> None:
+        if self._refusal is not None:
+            raise UploadError(*self._refusal)
+
+
+def _accepts(wanted: str, content_type: str) -> bool:
+    return wanted in (content_type, "*/*") or (wanted.endswith("/*") and content_type.startswith(wanted[:-1]))
+
+
+class _Content(asyncio.Queue[bytes | None]):
+    """An UploadFile as the documented queue: chunks, then None, and None again for whoever asks again.
+
+    Only `get` waits for data and fetches what went to disk; the others speak of what is in memory.
+    """
+
+    def __init__(self, file: UploadFile) -> None:
+        super().__init__()
+        self._upload = file
+        self._end_taken = False
+
+    async def get(self) -> bytes | None:
+        chunk = await anext(self._upload, None)
+        self._end_taken = chunk is None
+        return chunk
+
+    def get_nowait(self) -> bytes | None:
+        if self.empty():
+            raise asyncio.QueueEmpty
+        chunk = self._upload._take_ready() or None
+        self._end_taken = chunk is None
+        return chunk
+
+    def qsize(self) -> int:
+        return self._upload._ready() - self._end_taken
+
+    def empty(self) -> bool:
+        return self.qsize() == 0
+
+    def put_nowait(self, item: bytes | None) -> None:  # noqa: ARG002  # the queue's own signature
+        raise TypeError("An upload's content can only be read: the client puts it there")
+
+    def task_done(self) -> None:
+        """Nothing: what arrives next does not depend on it."""
+
+
+class _Text:
+    """A text field that is arriving."""
+
+    def __init__(self, body: "MultipartBody", name: str) -> None:
+        self._body = body
+        self._name = name
+        self._value = bytearray()
+
+    def _receive(self, data: bytes | bytearray) -> None:
+        self._value += data
+        self._body._count_text(len(self._value), len(data))
+
+    def _end(self) -> None:
+        try:
+            text = self._value.decode()
+        except UnicodeDecodeError:
+            raise UploadError(400, "A form field is not valid UTF-8") from None
+        if "\0" in text:
+            raise UploadError(400, "A form field holds a NUL character")
+        self._body.fields.setdefault(self._name, []).append(text)
+
+
+class MultipartBody:
+    """The multipart body of one request: parsed as far as somebody asked for, never further.
+
+    Raises MissingDependency without the package `multipart`, UploadError 400 when `boundary` cannot be one.
+    """
+
+    def __init__(self, stream: Stream, boundary: bytes | str, limits: Limits) -> None:
+        try:
+            from multipart import MultipartError, ParserLimitReached, PushMultipartParser
+        except ImportError:
+            raise MissingDependency("multipart", "Reading multipart/form-data", "standard") from None
+        if isinstance(boundary, bytes):
+            boundary = boundary.decode("latin-1")
+        if not _BOUNDARY.fullmatch(boundary):
+            raise UploadError(400, "Invalid boundary")
+        self.fields: dict[str, list[str]] = {}
+        """The values of the text fields that have arrived completely, by name."""
+        self.files: dict[str, list[UploadFile]] = {}
+        """The files whose headers have arrived, by name; a file input that was left empty is not among them."""
+        self.complete = False
+        """Whether the closing boundary was seen: nothing more will come."""
+        self._stream = stream
+        self._limits = limits
+        self._lock = asyncio.Lock()
+        self._rest = memoryview(b"")
+        self._preamble: bytes | None = b"\r\n"
+        self._delimiter = b"\r\n--" + boundary.encode()
+        # Strict: a part must have a name, and headers are not folded, which costs far more to join than to send.
+        self._parser = PushMultipartParser(
+            boundary, max_segment_count=limits.fields, max_segment_size=limits.multipart, strict=True
+        )
+        self._malformed: type[Exception] = MultipartError
+        self._over_limit: type[Exception] = ParserLimitReached
+        self._part: UploadFile | _Text | None = None
+        self._ended: deque[UploadFile] = deque()
+        self._refusal: _Refusal | None = None
+        self._spool = _Spool()
+        self._held = 0
+        self._text = 0
+
+    async def advance(self) -> bool:
+        """Receives and parses one more piece of the body, and returns False once it is complete.
+
+        Raises UploadError when the body is malformed, truncated, over a limit or stalled, ClientDisconnected when the
+        client left, and the same again each time it is asked after that.
+        """
+        async with self._lock:
+            if not self.complete:
+                await self._step()
+        return not self.complete
+
+    async def read_until(self, ready: Callable[[], bool]) -> None:
+        """Advances until `ready()`, or until the body is complete. Raises what `advance` raises."""
+        while not self._reached(ready):
+            async with self._lock:
+                if not self._reached(ready):  # another reader may have brought it
+                    await self._step()
+
+    def _reached(self, ready: Callable[[], bool]) -> bool:
+        return self.complete or ready()
+
+    async def close(self) -> None:
+        """Removes the temporary file and drops what was not read: every later read raises UploadError."""
+        self._fail(_OVER)
+        self._rest = memoryview(b"")
+        for files in self.files.values():
+            for file in files:
+                file._refuse(_OVER)
+        await self._spool.close()
+
+    async def _step(self) -> None:
+        self._check()
+        try:
+            piece = await self._receive()
+            self._check()  # somebody may have closed it meanwhile
+            self._parse(piece)
+            await self._relieve()
+        except ClientDisconnected:
+            self._fail(_LEFT)
+            raise
+        except HTTPError as error:
+            self._fail((error.status, error.detail))
+            raise UploadError(error.status, error.detail, error.headers) from None
+        except Exception:  # whatever it was: a piece is lost, and the parts must not seem whole without it
+            self._fail(_BROKEN)
+            raise
+
+    async def _receive(self) -> bytes:
+        if not self._rest:
+            piece = await self._stream.read()
+            if len(piece) <= _PIECE:
+                return piece
+            self._rest = memoryview(piece)
+        piece, self._rest = bytes(self._rest[:_PIECE]), self._rest[_PIECE:]
+        return piece
+
+    def _parse(self, piece: bytes) -> None:
+        if not piece:
+            raise UploadError(400, "Malformed multipart body: it ends before its closing boundary")
+        if self._preamble is not None:
+            piece = self._after_preamble(self._preamble + piece)
+            if not piece:
+                return
+        try:
+            for event in self._parser.parse(piece):
+                self._take(event)
+        except self._over_limit as error:
+            raise UploadError(413, f"Multipart body over a limit: {error.args[0]}") from None
+        except self._malformed as error:
+            raise UploadError(400, f"Malformed multipart body: {error.args[0]}") from None
+        self.complete = self._part is None and self._is_closed()
+
+    def _after_preamble(self, seen: bytes) -> bytes:
+        """What follows the text that may precede the first boundary and means nothing (RFC 2046 §5.1.1).
+
+        Left to the parser, what counts as preamble would depend on how the network cut it.
+        """
+        start = seen.find(self._delimiter)
+        if start < 0:
+            self._preamble = seen[1 - len(self._delimiter) :]
+            return b""
+        self._preamble = None
+        return seen[start:]
+
+    def _take(self, event: "MultipartSegment | bytes | bytearray | None") -> None:
+        if isinstance(event, bytes | bytearray):
+            cast("UploadFile | _Text", self._part)._receive(event)  # data comes between a segment and None
+        elif event is None:
+            cast("UploadFile | _Text", self._part)._end()
+            self._part = None
+        else:
+            self._part = self._begin(event)
+
+    def _begin(self, segment: "MultipartSegment") -> "UploadFile | _Text":
+        if any(_UNFIT.search(value) for _, value in segment.headerlist):
+            raise UploadError(400, "Malformed multipart body: control character in a part's header")
+        name = segment.name or ""
+        if segment.filename is None:
+            return _Text(self, name)
+        content_type = segment.content_type or ""
+        if not _MEDIA_TYPE.fullmatch(content_type):
+            content_type = _DEFAULT_TYPE
+        file = UploadFile(self, name, _base_name(segment.filename), content_type)
+        if file.filename:
+            self._list(file)
+        return file
+
+    def _is_closed(self) -> bool:
+        # The parser only tells whether it has seen the closing boundary when it is closed: so a copy of it is.
+        try:
+            copy.copy(self._parser).close()
+        except self._malformed:
+            return False
+        return True
+
+    async def _relieve(self) -> None:
+        """Moves to disk what is more than memory should hold of the parts that nobody is waiting for."""
+        limit = self._limits.part_memory
+        while self._ended:
+            if self._held > _FINISHED * limit and not self._ended[0]._awaited:
+                await self._spool.take_over(self._ended[0])
+            self._ended.popleft()
+        if isinstance(part := self._part, UploadFile) and part._held > limit and not part._awaited:
+            await self._spool.take_over(part)
+
+    def _list(self, file: UploadFile) -> None:
+        self.files.setdefault(file.name, []).append(file)
+
+    def _count_text(self, field: int, more: int) -> None:
+        self._text += more
+        if field > self._limits.field:
+            raise UploadError(413, f"A form field is larger than {self._limits.field} bytes")
+        if self._text > self._limits.body:  # as any other body that is held in memory
+            raise UploadError(413, f"The form fields together are larger than {self._limits.body} bytes")
+
+    def _fail(self, refusal: _Refusal) -> None:
+        if self._refusal is None:
+            self._refusal = refusal
+        if isinstance(self._part, UploadFile):
+            self._part._refuse(refusal)
+
+    def _check(self) -> None:
+        if self._refusal is _LEFT:
+            raise ClientDisconnected
+        if self._refusal is not None:
+            raise UploadError(*self._refusal)
+
+
+def _base_name(filename: str) -> str:
+    """`filename` without directories, as any system writes them. Raises UploadError 400 where that is not a name."""
+    base = filename.replace("\\", "/").rpartition("/")[2]
+    if _CONTROL.search(base) or base in (".", "..") or (filename and not base):
+        raise UploadError(400, "Invalid file name")
+    return base

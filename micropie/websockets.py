@@ -1,0 +1,594 @@
+"""A WebSocket connection as a state table, and the types of what travels over it.
+
+`WebSocket[In, Out]` owns the order of things (which ASGI message may follow which, RFC 6455's close codes and limits)
+and the way a type travels: text and bytes as they are, every other type as JSON. It knows nothing of routes, sessions
+or origins: what belongs into the handshake besides the documented cookie is handed in as `on_accept`.
+
+Servers differ in what they leave out (`code`, `reason`, the unused one of `text` and `bytes`), in how they say that the
+client is gone (an OSError, a RuntimeError, silence), and in whether a close may overtake a pending receive. All of that
+is evened out here.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from enum import Enum
+from functools import lru_cache, reduce, wraps
+from inspect import isawaitable
+from operator import or_
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Self, TypeVar, get_args, get_origin, overload
+
+import msgspec
+
+from .config import Limits
+from .converters import describe_annotation, strip, union_members
+from .errors import ResponseError
+from .headers import raw_headers
+from .types import HeaderItems, Message, RawHeaders, Receive, Scope, Send
+
+T = TypeVar("T")
+if TYPE_CHECKING:
+    import typing_extensions
+
+    In = typing_extensions.TypeVar("In", default=str)
+    Out = typing_extensions.TypeVar("Out", default=str)
+else:
+    # The standard library's TypeVar has no defaults before 3.13: `WebSocket.__class_getitem__` fills them in.
+    In = TypeVar("In")
+    Out = TypeVar("Out")
+
+# --- RFC 6455: close codes and close reasons -------------------------------------------------------------------------
+
+NORMAL: Final = 1000
+NO_STATUS: Final = 1005  # never sent: the client closed without a code (and ASGI's default for a missing one)
+ABNORMAL: Final = 1006  # never sent: the connection broke without a close frame
+INVALID_PAYLOAD: Final = 1007
+POLICY_VIOLATION: Final = 1008
+MESSAGE_TOO_BIG: Final = 1009
+
+# RFC 6455 §7.4.1 and IANA's registry (1012 to 1014); 1004, 1005, 1006 and 1015 must not be sent. §7.4.2: 3000 to 4999
+# belong to libraries and applications.
+_SENDABLE_CODES: Final = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})
+
+_REASON_BYTES: Final = 123
+"""Bytes of a close reason: a control frame holds 125 (RFC 6455 §5.5), and two of them are the code."""
+
+MAX_MESSAGE: Final = Limits().websocket_message
+"""Bytes of one incoming message, unless the app says otherwise."""
+
+
+def _cut(reason: str) -> str:
+    """`reason`, or as many whole characters of it as fit into a close frame."""
+    return reason.encode("utf-8", "replace")[:_REASON_BYTES].decode("utf-8", "ignore")
+
+
+# --- The state table -------------------------------------------------------------------------------------------------
+
+
+class _State(Enum):
+    CONNECTING = "still connecting"
+    HANDSHAKE = "not accepted"  # the server has told of the client, nobody has answered it
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+# What may happen when, and what comes of it. Events are named after the ASGI message that causes them. A connection
+# that breaks is a disconnect, whoever notices. What has no row is refused.
+_TRANSITIONS: Final = {
+    (_State.CONNECTING, "websocket.connect"): _State.HANDSHAKE,
+    (_State.CONNECTING, "websocket.disconnect"): _State.CLOSED,
+    (_State.CONNECTING, "websocket.close"): _State.CLOSED,
+    (_State.HANDSHAKE, "websocket.accept"): _State.OPEN,
+    (_State.HANDSHAKE, "websocket.disconnect"): _State.CLOSED,
+    (_State.HANDSHAKE, "websocket.close"): _State.CLOSED,
+    (_State.OPEN, "websocket.receive"): _State.OPEN,
+    (_State.OPEN, "websocket.send"): _State.OPEN,
+    (_State.OPEN, "websocket.disconnect"): _State.CLOSED,
+    (_State.OPEN, "websocket.close"): _State.CLOSED,
+}
+
+# Refusals that a handler can mend, by the event it asked for. Any other comes from a server that breaks ASGI's order.
+_REMEDIES: Final = {
+    "websocket.accept": "accept it once, before anything else",
+    "websocket.receive": "call `await ws.accept()` first",
+    "websocket.send": "call `await ws.accept()` first",
+}
+
+# How `send` fails when the client is gone. ASGI asks for OSError; uvicorn raises RuntimeError for what follows a close
+# of its own (1009, a ping without an answer), and the table above leaves it no other reason to.
+_GONE: Final[dict[str, tuple[type[Exception], ...]]] = {
+    "websocket.accept": (OSError,),
+    "websocket.send": (OSError, RuntimeError),
+    "websocket.close": (OSError, RuntimeError),
+}
+
+
+class ConnectionClosed(Exception):
+    """The WebSocket is closed, by either side. `code` and `reason` say how (RFC 6455 §7.1.5 and §7.1.6).
+
+    `code` is 1005 when the client gave none, and 1006 when the connection broke.
+    """
+
+    def __init__(self, code: int = NO_STATUS, reason: str = "") -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"The WebSocket is closed ({self.code}{self.reason and ': ' + self.reason})"
+
+
+class InvalidMessage(ValueError):
+    """A message from the client that is not what the handler's `In` asks for.
+
+    `detail` says where and what was expected, and never repeats the value; `code` is the close code that answers it:
+    1007 for what is not JSON or not UTF-8, 1008 for what is, but does not fit.
+    """
+
+    def __init__(self, detail: str, code: int) -> None:
+        super().__init__(detail, code)
+        self.detail = detail
+        self.code = code
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+# --- How a type travels ----------------------------------------------------------------------------------------------
+#
+# One rule for both directions. bytes are a binary message. Where all that is left of the type is text (str, Literal of
+# str, StrEnum) a text message is the text itself; else it is JSON. So `bytes | Event` is audio beside JSON events.
+
+_Made = TypeVar("_Made")
+_Decode = Callable[[str | bytes], Any]
+
+_CACHED_TYPES: Final = 256
+"""Types kept ready: far more than one app has, and a bound for one that makes types as it runs."""
+
+
+def _once_per_type(make: Callable[[Any], _Made]) -> Callable[[Any], _Made]:
+    cached = lru_cache(_CACHED_TYPES)(make)
+
+    @wraps(make)
+    def made(annotation: Any) -> _Made:
+        try:
+            return cached(annotation)
+        except TypeError:  # something unhashable in an Annotated
+            return make(annotation)
+
+    return made
+
+
+# Where msgspec puts the place, which names declared fields only: keys of a dict are `[...]`.
+_PATH = re.compile(r" - at (`key` in )?`(\$[\w.\[\]-]*)`$")
+
+# msgspec's errors that repeat what was sent, and what is said instead.
+_ECHOES: Final = (
+    ("Invalid value", "Not one of the values that are allowed here"),
+    ("Invalid enum value", "Not one of the values that are allowed here"),
+    ("Object contains unknown field", "Object contains a field that is not known"),
+)
+
+
+def _explain(error: msgspec.ValidationError) -> str:
+    """What msgspec found: the place first (a long reason is cut at its end), and nothing that was sent."""
+    text = str(error)
+    place = ""
+    if found := _PATH.search(text):
+        text = text[: found.start()]
+        place = f"{'a key of ' if found[1] else ''}{found[2]}: "
+    return place + next((instead for echo, instead in _ECHOES if text.startswith(echo)), text)
+
+
+def _decoded(decode: Callable[[str | bytes], T], data: str | bytes) -> T:
+    """`decode(data)`. Raises InvalidMessage for all that may be wrong with `data`."""
+    try:
+        return decode(data)
+    except msgspec.ValidationError as error:
+        raise InvalidMessage(_explain(error), POLICY_VIOLATION) from error
+    except msgspec.DecodeError as error:
+        raise InvalidMessage(str(error), INVALID_PAYLOAD) from error
+    except UnicodeError as error:
+        raise InvalidMessage("Text is not valid UTF-8", INVALID_PAYLOAD) from error
+    except RecursionError as error:
+        raise InvalidMessage("JSON is nested too deeply", INVALID_PAYLOAD) from error
+
+
+def _is_binary(member: Any) -> bool:
+    return strip(member)[0] in (bytes, bytearray)
+
+
+def _is_text(member: Any) -> bool:
+    plain, _ = strip(member)
+    if get_origin(plain) is Literal:
+        return all(isinstance(value, str) for value in get_args(plain))
+    return plain is str or (isinstance(plain, type) and issubclass(plain, str) and issubclass(plain, Enum))
+
+
+def _is_json(members: Sequence[Any]) -> bool:
+    return not all(map(_is_text, members))
+
+
+@_once_per_type
+def _json_decoder(annotation: Any) -> _Decode:
+    describe_annotation(annotation)  # refuses now what msgspec would refuse at the first message
+    return msgspec.json.Decoder(annotation).decode
+
+
+def _as_it_is(members: Sequence[Any], only: type) -> _Decode:
+    """What turns a text or binary message into one of `members`, without JSON."""
+    if tuple(members) == (only,):
+        return lambda data: data
+    merged = reduce(or_, members)
+    describe_annotation(merged)
+    return lambda data: msgspec.convert(data, merged)
+
+
+def _refuse(wanted: str, got: str) -> _Decode:
+    def refuse(_data: str | bytes) -> Any:
+        raise InvalidMessage(f"Expected a {wanted} message, got a {got} message", POLICY_VIOLATION)
+
+    return refuse
+
+
+@_once_per_type
+def message_decoder(annotation: Any) -> Callable[[str | bytes], Any]:
+    """The function from the content of a message to a value of the type `annotation`, made once per type.
+
+    It raises InvalidMessage or one of msgspec's errors. Raises UnsupportedTypeError for a type that cannot be decoded.
+    """
+    members = union_members(annotation)
+    binary = [member for member in members if _is_binary(member)]
+    others = [member for member in members if not _is_binary(member)]
+    if not binary and _is_json(others):
+        return _json_decoder(annotation)
+    if not others:
+        from_text = _refuse("binary", "text")
+    elif _is_json(others):
+        from_text = _json_decoder(reduce(or_, others))
+    else:
+        from_text = _as_it_is(others, str)
+    from_binary = _as_it_is(binary, bytes) if binary else _refuse("text", "binary")
+    return lambda data: from_text(data) if isinstance(data, str) else from_binary(data)
+
+
+def _encode_plain(value: Any) -> str | bytes:
+    return str.__str__(value) if isinstance(value, str) else _encode_json(value)  # of a StrEnum, the text alone
+
+
+def _encode_json(value: Any) -> str | bytes:
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    return msgspec.json.encode(value).decode()
+
+
+@_once_per_type
+def message_encoder(annotation: Any) -> Callable[[Any], str | bytes]:
+    """The function from a value of the type `annotation` to the content of a message (str: text, bytes: binary)."""
+    others = [member for member in union_members(annotation) if not _is_binary(member)]
+    return _encode_json if _is_json(others) else _encode_plain
+
+
+def _size(data: str | bytes) -> int:
+    """Bytes of a message on the wire."""
+    if isinstance(data, bytes) or data.isascii():
+        return len(data)
+    return len(data.encode("utf-8", "surrogatepass"))
+
+
+# --- The handshake's headers -----------------------------------------------------------------------------------------
+
+_COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]+")  # RFC 6265 §4.1.1, cookie-octet
+
+_SERVERS_OWN: Final = frozenset(
+    {b"connection", b"upgrade", b"sec-websocket-accept", b"sec-websocket-extensions", b"sec-websocket-protocol"}
+)
+"""What the server answers the handshake with itself (RFC 6455 §4.2.2)."""
+
+
+def _handshake_headers(headers: HeaderItems) -> RawHeaders:
+    """`headers` as ASGI wants them. Raises ValueError, which names the header and not its value."""
+    try:
+        raw = raw_headers(headers)
+    except ResponseError as error:
+        raise ValueError(str(error)) from None
+    for name, _ in raw:
+        if name in _SERVERS_OWN:
+            raise ValueError(f"Header {name.decode()!r} is the server's own; a subprotocol is accept(subprotocol=...)")
+    return raw
+
+
+def _session_cookie(session_id: str) -> tuple[str, str]:
+    return "Set-Cookie", f"session_id={session_id}; Path=/; HttpOnly; SameSite=Lax"
+
+
+# --- The connection --------------------------------------------------------------------------------------------------
+
+
+class WebSocket(Generic[In, Out]):
+    """One WebSocket connection that receives `In` and sends `Out`, both `str` unless said otherwise.
+
+        async def ws_chat(self, ws: WebSocket[Join | Say, Said]) -> None:
+            await ws.accept()
+            async for message in ws:
+                ...
+                await ws.send(Said(...))
+
+    `str` and `bytes` travel as they are, as text and binary messages; any other type that msgspec knows as JSON.
+    A message that does not fit `In` closes the connection, 1007 when it is not JSON or not UTF-8, 1008 otherwise, with
+    the reason; set `on_invalid` to be called with the InvalidMessage instead, and reading goes on. A message of more
+    than `max_message` bytes closes it 1009. Anything asked of a closed connection raises ConnectionClosed; anything
+    asked of one that is not accepted yet, RuntimeError.
+
+    `receive` and `send` are the server's. `incoming` and `outgoing` are `In` and `Out` once more, for the run time.
+    `on_accept` is awaited with the session identifier given to `accept` and returns headers for the handshake, in place
+    of the plain session cookie. `scope` tells which subprotocols the client offers; without it none is checked.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_decode",
+        "_encode",
+        "_max_message",
+        "_offered",
+        "_on_accept",
+        "_reader",
+        "_receive",
+        "_send",
+        "_state",
+        "close_code",
+        "close_reason",
+        "on_invalid",
+        "session_id",
+        "subprotocol",
+    )
+
+    def __class_getitem__(cls, types: Any) -> Any:
+        """`WebSocket[In]` is `WebSocket[In, str]`."""
+        given = types if isinstance(types, tuple) else (types,)
+        missing = 2 - len(given) if cls is WebSocket else 0
+        return super().__class_getitem__(given + (str,) * missing)  # type: ignore[misc]  # typeshed leaves it out
+
+    def __init__(
+        self,
+        receive: Receive,
+        send: Send,
+        *,
+        incoming: Any = str,
+        outgoing: Any = str,
+        max_message: int = MAX_MESSAGE,
+        on_accept: Callable[[str | None], Awaitable[HeaderItems]] | None = None,
+        scope: Scope | None = None,
+    ) -> None:
+        self._receive = receive
+        self._send = send
+        self._decode: Callable[[str | bytes], In] = message_decoder(incoming)
+        self._encode: Callable[[Out], str | bytes] = message_encoder(outgoing)
+        self._max_message = max_message
+        self._on_accept = on_accept
+        self._offered: tuple[str, ...] | None = None if scope is None else tuple(scope.get("subprotocols") or ())
+        self._state = _State.CONNECTING
+        self._reader: asyncio.Task[Any] | None = None
+        self.session_id: str | None = None
+        """The session identifier that `accept` was given."""
+        self.subprotocol: str | None = None
+        """The subprotocol that `accept` was given."""
+        self.close_code: int | None = None
+        """The code the connection was closed with, by either side; None while it is not closed."""
+        self.close_reason = ""
+        """The reason that came with the code."""
+        self.on_invalid: Callable[[InvalidMessage], Awaitable[None] | None] | None = None
+        """Called, and awaited if need be, with each message that does not fit `In`, in place of closing."""
+
+    # State
+
+    @property
+    def accepted(self) -> bool:
+        """Whether messages can be exchanged: True from `accept` until the connection is closed."""
+        return self._state is _State.OPEN
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is over, closed or refused by either side."""
+        return self._state is _State.CLOSED
+
+    @property
+    def subprotocols(self) -> tuple[str, ...]:
+        """The subprotocols that the client offers, the one it likes best first."""
+        return self._offered or ()
+
+    def _after(self, event: str) -> _State:
+        """The state that `event` leads to. Raises ConnectionClosed or RuntimeError when it may not happen now."""
+        after = _TRANSITIONS.get((self._state, event))
+        if after is not None:
+            return after
+        if self._state is _State.CLOSED:
+            raise self._closed()
+        remedy = _REMEDIES.get(event, f"{event!r} from the server is out of order")
+        raise RuntimeError(f"The WebSocket is {self._state.value}: {remedy}")
+
+    def _end(self, event: str, code: int, reason: str) -> None:
+        self._state = self._after(event)
+        self.close_code = code
+        self.close_reason = reason
+
+    def _closed(self) -> ConnectionClosed:
+        return ConnectionClosed(NO_STATUS if self.close_code is None else self.close_code, self.close_reason)
+
+    # The two directions
+
+    async def _transmit(self, message: Message) -> None:
+        """Hand `message` to the server; the state has been stepped. Raises ConnectionClosed when the client is gone."""
+        try:
+            await self._send(message)
+        except _GONE[message["type"]] as error:
+            if not self.closed:
+                self._end("websocket.disconnect", ABNORMAL, "")
+            raise self._closed() from error
+
+    async def _event(self) -> Message:
+        """The server's next message, its transition taken. Raises ConnectionClosed when it is the last one."""
+        message = await self._interruptible()
+        event = message["type"]
+        if event != "websocket.disconnect":
+            self._state = self._after(event)
+            return message
+        code = message.get("code")
+        self._end(event, NO_STATUS if code is None else int(code), message.get("reason") or "")
+        raise self._closed()
+
+    async def _interruptible(self) -> Message:
+        """The server's next message, unless `close` is called meanwhile by another task: then ConnectionClosed."""
+        if self._reader is not None:
+            raise RuntimeError("Another task is receiving from this WebSocket: let one task read for all")
+        reader = self._reader = asyncio.current_task()
+        cancels = reader.cancelling() if reader else 0
+        try:
+            return await self._receive()
+        except asyncio.CancelledError:
+            # As in asyncio.timeout: it is only `close` that cancelled the task if no cancellation is left without it.
+            if reader is None or self._reader is reader or reader.uncancel() > cancels:
+                raise
+            raise self._closed() from None
+        finally:
+            self._reader = None
+
+    async def _message(self) -> str | bytes:
+        self._after("websocket.receive")
+        message = await self._event()
+        text = message.get("text")
+        data = bytes(message.get("bytes") or b"") if text is None else str(text)
+        if _size(data) > self._max_message:
+            await self.close(MESSAGE_TOO_BIG, f"Message larger than {self._max_message} bytes")
+            raise self._closed()
+        return data
+
+    async def _valid(self, decode: Callable[[str | bytes], T]) -> T:
+        """The next message that `decode` can make sense of."""
+        while True:
+            data = await self._message()
+            try:
+                return _decoded(decode, data)
+            except InvalidMessage as error:
+                await self._reject(error)
+
+    async def _reject(self, invalid: InvalidMessage) -> None:
+        if self.on_invalid is None:
+            await self.close(invalid.code, invalid.detail)
+            raise self._closed() from invalid
+        waiting = self.on_invalid(invalid)
+        if isawaitable(waiting):
+            await waiting
+
+    # Opening and closing
+
+    async def accept(
+        self, subprotocol: str | None = None, session_id: str | None = None, headers: HeaderItems = ()
+    ) -> None:
+        """Answer the handshake: messages can be exchanged from here on.
+
+        `subprotocol` is one of those the client offers, `session_id` is set as the session cookie, and `headers` are
+        added to the handshake. Raises ValueError for a subprotocol that was not offered and for what cannot be sent
+        in a header (nothing is sent then), RuntimeError when accepted before, ConnectionClosed when the client left.
+        """
+        if self._state is _State.CONNECTING:
+            await self._event()
+        self._after("websocket.accept")
+        if subprotocol is not None and self._offered is not None and subprotocol not in self._offered:
+            raise ValueError(f"The client does not offer the subprotocol {subprotocol!r}, only {list(self._offered)}")
+        if session_id is not None and not _COOKIE_VALUE.fullmatch(session_id):
+            raise ValueError("The session identifier has characters that a cookie cannot hold (RFC 6265 §4.1.1)")
+        raw = _handshake_headers(headers)
+        raw += _handshake_headers(await self._session_headers(session_id))
+        self._state = self._after("websocket.accept")
+        self.subprotocol, self.session_id = subprotocol, session_id
+        await self._transmit({"type": "websocket.accept", "subprotocol": subprotocol, "headers": raw})
+
+    async def _session_headers(self, session_id: str | None) -> HeaderItems:
+        if self._on_accept is not None:
+            return await self._on_accept(session_id)
+        return [] if session_id is None else [_session_cookie(session_id)]
+
+    async def close(self, code: int = NORMAL, reason: str | None = None) -> None:
+        """Close the connection; before `accept`, refuse the handshake. Once it is closed this does nothing.
+
+        `reason` is cut to the 123 bytes of UTF-8 that fit. A task that waits in one of the receiving methods gets
+        ConnectionClosed (and its iteration ends). Raises ValueError for a code that must not be sent (RFC 6455 §7.4).
+        """
+        if code not in _SENDABLE_CODES:
+            raise ValueError(f"{code} cannot be sent as a close code: use 1000 to 1003, 1007 to 1014 or 3000 to 4999")
+        if self.closed:
+            return
+        self._end("websocket.close", code, _cut(reason or ""))
+        if self._reader is not None:
+            # Granian lets no close overtake a pending receive, and the others leave it waiting for the client.
+            self._reader.cancel()
+            self._reader = None
+        try:
+            await self._transmit({"type": "websocket.close", "code": code, "reason": self.close_reason})
+        except ConnectionClosed:
+            pass  # the client was faster: closed is closed
+
+    # Receiving
+
+    async def receive(self) -> In:
+        """The next message, decoded and checked. Raises ConnectionClosed when there is none, or it was not valid."""
+        return await self._valid(self._decode)
+
+    async def receive_text(self) -> str:
+        """The next message, which is text. Raises ConnectionClosed, and ValueError for a binary message."""
+        data = await self._message()
+        if isinstance(data, str):
+            return data
+        raise ValueError("Expected a text message, got a binary message: receive_bytes() takes those")
+
+    async def receive_bytes(self) -> bytes:
+        """The next message, which is binary. Raises ConnectionClosed, and ValueError for a text message."""
+        data = await self._message()
+        if isinstance(data, bytes):
+            return data
+        raise ValueError("Expected a binary message, got a text message: receive_text() takes those")
+
+    @overload
+    async def receive_json(self) -> Any: ...
+    @overload
+    async def receive_json(self, type: type[T]) -> T: ...
+    @overload
+    async def receive_json(self, type: Any) -> Any: ...  # a union, an Annotated: no `type[T]` to a type checker
+    async def receive_json(self, type: Any = Any) -> Any:  # noqa: A002  # the documented name
+        """The next message as JSON, text or binary, decoded and checked as `type`. Otherwise the same as `receive`."""
+        return await self._valid(_json_decoder(type))
+
+    def __aiter__(self) -> Self:
+        """Every message, decoded and checked, until the connection is closed by either side. Accepts it if need be."""
+        return self
+
+    async def __anext__(self) -> In:
+        try:
+            if not (self.accepted or self.closed):
+                await self.accept()
+            return await self.receive()
+        except ConnectionClosed:
+            raise StopAsyncIteration from None
+
+    # Sending
+
+    async def send(self, out: Out) -> None:
+        """Send `out`: str as text, bytes as a binary message, anything else as JSON. Raises as `send_text` does."""
+        await self._send_data(self._encode(out))
+
+    async def send_text(self, data: str) -> None:
+        """Send a text message. Raises RuntimeError before `accept`, ConnectionClosed after the end."""
+        await self._send_data(data)
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send a binary message. Raises RuntimeError before `accept`, ConnectionClosed after the end."""
+        await self._send_data(data)
+
+    async def send_json(self, value: object) -> None:
+        """Send `value` as JSON in a text message. Raises as `send_text` does, and TypeError for what is not JSON."""
+        await self._send_data(msgspec.json.encode(value).decode())
+
+    async def _send_data(self, data: str | bytes) -> None:
+        self._after("websocket.send")
+        await self._transmit({"type": "websocket.send", "text" if isinstance(data, str) else "bytes": data})

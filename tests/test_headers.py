@@ -1,0 +1,113 @@
+"""Response headers: what may be one, and what becomes of it on the wire."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from micropie.errors import ResponseError
+from micropie.headers import FRAMING, completed, framed, raw_headers, without
+
+# (name, value), as it goes over the wire
+SENT = [
+    (("X-Request-Id", "7"), (b"x-request-id", b"7")),
+    (("x!#$%&'*+-.^_`|~0", "v"), (b"x!#$%&'*+-.^_`|~0", b"v")),
+    (("X-Empty", ""), (b"x-empty", b"")),
+    (("X-Tab", "a\tb"), (b"x-tab", b"a\tb")),
+    (("X-Latin", "café"), (b"x-latin", b"caf\xe9")),
+    (("X-Blanks", " \t a b \t"), (b"x-blanks", b"a b")),
+]
+
+# what stands in the list of headers, what the error says
+REFUSED = [
+    (("", "v"), "not a header name"),
+    (("X Y", "v"), "not a header name"),
+    (("X:Y", "v"), "not a header name"),
+    ((":status", "200"), "not a header name"),
+    (("X\r\nSet-Cookie", "v"), "not a header name"),
+    (("X\n", "v"), "not a header name"),
+    (("X\0", "v"), "not a header name"),
+    (("Ünicode", "v"), "not a header name"),
+    (("X-A", "v\r\nSet-Cookie: a=b"), "'X-A' has a control character"),
+    (("X-A", "v\n"), "'X-A' has a control character"),
+    (("X-A", "v\r"), "'X-A' has a control character"),
+    (("X-A", "v\0"), "'X-A' has a control character"),
+    (("X-A", "\x7f"), "'X-A' has a control character"),
+    (("X-A", "日本"), "'X-A' has a control character or text outside latin-1"),
+    (("X-A", 1), "'X-A' is int, not text"),
+    (("X-A", b"v"), "'X-A' is bytes, not text"),
+    ((b"X-A", "v"), "b'X-A' is str, not text"),
+    (("X-A", None), "'X-A' is NoneType, not text"),
+    (("X-A",), "pairs of text, not tuple"),
+    (("X-A", "v", "w"), "pairs of text, not tuple"),
+    ("ab", "pairs of text, not str"),
+    (None, "pairs of text, not NoneType"),
+]
+
+
+@pytest.mark.parametrize(("written", "sent"), SENT)
+def test_a_header_is_sent_in_lower_case_and_latin_1(written: tuple[str, str], sent: tuple[bytes, bytes]) -> None:
+    assert raw_headers([written]) == [sent]
+
+
+@pytest.mark.parametrize(("item", "told"), REFUSED)
+def test_what_is_no_header_is_refused_by_name(item: object, told: str) -> None:
+    with pytest.raises(ResponseError, match=re.escape(told)):
+        raw_headers([item])
+
+
+def test_the_refusal_does_not_show_the_value() -> None:
+    with pytest.raises(ResponseError) as caught:
+        raw_headers([("Set-Cookie", "secret=1\n")])
+    assert "secret" not in str(caught.value)
+
+
+def test_pairs_may_be_lists() -> None:
+    assert raw_headers([["A", "1"]]) == [(b"a", b"1")]
+
+
+def test_repeated_headers_stay_apart_and_in_order() -> None:
+    cookies = [("Set-Cookie", "a=1"), ("X", "y"), ("set-cookie", "b=2")]
+    assert raw_headers(cookies) == [(b"set-cookie", b"a=1"), (b"x", b"y"), (b"set-cookie", b"b=2")]
+    assert cookies == [("Set-Cookie", "a=1"), ("X", "y"), ("set-cookie", "b=2")]
+
+
+@given(st.text(), st.text())
+def test_no_text_ends_a_header_or_begins_another(name: str, value: str) -> None:
+    try:
+        raw = raw_headers([(name, value)])
+    except ResponseError:
+        return
+    [(raw_name, raw_value)] = raw
+    assert re.fullmatch(rb"[!-~]+", raw_name)
+    assert b":" not in raw_name
+    assert not re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", raw_value)
+
+
+def test_without_leaves_out_every_header_of_a_name() -> None:
+    headers = [(b"a", b"1"), (b"content-length", b"2"), (b"a", b"3"), (b"transfer-encoding", b"chunked")]
+    assert without(headers, FRAMING) == [(b"a", b"1"), (b"a", b"3")]
+
+
+def test_completed_adds_only_what_is_not_named() -> None:
+    headers = [(b"a", b"1")]
+    assert completed(headers, [(b"a", b"0"), (b"b", b"2")]) == [(b"b", b"2"), (b"a", b"1")]
+    assert headers == [(b"a", b"1")]
+
+
+@pytest.mark.parametrize(
+    ("headers", "content_type", "expected"),
+    [
+        ([], b"text/html", {(b"content-length", b"5"), (b"content-type", b"text/html")}),
+        ([], None, {(b"content-length", b"5")}),
+        ([(b"content-type", b"text/css")], b"text/html", {(b"content-length", b"5"), (b"content-type", b"text/css")}),
+        ([(b"content-length", b"9"), (b"transfer-encoding", b"x"), (b"a", b"b")], None, {(b"content-length", b"5"), (b"a", b"b")}),
+    ],
+)
+def test_the_length_is_the_contents_and_the_type_the_handlers(
+    headers: list[tuple[bytes, bytes]], content_type: bytes | None, expected: set[tuple[bytes, bytes]]
+) -> None:
+    raw = framed(headers, content_type, 5)
+    assert set(raw) == expected
+    assert len(raw) == len(expected)
