@@ -7,33 +7,32 @@ one could know beforehand was decided when the routes were made. WebSockets go t
 
 import asyncio
 import contextvars
-import inspect
 import logging
 import os
 from abc import ABCMeta
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, TypeVar
 
-from .bodies import Media, media_of, parse_cookies
+from .bodies import Media, media_of, parse_cookies, parse_multipart
 from .config import Limits, SessionConfig
 from .debug import traceback_page
 from .discovery import Builder, Tree, list_routes
 from .errors import BadRequest, ClientDisconnected, HTTPError, SetupError
-from .lifespan import lifespan_of, serve_lifespan
+from .lifespan import Hook, lifespan_of, living, serve_lifespan
 from .middleware.base import HttpMiddleware, WebSocketMiddleware
 from .middleware.compose import Reply, after_http, through_http, through_websocket
 from .mounting import Mounted, mounted_scope, run_mounted
 from .requests import Request, WebSocketRequest, current, current_request
 from .responses import error_response, prefers_problem, redirect, send_response, split
 from .routing import Mode, Node, Route, split_path
-from .sessions import InMemorySessionBackend, SessionBackend, SessionState, cookie_header, is_secure
+from .session_exchange import identifying, open_session, save_late, session_headers
+from .sessions import InMemorySessionBackend, SessionBackend
 from .streaming import BrokenResponse
 from .templates import Templates
-from .types import UNSET, ASGIApp, HeaderItems, Receive, Scope, Send
-from .uploads import MultipartBody
+from .types import ASGIApp, HeaderItems, Receive, Scope, Send
 from .websockets import ConnectionClosed, WebSocket
 
 if TYPE_CHECKING:
@@ -42,8 +41,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 logger = logging.getLogger("micropie")
 
-Hook: TypeAlias = Callable[[], Awaitable[object] | object]
-"""A startup or shutdown handler."""
 ErrorHandler: TypeAlias = Callable[[Request, Any], Any]
 """Called with the request and the exception; returns, or awaits to, anything that a handler may return."""
 
@@ -225,6 +222,7 @@ class App(Tree, metaclass=_AppType):
             await self._asgi_app_websocket(scope, receive, send)
         elif kind == "lifespan":
             await serve_lifespan(scope, receive, send, self._lifespan_parts(scope))
+            self._stop_threads()
         else:
             raise ValueError(f"micropie does not speak {kind!r}: it answers http, websocket and lifespan scopes")
 
@@ -267,7 +265,7 @@ class App(Tree, metaclass=_AppType):
             found, values = _named_route(node, request._route_handler), [str(value) for value in request.path_params]
         request.path_params = values
         if request._cookie_header:
-            await self._open_session(request)
+            await open_session(request, self.session_backend, self.session_config)
         if request.has_body:
             await _receive_body(request, found, values)
         result = found.bind(found.call, request, values)
@@ -308,16 +306,9 @@ class App(Tree, metaclass=_AppType):
     async def _prepare(self, request: Request) -> None:
         """What middleware may look at without waiting: the session, and a JSON or urlencoded body."""
         if request._cookie_header:
-            await self._open_session(request)
+            await open_session(request, self.session_backend, self.session_config)
         if request.has_body and media_of(request.content_type) in (Media.JSON, Media.FORM):
             await request.read_body()
-
-    async def _open_session(self, request: Request) -> None:
-        """Load the session that the request's cookie names, once."""
-        if request._session is None:
-            cookie = request.session_cookie(self.session_config.cookie)
-            if cookie is not None:
-                request._session = await SessionState.open(self.session_backend, cookie)
 
     async def _failed(self, request: Request, error: Exception, app: "App") -> Reply:
         """The answer to what a handler, a middleware or the request itself raised."""
@@ -361,30 +352,13 @@ class App(Tree, metaclass=_AppType):
     ) -> None:
         """Save the session, then send the reply; what a stream changed after that is saved at its end."""
         try:
-            headers = [*headers, *await self._session_headers(request, headers)]
+            added = await session_headers(request, self.session_backend, self.session_config, headers)
+            headers = [*headers, *added]
         except Exception as error:
             status, body, headers = await self._failed(request, error, self)
         await self._respond(request, send, status, body, headers)
         if hasattr(body, "__anext__") or hasattr(body, "__next__"):
-            await self._save_session_late(request)
-
-    async def _session_headers(self, request: Request, headers: HeaderItems) -> list[tuple[str, str]]:
-        """Save the session; what the response must say about it, to the client and to caches (RFC 9111 §5.2.2.5)."""
-        state, config = request.session_state, self.session_config
-        identifier = await state.commit(self.session_backend, config.timeout)
-        added = [("Vary", "Cookie")] if state.touched else []
-        if identifier is not UNSET:
-            secure = is_secure(request.scope.get("scheme", "http"), request.headers.get("host", ""))
-            added.append(cookie_header(config, identifier, secure=secure))
-            if not any(name.lower() == "cache-control" for name, _ in headers):
-                added.append(("Cache-Control", "no-store"))
-        return added
-
-    async def _save_session_late(self, request: Request) -> None:
-        """Save what changed when no cookie can be set any more."""
-        identifier = await request.session_state.commit(self.session_backend, self.session_config.timeout)
-        if isinstance(identifier, str):
-            logger.warning("A session was started after the response had: its cookie could not be set")
+            await save_late(request, self.session_backend, self.session_config)
 
     async def _run_sync(self, function: Callable[[], T]) -> T:
         """Run what blocks in one of the app's worker threads, with the context variables of the caller."""
@@ -393,6 +367,12 @@ class App(Tree, metaclass=_AppType):
             object.__setattr__(self, "_threads", threads)
         context = contextvars.copy_context()
         return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, function)
+
+    def _stop_threads(self) -> None:
+        threads = self._threads
+        if threads is not None:
+            object.__setattr__(self, "_threads", None)
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def _send_response(
         self, send: Send, status_code: int, body: object, extra_headers: HeaderItems | None = None
@@ -414,10 +394,7 @@ class App(Tree, metaclass=_AppType):
 
         Raises UploadError for a malformed or truncated body, MissingDependency without the package `multipart`.
         """
-        body = MultipartBody(_Reader(reader), boundary, self.limits)
-        while await body.advance():
-            pass
-        return body.fields, {name: found[0].mapping() for name, found in body.files.items()}
+        return await parse_multipart(reader, boundary, self.limits)
 
     # --- WebSockets ---
 
@@ -438,7 +415,7 @@ class App(Tree, metaclass=_AppType):
         finally:
             try:
                 if request._session is not None:
-                    await self._save_session_late(request)
+                    await save_late(request, self.session_backend, self.session_config)
             finally:
                 current.reset(token)
 
@@ -450,7 +427,7 @@ class App(Tree, metaclass=_AppType):
             await self._serve_socket(request, send, node, segments)
 
         if below is None and request._cookie_header:
-            await self._open_session(request)
+            await open_session(request, self.session_backend, self.session_config)
         await through_websocket(app.ws_middlewares, request, inner, partial(self._end_socket, request))
 
     async def _serve_socket(
@@ -481,9 +458,10 @@ class App(Tree, metaclass=_AppType):
     async def _accept_headers(self, request: Request, session_id: str | None) -> list[tuple[str, str]]:
         """The handshake's headers about the session: one that the handler began, or the identifier that it gives."""
         if session_id is not None:
-            secure = is_secure(request.scope.get("scheme", "ws"), request.headers.get("host", ""))
-            return [cookie_header(self.session_config, session_id, secure=secure)]
-        return await self._session_headers(request, ()) if request._session is not None else []
+            return [identifying(request, self.session_config, session_id)]
+        if request._session is None:
+            return []
+        return await session_headers(request, self.session_backend, self.session_config)
 
     async def _end_socket(self, request: WebSocketRequest, code: int, reason: str) -> None:
         await request.websocket.close(code, reason)
@@ -499,21 +477,11 @@ class App(Tree, metaclass=_AppType):
         state: dict[str, Any] = scope.setdefault("state", {})
         apps = list(_held_apps(self._node, []))
         mounted = {id(app): app for one in apps for app in one._mounts.values()}
-        return [*(_living(one) for one in apps), *(lifespan_of(app, state) for app in mounted.values())]
+        return [*(living(one) for one in apps), *(lifespan_of(app, state) for app in mounted.values())]
 
 
 async def _never() -> dict[str, Any]:
     return {"type": "http.disconnect"}
-
-
-class _Reader:
-    """A StreamReader as the stream that the multipart reader takes."""
-
-    def __init__(self, reader: asyncio.StreamReader) -> None:
-        self._reader = reader
-
-    async def read(self) -> bytes:
-        return await self._reader.read(64 * 1024)
 
 
 async def _receive_body(request: Request, route: Route, values: Sequence[str]) -> None:
@@ -547,41 +515,3 @@ def _held_apps(node: Node, seen: list[Node]) -> list["App"]:
     for child in node.children.values():
         apps += _held_apps(child, seen)
     return apps
-
-
-@asynccontextmanager
-async def _living(app: App) -> AsyncIterator[Mapping[str, Any] | None]:
-    """One app between its startup and its shutdown."""
-    surrounding: Any = app.lifespan()
-    if inspect.isasyncgen(surrounding):
-        raise TypeError("lifespan must be decorated with contextlib.asynccontextmanager")
-    try:
-        async with surrounding as state:
-            for hook in app.startup_handlers:
-                await _call(hook)
-            try:
-                yield state
-            finally:
-                await _shut_down(app)
-    finally:
-        if app._threads is not None:
-            app._threads.shutdown(wait=False, cancel_futures=True)
-            object.__setattr__(app, "_threads", None)
-
-
-async def _shut_down(app: App) -> None:
-    """Call every shutdown handler, whatever becomes of the others. Raises the first failure."""
-    failures: list[Exception] = []
-    for hook in app.shutdown_handlers:
-        try:
-            await _call(hook)
-        except Exception as error:
-            failures.append(error)
-    if failures:
-        raise failures[0]
-
-
-async def _call(hook: Hook) -> None:
-    result = hook()
-    if hasattr(result, "__await__"):
-        await result

@@ -3,6 +3,7 @@
 Reading bytes under limits is `receiving.py`'s, multipart is `uploads.py`'s; which handler wants what is nobody's here.
 """
 
+import asyncio
 from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any, Final
@@ -10,8 +11,10 @@ from urllib.parse import unquote, unquote_plus
 
 import msgspec
 
+from .config import Limits
 from .errors import BadRequest, HTTPError, Invalid, Source
 from .receiving import BodyStream
+from .uploads import MultipartBody
 
 
 class Media(Enum):
@@ -32,7 +35,7 @@ _MEDIA: Final[Mapping[str, Media]] = {
 
 
 def media_of(content_type: str) -> Media:
-    """The kind of body that a Content-Type announces: JSON is `application/json` or a `+json` suffix (RFC 6839 §3.1)."""
+    """The kind of body that a Content-Type announces; JSON is also what ends in `+json` (RFC 6839 §3.1)."""
     essence = content_type.partition(";")[0].strip().lower()
     known = _MEDIA.get(essence)
     if known is not None:
@@ -121,7 +124,7 @@ def json_keys(body: bytes) -> dict[str, msgspec.Raw]:
 
 
 def decode_json(body: bytes) -> Any:
-    """The JSON value in `body`. Raises BadRequest for malformed JSON, invalid UTF-8 and nesting past msgspec's bound."""
+    """The JSON value in `body`. Raises BadRequest for malformed JSON: no UTF-8, or nested too deeply, too."""
     try:
         return _decode_any(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -129,7 +132,7 @@ def decode_json(body: bytes) -> Any:
 
 
 def parse_cookies(header: str) -> list[tuple[str, str]]:
-    """The pairs of a Cookie header (RFC 6265 §4.2), in order; nameless ones are dropped, one pair of quotes is taken off."""
+    """The pairs of a Cookie header in order (RFC 6265 §4.2), without nameless ones, and without quotes around values."""
     pairs = []
     for item in header.split(";"):
         name, equals, value = item.strip().partition("=")
@@ -140,3 +143,26 @@ def parse_cookies(header: str) -> list[tuple[str, str]]:
             value = value[1:-1]
         pairs.append((name, value))
     return pairs
+
+
+class _ReaderStream:
+    """A StreamReader as the stream that a multipart reader takes."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self._reader = reader
+
+    async def read(self) -> bytes:
+        return await self._reader.read(64 * 1024)
+
+
+async def parse_multipart(
+    reader: asyncio.StreamReader, boundary: bytes, limits: Limits
+) -> tuple[dict[str, list[str]], dict[str, dict[str, Any]]]:
+    """The text fields and the files of multipart/form-data that `reader` brings to its end.
+
+    Raises UploadError for a malformed or truncated body, MissingDependency without the package `multipart`.
+    """
+    body = MultipartBody(_ReaderStream(reader), boundary, limits)
+    while await body.advance():
+        pass
+    return body.fields, {name: found[0].mapping() for name, found in body.files.items()}

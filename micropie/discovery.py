@@ -125,11 +125,23 @@ class Builder:
         return self._problems
 
     def _add(self, node: Node, name: str) -> None:
+        if name in _reserved(type(self._owner)) and not isinstance(self._held(name), Tree):
+            self._refuse_reserved(name)
+            return
         value = _url_value(self._owner, name)
         if isinstance(value, Tree):
             self._nest(node, name, value)
         elif value is not None:
             self._handle(node, name, value)
+
+    def _held(self, name: str) -> object:
+        return _instance_values(self._owner).get(name)
+
+    def _refuse_reserved(self, name: str) -> None:
+        """A handler by a name of the framework's own would silently never be a URL."""
+        static = inspect.getattr_static(type(self._owner), name, None)
+        if inspect.isfunction(static) and not static.__module__.startswith("micropie."):
+            self._problems.append(_taken(f"{type(self._owner).__qualname__}.{name}", name, static))
 
     def _nest(self, node: Node, name: str, held: Tree) -> None:
         if any(held is owner for owner in self._above):
@@ -143,9 +155,6 @@ class Builder:
     def _handle(self, node: Node, name: str, handler: Callable[..., Any]) -> None:
         where = f"{type(self._owner).__qualname__}.{name}"
         options: RouteOptions = getattr(handler, _OPTIONS, RouteOptions(None, None, True))
-        if name in _reserved(type(self._owner)):
-            self._problems.append(_taken(where, name, handler))
-            return
         is_socket = name.startswith("ws_")
         names = _template_names(options.path) if options.path is not None else None
         signature, problems = read_signature(
@@ -205,10 +214,8 @@ def _public_names(owner: Tree) -> list[str]:
     """The names that may be URLs: of the class from the bottom up, then of the instance."""
     names: dict[str, None] = {}
     for cls in reversed(type(owner).__mro__):
-        if issubclass(cls, Tree) and not cls.__module__.startswith("micropie."):
+        if not cls.__module__.startswith("micropie.") and cls not in Tree.__mro__:
             names.update(dict.fromkeys(cls.__dict__))
-        elif not issubclass(Tree, cls) and not issubclass(cls, Tree):
-            names.update(dict.fromkeys(cls.__dict__))  # a mixin
     names.update(dict.fromkeys(_instance_values(owner)))
     return [name for name in names if not name.startswith("_") and name not in _overridable(type(owner))]
 
@@ -227,8 +234,6 @@ def _url_value(owner: Tree, name: str) -> Any:
     values = _instance_values(owner)
     if name in values:
         value = values[name]
-        if name in _reserved(type(owner)) and not isinstance(value, Tree):
-            return None
         if isinstance(value, Tree) or (callable(value) and hasattr(value, _OPTIONS)):
             return value
         return value if isinstance(value, MethodType) and value.__self__ is owner else None

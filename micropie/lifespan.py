@@ -6,11 +6,14 @@ What has to start and stop is given as context managers; their order and the ser
 import asyncio
 import logging
 import traceback
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, Protocol, TypeAlias, cast
 
 from .types import ASGIApp, Message, Receive, Scope, Send
+
+Hook: TypeAlias = Callable[[], Awaitable[object] | object]
+"""A startup or shutdown handler: called, and awaited if need be."""
 
 logger = logging.getLogger("micropie")
 
@@ -43,6 +46,48 @@ async def serve_lifespan(
         await send({"type": f"lifespan.{stage}.failed", "message": reason})
         return
     await send({"type": "lifespan.shutdown.complete"})
+
+
+class Lives(Protocol):
+    """What has a startup and a shutdown: an App."""
+
+    startup_handlers: list[Hook]
+    shutdown_handlers: list[Hook]
+
+    def lifespan(self) -> AbstractAsyncContextManager[Mapping[str, Any] | None]: ...
+
+
+@asynccontextmanager
+async def living(app: Lives) -> AsyncIterator[Mapping[str, Any] | None]:
+    """One app between its startup and its shutdown: its `lifespan` around its handlers."""
+    surrounding: object = app.lifespan()
+    if not isinstance(surrounding, AbstractAsyncContextManager):
+        raise TypeError("lifespan must be decorated with contextlib.asynccontextmanager")
+    async with surrounding as state:
+        for hook in app.startup_handlers:
+            await _call(hook)
+        try:
+            yield state
+        finally:
+            await _shut_down(app.shutdown_handlers)
+
+
+async def _shut_down(hooks: Sequence[Hook]) -> None:
+    """Call every shutdown handler, whatever becomes of the others. Raises the first failure."""
+    failures: list[Exception] = []
+    for hook in hooks:
+        try:
+            await _call(hook)
+        except Exception as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+
+
+async def _call(hook: Hook) -> None:
+    result = hook()
+    if hasattr(result, "__await__"):
+        await cast("Awaitable[object]", result)
 
 
 @asynccontextmanager

@@ -50,6 +50,9 @@ MESSAGE_TOO_BIG: Final = 1009
 # belong to libraries and applications.
 _SENDABLE_CODES: Final = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})
 
+_PRIVATE: Final = 3000
+"""What makes 1008 into 4008 for daphne, which closes with 1000 and 3000 to 4999 only, and otherwise not at all."""
+
 _REASON_BYTES: Final = 123
 """Bytes of a close reason: a control frame holds 125 (RFC 6455 §5.5), and two of them are the code."""
 
@@ -209,19 +212,24 @@ def _is_json(members: Sequence[Any]) -> bool:
     return not all(map(_is_text, members))
 
 
+def _union(members: Sequence[Any]) -> Any:
+    """The union of `members`. Raises UnsupportedTypeError for one that msgspec would refuse at the first message."""
+    union = reduce(or_, members)
+    describe_annotation(union)
+    return union
+
+
 @_once_per_type
 def _json_decoder(annotation: Any) -> _Decode:
-    describe_annotation(annotation)  # refuses now what msgspec would refuse at the first message
-    return msgspec.json.Decoder(annotation).decode
+    return msgspec.json.Decoder(_union(union_members(annotation))).decode
 
 
 def _as_it_is(members: Sequence[Any], only: type) -> _Decode:
     """What turns a text or binary message into one of `members`, without JSON."""
     if tuple(members) == (only,):
         return lambda data: data
-    merged = reduce(or_, members)
-    describe_annotation(merged)
-    return lambda data: msgspec.convert(data, merged)
+    union = _union(members)
+    return lambda data: msgspec.convert(data, union)
 
 
 def _refuse(wanted: str, got: str) -> _Decode:
@@ -298,6 +306,11 @@ def _handshake_headers(headers: HeaderItems) -> RawHeaders:
     return raw
 
 
+def _subprotocols(scope: Scope) -> tuple[str, ...]:
+    # Some servers list each line of the header (RFC 6455 §11.3.4), and a line may hold several.
+    return tuple(name.strip() for line in scope.get("subprotocols") or () for name in line.split(","))
+
+
 def _session_cookie(session_id: str) -> tuple[str, str]:
     return "Set-Cookie", f"session_id={session_id}; Path=/; HttpOnly; SameSite=Lax"
 
@@ -366,7 +379,7 @@ class WebSocket(Generic[In, Out]):
         self._encode: Callable[[Out], str | bytes] = message_encoder(outgoing)
         self._max_message = max_message
         self._on_accept = on_accept
-        self._offered: tuple[str, ...] | None = None if scope is None else tuple(scope.get("subprotocols") or ())
+        self._offered: tuple[str, ...] | None = None if scope is None else _subprotocols(scope)
         self._state = _State.CONNECTING
         self._reader: asyncio.Task[Any] | None = None
         self.session_id: str | None = None
@@ -524,10 +537,17 @@ class WebSocket(Generic[In, Out]):
             # Granian lets no close overtake a pending receive, and the others leave it waiting for the client.
             self._reader.cancel()
             self._reader = None
+        await self._send_close(code)
+
+    async def _send_close(self, code: int) -> None:
         try:
             await self._transmit({"type": "websocket.close", "code": code, "reason": self.close_reason})
         except ConnectionClosed:
             pass  # the client was faster: closed is closed
+        except Exception:  # daphne raises nothing narrower
+            if not NORMAL < code < 3000:
+                raise
+            await self._send_close(code + _PRIVATE)
 
     # Receiving
 

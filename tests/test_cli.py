@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import pytest
@@ -92,6 +91,15 @@ PROJECT = {
     "bad_handlers.py": """
         from micropie.errors import Problem, SetupError
         raise SetupError([Problem("Site.index", "cannot work", "mend it")])
+    """,
+    "unreadable.py": """
+        from micropie import App
+
+        class Site(App):
+            async def one(self, value: complex) -> str:
+                return ""
+            async def two(self, value: complex) -> str:
+                return ""
     """,
     "package/__init__.py": "",
     "package/pages.py": "from micropie import App\nclass Pages(App): pass",
@@ -303,6 +311,15 @@ def test_each_mistake_has_its_message_and_its_exit_code(
     assert caught.value.exit_code == exit_code
 
 
+@pytest.mark.usefixtures("in_project")
+def test_every_handler_that_cannot_work_is_named_at_once() -> None:
+    with pytest.raises(LoadError) as caught:
+        load_app("unreadable:Site", factory=False, app_dir=".")
+    assert str(caught.value).startswith("'unreadable:Site' could not be created: 2 problems in the app's handlers:")
+    assert all(name in str(caught.value) for name in ("Site.one (value: complex)", "Site.two (value: complex)"))
+    assert caught.value.exit_code == 3
+
+
 def test_a_file_outside_the_working_directory_is_named_in_full(
     in_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -508,12 +525,13 @@ class Served:
         with urlopen(Request(f"http://127.0.0.1:{self.port}/", headers=headers), timeout=PATIENCE) as response:
             return json.load(response)
 
-    def answers(self) -> bool:
+    def answers(self, expected: object = None) -> bool:
+        """Whether there is an answer, and the expected one if any is."""
         try:
-            self.get()
-        except URLError:
+            answer = self.get()
+        except OSError:
             return False
-        return True
+        return expected is None or bool(answer == expected)
 
     def wait_until(self, ready: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE
@@ -616,20 +634,17 @@ def test_a_change_is_served_after_a_reload_and_a_broken_one_awaits_the_next(tmp_
             f"from micropie import App\nclass Site(App):\n    async def index(self):\n        return {returned}\n"
         )
 
-    def answers(expected: str) -> bool:
-        return served.answers() and served.get() == [expected]
-
     edit("['first']")
     with serving(tmp_path, "changing:Site", "--reload") as served:
-        served.wait_until(lambda: answers("first"))
+        served.wait_until(lambda: served.answers(["first"]))
         # uvicorn begins to watch a quarter of a second after it started the server; what changes before is not seen.
         time.sleep(1)
         edit("['second']")
-        served.wait_until(lambda: answers("second"))
+        served.wait_until(lambda: served.answers(["second"]))
         edit("(")
         served.wait_until(lambda: "changing.py:4: SyntaxError: '(' was never closed" in served.log.read_text())
         edit("['third']")
-        served.wait_until(lambda: answers("third"))
+        served.wait_until(lambda: served.answers(["third"]))
         assert served.stop(signal.SIGTERM) == 0
         assert "Traceback" not in served.log.read_text()
 

@@ -37,7 +37,6 @@ def nothing_is_left_behind() -> Iterator[None]:
     """After every test: the threads of before, and no complaint from what is collected."""
     before = set(threading.enumerate())
     yield
-    gc.collect()
     assert set(threading.enumerate()) <= before
 
 
@@ -323,6 +322,26 @@ def test_a_stalled_body_can_be_timed_out_and_waited_for_again() -> None:
             assert (await client.post("/", content=pieces())).content == b"late"
 
     run(test)
+
+
+def test_a_body_that_nobody_reads_is_given_up() -> None:
+    ended: list[str] = []
+
+    async def pieces() -> AsyncIterator[bytes]:
+        try:
+            yield b"a"
+            await asyncio.sleep(60)
+        finally:
+            ended.append("given up")
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await asyncio.sleep(0)
+        await answers(413)(scope, receive, send)
+
+    with closing(TestClient(app)) as client:
+        assert client.post("/", content=pieces()).status_code == 413
+        assert ended == ["given up"]
 
 
 @pytest.mark.parametrize("reads", [True, False])
@@ -1241,6 +1260,10 @@ def test_results_are_checked_while_a_client_is_in_use() -> None:
     run(again)
 
 
+def loop_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "micropie.testing"]
+
+
 variable: ContextVar[str] = ContextVar("variable", default="unset")
 
 
@@ -1289,20 +1312,16 @@ def test_a_plain_client_does_not_wait_for_itself() -> None:
 
 
 def test_a_client_has_one_thread_from_its_first_use_to_its_end() -> None:
-    def threads() -> int:
-        return sum(thread.name == "micropie.testing" for thread in threading.enumerate())
-
     client = TestClient(answers())
-    assert threads() == 0
+    assert not loop_threads()
     client.get("/")
     client.get("/")
-    assert threads() == 1
+    assert len(loop_threads()) == 1
     client.close()
-    assert threads() == 0
+    assert not loop_threads()
     forgotten = TestClient(answers())
     forgotten.get("/")
-    assert threads() == 1
-    [thread] = [thread for thread in threading.enumerate() if thread.name == "micropie.testing"]
+    [thread] = loop_threads()
     del forgotten
     gc.collect()
     thread.join()
@@ -1332,8 +1351,11 @@ def test_a_client_may_be_closed_on_its_own_thread() -> None:
     async def close() -> None:
         client.close()
 
+    client.get("/")
+    [thread] = loop_threads()
     with pytest.raises(RuntimeError, match="own event loop"):
         client.call(close)
+    thread.join()
     client.close()
 
 

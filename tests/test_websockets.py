@@ -444,6 +444,7 @@ def test_a_hooks_bad_header_is_refused_and_nothing_is_sent() -> None:
         ({}, ()),
         ({"subprotocols": None}, ()),
         ({"subprotocols": ["b", "a"]}, ("b", "a")),
+        ({"subprotocols": ["b, a", "c"]}, ("b", "a", "c")),
     ],
 )
 def test_the_clients_subprotocols_are_listed_in_its_order(
@@ -642,6 +643,41 @@ def test_closing_a_connection_that_broke_is_no_error(
     assert (ws.closed, ws.close_code) == (True, 1001)
 
 
+class FussyServer(Server):
+    """A server that closes with 1000 and 3000 to 4999 only, as daphne does."""
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "websocket.close" and message["code"] != 1000 and message["code"] < 3000:
+            raise Exception("invalid close code")
+        await super().send(message)
+
+
+@pytest.mark.parametrize(
+    ("code", "sent"), [(1000, 1000), (1001, 4001), (1008, 4008), (1014, 4014), (3000, 3000), (4999, 4999)]
+)
+def test_a_server_that_refuses_the_code_is_given_a_private_one(code: int, sent: int) -> None:
+    async def steps() -> int | None:
+        server = FussyServer()
+        ws = await opened(server)
+        await ws.close(code, "why")
+        assert server.closes == [(sent, "why")]
+        return ws.close_code
+
+    assert run(steps()) == code
+
+
+@pytest.mark.parametrize("code", [1000, 1008, 3000])
+def test_a_server_that_cannot_close_at_all_is_heard(code: int) -> None:
+    async def steps() -> None:
+        server = Server()
+        ws = await opened(server)
+        server.fails["websocket.close"] = Exception("broken")
+        with pytest.raises(Exception, match="broken"):
+            await ws.close(code)
+
+    run(steps())
+
+
 @pytest.mark.parametrize(
     ("fails", "raised", "closed"),
     [(OSError("gone"), ConnectionClosed, True), (RuntimeError("a bug"), RuntimeError, False)],
@@ -808,6 +844,7 @@ MESSAGES = [
     (dict[str, Move | Say], {"a": Move(1)}, '{"a":{"type":"move","x":1,"y":0}}'),
     (Any, "hello", '"hello"'),
     (Noted, Move(1), '{"type":"move","x":1,"y":0}'),
+    (Annotated[str | None, msgspec.Meta(max_length=3)], None, "null"),
     (Annotated[str | bytes, msgspec.Meta(max_length=3)], "abc", "abc"),
     (Annotated[str | bytes, msgspec.Meta(max_length=3)], b"abc", b"abc"),
 ]  # fmt: skip
@@ -954,7 +991,7 @@ ECHOES: list[tuple[Any, Callable[[str], object]]] = [
     (dict[Colour, Colour], lambda secret: {secret: secret}),
     (dict[str, dict[UUID, int]], lambda secret: {secret: {secret: 1}}),
     (tuple[int, str], lambda secret: [secret, secret]),
-    (Annotated[str, msgspec.Meta(max_length=0)] | None, lambda secret: secret),
+    (Annotated[str | None, msgspec.Meta(max_length=0)], lambda secret: secret),
     (date, lambda secret: secret),
 ]
 

@@ -1,0 +1,51 @@
+"""A request's session between its store and its cookie: loaded before anybody asks, saved before the response starts.
+
+`sessions/` knows stores and one session's history; this knows requests and what a response must say.
+"""
+
+import logging
+
+from .config import SessionConfig
+from .requests import Request
+from .sessions import SessionBackend, SessionState, cookie_header, is_secure
+from .types import UNSET, HeaderItems
+
+logger = logging.getLogger("micropie")
+
+
+async def open_session(request: Request, backend: SessionBackend, config: SessionConfig) -> None:
+    """Load the session that the request's cookie names, once. Without a cookie nothing is asked."""
+    if request._session is None:
+        cookie = request.session_cookie(config.cookie)
+        if cookie is not None:
+            request._session = await SessionState.open(backend, cookie)
+
+
+async def session_headers(
+    request: Request, backend: SessionBackend, config: SessionConfig, headers: HeaderItems = ()
+) -> list[tuple[str, str]]:
+    """Save the session; what must be added to a response with `headers`, for the client and for caches.
+
+    A response that came of a session varies by its cookie; one that sets it is stored nowhere (RFC 9111 §5.2.2.5).
+    """
+    state = request.session_state
+    identifier = await state.commit(backend, config.timeout)
+    added = [("Vary", "Cookie")] if state.touched else []
+    if identifier is not UNSET:
+        added.append(identifying(request, config, identifier))
+        if not any(name.lower() == "cache-control" for name, _ in headers):
+            added.append(("Cache-Control", "no-store"))
+    return added
+
+
+def identifying(request: Request, config: SessionConfig, identifier: str | None) -> tuple[str, str]:
+    """The header that gives the client of `request` the session's `identifier`, or takes it away."""
+    secure = is_secure(request.scope.get("scheme", "http"), request.headers.get("host", ""))
+    return cookie_header(config, identifier, secure=secure)
+
+
+async def save_late(request: Request, backend: SessionBackend, config: SessionConfig) -> None:
+    """Save what changed after the response had started, when no cookie can be set any more."""
+    identifier = await request.session_state.commit(backend, config.timeout)
+    if isinstance(identifier, str):
+        logger.warning("A session was started after the response had: its cookie could not be set")
