@@ -76,13 +76,13 @@ class _State(Enum):
 
 
 # What may happen when, and what comes of it. Events are named after the ASGI message that causes them. A connection
-# that breaks is a disconnect, whoever notices. What has no row is refused.
+# that breaks is a disconnect, whoever notices. What has no row is refused. (A client that leaves in its handshake is
+# noticed by the answer.)
 _TRANSITIONS: Final = {
     (_State.CONNECTING, "websocket.connect"): _State.HANDSHAKE,
     (_State.CONNECTING, "websocket.disconnect"): _State.CLOSED,
     (_State.CONNECTING, "websocket.close"): _State.CLOSED,
     (_State.HANDSHAKE, "websocket.accept"): _State.OPEN,
-    (_State.HANDSHAKE, "websocket.disconnect"): _State.CLOSED,
     (_State.HANDSHAKE, "websocket.close"): _State.CLOSED,
     (_State.OPEN, "websocket.receive"): _State.OPEN,
     (_State.OPEN, "websocket.send"): _State.OPEN,
@@ -431,7 +431,7 @@ class WebSocket(Generic[In, Out]):
     # The two directions
 
     async def _transmit(self, message: Message) -> None:
-        """Hand `message` to the server; the state has been stepped. Raises ConnectionClosed when the client is gone."""
+        """Hand `message` to the server. Raises ConnectionClosed when the client is gone."""
         try:
             await self._send(message)
         except _GONE[message["type"]] as error:
@@ -585,7 +585,7 @@ class WebSocket(Generic[In, Out]):
 
     async def __anext__(self) -> In:
         try:
-            if not (self.accepted or self.closed):
+            if not self.accepted:
                 await self.accept()
             return await self.receive()
         except ConnectionClosed:

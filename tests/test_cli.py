@@ -546,14 +546,14 @@ class Served:
 
 
 @contextmanager
-def serving(directory: Path, *arguments: str) -> Generator[Served, None, None]:
+def serving(directory: Path, *arguments: str, **environment: str) -> Generator[Served, None, None]:
     port = free_port()
     log = directory / "log.txt"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "micropie", "run", *arguments, "--port", str(port)],
             cwd=directory,
-            env=_environment(PYTHONDONTWRITEBYTECODE="1"),
+            env=_environment(PYTHONDONTWRITEBYTECODE="1", **environment),
             stdout=output,
             stderr=output,
         )
@@ -624,6 +624,16 @@ def test_workers_share_the_address(site: Path) -> None:
         served.wait_until(lambda: served.log.read_text().count("Started server process") == 2)
         assert served.get()["process"] != served.process.pid
         assert served.stop(signal.SIGTERM) == 0
+
+
+@pytest.mark.parametrize(("arguments", "children"), [([], True), (["--workers", "1"], False)])
+def test_web_concurrency_is_the_number_of_workers_unless_it_is_given(
+    site: Path, arguments: list[str], children: bool
+) -> None:
+    with serving(site, "serving:plain", *arguments, WEB_CONCURRENCY="2") as served:
+        served.wait_until(served.answers)
+        assert (served.get()["process"] != served.process.pid) is children
+        assert served.stop(signal.SIGINT) == 0
 
 
 def test_a_change_is_served_after_a_reload_and_a_broken_one_awaits_the_next(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ SOON = 0.05
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind() -> Iterator[None]:
-    """After every test: the threads of before, and no complaint from what is collected."""
+    """After every test there are the threads of before, and no more."""
     before = set(threading.enumerate())
     yield
     assert set(threading.enumerate()) <= before
@@ -591,10 +591,10 @@ VIOLATIONS: list[tuple[list[Message], type[Exception], str]] = [
     ([STARTED, STARTED], RuntimeError, "'http.response.start' while the conversation was 'answering'"),
     ([STARTED, WHOLE, WHOLE], RuntimeError, "while the conversation was 'complete'"),
     ([{"type": "websocket.send", "text": ""}], RuntimeError, "'websocket.send'"),
-    ([{"type": "http.response.start"}], TypeError, "'status' must be a int, and is missing"),
-    ([{"type": "http.response.start", "status": "200"}], TypeError, "'status' must be a int, and is a str"),
-    ([STARTED, {"type": "http.response.body", "body": "text"}], TypeError, "'body' must be a bytes, and is a str"),
-    ([{**STARTED, "headers": [("a", "b")]}], TypeError, "must be bytes, and this is 'a': 'b'"),
+    ([{"type": "http.response.start"}], TypeError, "'status' must be int, not missing"),
+    ([{"type": "http.response.start", "status": "200"}], TypeError, "'status' must be int, not str"),
+    ([STARTED, {"type": "http.response.body", "body": "text"}], TypeError, "'body' must be bytes, not str"),
+    ([{**STARTED, "headers": [("a", "b")]}], TypeError, "must be bytes, not 'a': 'b'"),
     ([{**STARTED, "headers": [(b"a b", b"c")]}], ValueError, "cannot be sent"),
     ([{**STARTED, "headers": [(b"a", b"b\r\nc: d")]}], ValueError, "cannot be sent"),
     ([{**STARTED, "headers": [(b"content-length", b"4")]}, WHOLE], RuntimeError, "longer than Content-Length"),

@@ -6,13 +6,13 @@ import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from datetime import date
-from enum import Enum, StrEnum
+from enum import Enum, IntEnum, StrEnum
 from typing import Annotated, Any, Literal, NewType, TypedDict, TypeVar, assert_type, get_args
 from uuid import UUID
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from micropie.config import Limits
@@ -133,6 +133,10 @@ class Options(TypedDict):
 
 class Colour(Enum):
     RED = "red"
+
+
+class Code(IntEnum):
+    ABNORMAL = 1006
 
 
 class Mood(StrEnum):
@@ -531,6 +535,12 @@ def test_a_close_code_that_must_not_be_sent_is_refused(
 
 
 @given(st.text(max_size=200))
+@example("a" * 124)
+@example("a" * 123)
+@example("é" * 62)
+@example("a" + "é" * 62)
+@example("😀" * 31)
+@example("aa" + "😀" * 31)
 def test_a_reason_is_cut_to_the_most_whole_characters_that_fit(reason: str) -> None:
     async def steps() -> list[tuple[int, str]]:
         server = Server()
@@ -567,6 +577,7 @@ def test_a_connection_closed_says_how() -> None:
         ({"type": "websocket.disconnect"}, 1005, ""),
         ({"type": "websocket.disconnect", "code": None, "reason": None}, 1005, ""),
         ({"type": "websocket.disconnect", "code": 1001}, 1001, ""),
+        ({"type": "websocket.disconnect", "code": Code.ABNORMAL}, 1006, ""),
         ({"type": "websocket.disconnect", "code": 4001, "reason": "why"}, 4001, "why"),
     ],
 )
@@ -579,6 +590,7 @@ def test_a_disconnect_carries_what_the_server_knows(message: Message, code: int,
 
     closed = run(steps())
     assert (closed.code, closed.reason) == (code, reason)
+    assert type(closed.code) is int
 
 
 @pytest.mark.parametrize(
@@ -666,16 +678,22 @@ def test_a_server_that_refuses_the_code_is_given_a_private_one(code: int, sent: 
     assert run(steps()) == code
 
 
-@pytest.mark.parametrize("code", [1000, 1008, 3000])
-def test_a_server_that_cannot_close_at_all_is_heard(code: int) -> None:
-    async def steps() -> None:
-        server = Server()
-        ws = await opened(server)
-        server.fails["websocket.close"] = Exception("broken")
+@pytest.mark.parametrize(("code", "tried"), [(1000, [1000]), (1008, [1008, 4008]), (3000, [3000])])
+def test_a_server_that_cannot_close_at_all_is_heard(code: int, tried: list[int]) -> None:
+    async def steps() -> list[int]:
+        codes: list[int] = []
+        ws = await opened(Server())
+
+        async def send(message: Message) -> None:
+            codes.append(message["code"])
+            raise Exception("broken")
+
+        ws._send = send
         with pytest.raises(Exception, match="broken"):
             await ws.close(code)
+        return codes
 
-    run(steps())
+    assert run(steps()) == tried
 
 
 @pytest.mark.parametrize(
@@ -1230,6 +1248,29 @@ def test_a_task_that_is_cancelled_while_the_connection_is_closed_is_cancelled(cl
         else:
             reading.cancel()
             await ws.close()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+
+    run(steps())
+
+
+def test_a_close_reaches_a_task_that_reads_while_it_cleans_up_after_its_cancellation() -> None:
+    async def steps() -> None:
+        server = Server()
+        ws = await opened(server)
+
+        async def reader() -> str:
+            try:
+                return await asyncio.Future()
+            finally:
+                with pytest.raises(ConnectionClosed):
+                    await ws.receive()
+
+        reading = asyncio.create_task(reader())
+        await asyncio.sleep(0)
+        reading.cancel()
+        await server.waiting.wait()
+        await ws.close()
         with pytest.raises(asyncio.CancelledError):
             await reading
 

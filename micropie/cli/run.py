@@ -81,7 +81,7 @@ def run(
     TARGET is module:app, an App instance or a subclass of App (or any other ASGI app).
     """
     if reload and workers > 1:
-        raise click.UsageError("--reload is for one process: leave out --reload or --workers.")
+        raise click.UsageError("--reload is for one process: leave out --reload or --workers (or WEB_CONCURRENCY).")
     ctx.find_root().obj = debug = log_level in DEBUG_LEVELS
     parse_target(target)
     _require_uvicorn()
@@ -89,6 +89,8 @@ def run(
     options: dict[str, Any] = {
         "host": host,
         "port": port,
+        # Told even when it is 1: uvicorn reads WEB_CONCURRENCY where it is told nothing.
+        "workers": workers,
         "log_level": log_level,
         "proxy_headers": forwarded_allow_ips is not None if proxy_headers is None else proxy_headers,
         "forwarded_allow_ips": forwarded_allow_ips,
@@ -104,7 +106,7 @@ def run(
     _try_loading()
     if reload:
         return _serve_reloading(app_dir, options)
-    return _serve_with_workers(workers, options)
+    return _serve_with_workers(options)
 
 
 def _serve(app: ASGIApp, options: dict[str, Any]) -> None:
@@ -120,13 +122,13 @@ def _serve_reloading(directory: str, options: dict[str, Any]) -> None:
     uvicorn.run(CHILD_TARGET, reload=True, reload_dirs=[directory], **options)
 
 
-def _serve_with_workers(workers: int, options: dict[str, Any]) -> None:
+def _serve_with_workers(options: dict[str, Any]) -> None:
     # uvicorn.run() would do the same and then forget why the workers ended.
     import uvicorn
     from uvicorn.config import STARTUP_FAILURE
     from uvicorn.supervisors import Multiprocess
 
-    config = uvicorn.Config(CHILD_TARGET, workers=workers, **options)
+    config = uvicorn.Config(CHILD_TARGET, **options)
     supervisor = Multiprocess(config, sockets=[config.bind_socket()])
     supervisor.run()
     if any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes):
@@ -135,9 +137,14 @@ def _serve_with_workers(workers: int, options: dict[str, Any]) -> None:
 
 def _try_loading() -> None:
     """End here if the app cannot be loaded. Tried in a process of its own: this one only looks after the others."""
-    process = multiprocessing.get_context("spawn").Process(target=try_loading, daemon=True)
+    # Not a daemon: those may not start processes, and the app may.
+    process = multiprocessing.get_context("spawn").Process(target=try_loading)
     process.start()
-    process.join()
+    try:
+        process.join()
+    except KeyboardInterrupt:
+        process.terminate()
+        raise
     if process.exitcode:
         sys.exit(WRONG_USAGE if process.exitcode == WRONG_USAGE else NOT_STARTED)
 

@@ -128,14 +128,14 @@ def checked(message: Message) -> Message:
     for field, wanted in FIELDS[kind].items():
         value = message.get(field, UNSET)
         if not isinstance(value, wanted):
-            found = "missing" if value is UNSET else f"a {type(value).__name__}"
-            raise TypeError(f"{kind}: {field!r} must be a {wanted[0].__name__}, and is {found}")
+            found = "missing" if value is UNSET else type(value).__name__
+            raise TypeError(f"{kind}: {field!r} must be {wanted[0].__name__}, not {found}")
     if kind == "websocket.send" and (message.get("text") is None) == (message.get("bytes") is None):
         raise ValueError("websocket.send: exactly one of 'text' and 'bytes' must be given")
     headers = [(name, value) for name, value in message.get("headers", ())]
     for name, value in headers:
         if not isinstance(name, bytes) or not isinstance(value, bytes):
-            raise TypeError(f"{kind}: header names and values must be bytes, and this is {name!r}: {value!r}")
+            raise TypeError(f"{kind}: header names and values must be bytes, not {name!r}: {value!r}")
         if not NAME.fullmatch(name) or not VALUE.fullmatch(value):
             raise ValueError(f"{kind}: {name!r}: {value!r} cannot be sent as a header")
     return {**message, "headers": headers}

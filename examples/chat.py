@@ -1,0 +1,94 @@
+"""A chat room over typed WebSockets: what may be said is a union of Structs, and nothing else gets in.
+
+    micropie run --app-dir examples chat:app
+    then open http://localhost:8000/ in two windows
+"""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from micropie import App, ConnectionClosed, WebSocket
+
+PAGE = """<!doctype html><title>Chat</title>
+<ul id="said"></ul>
+<form><input name="text" autocomplete="off" autofocus><button>Say</button></form>
+<script>
+  const name = prompt("Your name?") || "Nobody";
+  const socket = new WebSocket(`ws://${location.host}/room/lobby?name=${encodeURIComponent(name)}`);
+  socket.onmessage = (message) => {
+    const event = JSON.parse(message.data);
+    const line = document.createElement("li");
+    line.textContent = event.type === "said" ? `${event.who}: ${event.text}` : `${event.who} ${event.type}`;
+    document.getElementById("said").append(line);
+  };
+  document.forms[0].onsubmit = (event) => {
+    event.preventDefault();
+    socket.send(JSON.stringify({ type: "say", text: event.target.text.value }));
+    event.target.reset();
+  };
+</script>
+"""
+
+Name = Annotated[str, Meta(min_length=1, max_length=20)]
+
+
+class Say(Struct, tag="say"):
+    text: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+class Leave(Struct, tag="leave"):
+    pass
+
+
+class Joined(Struct, tag="joined"):
+    who: str
+
+
+class Said(Struct, tag="said"):
+    who: str
+    text: str
+
+
+class Left(Struct, tag="left"):
+    who: str
+
+
+Command = Say | Leave
+Event = Joined | Said | Left
+
+
+class Chat(App):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rooms: dict[str, set[WebSocket[Command, Event]]] = {}
+
+    async def index(self) -> str:
+        return PAGE
+
+    async def ws_room(self, ws: WebSocket[Command, Event], room: Name, name: Name) -> None:
+        """WEBSOCKET /room/lobby?name=Ann"""
+        members = self.rooms.setdefault(room, set())
+        await ws.accept()
+        members.add(ws)
+        try:
+            await self._tell(members, Joined(name))
+            async for command in ws:
+                match command:
+                    case Say(text):
+                        await self._tell(members, Said(name, text))
+                    case Leave():
+                        await ws.close()
+        finally:
+            members.discard(ws)
+            await self._tell(members, Left(name))
+
+    async def _tell(self, members: set[WebSocket[Command, Event]], event: Event) -> None:
+        for member in list(members):
+            try:
+                await member.send(event)
+            except ConnectionClosed:
+                members.discard(member)
+
+
+app = Chat()

@@ -1,0 +1,19 @@
+"""Hello, world: a method is a URL, its signature is the contract.
+
+    micropie run --app-dir examples hello:app
+    curl localhost:8000/            -> Hello, world!
+    curl localhost:8000/greet/Ann   -> Hello, Ann!
+"""
+
+from micropie import App
+
+
+class Hello(App):
+    async def index(self) -> str:
+        return "Hello, world!"
+
+    async def greet(self, name: str = "Guest", times: int = 1) -> str:
+        return f"Hello, {name}!\n" * times
+
+
+app = Hello()

@@ -1,0 +1,54 @@
+"""A shop's cart in a session, and a login that gives the session a new identifier.
+
+    micropie run --app-dir examples sessions:app
+    then open http://localhost:8000/
+"""
+
+from html import escape
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from micropie import App, Form, HTTPError, Session
+
+USERS = {"ann": "secret"}
+PAGE = """<!doctype html><title>Shop</title>
+<p>{who}, you have {items} in your cart. Visits: {visits}.</p>
+<form method="post" action="/add"><input name="item" required><button>Add</button></form>
+<form method="post" action="/login"><input name="user"><input name="password" type="password"><button>Log in</button></form>
+<form method="post" action="/logout"><button>Log out</button></form>
+"""
+
+
+class Shop(App):
+    async def index(self) -> str:
+        session = self.request.session
+        session["visits"] = session.get("visits", 0) + 1
+        items = ", ".join(session.get("cart", [])) or "nothing"
+        return PAGE.format(who=escape(session.get("user", "Stranger")), items=escape(items), visits=session["visits"])
+
+    async def add(self, item: Annotated[str, Meta(min_length=1, max_length=40), Form()]) -> tuple[int, str, Any]:
+        self.request.session.setdefault("cart", []).append(item)  # a nested change is noticed too
+        return self._redirect("/")
+
+    async def login(
+        self, user: Annotated[str, Form()], password: Annotated[str, Form()]
+    ) -> tuple[int, str, Any]:
+        if USERS.get(user) != password:
+            raise HTTPError(403, "Unknown user or wrong password")
+        self.request.regenerate_session()
+        self.request.session["user"] = user
+        return self._redirect("/")
+
+    async def logout(self) -> tuple[int, str, Any]:
+        self.request.session.clear()
+        return self._redirect("/")
+
+    async def account(self, user: Annotated[str | None, Session()] = None) -> dict[str, str]:
+        """Who is logged in: `Session()` says that nothing a client sends can stand for it."""
+        if user is None:
+            raise HTTPError(401, "Log in first", [("WWW-Authenticate", "Cookie")])
+        return {"user": user}
+
+
+app = Shop()

@@ -1,0 +1,208 @@
+"""A todo list as a typed JSON API over SQLite, with import, export and a live feed.
+
+    micropie run --app-dir examples todo:app
+    curl localhost:8000/todos -d title=Milk -d priority=1
+    curl localhost:8000/todos
+
+The list is kept in `todos.db`, or wherever the environment variable TODOS_DB says.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from threading import Lock
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta, Struct
+
+from micropie import App, File, HTTPError, Resource, UploadFile, WebSocket, route
+
+Title: TypeAlias = Annotated[str, Meta(min_length=1, max_length=120)]
+Priority: TypeAlias = Annotated[int, Meta(ge=1, le=5)]
+
+
+class NewTodo(Struct):
+    title: Title
+    priority: Priority = 3
+
+
+@dataclass
+class Change:
+    """What a PATCH may change; what is left out stays as it is."""
+
+    title: Title | None = None
+    priority: Priority | None = None
+    done: bool | None = None
+
+
+class Todo(NewTodo, kw_only=True):
+    id: int
+    done: bool = False
+
+
+class Missing(Struct):
+    detail: str
+
+
+class Imported(Struct):
+    count: int
+
+
+class Event(Struct):
+    """What the live feed tells: which todo, and what became of it."""
+
+    what: Literal["added", "changed", "removed"]
+    id: int
+
+
+class Store:
+    """The todos in SQLite. Its methods block, so handlers that call them are sync and run in worker threads."""
+
+    def __init__(self, path: str) -> None:
+        self._lock = Lock()
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS todo (id INTEGER PRIMARY KEY, title TEXT, priority INTEGER, done INTEGER DEFAULT 0)"
+        )
+
+    def close(self) -> None:
+        self._db.close()
+
+    def add(self, new: NewTodo) -> Todo:
+        with self._lock:
+            cursor = self._db.execute("INSERT INTO todo (title, priority) VALUES (?, ?)", (new.title, new.priority))
+            return Todo(new.title, new.priority, id=cursor.lastrowid or 0)
+
+    def find(self, id: int) -> Todo | None:
+        return next(self._select("WHERE id = ?", id), None)
+
+    def list(self, done: bool | None, limit: int) -> list[Todo]:
+        return list(self._select("WHERE ? IS NULL OR done = ? ORDER BY priority, id LIMIT ?", done, done, limit))
+
+    def all(self) -> Iterator[Todo]:
+        return self._select("ORDER BY id")
+
+    def change(self, id: int, change: Change) -> Todo | None:
+        with self._lock:
+            self._db.execute(
+                "UPDATE todo SET title = coalesce(?, title), priority = coalesce(?, priority), done = coalesce(?, done)"
+                " WHERE id = ?",
+                (change.title, change.priority, change.done, id),
+            )
+        return self.find(id)
+
+    def remove(self, id: int) -> bool:
+        with self._lock:
+            return self._db.execute("DELETE FROM todo WHERE id = ?", (id,)).rowcount > 0
+
+    def _select(self, clause: str, *values: object) -> Iterator[Todo]:
+        with self._lock:
+            rows = self._db.execute(f"SELECT title, priority, id, done FROM todo {clause}", values).fetchall()
+        return (Todo(title, priority, id=id, done=bool(done)) for title, priority, id, done in rows)
+
+
+class Feed:
+    """Tells every listener what happened, from whichever thread it happened in."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[asyncio.Queue[Event], asyncio.AbstractEventLoop] = {}
+
+    def publish(self, event: Event) -> None:
+        for queue, loop in list(self._listeners.items()):
+            loop.call_soon_threadsafe(queue.put_nowait, event)
+
+    async def listen(self) -> AsyncIterator[Event]:
+        queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._listeners[queue] = asyncio.get_running_loop()
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            del self._listeners[queue]
+
+
+@dataclass
+class Todos(Resource):
+    store: Store
+    feed: Feed
+
+    def get(self, done: bool | None = None, limit: Annotated[int, Meta(ge=1, le=100)] = 20) -> list[Todo]:
+        """GET /todos?done=no&limit=5"""
+        return self.store.list(done, limit)
+
+    def post(self, todo: NewTodo) -> tuple[Literal[201], Todo, dict[str, str]]:
+        """POST /todos, as JSON or as a form"""
+        added = self.store.add(todo)
+        self.feed.publish(Event("added", added.id))
+        return 201, added, {"Location": f"/todos/{added.id}"}
+
+    @route("/{id}", methods=["GET"])
+    def read(self, id: int) -> Todo | tuple[Literal[404], Missing]:
+        """GET /todos/3"""
+        return self.store.find(id) or (404, Missing(f"There is no todo {id}"))
+
+    @route("/{id}", methods=["PATCH"])
+    def change(self, id: int, change: Change) -> Todo | tuple[Literal[404], Missing]:
+        """PATCH /todos/3"""
+        changed = self.store.change(id, change)
+        if changed is None:
+            return 404, Missing(f"There is no todo {id}")
+        self.feed.publish(Event("changed", id))
+        return changed
+
+    @route("/{id}", methods=["DELETE"])
+    def remove(self, id: int) -> None:
+        """DELETE /todos/3"""
+        if not self.store.remove(id):
+            raise HTTPError(404, "There is no such todo")
+        self.feed.publish(Event("removed", id))
+
+    @route("/export", methods=["GET"])
+    def export(self) -> Iterator[Todo]:
+        """GET /todos/export: all of them as JSON Lines, one after the other"""
+        yield from self.store.all()
+
+    @route("/import", methods=["POST"])
+    async def load(
+        self, file: Annotated[UploadFile, File(max_size=10_000_000)]
+    ) -> tuple[Literal[201], Imported] | tuple[Literal[400], Missing]:
+        """POST /todos/import: a file of JSON Lines; either all of it is taken or nothing"""
+        lines = (await file.read()).splitlines()
+        try:
+            new = [msgspec.json.decode(line, type=NewTodo) for line in lines if line.strip()]
+        except msgspec.MsgspecError:
+            return 400, Missing("Every line must be a todo as JSON")
+        for todo in new:
+            added = await asyncio.to_thread(self.store.add, todo)
+            self.feed.publish(Event("added", added.id))
+        return 201, Imported(len(new))
+
+
+class Api(App):
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self.store = store
+        self.feed = Feed()
+        self.todos = Todos(store, self.feed)
+
+    async def index(self) -> dict[str, str]:
+        return {"todos": "/todos", "export": "/todos/export", "live": "/live (WebSocket)"}
+
+    async def ws_live(self, ws: WebSocket[str, Event]) -> None:
+        """WEBSOCKET /live: every change as it happens"""
+        await ws.accept()
+        async for event in self.feed.listen():
+            await ws.send(event)
+
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[None]:
+        yield
+        self.store.close()
+
+
+app = Api(Store(os.environ.get("TODOS_DB", "todos.db")))

@@ -1,0 +1,203 @@
+"""Conditional and range requests: RFC 9110 §13 and §14, case by case."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from micropie.conditions import Validators, evaluate, http_date, parse_http_date, request_fields, select_range
+from micropie.errors import HTTPError
+
+MODIFIED = 784111777
+DATE = b"Sun, 06 Nov 1994 08:49:37 GMT"
+BEFORE = b"Sun, 06 Nov 1994 08:49:36 GMT"
+AFTER = b"Sun, 06 Nov 1994 08:49:38 GMT"
+CURRENT = Validators(b'"v1"', MODIFIED)
+WEAK = Validators(b'W/"v1"', MODIFIED)
+
+# RFC 9110 §5.6.7 has three forms; anything else is no date
+DATES: list[tuple[bytes, int | None]] = [
+    (DATE, MODIFIED),
+    (b"Sunday, 06-Nov-94 08:49:37 GMT", MODIFIED),
+    (b"Sun Nov  6 08:49:37 1994", MODIFIED),
+    (b"Sun, 06 Nov 1994 08:49:37 -0000", MODIFIED),
+    (b"", None),
+    (b"yesterday", None),
+    (b"\xff\xfe", None),
+    (b"Sun, 99 Nov 1994 08:49:37 GMT", None),
+    (b"Sun, 06 Nov 99999 08:49:37 GMT", None),
+    (b"Sun, 06 Nov 1994 08:49:37 +9999999", None),
+]
+
+
+@pytest.mark.parametrize(("written", "seconds"), DATES)
+def test_a_date_is_read_in_its_three_forms(written: bytes, seconds: int | None) -> None:
+    assert parse_http_date(written) == seconds
+
+
+@given(st.integers(0, 253402300799))
+def test_a_date_that_is_written_is_read_again(seconds: int) -> None:
+    assert parse_http_date(http_date(seconds).encode()) == seconds
+
+
+@given(st.one_of(st.binary(), st.text(alphabet="SunNov 0123456789:,-+GMT").map(str.encode)))
+def test_no_bytes_are_too_strange_to_be_no_date(written: bytes) -> None:
+    assert isinstance(parse_http_date(written), int | None)
+
+
+def test_validators_are_the_two_headers() -> None:
+    assert CURRENT.headers() == [(b"etag", b'"v1"'), (b"last-modified", DATE)]
+
+
+def test_repeated_fields_are_one_list_and_others_are_not_looked_at() -> None:
+    headers = [(b"if-none-match", b'"a"'), (b"host", b"x"), (b"if-none-match", b'"b"'), (b"range", b"bytes=0-1")]
+    assert request_fields({"headers": headers}) == {b"if-none-match": b'"a", "b"', b"range": b"bytes=0-1"}
+
+
+IF_MATCH, IF_NONE_MATCH = b"if-match", b"if-none-match"
+IF_MODIFIED, IF_UNMODIFIED = b"if-modified-since", b"if-unmodified-since"
+IF_RANGE, RANGE = b"if-range", b"range"
+
+# request fields, the answer to the state CURRENT, the answer to the same with a weak tag
+PRECONDITIONS: list[tuple[dict[bytes, bytes], int | None, int | None]] = [
+    ({}, None, None),
+    ({IF_NONE_MATCH: b'"v1"'}, 304, 304),
+    ({IF_NONE_MATCH: b'W/"v1"'}, 304, 304),
+    ({IF_NONE_MATCH: b'"v0" , W/"v1","v,2"'}, 304, 304),
+    ({IF_NONE_MATCH: b'"a,b", "v1"'}, 304, 304),
+    ({IF_NONE_MATCH: b" * "}, 304, 304),
+    ({IF_NONE_MATCH: b'"v2"'}, None, None),
+    ({IF_NONE_MATCH: b"v1"}, None, None),
+    ({IF_NONE_MATCH: b""}, None, None),
+    ({IF_NONE_MATCH: b'"V1"'}, None, None),
+    ({IF_MODIFIED: DATE}, 304, 304),
+    ({IF_MODIFIED: AFTER}, 304, 304),
+    ({IF_MODIFIED: BEFORE}, None, None),
+    ({IF_MODIFIED: b"whenever"}, None, None),
+    ({IF_NONE_MATCH: b'"v2"', IF_MODIFIED: AFTER}, None, None),
+    ({IF_NONE_MATCH: b'"v1"', IF_MODIFIED: BEFORE}, 304, 304),
+    ({IF_MATCH: b'"v1"'}, None, 412),
+    ({IF_MATCH: b'W/"v1"'}, 412, 412),
+    ({IF_MATCH: b'"v0", "v1"'}, None, 412),
+    ({IF_MATCH: b"*"}, None, None),
+    ({IF_MATCH: b'"v2"'}, 412, 412),
+    ({IF_UNMODIFIED: DATE}, None, None),
+    ({IF_UNMODIFIED: AFTER}, None, None),
+    ({IF_UNMODIFIED: BEFORE}, 412, 412),
+    ({IF_UNMODIFIED: b"whenever"}, None, None),
+    ({IF_MATCH: b"*", IF_UNMODIFIED: BEFORE}, None, None),
+    ({IF_MATCH: b'"v2"', IF_NONE_MATCH: b'"v1"'}, 412, 412),
+    ({IF_MATCH: b"*", IF_NONE_MATCH: b'"v1"'}, 304, 304),
+    ({IF_UNMODIFIED: AFTER, IF_MODIFIED: AFTER}, 304, 304),
+]
+
+
+@pytest.mark.parametrize(("fields", "strong", "weak"), PRECONDITIONS)
+def test_preconditions_are_evaluated_in_their_order(
+    fields: dict[bytes, bytes], strong: int | None, weak: int | None
+) -> None:
+    assert evaluate(fields, CURRENT) == strong
+    assert evaluate(fields, WEAK) == weak
+
+
+# Range, the bytes of ten that it asks for; None is the whole
+RANGES: list[tuple[bytes, range | None]] = [
+    (b"bytes=0-3", range(0, 4)),
+    (b"bytes=3-3", range(3, 4)),
+    (b"bytes=3-", range(3, 10)),
+    (b"bytes=-3", range(7, 10)),
+    (b"bytes=-99", range(0, 10)),
+    (b"bytes=0-99", range(0, 10)),
+    (b"bytes=9-9", range(9, 10)),
+    (b"Bytes=0-0", range(0, 1)),
+    (b" bytes= 0-0 ", range(0, 1)),
+    (b"bytes=0000000-0000001", range(0, 2)),
+    (b"", None),
+    (b"bytes", None),
+    (b"bytes=", None),
+    (b"bytes=-", None),
+    (b"bytes=5-3", None),
+    (b"bytes=a-b", None),
+    (b"bytes=0x1-3", None),
+    (b"bytes=1_0-20", None),
+    (b"bytes=-1-3", None),
+    (b"bytes=+1-3", None),
+    (b"bytes 0-3", None),
+    (b"items=0-3", None),
+    (b"bytes=0-1,3-4", None),
+    (b"bytes=0-1, bytes=3-4", None),
+    ("bytes=١-٢".encode(), None),
+    (b"bytes=0-" + b"9" * 5000, None),
+    (b"bytes=" + b"9" * 5000 + b"-", None),
+]
+
+
+@pytest.mark.parametrize(("asked", "expected"), RANGES)
+def test_one_well_formed_range_is_answered_in_part(asked: bytes, expected: range | None) -> None:
+    assert select_range({RANGE: asked}, CURRENT, 10) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "size"), [(b"bytes=10-", 10), (b"bytes=10-20", 10), (b"bytes=-0", 10), (b"bytes=0-", 0), (b"bytes=-0", 0)]
+)
+def test_a_range_with_nothing_in_it_is_not_satisfiable(asked: bytes, size: int) -> None:
+    with pytest.raises(HTTPError) as caught:
+        select_range({RANGE: asked}, CURRENT, size)
+    assert caught.value.status == 416
+    assert caught.value.headers == [("Content-Range", f"bytes */{size}")]
+
+
+def test_the_end_of_nothing_is_all_of_it() -> None:
+    assert select_range({RANGE: b"bytes=-5"}, CURRENT, 0) is None
+
+
+@pytest.mark.parametrize(
+    ("if_range", "current", "holds"),
+    [
+        (b'"v1"', CURRENT, True),
+        (b'"v2"', CURRENT, False),
+        (b'W/"v1"', CURRENT, False),
+        (b'W/"v1"', WEAK, False),
+        (b'"v1"', WEAK, False),
+        (DATE, CURRENT, True),
+        (BEFORE, CURRENT, False),
+        (AFTER, CURRENT, False),
+        (b"whenever", CURRENT, False),
+        (b"", CURRENT, False),
+    ],
+)
+def test_a_range_holds_only_for_the_state_it_was_meant_for(if_range: bytes, current: Validators, holds: bool) -> None:
+    assert select_range({RANGE: b"bytes=0-3", IF_RANGE: if_range}, current, 10) == (range(0, 4) if holds else None)
+    # An unsatisfiable one is not even looked at for another state.
+    ask: Callable[[], object] = lambda: select_range({RANGE: b"bytes=10-", IF_RANGE: if_range}, current, 10)  # noqa: E731
+    if holds:
+        with pytest.raises(HTTPError):
+            ask()
+    else:
+        assert ask() is None
+
+
+@given(st.binary(), st.integers(0, 100))
+def test_whatever_is_asked_for_lies_within_the_content(asked: bytes, size: int) -> None:
+    try:
+        found = select_range({RANGE: b"bytes=" + asked}, CURRENT, size)
+    except HTTPError as error:
+        assert error.status == 416
+        return
+    assert found is None or (0 <= found.start < found.stop <= size)
+
+
+@given(st.integers(0, 12), st.integers(0, 12))
+def test_a_range_is_what_python_would_slice(first: int, last: int) -> None:
+    content = b"0123456789"
+    try:
+        found = select_range({RANGE: b"bytes=%d-%d" % (first, last)}, CURRENT, 10)
+    except HTTPError:
+        assert first >= 10
+        assert last >= first
+        return
+    if found is None:
+        assert last < first
+    else:
+        assert content[found.start : found.stop] == content[first : last + 1]

@@ -1,0 +1,769 @@
+"""Streamed responses: what is sent, and that a generator is closed however its response ends.
+
+Clients leave here as servers tell it, by `http.disconnect` or an OSError from `send`; the tasks are real ones. `PATIENCE`
+only turns a hang into a failure.
+"""
+
+import asyncio
+import contextvars
+import json
+import re
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from micropie.errors import ClientDisconnected, ResponseError
+from micropie.streaming import BrokenResponse, ServerSentEvent, as_chunks, send_stream
+from micropie.types import Message, RawHeaders
+
+T = TypeVar("T")
+
+PATIENCE = 10.0
+
+
+class Tick(msgspec.Struct):
+    n: int
+
+
+class Level(StrEnum):
+    LOW = "low"
+
+
+@dataclass
+class Server:
+    """The other side of `send` and `receive`.
+
+    The client leaves when `gone` is set, and after `leaves_after` chunks. From then on `send` raises, if `raises`.
+    """
+
+    leaves_after: int | None = None
+    raises: bool = False
+    messages: list[Message] = field(default_factory=list)
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+    listened: int = 0
+
+    async def send(self, message: Message) -> None:
+        if self.raises and self.gone.is_set():
+            raise OSError("the client left")
+        self.messages.append(message)
+        if self.leaves_after is not None and len(self.chunks) >= self.leaves_after:
+            self.gone.set()
+
+    async def receive(self) -> Message:
+        self.listened += 1
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    @property
+    def chunks(self) -> list[bytes]:
+        return [message["body"] for message in self.messages if message.get("more_body")]
+
+    @property
+    def ended(self) -> bool:
+        return self.messages[-1:] == [{"type": "http.response.body", "body": b"", "more_body": False}]
+
+
+async def stream(
+    server: Server, body: Any, *, status: int = 200, headers: RawHeaders | None = None, listen: bool = True
+) -> None:
+    """Stream `body` to `server`, and see that no task is left behind."""
+    before = asyncio.all_tasks()
+    chunks = as_chunks(body, asyncio.to_thread)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await send_stream(server.send, status, chunks, headers or [], server.receive if listen else None)
+    finally:
+        assert asyncio.all_tasks() == before
+
+
+def run(work: Callable[[], Awaitable[T]]) -> T:
+    async def main() -> T:
+        return await work()
+
+    return asyncio.run(main())
+
+
+class Source:
+    """Chunks, in every form in which a handler may give them. `ended` tells that the `finally` ran."""
+
+    def __init__(self, *chunks: object) -> None:
+        self.chunks = chunks
+        self.ended = False
+        self.left = list(chunks)
+
+    async def generator(self) -> AsyncIterator[object]:
+        try:
+            for chunk in self.chunks:
+                yield chunk
+        finally:
+            self.ended = True
+
+    def sync_generator(self) -> Iterator[object]:
+        try:
+            yield from self.chunks
+        finally:
+            self.ended = True
+
+    async def forever(self) -> AsyncIterator[object]:
+        try:
+            while True:
+                for chunk in self.chunks:
+                    yield chunk
+        finally:
+            self.ended = True
+
+    def sync_forever(self) -> Iterator[object]:
+        try:
+            while True:
+                yield from self.chunks
+        finally:
+            self.ended = True
+
+
+class Counter:
+    """An async iterator that is no generator, and cannot be closed."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __aiter__(self) -> "Counter":
+        return self
+
+    async def __anext__(self) -> str:
+        if not self.count:
+            raise StopAsyncIteration
+        self.count -= 1
+        return str(self.count)
+
+
+HTML = (b"content-type", b"text/html; charset=utf-8")
+JSON_LINES = (b"content-type", b"application/jsonl")
+EVENTS = (b"content-type", b"text/event-stream")
+NO_CACHE = (b"cache-control", b"no-cache")
+
+# --- what is sent ----------------------------------------------------------------------------------------------------
+
+# chunks, the headers that they imply, the bytes of each
+STREAMS: list[tuple[list[object], set[tuple[bytes, bytes]], list[bytes]]] = [
+    (["a", "é"], {HTML}, [b"a", "é".encode()]),
+    ([b"a", bytearray(b"b"), memoryview(b"c")], {HTML}, [b"a", b"b", b"c"]),
+    ([Tick(1), Tick(2)], {JSON_LINES}, [b'{"n":1}\n', b'{"n":2}\n']),
+    ([{"a": "x\ny"}, [1], None, 7], {JSON_LINES}, [b'{"a":"x\\ny"}\n', b"[1]\n", b"null\n", b"7\n"]),
+    ([Level.LOW], {JSON_LINES}, [b'"low"\n']),
+    ([ServerSentEvent(data="x"), ServerSentEvent(data=Tick(1))], {EVENTS, NO_CACHE}, [b"data: x\n\n", b'data: {"n":1}\n\n']),
+    (["a", Tick(1), ServerSentEvent(data="x")], {HTML}, [b"a", b'{"n":1}\n', b"data: x\n\n"]),
+    ([Tick(1), "raw"], {JSON_LINES}, [b'{"n":1}\n', b"raw"]),
+    ([ServerSentEvent(comment="hi"), "raw"], {EVENTS, NO_CACHE}, [b": hi\n\n", b"raw"]),
+    (["", "a", "", b""], {HTML}, [b"a"]),
+    ([], {HTML}, []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("chunks", "headers", "sent"), STREAMS)
+@pytest.mark.parametrize("form", ["generator", "sync_generator"])
+@pytest.mark.parametrize("listen", [True, False])
+def test_the_first_chunk_decides_what_a_stream_is(
+    chunks: list[object], headers: set[tuple[bytes, bytes]], sent: list[bytes], form: str, listen: bool
+) -> None:
+    async def main() -> None:
+        source, server = Source(*chunks), Server()
+        await stream(server, getattr(source, form)(), status=201, listen=listen)
+        start = server.messages[0]
+        assert (start["type"], start["status"], set(start["headers"])) == ("http.response.start", 201, headers)
+        assert server.chunks == sent
+        assert server.ended
+        assert source.ended
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("given_headers", "expected"),
+    [
+        ([(b"content-type", b"text/csv")], {(b"content-type", b"text/csv"), NO_CACHE}),
+        ([(b"cache-control", b"private")], {EVENTS, (b"cache-control", b"private")}),
+        ([(b"content-length", b"9")], {EVENTS, NO_CACHE, (b"content-length", b"9")}),
+        ([(b"set-cookie", b"a"), (b"set-cookie", b"b")], {EVENTS, NO_CACHE, (b"set-cookie", b"a"), (b"set-cookie", b"b")}),
+    ],
+)  # fmt: skip
+def test_a_handlers_headers_win(given_headers: RawHeaders, expected: set[tuple[bytes, bytes]]) -> None:
+    async def main() -> None:
+        server, before = Server(), list(given_headers)
+        await stream(server, Source(ServerSentEvent(data="x")).generator(), headers=given_headers)
+        assert set(server.messages[0]["headers"]) == expected
+        assert given_headers == before
+
+    run(main)
+
+
+@pytest.mark.parametrize("make", [lambda: Counter(3), lambda: iter(["2", "1", "0"]), lambda: map(str, (2, 1, 0))])
+def test_iterators_that_are_no_generators_are_streams(make: Callable[[], object]) -> None:
+    async def main() -> None:
+        server = Server()
+        await stream(server, make())
+        assert server.chunks == [b"2", b"1", b"0"]
+        assert server.ended
+
+    run(main)
+
+
+def test_a_generator_is_asked_for_more_only_when_the_server_took_the_last() -> None:
+    async def main() -> None:
+        order: list[str] = []
+
+        async def made() -> AsyncIterator[str]:
+            for letter in "abc":
+                order.append(f"made {letter}")
+                yield letter
+
+        async def send(message: Message) -> None:
+            await asyncio.sleep(0)
+            order.append(f"sent {message.get('body', b'start').decode()}".strip())
+
+        await send_stream(send, 200, made(), [], None)
+        assert order == ["made a", "sent start", "sent a", "made b", "sent b", "made c", "sent c", "sent"]
+
+    run(main)
+
+
+def test_receive_is_left_alone_unless_it_may_be_listened_to() -> None:
+    async def main() -> None:
+        server = Server()
+        await stream(server, Source("a", "b").generator(), listen=False)
+        assert server.listened == 0
+        assert server.ended
+
+    run(main)
+
+
+# --- where it runs ---------------------------------------------------------------------------------------------------
+
+USER: contextvars.ContextVar[str] = contextvars.ContextVar("user", default="nobody")
+
+
+@pytest.mark.parametrize("leaves_after", [None, 1])
+def test_an_async_generator_lives_and_ends_in_the_requests_own_task(leaves_after: int | None) -> None:
+    seen: list[tuple[object, str]] = []
+
+    async def body() -> AsyncIterator[str]:
+        try:
+            seen.append((asyncio.current_task(), USER.get()))
+            yield "a"
+            await asyncio.sleep(PATIENCE if leaves_after else 0)
+        finally:
+            await asyncio.sleep(0)
+            seen.append((asyncio.current_task(), USER.get()))
+
+    async def main() -> None:
+        USER.set("ann")
+        await stream(Server(leaves_after=leaves_after), body())
+        assert seen == [(asyncio.current_task(), "ann")] * 2
+
+    run(main)
+
+
+@pytest.mark.parametrize("leaves_after", [None, 1])
+def test_a_sync_generator_lives_and_ends_off_the_event_loop(leaves_after: int | None) -> None:
+    threads: set[int] = set()
+
+    def body() -> Iterator[str]:
+        try:
+            while True:
+                threads.add(threading.get_ident())
+                yield USER.get()
+                if leaves_after is None:
+                    return
+        finally:
+            threads.add(threading.get_ident())
+
+    async def main() -> None:
+        USER.set("ann")
+        server = Server(leaves_after=leaves_after)
+        await stream(server, body())
+        assert threads
+        assert threading.get_ident() not in threads
+        assert set(server.chunks) == {b"ann"}
+
+    run(main)
+
+
+def test_a_blocking_generator_holds_nobody_up() -> None:
+    async def main() -> None:
+        may_go_on = threading.Event()
+
+        def body() -> Iterator[str]:
+            assert may_go_on.wait(PATIENCE)  # set by the loop, which a blocked loop could not
+            yield "a"
+
+        server = Server()
+        streaming = asyncio.create_task(stream(server, body()))
+        await asyncio.sleep(0)
+        may_go_on.set()
+        # The new task is no stray one: `stream` saw only those before it.
+        await streaming
+        assert server.chunks == [b"a"]
+
+    run(main)
+
+
+def test_a_generator_that_never_waits_lets_others_run() -> None:
+    async def main() -> None:
+        server = Server()
+
+        async def other() -> None:
+            server.gone.set()  # reached only when the generator's task gives way
+
+        others = asyncio.create_task(other())
+        source = Source("x")
+        before = asyncio.all_tasks() - {others}
+        await send_stream(server.send, 200, aiter(source.forever()), [], server.receive)
+        assert source.ended
+        assert asyncio.all_tasks() == before
+
+    async def within() -> None:
+        async with asyncio.timeout(PATIENCE):
+            await main()
+
+    run(within)
+
+
+# --- failing ---------------------------------------------------------------------------------------------------------
+
+
+def failing(source: Source, error: BaseException) -> tuple[AsyncIterator[object], Iterator[object]]:
+    async def body() -> AsyncIterator[object]:
+        async for chunk in source.generator():
+            yield chunk
+        raise error
+
+    def sync_body() -> Iterator[object]:
+        yield from source.sync_generator()
+        raise error
+
+    return body(), sync_body()
+
+
+ERRORS = [ZeroDivisionError("mine"), TimeoutError("mine"), OSError("mine"), ResponseError("mine")]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=repr)
+@pytest.mark.parametrize("form", [0, 1], ids=["async", "sync"])
+@pytest.mark.parametrize("listen", [True, False])
+def test_an_error_before_the_first_chunk_leaves_the_answer_open(error: Exception, form: int, listen: bool) -> None:
+    async def main() -> None:
+        server = Server()
+        with pytest.raises(type(error), match="mine"):
+            await stream(server, failing(Source(), error)[form], listen=listen)
+        assert server.messages == []
+
+    run(main)
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=repr)
+@pytest.mark.parametrize("form", [0, 1], ids=["async", "sync"])
+@pytest.mark.parametrize("listen", [True, False])
+def test_an_error_after_it_leaves_the_response_without_its_end(error: Exception, form: int, listen: bool) -> None:
+    async def main() -> None:
+        server, source = Server(), Source("a")
+        with pytest.raises(BrokenResponse) as caught:
+            await stream(server, failing(source, error)[form], listen=listen)
+        assert repr(caught.value.__cause__) == repr(error)  # a copy, where it crossed from a thread
+        assert server.chunks == [b"a"]
+        assert not server.ended
+        assert source.ended
+
+    run(main)
+
+
+@pytest.mark.parametrize("form", ["generator", "sync_generator"])
+def test_a_first_chunk_that_is_no_data_leaves_the_answer_open(form: str) -> None:
+    async def main() -> None:
+        server, source = Server(), Source(object())
+        with pytest.raises(ResponseError, match="builtins.object cannot be sent"):
+            await stream(server, getattr(source, form)())
+        assert server.messages == []
+        assert source.ended
+
+    run(main)
+
+
+@pytest.mark.parametrize("form", ["generator", "sync_generator"])
+def test_a_later_chunk_that_is_no_data_breaks_the_response(form: str) -> None:
+    async def main() -> None:
+        server, source = Server(), Source("a", object(), "b")
+        with pytest.raises(BrokenResponse) as caught:
+            await stream(server, getattr(source, form)())
+        assert isinstance(caught.value.__cause__, ResponseError)
+        assert server.chunks == [b"a"]
+        assert source.ended
+
+    run(main)
+
+
+def test_a_server_that_fails_closes_the_generator_too() -> None:
+    async def main() -> None:
+        source = Source("a")
+
+        async def send(message: Message) -> None:
+            raise RuntimeError("the server's own")
+
+        with pytest.raises(BrokenResponse):
+            await send_stream(send, 200, aiter(source.generator()), [], None)
+        assert source.ended
+
+    run(main)
+
+
+def test_a_failing_cleanup_is_told() -> None:
+    async def body() -> AsyncIterator[str]:
+        try:
+            yield "a"
+            await asyncio.sleep(PATIENCE)
+        finally:
+            raise KeyError("cleanup")
+
+    async def main() -> None:
+        with pytest.raises(BrokenResponse) as caught:
+            await stream(Server(leaves_after=1), body())
+        assert isinstance(caught.value.__cause__, KeyError)
+
+    run(main)
+
+
+def test_a_receive_that_fails_is_told() -> None:
+    async def main() -> None:
+        server, source = Server(), Source("a")
+
+        async def receive() -> Message:
+            raise RuntimeError("receive is broken")
+
+        async def body() -> AsyncIterator[object]:
+            async for chunk in source.generator():
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                yield chunk
+
+        with pytest.raises(BrokenResponse) as caught:
+            await send_stream(server.send, 200, body(), [], receive)
+        assert str(caught.value.__cause__) == "receive is broken"
+        assert source.ended
+
+    run(main)
+
+
+# --- the client leaves -----------------------------------------------------------------------------------------------
+
+
+async def waits(source: Source) -> AsyncIterator[object]:
+    """Yields, then waits for something that never comes."""
+    try:
+        yield "a"
+        await asyncio.Event().wait()
+    finally:
+        source.ended = True
+
+
+async def deaf(source: Source) -> AsyncIterator[object]:
+    """Pays no heed to being cancelled."""
+    try:
+        for number in range(1000):
+            try:
+                yield str(number)
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                pass
+    finally:
+        source.ended = True
+
+
+async def deaf_and_done(source: Source) -> AsyncIterator[object]:
+    """Takes being cancelled for a good moment to end."""
+    try:
+        yield "a"
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        pass
+    finally:
+        source.ended = True
+
+
+LEAVERS: list[Callable[[Source], Any]] = [
+    waits,
+    deaf,
+    deaf_and_done,
+    lambda source: source.forever(),
+    lambda source: source.sync_forever(),
+]
+LEAVER_NAMES = ["waits", "deaf", "deaf and done", "never waits", "sync"]
+
+
+@pytest.mark.parametrize("make", LEAVERS, ids=LEAVER_NAMES)
+@pytest.mark.parametrize("raises", [False, True], ids=["send is silent", "send raises"])
+def test_a_generator_is_closed_when_the_client_leaves(make: Callable[[Source], Any], raises: bool) -> None:
+    async def main() -> None:
+        source, server = Source("x"), Server(leaves_after=1, raises=raises)
+        await stream(server, make(source))
+        assert source.ended
+        assert not server.ended
+
+    run(main)
+
+
+@pytest.mark.parametrize("form", ["forever", "sync_forever"])
+def test_a_send_that_raises_is_enough_to_know_that_the_client_left(form: str) -> None:
+    async def main() -> None:
+        source, server = Source("x"), Server(leaves_after=3, raises=True)
+        await stream(server, getattr(source, form)(), listen=False)
+        assert source.ended
+        assert server.chunks == [b"x"] * 3
+
+    run(main)
+
+
+def test_a_sync_generator_stops_within_one_chunk() -> None:
+    """Each chunk is held until the one before was taken, so that what the generator made can be counted."""
+
+    async def main() -> None:
+        made = 0
+
+        def body() -> Iterator[str]:
+            nonlocal made
+            while True:
+                made += 1
+                yield "x"
+
+        server = Server(leaves_after=2)
+        await stream(server, body())
+        assert made <= len(server.chunks) + 1
+
+    run(main)
+
+
+def test_a_client_that_leaves_before_the_first_chunk_gets_nothing() -> None:
+    async def main() -> None:
+        source, server = Source(), Server()
+
+        async def body() -> AsyncIterator[object]:
+            try:
+                server.gone.set()
+                await asyncio.Event().wait()
+                yield "a"
+            finally:
+                source.ended = True
+
+        await stream(server, body())
+        assert source.ended
+        assert server.messages == []
+
+    run(main)
+
+
+def test_an_unread_request_is_not_a_client_that_left() -> None:
+    async def main() -> None:
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        server, source = Server(), Source("a", "b")
+
+        async def body() -> AsyncIterator[object]:
+            async for chunk in source.generator():
+                await asyncio.sleep(0)
+                yield chunk
+
+        await send_stream(server.send, 200, body(), [], receive)
+        assert server.chunks == [b"a", b"b"]
+        assert server.ended
+
+    run(main)
+
+
+def test_a_receive_that_raises_oserror_tells_of_a_client_that_left() -> None:
+    async def main() -> None:
+        source, server = Source(), Server()
+
+        async def receive() -> Message:
+            raise ConnectionResetError
+
+        await send_stream(server.send, 200, waits(source), [], receive)
+        assert source.ended
+        assert not server.ended
+
+    run(main)
+
+
+def test_a_generator_that_finds_the_client_gone_itself_ends_quietly() -> None:
+    async def main() -> None:
+        server, source = Server(), Source("a")
+        await stream(server, failing(source, ClientDisconnected())[0])
+        assert server.chunks == [b"a"]
+        assert not server.ended
+
+    run(main)
+
+
+# --- cancellation ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [waits, lambda source: source.forever()], ids=["waits", "never waits"])
+@pytest.mark.parametrize("listen", [True, False])
+def test_a_cancelled_response_closes_its_generator_and_stays_cancelled(make: Callable[[Source], Any], listen: bool) -> None:
+    async def main() -> None:
+        source, server = Source("x"), Server()
+        before = asyncio.all_tasks()
+        task = asyncio.create_task(
+            send_stream(server.send, 200, make(source), [], server.receive if listen else None)
+        )
+        while not server.chunks:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert task.cancelled()
+        assert source.ended
+        assert not server.ended
+        assert asyncio.all_tasks() == before
+
+    run(main)
+
+
+@pytest.mark.parametrize("turns", range(8))
+def test_a_cancellation_is_not_lost_when_the_client_leaves_at_the_same_moment(turns: int) -> None:
+    """The disconnect has come as far as it comes in `turns` of the event loop when the cancellation comes."""
+
+    async def main() -> None:
+        source, server = Source(), Server()
+        task = asyncio.create_task(send_stream(server.send, 200, waits(source), [], server.receive))
+        while not server.chunks:
+            await asyncio.sleep(0)
+        server.gone.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        in_time = task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled() is in_time
+        assert source.ended
+
+    run(main)
+
+
+def test_a_sync_generator_is_closed_once_its_running_step_is_over() -> None:
+    async def main() -> None:
+        running, may_go_on = threading.Event(), threading.Event()
+        order: list[str] = []
+
+        def body() -> Iterator[str]:
+            try:
+                running.set()
+                assert may_go_on.wait(PATIENCE)
+                order.append("step over")
+                yield "a"
+            finally:
+                order.append("closed")
+
+        server = Server()
+        task = asyncio.create_task(send_stream(server.send, 200, as_chunks(body(), asyncio.to_thread), [], server.receive))
+        while not running.is_set():
+            await asyncio.sleep(0)
+        task.cancel()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not task.done()
+        may_go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert order == ["step over", "closed"]
+        assert server.messages == []
+
+    run(main)
+
+
+# --- ServerSentEvent -------------------------------------------------------------------------------------------------
+
+EVENT_BYTES: list[tuple[ServerSentEvent[Any], bytes]] = [
+    (ServerSentEvent(data="x"), b"data: x\n\n"),
+    (ServerSentEvent(data=""), b"data: \n\n"),
+    (ServerSentEvent(data=" x "), b"data:  x \n\n"),
+    (ServerSentEvent(data="a\nb\r\nc\rd"), b"data: a\ndata: b\ndata: c\ndata: d\n\n"),
+    (ServerSentEvent(data="a\n"), b"data: a\ndata: \n\n"),
+    (ServerSentEvent(data="a\x0b\x0c\x1c\u2028b"), "data: a\x0b\x0c\x1c\u2028b\n\n".encode()),
+    (ServerSentEvent(data="é"), "data: é\n\n".encode()),
+    (ServerSentEvent(data=Tick(1)), b'data: {"n":1}\n\n'),
+    (ServerSentEvent(data=Level.LOW), b'data: "low"\n\n'),
+    (ServerSentEvent(data={"a": "x\ny"}), b'data: {"a":"x\\ny"}\n\n'),
+    (ServerSentEvent(data=None), b"data: null\n\n"),
+    (ServerSentEvent(data=0), b"data: 0\n\n"),
+    (ServerSentEvent(data=b"x"), b'data: "eA=="\n\n'),
+    (ServerSentEvent(event="tick", id="7", retry=1500, comment="hi"), b": hi\nevent: tick\nid: 7\nretry: 1500\n\n"),
+    (ServerSentEvent(data="x", id=""), b"id: \ndata: x\n\n"),
+    (ServerSentEvent(comment="a\r\nb"), b": a\n: b\n\n"),
+    (ServerSentEvent(retry=0), b"retry: 0\n\n"),
+    (ServerSentEvent(), b"\n"),
+]
+
+
+@pytest.mark.parametrize(("event", "sent"), EVENT_BYTES)
+def test_an_event_is_sent_as_the_html_standard_has_it(event: ServerSentEvent[Any], sent: bytes) -> None:
+    assert event.encode() == sent
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"event": "a\nb"}, {"event": "a\rb"}, {"id": "a\nb"}, {"id": "a\r"}, {"id": "a\0"}, {"retry": -1}],
+    ids=repr,
+)
+def test_a_field_that_would_end_its_line_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"ServerSentEvent {next(iter(fields))} is "):
+        ServerSentEvent(data="x", **fields)
+
+
+@pytest.mark.parametrize(("data", "named"), [(object(), "builtins.object"), ("\ud800", "UTF-8")])
+def test_an_event_that_is_no_data_is_named(data: object, named: str) -> None:
+    with pytest.raises(ResponseError, match=named):
+        ServerSentEvent(data=data).encode()
+
+
+def test_an_event_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        ServerSentEvent(data="x").data = "y"  # type: ignore[misc]  # that is what is tested
+
+
+def as_a_browser_reads(stream: str) -> tuple[str | None, str, str | None]:
+    """(data, event, id) of a stream of one event, by the rules of HTML §9.2.6; data is None when nothing is dispatched."""
+    data, event, last_id = "", "", None
+    for line in re.split("\r\n|\r|\n", stream):
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        match name:
+            case "data":
+                data += value + "\n"
+            case "event":
+                event = value
+            case "id":
+                last_id = value
+    return (data.removesuffix("\n") if data else None), event or "message", last_id
+
+
+LINE = st.text(alphabet=st.characters(blacklist_categories=["Cs"], blacklist_characters="\r\n\0"))
+TEXT = st.text(alphabet=st.one_of(st.sampled_from("\r\n: \u2028"), st.characters(blacklist_categories=["Cs"])))
+
+
+@given(st.one_of(st.none(), TEXT), LINE, st.one_of(st.none(), LINE), st.one_of(st.none(), TEXT))
+def test_a_browser_reads_what_was_meant(text: str | None, name: str, last_id: str | None, comment: str | None) -> None:
+    given_fields: dict[str, Any] = {} if text is None else {"data": text}
+    event = ServerSentEvent(event=name, id=last_id, comment=comment, **given_fields)
+    meant = None if text is None else re.sub("\r\n|\r", "\n", text)
+    assert as_a_browser_reads(event.encode().decode()) == (meant, name or "message", last_id)
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers(-(2**53), 2**53), lambda x: st.lists(x) | st.dictionaries(LINE, x)))
+def test_a_browser_reads_the_data_that_was_meant(value: object) -> None:
+    text, _, _ = as_a_browser_reads(ServerSentEvent(data=value).encode().decode())
+    assert text is not None
+    assert json.loads(text) == value
