@@ -11,6 +11,7 @@ import os
 import stat
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -74,7 +75,8 @@ class _Download(AsyncIterator[object]):
         self._path = path
         self._run_sync = run_sync
         self._lock = threading.Lock()
-        self._file: FileIO | None = None
+        self._opened = ExitStack()
+        self._file: FileIO
         self._piece = b""
         self._left = 0
         self._closed = False
@@ -143,7 +145,7 @@ class _Download(AsyncIterator[object]):
 
     def _open(self) -> tuple[FileIO, os.stat_result]:
         try:
-            self._file = file = FileIO(self._path, opener=_opener)
+            self._file = file = self._opened.enter_context(FileIO(self._path, opener=_opener))
         except ValueError:  # a NUL in the path
             raise HTTPError(404) from None
         except OSError as error:
@@ -156,8 +158,6 @@ class _Download(AsyncIterator[object]):
         return file, found
 
     def _read(self) -> bytes:
-        if self._file is None:
-            raise ValueError("the download is closed")
         piece = self._file.read(min(PIECE, self._left))
         if not piece:
             raise EOFError(f"{self._path} became shorter while it was being sent")
@@ -168,8 +168,7 @@ class _Download(AsyncIterator[object]):
 
     def _close(self) -> None:
         self._closed = True
-        if self._file is not None:
-            self._file.close()
+        self._opened.close()
 
 
 def _validators(given: RawHeaders, found: os.stat_result) -> Validators:

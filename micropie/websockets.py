@@ -575,7 +575,7 @@ class WebSocket(Generic[In, Out]):
     async def receive_json(self, type: type[T]) -> T: ...
     @overload
     async def receive_json(self, type: Any) -> Any: ...  # a union, an Annotated: no `type[T]` to a type checker
-    async def receive_json(self, type: Any = Any) -> Any:  # noqa: A002  # the documented name
+    async def receive_json(self, type: Any = Any) -> Any:
         """The next message as JSON, text or binary, decoded and checked as `type`. Otherwise the same as `receive`."""
         return await self._valid(_json_decoder(type))
 

@@ -409,12 +409,13 @@ def test_the_command_explains_itself(
 def run_here(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
     """Run `main` in this process, for what ends before anything is served. Returns the exit code."""
     monkeypatch.setattr(sys, "argv", ["micropie", *arguments])
-    before = signal.getsignal(signal.SIGTERM)
+    before = {stop: signal.getsignal(stop) for stop in (signal.SIGINT, signal.SIGTERM)}
     try:
         with pytest.raises(SystemExit) as caught:
             main()
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for stop, handler in before.items():
+            signal.signal(stop, handler)
     return caught.value.code
 
 

@@ -1,6 +1,6 @@
 """Conditional and range requests: RFC 9110 §13 and §14, case by case."""
 
-from collections.abc import Callable
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import given
@@ -103,16 +103,16 @@ def test_preconditions_are_evaluated_in_their_order(
 
 # Range, the bytes of ten that it asks for; None is the whole
 RANGES: list[tuple[bytes, range | None]] = [
-    (b"bytes=0-3", range(0, 4)),
+    (b"bytes=0-3", range(4)),
     (b"bytes=3-3", range(3, 4)),
     (b"bytes=3-", range(3, 10)),
     (b"bytes=-3", range(7, 10)),
-    (b"bytes=-99", range(0, 10)),
-    (b"bytes=0-99", range(0, 10)),
+    (b"bytes=-99", range(10)),
+    (b"bytes=0-99", range(10)),
     (b"bytes=9-9", range(9, 10)),
-    (b"Bytes=0-0", range(0, 1)),
-    (b" bytes= 0-0 ", range(0, 1)),
-    (b"bytes=0000000-0000001", range(0, 2)),
+    (b"Bytes=0-0", range(1)),
+    (b" bytes= 0-0 ", range(1)),
+    (b"bytes=0000000-0000001", range(2)),
     (b"", None),
     (b"bytes", None),
     (b"bytes=", None),
@@ -168,22 +168,17 @@ def test_the_end_of_nothing_is_all_of_it() -> None:
     ],
 )
 def test_a_range_holds_only_for_the_state_it_was_meant_for(if_range: bytes, current: Validators, holds: bool) -> None:
-    assert select_range({RANGE: b"bytes=0-3", IF_RANGE: if_range}, current, 10) == (range(0, 4) if holds else None)
-    # An unsatisfiable one is not even looked at for another state.
-    ask: Callable[[], object] = lambda: select_range({RANGE: b"bytes=10-", IF_RANGE: if_range}, current, 10)  # noqa: E731
-    if holds:
-        with pytest.raises(HTTPError):
-            ask()
-    else:
-        assert ask() is None
+    assert select_range({RANGE: b"bytes=0-3", IF_RANGE: if_range}, current, 10) == (range(4) if holds else None)
+    # And of another state, an unsatisfiable one is not even looked at.
+    with pytest.raises(HTTPError) if holds else nullcontext():
+        assert select_range({RANGE: b"bytes=10-", IF_RANGE: if_range}, current, 10) is None
 
 
 @given(st.binary(), st.integers(0, 100))
 def test_whatever_is_asked_for_lies_within_the_content(asked: bytes, size: int) -> None:
     try:
         found = select_range({RANGE: b"bytes=" + asked}, CURRENT, size)
-    except HTTPError as error:
-        assert error.status == 416
+    except HTTPError:  # 416, as another test has it
         return
     assert found is None or (0 <= found.start < found.stop <= size)
 

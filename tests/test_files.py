@@ -84,9 +84,7 @@ class Answer:
             before = lowest_free_descriptor()
             scope = scope_of(method, asked, **(extensions or {}))
             try:
-                await send_response(
-                    scope, never, send, status, path, headers or [], listen=listen, run_sync=run_sync
-                )
+                await send_response(scope, never, send, status, path, headers or [], listen=listen, run_sync=run_sync)
             finally:
                 assert lowest_free_descriptor() == before
                 assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -297,7 +295,7 @@ def test_a_file_that_cannot_be_opened_for_another_reason_is_an_error(make: Calla
 
         return await asyncio.to_thread(limited)
 
-    with pytest.raises(OSError) as caught:  # noqa: PT011  # the number is the message
+    with pytest.raises(OSError) as caught:
         Answer(make(), run_sync=without_descriptors)
     assert caught.value.errno == errno.EMFILE
 

@@ -102,7 +102,11 @@ def test_completed_adds_only_what_is_not_named() -> None:
         ([], b"text/html", {(b"content-length", b"5"), (b"content-type", b"text/html")}),
         ([], None, {(b"content-length", b"5")}),
         ([(b"content-type", b"text/css")], b"text/html", {(b"content-length", b"5"), (b"content-type", b"text/css")}),
-        ([(b"content-length", b"9"), (b"transfer-encoding", b"x"), (b"a", b"b")], None, {(b"content-length", b"5"), (b"a", b"b")}),
+        (
+            [(b"content-length", b"9"), (b"transfer-encoding", b"x"), (b"a", b"b")],
+            None,
+            {(b"content-length", b"5"), (b"a", b"b")},
+        ),
     ],
 )
 def test_the_length_is_the_contents_and_the_type_the_handlers(

@@ -57,10 +57,13 @@ def test_no_field_is_too_strange_to_answer(content_type: str, accept: str) -> No
 
 
 def test_an_error_is_the_documented_plain_text() -> None:
-    error = BadRequest([Invalid("Missing required parameter 'name'", "query", "name"), Invalid("Expected int", "query", "n")])
+    error = BadRequest(
+        [Invalid("Missing required parameter 'name'", "query", "name"), Invalid("Expected int", "query", "n")]
+    )
     assert error_response(error, as_problem=False) == (
         400,
-        b"400 Bad Request: Missing required parameter 'name'\n400 Bad Request: Invalid query parameter 'n': Expected int",
+        b"400 Bad Request: Missing required parameter 'name'\n"
+        b"400 Bad Request: Invalid query parameter 'n': Expected int",
         [("Content-Type", "text/plain; charset=utf-8")],
     )
 

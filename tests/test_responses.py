@@ -231,7 +231,7 @@ UNSENDABLE: list[tuple[object, str]] = [
     ({(1, 2): 3}, "builtins.tuple cannot be sent"),
     (Cat, "builtins.type cannot be sent"),
     (1j, "builtins.complex cannot be sent"),
-    ({"a": (n for n in ())}, "builtins.generator cannot be sent"),
+    ({"a": (n for n in "abc")}, "builtins.generator cannot be sent"),
     (endless(), "list cannot be sent as JSON: maximum recursion depth"),
     ({"a": "\ud800"}, "dict cannot be sent as JSON: 'utf-8' codec"),
     ("a\ud800", "surrogates not allowed at 1"),
@@ -301,14 +301,16 @@ def test_no_message_shares_its_header_list_with_another() -> None:
     assert second == [JSON, length(7)]
 
 
-async def stream() -> AsyncIterator[str]:
+def unwanted() -> str:
     raise AssertionError("a body that is not wanted must not begin")
-    yield ""
+
+
+async def stream() -> AsyncIterator[str]:
+    yield unwanted()
 
 
 def sync_stream() -> Iterator[str]:
-    raise AssertionError("a body that is not wanted must not begin")
-    yield ""
+    yield unwanted()
 
 
 @pytest.mark.parametrize("status", [100, 101, 199, 204, 304])
@@ -317,9 +319,7 @@ def sync_stream() -> Iterator[str]:
     [lambda: None, lambda: "text", lambda: {"a": 1}, lambda: Path(__file__), stream, sync_stream],
     ids=["None", "text", "data", "file", "stream", "sync stream"],
 )
-def test_a_status_without_content_has_neither_content_nor_a_word_of_it(
-    status: int, body: Callable[[], object]
-) -> None:
+def test_a_status_without_content_has_neither_content_nor_a_word_of_it(status: int, body: Callable[[], object]) -> None:
     headers = [("Content-Length", "4"), ("Content-Type", "text/css"), ("ETag", '"1"')]
     start, end = answer(body(), status, headers)
     assert start == {"type": "http.response.start", "status": status, "headers": [(b"etag", b'"1"')]}
@@ -422,8 +422,10 @@ LOCATIONS = [
     ("/time/12:30", "/time/12:30"),
 ]
 
-DISGUISED = ["//host", "///host", "/\\host", "\\/host", "\\\\host", " //host", "javascript:alert(1)", "JavaScript:x", "data:,x",
-             "mailto:a@b", "ftp://host/", "x+y-z.1:what"]  # fmt: skip
+DISGUISED = [
+    "//host", "///host", "/\\host", "\\/host", "\\\\host", " //host", "javascript:alert(1)", "JavaScript:x", "data:,x",
+    "mailto:a@b", "ftp://host/", "x+y-z.1:what",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("location", "sent"), LOCATIONS)
@@ -439,7 +441,9 @@ def test_a_location_that_leads_elsewhere_than_it_seems_needs_opting_in(location:
     assert (status, name) == (302, "Location")
 
 
-@pytest.mark.parametrize("location", ["/a\r\nSet-Cookie: b=c", "/\t/host", "/\n/host", "\t//host", "/\0", "\x1f//host", "/\x7f"])
+@pytest.mark.parametrize(
+    "location", ["/a\r\nSet-Cookie: b=c", "/\t/host", "/\n/host", "\t//host", "/\0", "\x1f//host", "/\x7f"]
+)
 @pytest.mark.parametrize("external", [False, True])
 def test_a_control_character_in_a_location_is_always_refused(location: str, external: bool) -> None:
     with pytest.raises(ValueError, match="control character"):

@@ -8,6 +8,7 @@ import importlib
 import signal
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
 
 from ..errors import MissingDependency
@@ -34,8 +35,15 @@ def main() -> NoReturn:
         report(MissingDependency("click", "The command line", "standard"))
         sys.exit(NOT_STARTED)
     # Being asked to stop is Ctrl-C from another hand, and ends as quietly.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, _interrupt)
     command_line().main(prog_name="micropie")
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    # Python's own handler does the same, but asyncio.Runner knows it by identity and puts in its place one that cancels
+    # the main task. The server is already done when it passes the signal on, and the cancellation would be an error.
+    raise KeyboardInterrupt
 
 
 def command_line() -> "click.Group":
