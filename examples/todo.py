@@ -10,7 +10,7 @@ The list is kept in `todos.db`, or wherever the environment variable TODOS_DB sa
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from threading import Lock
@@ -200,7 +200,7 @@ class Api(App):
             await ws.send(event)
 
     @asynccontextmanager
-    async def lifespan(self) -> AsyncIterator[None]:
+    async def lifespan(self) -> AsyncGenerator[None]:
         yield
         self.store.close()
 

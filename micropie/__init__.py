@@ -7,6 +7,7 @@ from .app import App, Resource
 from .config import SESSION_TIMEOUT, Limits, SessionConfig
 from .discovery import route
 from .errors import BadRequest, HTTPError, Invalid, MissingDependency, Problem, ResponseError, SetupError, UploadError
+from .messages import InvalidMessage
 from .middleware import CloseDict, HttpMiddleware, ResponseDict, WebSocketMiddleware
 from .params import Body, Cookie, File, Form, Header, Path, Query, Session
 from .requests import Request, WebSocketRequest
@@ -14,7 +15,7 @@ from .routing import Route
 from .sessions import InMemorySessionBackend, SessionBackend
 from .streaming import ServerSentEvent
 from .uploads import UploadFile
-from .websockets import ConnectionClosed, InvalidMessage, WebSocket
+from .websockets import ConnectionClosed, WebSocket
 
 __version__ = "1.0.0.dev0"
 

@@ -10,7 +10,7 @@ import contextvars
 import logging
 import os
 from abc import ABCMeta
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -66,9 +66,10 @@ class Resource(Tree):
 class _AppType(ABCMeta):
     """Builds the routes of an App once its `__init__`, whoever wrote it, is done."""
 
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        app = super().__call__(*args, **kwargs)
-        app._build()
+    def __call__(cls: type[T], *args: Any, **kwargs: Any) -> T:
+        made: Any = type.__call__(cls, *args, **kwargs)
+        made._build()
+        app: T = made
         return app
 
 
@@ -174,7 +175,7 @@ class App(Tree, metaclass=_AppType):
         return redirect(location, extra_headers or (), external=external)
 
     @asynccontextmanager
-    async def lifespan(self) -> AsyncIterator[Mapping[str, Any] | None]:
+    async def lifespan(self) -> AsyncGenerator[Mapping[str, Any] | None]:
         """Override it, decorated with `contextlib.asynccontextmanager`: what surrounds all requests.
 
         It is entered before the startup handlers and left after the shutdown handlers. A mapping that it yields is

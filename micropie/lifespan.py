@@ -6,7 +6,7 @@ What has to start and stop is given as context managers; their order and the ser
 import asyncio
 import logging
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, Protocol, TypeAlias, cast
 
@@ -58,7 +58,7 @@ class Lives(Protocol):
 
 
 @asynccontextmanager
-async def living(app: Lives) -> AsyncIterator[Mapping[str, Any] | None]:
+async def living(app: Lives) -> AsyncGenerator[Mapping[str, Any] | None]:
     """One app between its startup and its shutdown: its `lifespan` around its handlers."""
     surrounding: object = app.lifespan()
     if not isinstance(surrounding, AbstractAsyncContextManager):
@@ -91,7 +91,7 @@ async def _call(hook: Hook) -> None:
 
 
 @asynccontextmanager
-async def lifespan_of(app: ASGIApp, state: dict[str, Any]) -> AsyncIterator[None]:
+async def lifespan_of(app: ASGIApp, state: dict[str, Any]) -> AsyncGenerator[None]:
     """Run the lifespan of another ASGI application around the block. One that has none is left in peace.
 
     Raises RuntimeError with the application's own words when it cannot start or stop.

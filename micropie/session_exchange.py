@@ -30,6 +30,7 @@ async def session_headers(
     """
     state = request.session_state
     identifier = await state.commit(backend, config.timeout)
+    state.sealed = True
     added = [("Vary", "Cookie")] if state.touched else []
     if identifier is not UNSET:
         added.append(identifying(request, config, identifier))
@@ -45,7 +46,9 @@ def identifying(request: Request, config: SessionConfig, identifier: str | None)
 
 
 async def save_late(request: Request, backend: SessionBackend, config: SessionConfig) -> None:
-    """Save what changed after the response had started, when no cookie can be set any more."""
-    identifier = await request.session_state.commit(backend, config.timeout)
-    if isinstance(identifier, str):
-        logger.warning("A session was started after the response had: its cookie could not be set")
+    """Save what changed after the response had started. A session that only began then is lost, and that is logged."""
+    state = request.session_state
+    state.sealed = True
+    await state.commit(backend, config.timeout)
+    if state.identifier is None and state.touched and state.data and not state.lost:
+        logger.warning("A session was started after the response had: its cookie could not be set, it is not saved")

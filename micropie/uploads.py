@@ -156,10 +156,11 @@ class _Spool:
             self._file = tempfile.TemporaryFile(prefix="micropie-")  # noqa: SIM115  # it outlives this call
         return self._file
 
-    def _write(self, start: int, blocks: Sequence[_Block]) -> None:
+    def _write(self, start: int, blocks: deque[_Block]) -> None:
         file = self._opened()
         file.seek(start)
-        file.writelines(blocks)
+        while blocks:
+            file.write(blocks.popleft())  # and frees it: the next are arriving already
         file.flush()  # a full disk is to be heard of here, not by the next reader
 
     def _read(self, start: int, size: int) -> bytes:
@@ -231,6 +232,7 @@ class UploadFile:
         """The next `n` bytes, fewer only at the end of the file, where it is `b""`; all that is left when `n` < 0."""
         taken: list[bytes | memoryview] = []
         left = n
+        self._check()  # at once, not after another reader that is still waiting
         async with self._reading:
             try:
                 while left and (block := await self._next(left)):
@@ -249,6 +251,7 @@ class UploadFile:
         return self
 
     async def __anext__(self) -> bytes:
+        self._check()
         async with self._reading:
             if chunk := await self._next(_BATCH):
                 return bytes(chunk)
@@ -317,7 +320,7 @@ class UploadFile:
         self._unread.clear()
         self._hold(-self._held)
 
-    def _unload(self, start: int) -> tuple[Sequence[_Block], int]:
+    def _unload(self, start: int) -> tuple[deque[_Block], int]:
         """Gives up what is held in memory, to be written to the spool from `start` on; also returns where that ends."""
         blocks: deque[_Block] = deque()
         while self._unread and not isinstance(last := self._unread[-1], _Stretch):
@@ -517,14 +520,17 @@ class MultipartBody:
         Raises UploadError when the body is malformed, truncated, over a limit or stalled, ClientDisconnected when the
         client left, and the same again each time it is asked after that.
         """
-        async with self._lock:
-            if not self.complete:
-                await self._step()
+        if not self.complete:
+            self._check()  # at once, not after another reader that is still waiting
+            async with self._lock:
+                if not self.complete:
+                    await self._step()
         return not self.complete
 
     async def read_until(self, ready: Callable[[], bool]) -> None:
         """Advances until `ready()`, or until the body is complete. Raises what `advance` raises."""
         while not self._reached(ready):
+            self._check()
             async with self._lock:
                 if not self._reached(ready):  # another reader may have brought it
                     await self._step()

@@ -542,7 +542,11 @@ class Served:
             time.sleep(0.05)
 
     def stop(self, how: signal.Signals) -> int:
-        self.process.send_signal(how)
+        """Stop it as a terminal does with Ctrl-C, which every process gets, or as `kill` does. Returns the exit code."""
+        if how is signal.SIGINT:
+            os.killpg(self.process.pid, how)
+        else:
+            self.process.send_signal(how)
         return self.process.wait(PATIENCE)
 
 
@@ -557,6 +561,7 @@ def serving(directory: Path, *arguments: str, **environment: str) -> Generator[S
             env=_environment(PYTHONDONTWRITEBYTECODE="1", **environment),
             stdout=output,
             stderr=output,
+            start_new_session=True,
         )
         try:
             yield Served(process, port, log)

@@ -190,7 +190,7 @@ def test_the_first_chunk_decides_what_a_stream_is(
         ([(b"content-type", b"text/csv")], {(b"content-type", b"text/csv"), NO_CACHE}),
         ([(b"cache-control", b"private")], {EVENTS, (b"cache-control", b"private")}),
         ([(b"content-length", b"9")], {EVENTS, NO_CACHE, (b"content-length", b"9")}),
-        ([(b"cookie", b"a"), (b"cookie", b"b")], {EVENTS, NO_CACHE, (b"cookie", b"a"), (b"cookie", b"b")}),
+        ([(b"link", b"a"), (b"link", b"b")], {EVENTS, NO_CACHE, (b"link", b"a"), (b"link", b"b")}),
     ],
 )  # fmt: skip
 def test_a_handlers_headers_win(given_headers: RawHeaders, expected: set[tuple[bytes, bytes]]) -> None:

@@ -17,14 +17,12 @@ from hypothesis import strategies as st
 
 from micropie.config import Limits
 from micropie.converters import UnsupportedTypeError
+from micropie.messages import InvalidMessage, message_decoder, message_encoder
 from micropie.types import Message
 from micropie.websockets import (
     MAX_MESSAGE,
     ConnectionClosed,
-    InvalidMessage,
     WebSocket,
-    message_decoder,
-    message_encoder,
 )
 
 T = TypeVar("T")

@@ -41,8 +41,8 @@ def main() -> NoReturn:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    # Python's own handler does the same, but asyncio.Runner knows it by identity and puts in its place one that cancels
-    # the main task. The server is already done when it passes the signal on, and the cancellation would be an error.
+    # Python's own handler does the same, but asyncio.Runner knows it by identity and puts one that cancels the main
+    # task in its place: one signal would end as KeyboardInterrupt, the other (under a tracer) as CancelledError.
     raise KeyboardInterrupt
 
 

@@ -124,19 +124,24 @@ class SessionState:
     `data`: then the response varies by its cookie.
     """
 
-    __slots__ = ("_data", "_gone", "_rotating", "_saved", "identifier", "touched")
+    __slots__ = ("_data", "_rotating", "_saved", "identifier", "lost", "sealed", "touched")
 
     identifier: str | None
     touched: bool
+    lost: bool
+    """Whether somebody else ended the session while this request had it."""
+    sealed: bool
+    """Whether the response has started, so that no cookie can be set any more."""
 
     def __init__(self, identifier: str | None = None, data: Mapping[str, Any] | None = None) -> None:
         self.identifier = identifier
         self.touched = False
+        self.sealed = False
         # Copied, since a store may have handed out the very dictionary that it keeps.
         self._data: dict[str, Any] = dict(data) if data else {}
         self._saved: _Frozen = _EMPTY
         self._rotating = False
-        self._gone = False
+        self.lost = False
 
     @classmethod
     async def open(cls, backend: SessionBackend, cookie: str | None) -> "SessionState":
@@ -168,7 +173,10 @@ class SessionState:
         """Give the session a new identifier when it is committed, and end the old one.
 
         To be done at every login: then an identifier that somebody planted before it is worth nothing after.
+        Raises RuntimeError once the session is `sealed`.
         """
+        if self.sealed:
+            raise RuntimeError("The response has started: a new session identifier can reach the client no more")
         _ = self.data
         self._rotating = True
 
@@ -177,9 +185,10 @@ class SessionState:
 
         Returns what the cookie should become: a new identifier, None when the session has ended, UNSET when the
         cookie is right as it is. May be called again after a stream. Raises TypeError when a value cannot be
-        stored, and whatever the store raises. Raising or cancelled, it leaves the stored session whole.
+        stored, and whatever the store raises. Raising or cancelled, it leaves the stored session whole. A session that
+        begins when `sealed` is not saved: nobody would ever know its identifier.
         """
-        if not self.touched or self._gone:
+        if not self.touched or self.lost or (self.sealed and self.identifier is None):
             return UNSET
         now = _freeze(self._data)
         # Values frozen one by one are left to _compare: their own == may do anything.
@@ -206,21 +215,23 @@ class SessionState:
         elif self._rotating:
             successor = new_identifier()
             if not await backend.rotate(identifier, successor, changed, removed, timeout):
-                self._lose()
-                return None
+                return self._lose()
         else:
             # Other bytes may yet be the same values: a key that was taken out and put back.
             if (changed or removed) and not await backend.merge(identifier, changed, removed, timeout):
-                self._lose()
-                return None
+                return self._lose()
             return UNSET
         self.identifier = successor
         return successor
 
-    def _lose(self) -> None:
-        """Somebody else ended the session: nothing that this request still holds of it may bring it back."""
+    def _lose(self) -> Unset:
+        """Somebody else ended the session: nothing that this request still holds of it may bring it back.
+
+        The cookie stays as it is: it may already be that of a login beside this request, and a dead one harms nobody.
+        """
         self.identifier = None
-        self._gone = True
+        self.lost = True
+        return UNSET
 
 
 def cookie_header(config: SessionConfig, identifier: str | None, *, secure: bool) -> tuple[str, str]:

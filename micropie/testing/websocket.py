@@ -140,7 +140,7 @@ class AsyncWebSocketSession:
     async def receive_json(self, type: type[T]) -> T: ...
     @overload
     async def receive_json(self, type: Any = ...) -> Any: ...
-    async def receive_json(self, type: Any = Any) -> Any:  # noqa: A002  the name msgspec and WebSocket give it
+    async def receive_json(self, type: Any = Any) -> Any:
         """The app's next message decoded from JSON as `type`. Raises msgspec.DecodeError when it is not that."""
         return msgspec.json.decode(_data(await self.receive()), type=type)
 
@@ -274,7 +274,7 @@ class WebSocketSession:
     def receive_json(self, type: type[T]) -> T: ...
     @overload
     def receive_json(self, type: Any = ...) -> Any: ...
-    def receive_json(self, type: Any = Any) -> Any:  # noqa: A002  the name msgspec and WebSocket give it
+    def receive_json(self, type: Any = Any) -> Any:
         """The app's next message decoded from JSON as `type`. Raises msgspec.DecodeError when it is not that."""
         return msgspec.json.decode(_data(self.receive()), type=type)
 

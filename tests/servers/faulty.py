@@ -1,0 +1,191 @@
+"""An app in which everything goes wrong that can: what `test_servers.py` sends its clients to.
+
+Whatever happens is noted under the request's `token`, and `/noted?token=…` tells.
+"""
+
+import asyncio
+import os
+import threading
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import parse_qs
+
+from msgspec import Meta
+
+from micropie import App, Limits, UploadError, UploadFile, WebSocket
+from micropie.types import Receive, Scope, Send
+
+SECRET = "what nobody outside may read"
+KIB = 1024
+
+released = threading.Event()
+notes: defaultdict[str, list[str]] = defaultdict(list)
+
+
+class Strict(App):
+    """Takes little, and soon loses its patience."""
+
+    async def body(self) -> int:
+        return len(self.request.body)
+
+
+class Faulty(App):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await super().__call__(scope, receive, send)
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        token = query.get("token", [""])[0]
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            notes[token].append("over")
+
+    async def index(self) -> str:
+        return "Hello!"
+
+    async def noted(self, token: str) -> list[str]:
+        return notes[token]
+
+    # Bodies
+
+    async def take(self, token: str) -> str:
+        notes[token].append("handler")
+        return "taken"
+
+    async def save(self, token: str, file: UploadFile) -> int:
+        """Keep an upload under the name `token`; tells what came of it."""
+        notes[token].append("handler")
+        try:
+            size = await file.save(Path(token))
+        except UploadError as error:
+            notes[token].append(f"UploadError {error.status}")
+            raise
+        notes[token].append("saved")
+        return size
+
+    async def two(self, first: UploadFile, second: UploadFile) -> list[int]:
+        return [len(await first.read()), len(await second.read())]
+
+    async def second_only(self, first: UploadFile, second: UploadFile) -> list[int]:
+        return [0, len(await second.read())]
+
+    async def unread(self, first: UploadFile) -> str:
+        return first.filename
+
+    async def field_after(self, first: UploadFile, note: str) -> list[int | str]:
+        return [len(await first.read()), note]
+
+    def spools(self) -> list[str]:
+        """The temporary files that this process has open."""
+        links: list[str] = []
+        for descriptor in Path("/proc/self/fd").iterdir():
+            with suppress(OSError):
+                links.append(os.readlink(descriptor))
+        return [link for link in links if link.startswith(os.environ["TMPDIR"]) and not link.endswith(".log")]
+
+    # Streams
+
+    async def ticking(self, token: str) -> AsyncIterator[str]:
+        try:
+            while True:
+                yield "."
+                await asyncio.sleep(0.01)
+        finally:
+            notes[token].append("closed")
+
+    async def hasty(self, token: str) -> AsyncIterator[str]:
+        try:
+            while True:
+                yield "."
+        finally:
+            notes[token].append("closed")
+
+    def counting(self, token: str) -> Iterator[str]:
+        try:
+            while True:
+                yield "."
+        finally:
+            notes[token].append("closed")
+
+    # Failures
+
+    async def fails(self, token: str) -> str:
+        raise RuntimeError(f"{SECRET} {token}")
+
+    def fails_in_thread(self, token: str) -> str:
+        raise RuntimeError(f"{SECRET} {token}")
+
+    async def fails_at_once(self, token: str) -> AsyncIterator[str]:
+        raise RuntimeError(f"{SECRET} {token}")
+        yield ""
+
+    async def fails_later(self, token: str) -> AsyncIterator[str]:
+        yield "begun"
+        raise RuntimeError(f"{SECRET} {token}")
+
+    def fails_later_in_thread(self, token: str) -> Iterator[str]:
+        yield "begun"
+        raise RuntimeError(f"{SECRET} {token}")
+
+    async def ws_fails(self, ws: WebSocket, token: str) -> None:
+        await ws.accept()
+        raise RuntimeError(f"{SECRET} {token}")
+
+    async def header(self, value: str) -> tuple[int, str, dict[str, str]]:
+        return 200, "fine", {"X-Value": value}
+
+    async def header_name(self, value: str) -> tuple[int, str, dict[str, str]]:
+        return 200, "fine", {value: "x"}
+
+    async def cookie(self, value: str) -> tuple[int, str, dict[str, str]]:
+        return 200, "fine", {"Set-Cookie": f"a={value}"}
+
+    async def location(self, value: str) -> tuple[int, str, dict[str, str]]:
+        return 302, "", {"Location": value}
+
+    async def redirect(self, value: str) -> tuple[int, str, Any]:
+        return self._redirect(value)
+
+    # Waiting
+
+    def blocks(self) -> bool:
+        return released.wait(20)
+
+    async def release(self) -> None:
+        released.set()
+
+    async def slow(self, token: str) -> str:
+        notes[token].append("handler")
+        await asyncio.sleep(2)
+        return "done"
+
+    # Paths and sockets
+
+    async def greet(self, name: str) -> str:
+        return f"Hello, {name}!"
+
+    async def fetch(self, name: Annotated[str, Meta(pattern=r"^[a-z]+\.txt$")]) -> Path:
+        return Path(name)
+
+    async def ws_echo(self, ws: WebSocket) -> None:
+        await ws.accept()
+        async for message in ws:
+            await ws.send(message)
+
+    async def _private(self) -> str:
+        return "private"
+
+
+def note_in_file(word: str) -> None:
+    with Path("lifespan.txt").open("a") as file:
+        file.write(f"{word}\n")
+
+
+app = Faulty()
+app.mount("/strict", Strict(limits=Limits(body=64 * KIB, read_timeout=1.0, body_timeout=2.0)))
+app.startup_handlers.append(lambda: note_in_file("startup"))
+app.shutdown_handlers.append(lambda: note_in_file("shutdown"))

@@ -1,0 +1,34 @@
+"""The lines that type checkers must refuse are refused by both, and no others."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+FILE = Path(__file__).with_name("expected_errors.py")
+
+
+def expected() -> list[int]:
+    lines = FILE.read_text().splitlines()
+    return [number for number, line in enumerate(lines, 1) if line.endswith("# error")]
+
+
+def run(*command: str) -> str:
+    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout
+
+
+def test_mypy_refuses_each_wrong_line_and_no_other() -> None:
+    output = run("mypy", "--no-pretty", str(FILE))
+    found = {int(line) for line in re.findall(r"expected_errors\.py:(\d+): error:", output)}
+    assert sorted(found) == expected(), output
+
+
+def test_pyright_refuses_each_wrong_line_and_no_other(tmp_path: Path) -> None:
+    copy = tmp_path / FILE.name  # the file itself is excluded from the project, for the run over everything
+    copy.write_text(FILE.read_text())
+    output = run("pyright", "--outputjson", str(copy))
+    found = {item["range"]["start"]["line"] + 1 for item in json.loads(output)["generalDiagnostics"]}
+    assert sorted(found) == expected(), output
