@@ -11,7 +11,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from threading import Lock
 from typing import Annotated, Literal, TypeAlias
@@ -19,7 +19,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
-from micropie import App, File, HTTPError, Resource, UploadFile, WebSocket, route
+from micropie import App, ConnectionClosed, File, HTTPError, Resource, UploadFile, WebSocket, route
 
 Title: TypeAlias = Annotated[str, Meta(min_length=1, max_length=120)]
 Priority: TypeAlias = Annotated[int, Meta(ge=1, le=5)]
@@ -194,10 +194,18 @@ class Api(App):
         return {"todos": "/todos", "export": "/todos/export", "live": "/live (WebSocket)"}
 
     async def ws_live(self, ws: WebSocket[str, Event]) -> None:
-        """WEBSOCKET /live: every change as it happens"""
+        """WEBSOCKET /live: every change as it happens, until the client leaves"""
         await ws.accept()
-        async for event in self.feed.listen():
-            await ws.send(event)
+        async with asyncio.TaskGroup() as tasks:
+            telling = tasks.create_task(self._tell(ws))
+            async for _ in ws:  # nothing is expected from it but its leaving
+                pass
+            telling.cancel()
+
+    async def _tell(self, ws: WebSocket[str, Event]) -> None:
+        with suppress(ConnectionClosed):
+            async for event in self.feed.listen():
+                await ws.send(event)
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncGenerator[None]:

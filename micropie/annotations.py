@@ -1,52 +1,49 @@
 """Annotations written as strings, turned into types: also those from inside functions and under `TYPE_CHECKING`.
 
-A name is looked for where Python would, then where the class was defined, then among the imports that only type
-checkers run. It knows nothing of what the types are for.
+A name is looked for where Python would, then where the class was defined, then where the app is being made, then among
+the imports that only type checkers run. It knows nothing of what the types are for.
 """
 
 import ast
+import builtins
 import importlib
 import inspect
 import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from types import FrameType, ModuleType
+from types import FrameType, ModuleType, SimpleNamespace
 from typing import Any, Final
 
 _LOCALS: Final = "__micropie_locals__"
 
 
 def remember_locals(cls: type, frame: FrameType | None) -> None:
-    """Keep the names that a class defined inside a function can see there; its annotations may need them later."""
-    made_again = _LOCALS in cls.__dict__  # @dataclass(slots=True) makes a class twice, the second time from elsewhere
-    if frame is not None and frame.f_locals is not frame.f_globals and not made_again:
-        setattr(cls, _LOCALS, {name: value for name, value in frame.f_locals.items() if _names_a_type(value)})
+    """Keep the names that a class defined inside a function can see there; its annotations may need them later.
+
+    `frame` is where the class is being made, or anything called from there.
+    """
+    function = cls.__qualname__.rpartition(".<locals>.")[0]
+    while function and frame is not None:
+        if frame.f_code.co_qualname == function:
+            setattr(cls, _LOCALS, {name: value for name, value in frame.f_locals.items() if _is_named_by_types(value)})
+            return
+        frame = frame.f_back
 
 
-def _names_a_type(value: object) -> bool:
-    return isinstance(value, type | typing.TypeVar | typing.NewType) or typing.get_origin(value) is not None
+def _is_named_by_types(value: object) -> bool:
+    """Whether an annotation may name `value`: what else the function holds is not kept alive for it."""
+    plain = isinstance(value, type | typing.TypeVar | typing.NewType | ModuleType)
+    return plain or typing.get_origin(value) is not None or type(value).__name__ in ("TypeAliasType", "Meta")
 
 
 def resolve(function: Callable[..., Any], annotation: object, owner: type | None) -> Any:
-    """The type that `annotation` of `function`, a method of `owner`, stands for.
+    """The type that `annotation` of `function`, a method of `owner`, stands for; strings inside it are resolved too.
 
     Raises NameError for a name that is nowhere, and whatever evaluating the annotation raises.
     """
-    if not isinstance(annotation, str):
-        return annotation
-    names = _Names(inspect.unwrap(function), owner)
-    # The text is the annotation in the user's own source, evaluated as `typing.get_type_hints` would.
-    evaluated = eval(annotation, {"__builtins__": {}}, names)  # noqa: S307
-    return _without_forward_references(evaluated, names)
-
-
-def _without_forward_references(annotation: Any, names: "_Names") -> Any:
-    """`annotation` with strings inside it (`list["Todo"]`) resolved too."""
-    if isinstance(annotation, str):
-        return eval(annotation, {"__builtins__": {}}, names)  # noqa: S307  (as above)
-    if isinstance(annotation, typing.ForwardRef):
-        return eval(annotation.__forward_arg__, {"__builtins__": {}}, names)  # noqa: S307  (as above)
-    return annotation
+    holder = SimpleNamespace(__annotations__={"it": annotation})
+    names: Any = _Names(inspect.unwrap(function), owner)
+    return typing.get_type_hints(holder, globalns={}, localns=names, include_extras=True)["it"]
 
 
 class _Names(Mapping[str, Any]):
@@ -72,14 +69,19 @@ class _Names(Mapping[str, Any]):
         return sys.modules.get(getattr(self._function, "__module__", ""))
 
     def _scopes(self) -> Iterator[Mapping[str, Any]]:
+        classes = self._owner.__mro__ if self._owner is not None else ()
+        yield from map(_class_scope, classes)
         yield _closure(self._function)
-        for cls in self._owner.__mro__ if self._owner is not None else ():
+        for cls in classes:
             yield cls.__dict__.get(_LOCALS, {})
         yield getattr(self._function, "__globals__", {})
-        yield importlib.import_module("builtins").__dict__
-        for cls in self._owner.__mro__ if self._owner is not None else ():
-            yield cls.__dict__
+        yield vars(builtins)
         yield from _calling_scopes()
+
+
+def _class_scope(cls: type) -> dict[str, Any]:
+    """What a class defines for its annotations: a method `list` is not what `list[int]` means."""
+    return {name: value for name, value in vars(cls).items() if _is_named_by_types(value)}
 
 
 def _closure(function: Callable[..., Any]) -> dict[str, Any]:

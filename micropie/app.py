@@ -490,7 +490,7 @@ async def _receive_body(request: Request, route: Route, values: Sequence[str]) -
     if route.wants.streaming:
         request.open_body(streaming=True)
         return
-    await request.read_body()
+    await request.read_body(raw=route.wants.raw)
     if request.multipart is not None:
         await request.multipart.read_until(lambda: route.wants.arrived(request, values))
 

@@ -30,10 +30,12 @@ Bind: TypeAlias = Callable[[Callable[..., Any], Request, Sequence[str]], Any]
 class Wants:
     """What of a body has to have arrived before a handler can be called."""
 
-    names: tuple[tuple[str, int | None], ...]
-    """The fields and files asked for by name, each with the index of the path value that may stand for it."""
+    names: tuple[tuple[str, frozenset[Source], int | None], ...]
+    """The fields and files asked for by name, each with where else it may be, and the index of its path value."""
     everything: bool
     """Whether it takes all of the body to know: a list of values, a structured type, or nobody says what is read."""
+    raw: bool
+    """Whether the body's bytes are wanted as they came, multipart or not."""
     streaming: bool
     """Whether the handler reads the body itself."""
 
@@ -41,10 +43,13 @@ class Wants:
         """Whether a multipart body has brought all of it so far."""
         if self.everything:
             return False
-        here = (request.form_params, request.file_params, request.query_params)
+        here: Sequence[tuple[Source, Mapping[str, object]]] = (
+            ("form", request.form_params), ("file", request.file_params), ("query", request.query_params)
+        )  # fmt: skip
         return all(
-            any(name in found for found in here) or (index is not None and index < len(segments))
-            for name, index in self.names
+            (index is not None and index < len(segments))
+            or any(name in found for source, found in here if source in sources)
+            for name, sources, index in self.names
         )
 
 
@@ -72,8 +77,9 @@ _FROM_BODY: Final = frozenset(("form", "file", "body"))
 def _wants(signature: Signature) -> Wants:
     readers = [one for one in signature.parameters if not _FROM_BODY.isdisjoint(one.sources)]
     everything = not readers or any(_takes_all(one) for one in readers)
-    names = tuple((one.alias, one.index) for one in readers)
-    return Wants(names, everything, any(one.role is Role.STREAM for one in readers))
+    names = tuple((one.alias, frozenset(one.sources), one.index) for one in readers)
+    roles = {one.role for one in readers}
+    return Wants(names, everything, Role.RAW in roles, Role.STREAM in roles)
 
 
 def _takes_all(parameter: Parameter) -> bool:

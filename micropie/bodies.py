@@ -67,7 +67,7 @@ def parse_urlencoded(data: bytes, source: Source, limit: int) -> dict[str, list[
             raise ValueError("NUL")
         return _pairs(text)
     except ValueError:
-        raise BadRequest([Invalid(f"The {source} is not valid UTF-8 text")]) from None
+        raise BadRequest([Invalid(f"The {source} is not valid UTF-8 text", source)]) from None
 
 
 def _pairs(text: str) -> dict[str, list[str]]:
@@ -132,7 +132,7 @@ def decode_json(body: bytes) -> Any:
 
 
 def parse_cookies(header: str) -> list[tuple[str, str]]:
-    """The pairs of a Cookie header in order (RFC 6265 §4.2), without nameless ones, and without quotes around values."""
+    """The pairs of a Cookie header in order (RFC 6265 §4.2), without nameless ones and without quotes around values."""
     pairs = []
     for item in header.split(";"):
         name, equals, value = item.strip().partition("=")

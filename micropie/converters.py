@@ -4,21 +4,23 @@ Everything is decided here once per type and cached. What a reader raises for ba
 `validation.FAILURES`. Where the value came from is none of this module's business.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache, partial
-from types import NoneType, UnionType
+from types import UnionType
 from typing import Annotated, Any, Final, NewType, Union, get_args, get_origin
 
 import msgspec
 from msgspec import inspect as mi
 
+from .collisions import check_collisions
 from .errors import Invalid
 from .forms import FormReaders, form_readers
 from .texts import TextReader, TextsReader, is_many, is_scalar, narrowness, text_reader, texts_reader
 from .uploads import UploadFile
-from .validation import FAILURES, bare, describe, describe_text, find_errors
+from .validation import FAILURES, bare, describe, describe_text, find_errors, without_none
 
 
 class UnsupportedTypeError(Exception):
@@ -60,27 +62,33 @@ class Converter:
     form: FormReaders | None = None
 
     @property
+    def info(self) -> mi.Type:
+        """All of the type in one description."""
+        return self.infos[0] if len(self.infos) == 1 else mi.UnionType(self.infos)
+
+    @property
     def expected(self) -> str:
         """What the type wants, in words."""
-        return describe(self.infos[0] if len(self.infos) == 1 else mi.UnionType(self.infos))
+        return describe(self.info)
 
     @property
     def expected_text(self) -> str:
         """What the type wants when it is written as text, where nothing is `null` and bytes are UTF-8."""
-        info = _array_of(self.infos[0]) if self.shape is Shape.MANY else None
-        if info is not None:
-            items = getattr(info, "item_types", None) or (getattr(info, "item_type", None),)
-            wanted = " and ".join(describe_text(item) for item in items if item is not None)
-            return f"{describe(info)}: each value {wanted}".replace("an array", "values")
-        return describe_text(self.infos[0] if len(self.infos) == 1 else mi.UnionType(self.infos))
+        return describe_text(self.info)
 
     def json_errors(self, document: bytes | memoryview | msgspec.Raw, pointer: str) -> list[Invalid]:
         """Everything wrong with the JSON `document`, which stands at `pointer` of the body."""
-        info = self.infos[0] if len(self.infos) == 1 else mi.UnionType(self.infos)
         try:
-            found = list(find_errors(info, msgspec.json.decode(document), pointer))
+            value = msgspec.json.decode(document)
+        except FAILURES:
+            return [Invalid("Bad JSON", pointer=pointer)]
+        try:
+            check_collisions(document)
+            found = list(find_errors(self.info, value, pointer))
         except RecursionError:
             found = [Invalid("Nested too deeply", pointer=pointer)]
+        except ValueError as error:
+            found = [Invalid(str(error), pointer=pointer)]
         return found or [Invalid(f"Expected {self.expected}", pointer=pointer)]
 
 
@@ -107,61 +115,84 @@ def union_members(annotation: Any) -> tuple[Any, ...]:
     plain, metadata = strip(annotation)
     if get_origin(plain) not in (Union, UnionType):
         return (annotation,)
-    metas = tuple(item for item in metadata if isinstance(item, msgspec.Meta))
-    members: list[Any] = []
-    for member in get_args(plain):
-        for inner in union_members(member):
-            members.append(_constrained(inner, metas))
+    members = [inner for member in get_args(plain) for inner in union_members(member)]
+    for meta in metadata:
+        if isinstance(meta, msgspec.Meta):
+            constrained = [_constrained(member, meta) for member in members]
+            if all(now is before for now, before in zip(constrained, members, strict=True)):
+                raise UnsupportedTypeError(f"{meta} can hold for no member of the union", _REMEDY)
+            members = constrained
     return tuple(members)
 
 
-def _constrained(annotation: Any, metas: tuple[msgspec.Meta, ...]) -> Any:
-    """`annotation` under `metas`, as far as they can hold for it (`>= 1` says nothing of `None`)."""
-    for meta in metas:
-        candidate = Annotated[annotation, meta]
-        try:
-            mi.type_info(candidate)
-        except TypeError:
-            continue
-        annotation = candidate
-    return annotation
+def _constrained(annotation: Any, meta: msgspec.Meta) -> Any:
+    """`annotation` under `meta` where that can hold for it (`>= 1` says nothing of `None`)."""
+    candidate = Annotated[annotation, meta]
+    try:
+        mi.type_info(candidate)
+    except (TypeError, NameError, AttributeError):
+        return annotation
+    return candidate
 
 
 _REMEDY: Final = (
     "Use a type that msgspec can read: str, int, float, bool, bytes, Decimal, UUID, date, datetime, time, timedelta, "
-    "Enum, Literal, list[T], dict[str, T], a dataclass, Struct, TypedDict, NamedTuple or attrs class"
+    "Enum, Literal, list[T], dict[str, T], a dataclass, Struct, TypedDict, NamedTuple or attrs class; constraints are "
+    "those that msgspec.Meta has for it"
 )
 
 
 def describe_annotation(annotation: Any) -> mi.Type:
-    """msgspec's description of `annotation`. Raises UnsupportedTypeError, with the remedy, where it could not be read."""
+    """msgspec's description of `annotation`. Raises UnsupportedTypeError, with the remedy, where that cannot be read."""
     try:
         info = mi.type_info(annotation)
-    except (TypeError, NameError, AttributeError) as error:
+    except (NameError, AttributeError) as error:
+        remedy = "Define at module level what the annotations inside that class name"
+        raise UnsupportedTypeError(str(error), remedy) from error
+    except TypeError as error:
         raise UnsupportedTypeError(str(error).split(" - type ")[0], _REMEDY) from error
-    unreadable = _find_unreadable(info, set())
-    if unreadable is not None:
-        raise UnsupportedTypeError(f"{unreadable} cannot be read from a request", _REMEDY)
+    for part in _inside(info):
+        _refuse_unreadable(part)
     return info
 
 
-def _find_unreadable(info: mi.Type, seen: set[int]) -> str | None:
-    """What inside `info` msgspec would only refuse when a request comes. Files are read by their own room."""
-    info = bare(info)
-    if id(info) in seen:
-        return None
-    seen.add(id(info))
-    if isinstance(info, mi.CustomType):
-        return None if info.cls is UploadFile else f"'{_type_name(info.cls)}'"
-    if isinstance(info, mi.LiteralType):
-        odd = [value for value in info.values if isinstance(value, bool) or not isinstance(value, str | int | NoneType)]
-        return f"Literal[{odd[0]!r}]" if odd else None
-    found = (_find_unreadable(part, seen) for part in _parts(info))
-    return next((name for name in found if name is not None), None)
+def _refuse_unreadable(info: mi.Type) -> None:
+    """Raises UnsupportedTypeError for what msgspec would only refuse when a request comes."""
+    if isinstance(info, mi.CustomType) and info.cls is not UploadFile:  # files are read by their own room
+        raise UnsupportedTypeError(f"'{_type_name(info.cls)}' cannot be read from a request", _REMEDY)
+    if isinstance(info, mi.SetType | mi.FrozenSetType) and not _is_hashable(bare(info.item_type)):
+        remedy = "Make it frozen (a Struct with frozen=True, @dataclass(frozen=True)), or use list[T]"
+        raise UnsupportedTypeError(f"a set cannot hold {describe(info.item_type)} that may change", remedy)
+    if isinstance(info, mi.DictType) and not _is_key(info.key_type):
+        raise UnsupportedTypeError("JSON's keys are text, which cannot become these keys", "Use dict[str, T]")
+
+
+def _is_hashable(info: mi.Type) -> bool:
+    if isinstance(info, mi.StructType | mi.DataclassType):
+        return info.cls.__hash__ is not None
+    return not isinstance(info, mi.ListType | mi.SetType | mi.DictType | mi.TypedDictType)
+
+
+def _is_key(info: mi.Type) -> bool:
+    info = without_none(info)
+    if isinstance(info, mi.UnionType):
+        return all(map(_is_key, info.types))
+    return is_scalar(info) and not isinstance(info, mi.BoolType | mi.NoneType)
 
 
 def _type_name(cls: Any) -> str:
     return f"{cls.__module__}.{cls.__qualname__}" if isinstance(cls, type) else str(cls)
+
+
+def _inside(info: mi.Type) -> Iterator[mi.Type]:
+    """`info` and every description inside it, each once."""
+    waiting, seen = [info], set[int]()
+    while waiting:
+        part = bare(waiting.pop())
+        if id(part) not in seen:
+            seen.add(id(part))
+            yield part
+            waiting += _parts(part)
 
 
 def _parts(info: Any) -> Iterator[mi.Type]:
@@ -174,12 +205,57 @@ def _parts(info: Any) -> Iterator[mi.Type]:
     yield from (field.type for field in getattr(info, "fields", ()))
 
 
+# --- JSON -----------------------------------------------------------------------------------------------------------
+
+def _spelled(word: str) -> str:
+    """A pattern for `word` as JSON and Decimal may spell it: letters escaped, underscores anywhere."""
+    return "_*".join(rf"(?:{c}|\\u00(?:{ord(c):02x}|{ord(c.upper()):02x}))" for c in word)
+
+
+# A JSON text that Decimal takes for no number or an infinite one, such as `" -sNaN1"`; msgspec leaves it to Decimal.
+_PADDING: Final = r"(?:[\s_+\x80-\xff-]|\\[bfnrt]|\\u[0-9a-f]{4})*"
+_NOT_FINITE: Final = re.compile(
+    f'"{_PADDING}(?:(?:{_spelled("s")}_*)?{_spelled("nan")}|{_spelled("inf")}(?:_*{_spelled("inity")})?)'
+    f'(?:[0-9]|{_PADDING})*"'.encode("latin-1"),
+    re.IGNORECASE,
+)
+_UNLIMITED: Final = (mi.IntType, mi.DecimalType, mi.UUIDType)
+
+
+def _json_decoder(annotation: Any, info: mi.Type) -> Callable[[Any], Any]:
+    """JSON bytes to `annotation`; where msgspec is more lenient or more trusting than it may be, with a look first."""
+    decode = msgspec.json.Decoder(annotation).decode
+    may_collide = any(map(_hashes_numbers, _inside(info)))
+    has_decimals = any(isinstance(part, mi.DecimalType) for part in _inside(info))
+
+    def look_and_decode(document: Any) -> Any:
+        if may_collide:
+            check_collisions(document)
+        looks_odd = has_decimals and _NOT_FINITE.search(memoryview(document))
+        if looks_odd and any(find_errors(info, msgspec.json.decode(document))):
+            raise ValueError("not a finite number")
+        return decode(document)
+
+    return look_and_decode if may_collide or has_decimals else decode
+
+
+def _hashes_numbers(info: mi.Type) -> bool:
+    """Whether `info` is a set or a dict of numbers that have no limit."""
+    if isinstance(info, mi.SetType | mi.FrozenSetType):
+        return any(isinstance(part, (*_UNLIMITED, mi.AnyType)) for part in _inside(info.item_type))
+    return isinstance(info, mi.DictType) and any(isinstance(part, _UNLIMITED) for part in _inside(info.key_type))
+
+
+# --- converters -----------------------------------------------------------------------------------------------------
+
+
 def converter(annotation: Any) -> Converter:
     """The readers of `annotation`, made once. Raises UnsupportedTypeError."""
     try:
-        return _cached(annotation)
+        hash(annotation)
     except TypeError:  # an unhashable constraint, such as examples=[...]
         return _make(annotation)
+    return _cached(annotation)
 
 
 def _make(annotation: Any) -> Converter:
@@ -203,25 +279,18 @@ _cached = lru_cache(maxsize=4096)(_make)
 
 
 def _single(annotation: Any, info: mi.Type) -> Converter:
-    decode = msgspec.json.Decoder(annotation).decode
+    from_json = _json_decoder(annotation, info)
 
     def from_value(value: object) -> Any:
-        return msgspec.convert(value, annotation)
+        return msgspec.convert(value, annotation, str_keys=True)
 
     if is_scalar(info):
-        return Converter(Shape.SCALAR, (info,), decode, from_value, from_text=text_reader(info))
-    plain = _array_of(info)
-    if plain is not None:
-        return Converter(Shape.MANY, (info,), decode, from_value, from_texts=_optional_texts(plain, plain is not info))
-    return Converter(Shape.STRUCTURED, (info,), decode, from_value, form=form_readers(annotation, info))
-
-
-def _array_of(info: mi.Type) -> mi.Type | None:
-    """The array of scalars that `info` is, perhaps beside `None`."""
-    info = bare(info)
-    members = info.types if isinstance(info, mi.UnionType) else (info,)
-    arrays = [bare(member) for member in members if not isinstance(bare(member), mi.NoneType)]
-    return arrays[0] if len(arrays) == 1 and is_many(arrays[0]) else None
+        return Converter(Shape.SCALAR, (info,), from_json, from_value, from_text=text_reader(info))
+    array = without_none(info)
+    if is_many(array):
+        optional = isinstance(bare(info), mi.UnionType)
+        return Converter(Shape.MANY, (info,), from_json, from_value, from_texts=_optional_texts(array, optional))
+    return Converter(Shape.STRUCTURED, (info,), from_json, from_value, form=form_readers(annotation, info))
 
 
 def _optional_texts(info: mi.Type, optional: bool) -> TextsReader:
@@ -232,7 +301,7 @@ def _optional_texts(info: mi.Type, optional: bool) -> TextsReader:
 def _wide_union(members: Sequence[Any], infos: tuple[mi.Type, ...]) -> Converter:
     """A union of scalars of which several are strings in JSON: each member is tried, the narrowest first."""
     ordered = sorted(zip(members, infos, strict=True), key=lambda pair: narrowness(pair[1]))
-    decoders = [msgspec.json.Decoder(member).decode for member, _ in ordered]
+    decoders = [_json_decoder(member, info) for member, info in ordered]
 
     def from_json(document: Any) -> Any:
         return _first(decoders, document)

@@ -4,18 +4,19 @@ The rules of SPEC 2 that need no request: what is public, what is a handler and 
 wrong with any handler is collected, so that one report can name it all.
 """
 
-import dataclasses
 import inspect
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import MethodType
-from typing import Any, Final, TypeVar
+from functools import lru_cache
+from types import MemberDescriptorType, MethodType
+from typing import Any, ClassVar, Final, TypeVar
 
 from .annotations import remember_locals
 from .errors import Problem, SetupError
-from .routing import METHODS, Branch, Node, Route, Table, make_route
-from .signatures import read_signature
+from .requests import Request
+from .routing import METHODS, Branch, Node, Route, Table, Trail, fitting, make_route
+from .signatures import Role, Signature, read_signature
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,9 +28,12 @@ _OPTIONS: Final = "__micropie_route__"
 class RouteOptions:
     """What `@route` was given."""
 
-    path: str | None
-    methods: frozenset[str] | None
-    threaded: bool
+    path: str | None = None
+    methods: frozenset[str] | None = None
+    threaded: bool = True
+
+
+_PLAIN: Final = RouteOptions()
 
 
 def route(
@@ -78,6 +82,8 @@ class Tree:
     """What an App and a Resource have in common: their public methods are URLs, and those they hold are sub-trees."""
 
     _node: Node
+    _builds_itself: ClassVar[bool] = False
+    """Whether its URLs are worked out when it is made, and not when something holds it."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -85,184 +91,234 @@ class Tree:
 
     def __setattr__(self, name: str, value: object) -> None:
         super().__setattr__(name, value)
-        self._changed(name)
+        self._changed(name, value)
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
-        self._changed(name)
+        self._changed(name, inspect.getattr_static(type(self), name, None))
 
-    def _changed(self, name: str) -> None:
-        """A public attribute that changes after the URLs were worked out changes them."""
+    def _changed(self, name: str, value: object) -> None:
+        """A public attribute that changes after the URLs were worked out changes them. Plain state costs nothing."""
         node = self.__dict__.get("_node")
-        if node is not None and not name.startswith("_"):
-            problems = Builder(self).refresh(node, name)
+        if node is None or not node.built or name.startswith("_"):
+            return
+        if name in node.names or callable(value) or isinstance(value, Tree):
+            problems = Builder(self).refresh(name)
             if problems:
                 raise SetupError(problems)
 
+    def _intercepts(self, _scope_type: str) -> bool:
+        """Whether it has something to do around the requests, of that ASGI type, to what it answers."""
+        return False
+
+
+def node_of(owner: Tree) -> Node:
+    """The one node of `owner`, empty until it is built."""
+    node: Node | None = owner.__dict__.get("_node")
+    if node is None:
+        node = Node(owner)
+        object.__setattr__(owner, "_node", node)  # it may be a frozen dataclass
+    return node
+
 
 class Builder:
-    """Builds the nodes of an owner and of everything that it holds."""
+    """Works out what the attributes of one owner answer."""
 
-    def __init__(self, owner: Tree, above: Sequence[Tree] = ()) -> None:
+    def __init__(self, owner: Tree) -> None:
         self._owner = owner
-        self._above = (*above, owner)
+        self._class = type(owner)
+        self._node = node_of(owner)
+        self._values = _instance_values(owner)
+        self._fields = {name for base in self._class.__mro__ for name in inspect.get_annotations(base)}
+        self._reserved = _reserved(self._class)
         self._problems: list[Problem] = []
 
     def build(self) -> list[Problem]:
-        """Give the owner its node, and return what is wrong with its handlers and with those below."""
-        node = Node(self._owner)
-        object.__setattr__(self._owner, "_node", node)
-        for name in _public_names(self._owner):
-            self._add(node, name)
+        """Fill the owner's node, and those of the Resources it holds; return what is wrong with any handler."""
+        self._node.built = True  # before what it holds, which may hold it
+        for name in _own_names(self._class, self._values):
+            if not name.startswith("_"):
+                self._add(name)
+            elif _options_of(vars(self._class).get(name)) is not None:
+                self._problems.append(_hidden(self._where(name), name, vars(self._class)[name]))
+        self._node.built = not self._problems
         return self._problems
 
-    def refresh(self, node: Node, name: str) -> list[Problem]:
-        """Work out anew what the attribute `name` answers."""
-        node.children.pop(name, None)
-        for table in (node.http, node.sockets):
-            _forget(table, name)
-        self._add(node, name)
+    def refresh(self, name: str) -> list[Problem]:
+        """Work out anew what the attribute `name` answers; return what is wrong with it."""
+        if name in self._node.names:
+            _forget(self._node, name)
+        self._add(name)
         return self._problems
 
-    def _add(self, node: Node, name: str) -> None:
-        if name in _reserved(type(self._owner)) and not isinstance(self._held(name), Tree):
-            self._refuse_reserved(name)
+    def private_route(self, name: str) -> Route | None:
+        """The route for a method without a URL, if the owner has one of its own by that name. Raises SetupError."""
+        handler = self._answering(name)
+        if handler is None or isinstance(handler, Tree) or name in (self._node.names | self._reserved):
+            return None
+        signature, problems = read_signature(handler, self._where(name), owner=self._class)
+        if problems:
+            raise SetupError(problems)
+        return self._route(name, handler, signature, path="")
+
+    def _where(self, name: str) -> str:
+        return f"{self._class.__qualname__}.{name}"
+
+    def _add(self, name: str) -> None:
+        value = self._answering(name)
+        if value is None:
             return
-        value = _url_value(self._owner, name)
+        if name in self._reserved:  # it would silently never be a URL
+            self._problems.append(_taken(self._where(name), name, value))
+            return
+        self._node.names.add(name)
         if isinstance(value, Tree):
-            self._nest(node, name, value)
-        elif value is not None:
-            self._handle(node, name, value)
+            self._nest(name, value)
+        else:
+            self._handle(name, value)
 
-    def _held(self, name: str) -> object:
-        return _instance_values(self._owner).get(name)
+    def _answering(self, name: str) -> Any:
+        """What the attribute answers with: a sub-tree, a handler, or None for what is state. Evaluates no property."""
+        if name not in self._values:
+            return self._answering_from_class(name)
+        value = self._values[name]
+        if isinstance(value, Tree) or _options_of(value) is not None:
+            return value
+        if not isinstance(value, MethodType) or value.__self__ is not self._owner:
+            return None
+        # A private method that is also kept under a public name is a callback.
+        original = getattr(value, "__name__", "")
+        is_private = original.startswith("_") and inspect.getattr_static(self._class, original, None) is value.__func__
+        return None if is_private else value
 
-    def _refuse_reserved(self, name: str) -> None:
-        """A handler by a name of the framework's own would silently never be a URL."""
-        static = inspect.getattr_static(type(self._owner), name, None)
-        if inspect.isfunction(static) and not static.__module__.startswith("micropie."):
-            self._problems.append(_taken(f"{type(self._owner).__qualname__}.{name}", name, static))
+    def _answering_from_class(self, name: str) -> Any:
+        static = inspect.getattr_static(self._class, name, None)
+        if isinstance(static, Tree):
+            return static
+        inner = static.__func__ if isinstance(static, staticmethod | classmethod) else static
+        if not callable(inner) or isinstance(inner, type) or not hasattr(type(inner), "__get__"):
+            return None
+        if name in self._reserved and _is_ours(inner):
+            return None
+        if name in self._fields and _options_of(inner) is None:
+            return None
+        return getattr(self._owner, name)
 
-    def _nest(self, node: Node, name: str, held: Tree) -> None:
-        if any(held is owner for owner in self._above):
-            return  # a way back up is state
-        known = held.__dict__.get("_node")
-        if known is None:
-            self._problems += Builder(held, self._above).build()
-            known = held._node
-        node.children[name] = known
+    def _nest(self, name: str, held: Tree) -> None:
+        node = node_of(held)
+        if not node.built and not held._builds_itself:
+            self._problems += Builder(held).build()
+        self._node.children[name] = node
 
-    def _handle(self, node: Node, name: str, handler: Callable[..., Any]) -> None:
-        where = f"{type(self._owner).__qualname__}.{name}"
-        options: RouteOptions = getattr(handler, _OPTIONS, RouteOptions(None, None, True))
+    def _handle(self, name: str, handler: Callable[..., Any]) -> None:
+        where = self._where(name)
+        options = _options_of(handler) or _PLAIN
         is_socket = name.startswith("ws_")
         names = _template_names(options.path) if options.path is not None else None
-        signature, problems = read_signature(
-            handler, where, owner=type(self._owner), template=names, websocket=is_socket
-        )
-        if is_socket and not any(one.role.name == "WEBSOCKET" for one in signature.parameters) and not problems:
-            problems = [_socketless(where, handler)]
-        if is_socket and not inspect.iscoroutinefunction(inspect.unwrap(handler)):
-            what = "a ws_ method waits for messages, so it cannot be sync"
-            problems = [*problems, Problem(where, what, "Make it `async def`", *_place(handler))]
-        self._problems += problems
+        signature, problems = read_signature(handler, where, owner=self._class, template=names, websocket=is_socket)
+        if is_socket:
+            problems += _socket_problems(where, handler, signature if not problems else None)
         if problems:
-            return
-        qualname = f"{type(self._owner).__module__}.{where}"
-        methods = None if is_socket else options.methods
-        if not is_socket and options.path is None and name in VERBS and _has_verbs(self._owner):
-            verb = frozenset({name.upper()})
-            made = make_route(handler, signature, path="", name=qualname, methods=verb, threaded=options.threaded)
-            node.http.verbs[name.upper()] = made
+            self._problems += problems
             return
         short = name[3:] if is_socket else name
-        path = options.path if options.path is not None else "/" + ("" if short == "index" else short)
-        made = make_route(handler, signature, path=path, name=qualname, methods=methods, threaded=options.threaded)
-        table = node.sockets if is_socket else node.http
-        if options.path is None:
-            table.named[short] = made
-        else:
-            self._template(table, options.path, made, where)
+        table = self._node.sockets if is_socket else self._node.http
+        path = "/" + ("" if short == "index" else short) if options.path is None else options.path
+        if options.path is None and name in VERBS and getattr(self._class, "_verbs", False):
+            methods = frozenset({name.upper()})
+            table.verbs[name.upper()] = self._route(name, handler, signature, path="", methods=methods)
+            return
+        made = self._route(name, handler, signature, path=path, methods=None if is_socket else options.methods)
+        if options.path is not None:
+            self._place_template(table, _template_segments(path), made)
+            return
+        table.named[short] = made
+        branch = table.templates.at([] if short == "index" else [short]) if table.templates is not None else None
+        if branch is not None and branch.routes:
+            self._problems.append(_double(where, path, made, next(iter(branch.routes.values()))))
 
-    def _template(self, table: Table, path: str, made: Route, where: str) -> None:
+    def _route(
+        self,
+        name: str,
+        handler: Callable[..., Any],
+        signature: Signature,
+        *,
+        path: str,
+        methods: frozenset[str] | None = None,
+    ) -> Route:
+        threaded = (_options_of(handler) or _PLAIN).threaded
+        qualname = f"{self._class.__module__}.{self._where(name)}"
+        return make_route(handler, signature, path=path, name=qualname, methods=methods, threaded=threaded)
+
+    def _place_template(self, table: Table, segments: list[str], made: Route) -> None:
         table.templates = table.templates or Branch()
-        branch = table.templates.grow(_template_segments(path))
-        for method in sorted((made.methods or {""}) - ({"HEAD"} if made.methods and "GET" in made.methods else set())):
-            other = branch.routes.get(method)
-            if other is not None and other.name != made.name:
-                what = f"answers {(method + ' ') if method else ''}{path}, as {other.name} does"
-                file, line = _place(made.handler)
-                self._problems.append(Problem(where, what, "Change one of the two paths, or its methods", file, line))
-            branch.routes[method] = made
+        branch = table.templates.grow(segments)
+        rivals = {method: branch.routes.setdefault(method, made) for method in sorted(_declared(made))}
+        if len(segments) <= 1:
+            rivals[""] = table.named.get("".join(segments) or "index", made)
+        for method, other in rivals.items():
+            if other is not made:
+                url = f"{method} /{'/'.join(segments)}".strip()
+                self._problems.append(_double(self._where(made.attribute), url, made, other))
 
 
-def _has_verbs(owner: Tree) -> bool:
-    return bool(getattr(type(owner), "_verbs", False))
+def _declared(made: Route) -> frozenset[str]:
+    """The methods under which a route stands in the table: `""` for all; HEAD is GET's."""
+    methods = made.methods or frozenset({""})
+    return methods - {"HEAD"} if "GET" in methods else methods
 
 
+def _is_ours(thing: object) -> bool:
+    return str(getattr(thing, "__module__", "")).startswith("micropie.")
+
+
+def _options_of(value: object) -> RouteOptions | None:
+    """What `@route` was given, where it was used. Asks nothing of a value that answers to every name."""
+    function = getattr(value, "__func__") if isinstance(value, MethodType | staticmethod | classmethod) else value
+    found = inspect.getattr_static(function, _OPTIONS, None)
+    return found if isinstance(found, RouteOptions) else None
+
+
+@lru_cache(maxsize=256)
 def _reserved(cls: type) -> frozenset[str]:
     """The names that the framework's own classes define: they can never be URLs."""
-    own = [base for base in cls.__mro__ if base.__module__.startswith("micropie.") and issubclass(base, Tree)]
+    own = [base for base in cls.__mro__ if _is_ours(base) and issubclass(base, Tree)]
     return frozenset(name for base in own for name in (*dir(base), *inspect.get_annotations(base)))
 
 
-def _overridable(cls: type) -> frozenset[str]:
-    return frozenset(getattr(cls, "_hooks", ()))
-
-
-def _public_names(owner: Tree) -> list[str]:
-    """The names that may be URLs: of the class from the bottom up, then of the instance."""
+def _own_names(cls: type, values: Mapping[str, Any]) -> list[str]:
+    """The names that the user gave: in the classes from the bottom up, then in the instance."""
     names: dict[str, None] = {}
-    for cls in reversed(type(owner).__mro__):
-        if not cls.__module__.startswith("micropie.") and cls not in Tree.__mro__:
-            names.update(dict.fromkeys(cls.__dict__))
-    names.update(dict.fromkeys(_instance_values(owner)))
-    return [name for name in names if not name.startswith("_") and name not in _overridable(type(owner))]
+    for base in reversed(cls.__mro__):
+        if not _is_ours(base) and base is not object:
+            names.update(dict.fromkeys(vars(base)))
+    names.update(dict.fromkeys(values))
+    return [name for name in names if name not in getattr(cls, "_hooks", ())]
 
 
 def _instance_values(owner: Tree) -> Mapping[str, Any]:
+    """What the instance itself holds, in its dictionary and in slots."""
     values = dict(vars(owner))
-    if dataclasses.is_dataclass(owner):
-        for item in dataclasses.fields(owner):
-            if item.name not in values and hasattr(owner, item.name):
-                values[item.name] = getattr(owner, item.name)
+    for base in type(owner).__mro__:
+        for name, member in vars(base).items():
+            if isinstance(member, MemberDescriptorType) and hasattr(owner, name):
+                values.setdefault(name, getattr(owner, name))
     return values
 
 
-def _url_value(owner: Tree, name: str) -> Any:
-    """What `owner.name` answers with: a sub-tree, a handler, or None for what is no URL. Evaluates no property."""
-    values = _instance_values(owner)
-    if name in values:
-        value = values[name]
-        if isinstance(value, Tree) or (callable(value) and hasattr(value, _OPTIONS)):
-            return value
-        return value if isinstance(value, MethodType) and value.__self__ is owner else None
-    static = inspect.getattr_static(type(owner), name, None)
-    if isinstance(static, Tree):
-        return static
-    inner = static.__func__ if isinstance(static, staticmethod | classmethod) else static
-    if not callable(inner) or isinstance(inner, type) or not hasattr(type(inner), "__get__"):
-        return None
-    if _is_field(type(owner), name) and not hasattr(inner, _OPTIONS):
-        return None
-    return getattr(owner, name)
-
-
-def _is_field(cls: type, name: str) -> bool:
-    """Whether the class annotates `name`: then its value is state, whatever it is."""
-    return any(name in inspect.get_annotations(base) for base in cls.__mro__)
-
-
-def _forget(table: Table, name: str) -> None:
-    short = name[3:] if name.startswith("ws_") else name
-    table.named.pop(short, None)
-    table.verbs.pop(name.upper(), None)
-    if table.templates is not None:
-        _prune(table.templates, name)
+def _forget(node: Node, name: str) -> None:
+    node.names.discard(name)
+    node.children.pop(name, None)
+    for table, short in ((node.http, name), (node.sockets, name.removeprefix("ws_"))):
+        for routes in (table.named, table.verbs):
+            for key in [key for key, made in routes.items() if made.attribute == name]:
+                del routes[key]
+        if table.templates is not None:
+            _prune(table.templates, name)
 
 
 def _prune(branch: Branch, name: str) -> None:
-    for method in [key for key, made in branch.routes.items() if made.name.rpartition(".")[2] == name]:
+    for method in [key for key, made in branch.routes.items() if made.attribute == name]:
         del branch.routes[method]
     for below in (*branch.literals.values(), *([branch.value] if branch.value is not None else [])):
         _prune(below, name)
@@ -273,23 +329,60 @@ def _place(handler: Callable[..., Any]) -> tuple[str | None, int | None]:
     return (code.co_filename, code.co_firstlineno) if code is not None else (None, None)
 
 
-def _taken(where: str, name: str, handler: Callable[..., Any]) -> Problem:
+def _taken(where: str, name: str, value: Any) -> Problem:
+    what = f"'{name}' is a name of the framework's own class and never a URL"
+    if isinstance(value, Tree):
+        return Problem(where, what, "Call the attribute something else")
     remedy = f'Call the method something else; @route("/{name}") gives it this URL all the same'
-    return Problem(where, f"'{name}' is a name of the framework's own class and never a URL", remedy, *_place(handler))
+    return Problem(where, what, remedy, *_place(value))
 
 
-def _socketless(where: str, handler: Callable[..., Any]) -> Problem:
-    remedy = "Add a first parameter: `ws: WebSocket`, or `ws: WebSocket[In, Out]`"
-    return Problem(where, "a ws_ method takes the connection as its first parameter", remedy, *_place(handler))
+def _hidden(where: str, name: str, handler: Callable[..., Any]) -> Problem:
+    remedy = f"Call it '{name.lstrip('_')}': with a path in @route it has no other URL"
+    return Problem(where, "@route gives no URL to a name that starts with '_'", remedy, *_place(handler))
 
 
-def list_routes(node: Node, prefix: str = "", above: Sequence[Node] = ()) -> Iterator[tuple[str, Route]]:
-    """Every route at `node` and below, each under its key: `/path`, `METHOD /path`, or `WEBSOCKET /path`."""
+def _double(where: str, url: str, made: Route, other: Route) -> Problem:
+    remedy = "Change one of the two, or give both a path and methods of their own with @route"
+    return Problem(where, f"answers {url}, as {other.name} does", remedy, *_place(made.handler))
+
+
+def _socket_problems(where: str, handler: Callable[..., Any], signature: Signature | None) -> list[Problem]:
+    """What makes a `ws_` method impossible, beside its `signature` (None when that could not be read)."""
+    problems = []
+    if signature is not None and all(one.role is not Role.WEBSOCKET for one in signature.parameters):
+        what = "a ws_ method takes the connection as its first parameter"
+        remedy = "Add a first parameter: `ws: WebSocket`, or `ws: WebSocket[In, Out]`"
+        problems.append(Problem(where, what, remedy, *_place(handler)))
+    if not inspect.iscoroutinefunction(inspect.unwrap(handler)):
+        what = "a ws_ method waits for messages, so it cannot be sync"
+        problems.append(Problem(where, what, "Make it `async def`", *_place(handler)))
+    return problems
+
+
+def chosen_route(node: Node, request: Request, method: str) -> tuple[Route, Sequence[str]]:
+    """The route that middleware chose by a method's name, and its path values. `method` is `""` for a WebSocket.
+
+    A name that starts with `_` will do: it is no URL, but middleware is not a client. Raises HTTPError 404 and 405.
+    """
+    name = str(request._route_handler)
+    values = [str(value) for value in request.path_params]
+    found = (node.http if method else node.sockets).by_handler(name) or node.private.get(name)
+    if found is None and method:
+        found = Builder(node.owner).private_route(name)
+        if found is not None:
+            node.private[name] = found
+    return fitting(found, values, method), values
+
+
+def list_routes(trail: Trail, prefix: str = "") -> Iterator[tuple[str, Route]]:
+    """Every route at the end of `trail` and below, each by its key: `/path`, `METHOD /path`, or `WEBSOCKET /path`."""
+    node = trail[-1]
     for label, table in (("", node.http), ("WEBSOCKET ", node.sockets)):
         templates = table.templates.walk() if table.templates is not None else ()
         for made in dict.fromkeys((*table.named.values(), *table.verbs.values(), *templates)):
             methods = " ".join(sorted((made.methods or set()) - {"HEAD"})) + " " if made.methods else label
-            yield f"{methods}{prefix}{made.path or ('' if prefix else '/')}", made
+            yield f"{methods}{(prefix + made.path.rstrip('/')) or '/'}", made
     for name, child in node.children.items():
-        if child is not node and not any(child is one for one in above):
-            yield from list_routes(child, f"{prefix}/{name}", (*above, node))
+        if child not in trail:
+            yield from list_routes((*trail, child), f"{prefix}/{name}")

@@ -49,7 +49,8 @@ class HTTPError(Exception):
 class Invalid:
     """One thing wrong with a request: what, and where.
 
-    Either `source` and `parameter` say where, or `pointer` does (RFC 6901, into the JSON body).
+    Either `source` and `parameter` say where, or `pointer` does (RFC 6901, into the JSON body). Without a parameter
+    it is the whole source.
     """
 
     detail: str
@@ -59,9 +60,11 @@ class Invalid:
 
     def line(self) -> str:
         """The error as one line of the plain-text answer."""
+        if self.detail.startswith("Missing required parameter"):  # it says which
+            return self.detail
         if self.pointer:
             return f"Invalid value at '{self.pointer}': {self.detail}"
-        if self.parameter is None or self.detail.startswith("Missing"):
+        if self.parameter is None:
             return self.detail
         return f"Invalid {self.source} parameter '{self.parameter}': {self.detail}"
 
@@ -70,9 +73,10 @@ class Invalid:
         found = {"detail": self.detail}
         if self.pointer is not None:
             found["pointer"] = self.pointer
-        elif self.parameter is not None and self.source is not None:
+        elif self.source is not None:
             found["in"] = self.source
-            found["parameter"] = self.parameter
+            if self.parameter is not None:
+                found["parameter"] = self.parameter
         return found
 
 

@@ -106,6 +106,8 @@ class _Download(AsyncIterator[object]):
         return await self._run_sync(alone)
 
     def _begin(self, scope: Scope, status: int, given: RawHeaders) -> _Answer:
+        if self._closed:  # the caller was cancelled before a thread was free, and nobody would close what is opened now
+            raise ValueError("the download is closed")
         try:
             return self._decide(scope, status, given)
         finally:

@@ -1,33 +1,47 @@
 """A structured type from names and their texts: a form, a query string, a set of headers.
 
 Each field is read by the rules of `texts.py`, files included by name; the whole is built by msgspec, so defaults,
-constraints and the type's own rules hold. For each type there are two functions: one that reads and stops at the
-first surprise, and one that tells everything that is wrong.
+constraints and the type's own rules hold. Each type is read up to the first surprise, or explained: then everything
+that is wrong is told.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 from msgspec import inspect as mi
 
 from .errors import Invalid
 from .texts import TextsReader, is_many, is_scalar, text_reader, texts_reader
-from .validation import FAILURES, bare, describe
+from .validation import (
+    FAILURES,
+    OBJECTS,
+    bare,
+    describe,
+    describe_text,
+    is_positional,
+    own_words,
+    without_none,
+)
 
 Fields: TypeAlias = Mapping[str, Sequence[str]]
 Files: TypeAlias = Mapping[str, Sequence[object]]
 
 
-_OBJECTS = (mi.StructType, mi.DataclassType, mi.TypedDictType, mi.NamedTupleType)
+_OBJECTS: Final = (*OBJECTS, mi.NamedTupleType)
 
 
-class FormReaders(NamedTuple):
-    """How a structured type is read from names, and how to tell what is wrong. An error's source is the caller's."""
+class FormReaders(Protocol):
+    """How a structured type is read from names, and how to tell what is wrong."""
 
-    read: Callable[[Fields, Files], object]
-    explain: Callable[[Fields, Files], list[Invalid]]
+    def read(self, fields: Fields, files: Files, /) -> object:
+        """The value. Raises one of `FAILURES`."""
+        ...
+
+    def explain(self, fields: Fields, files: Files, /) -> list[Invalid]:
+        """Everything that is wrong; the source of an error is for the caller to say."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,44 +49,43 @@ class _FormField:
     """One field of a structured type, as a form carries it."""
 
     name: str
+    """Its name on the wire."""
+    attribute: str
     required: bool
     info: mi.Type
     is_file: bool
-    many: bool
-    read: TextsReader | None
-
-    def find(self, fields: Fields, files: Files) -> Sequence[object] | None:
-        return (files if self.is_file else fields).get(self.name)
+    read: Callable[[Sequence[Any]], object] | None
+    """What makes the value of everything with its name; None where texts cannot."""
 
     def value(self, found: Sequence[Any]) -> object:
-        if self.is_file:
-            return list(found) if self.many else found[0]
         if self.read is None:
             raise ValueError("a form cannot carry this field")
         return self.read(found)
 
 
 def _form_field(field: mi.Field) -> _FormField:
-    info = _without_none(field.type)
-    is_file, many = isinstance(info, mi.CustomType), False
-    if isinstance(info, mi.ListType) and isinstance(info.item_type, mi.CustomType):
-        is_file, many = True, True
-    read: TextsReader | None = None
-    if is_many(info):
-        many, read = True, texts_reader(info)
-    elif is_scalar(field.type):
-        one = text_reader(field.type)
-        read = (lambda texts: texts[0]) if one is None else (lambda texts: one(texts[0]))
-    return _FormField(field.encode_name, field.required, field.type, is_file, many, read)
+    info = without_none(field.type)
+    is_file, read = False, _reader(field.type)
+    if isinstance(info, mi.CustomType):
+        is_file, read = True, _first
+    elif isinstance(info, mi.ListType) and isinstance(bare(info.item_type), mi.CustomType):
+        is_file, read = True, list
+    return _FormField(field.encode_name, field.name, field.required, field.type, is_file, read)
 
 
-def _without_none(info: mi.Type) -> mi.Type:
-    """`info` without its `None`; a union of more stays as it is."""
-    info = bare(info)
-    if not isinstance(info, mi.UnionType):
-        return info
-    rest = [bare(member) for member in info.types if not isinstance(bare(member), mi.NoneType)]
-    return rest[0] if len(rest) == 1 else info
+def _first(found: Sequence[Any]) -> object:
+    return found[0]
+
+
+def _reader(info: mi.Type) -> TextsReader | None:
+    """How the texts of one name become `info`; None where they cannot."""
+    array = without_none(info)
+    if is_many(array):
+        return texts_reader(array)
+    if not is_scalar(info):
+        return None
+    one = text_reader(info)
+    return _first if one is None else lambda texts: one(texts[0])
 
 
 def _keep(_: type, value: object) -> object:
@@ -80,107 +93,136 @@ def _keep(_: type, value: object) -> object:
     return value
 
 
-def _object_form(annotation: Any, info: Any) -> FormReaders:
-    """The readers of a structured type from names and their texts: the value, and every error."""
-    fields = [_form_field(field) for field in info.fields]
-    tag_field, tag = getattr(info, "tag_field", None), getattr(info, "tag", None)
-    known = {field.name for field in fields} | {tag_field}
-    closed = getattr(info, "forbid_unknown_fields", False)
+class _ObjectForm:
+    """A type with fields."""
 
-    def gather(texts: Fields, files: Files) -> tuple[dict[str, object], list[Invalid]]:
+    def __init__(self, annotation: Any, info: Any) -> None:
+        self._annotation = annotation
+        self._info = info
+        self._fields = [_form_field(field) for field in info.fields]
+        self._tag_field: str | None = getattr(info, "tag_field", None)
+        self._tag = str(getattr(info, "tag", None))
+        self._known = {field.name for field in self._fields} | {self._tag_field}
+        self._closed: bool = getattr(info, "forbid_unknown_fields", False)
+        self._positional = is_positional(info)
+
+    @property
+    def can_be(self) -> bool:
+        """Whether texts and files can carry all that it needs."""
+        return not any(field.required and field.read is None for field in self._fields)
+
+    def read(self, fields: Fields, files: Files) -> object:
         values: dict[str, object] = {}
-        errors: list[Invalid] = []
-        for field in fields:
-            found = field.find(texts, files)
-            if found is None:
-                if field.required:
-                    errors.append(Invalid(f"Missing required parameter '{field.name}'", parameter=field.name))
-                continue
-            try:
-                values[field.name] = field.value(found)
-            except FAILURES:
-                errors.append(Invalid(f"Expected {describe(field.info)}", parameter=field.name))
-        if tag_field is not None and str(tag) not in texts.get(tag_field, [str(tag)]):
-            errors.append(Invalid(f"Expected {tag!r}", parameter=tag_field))
-        if closed:
-            errors += [Invalid("Unknown field", parameter=name) for name in [*texts, *files] if name not in known]
-        return values, errors
+        for error in self._gather(values, fields, files):
+            raise ValueError(error.detail)
+        return self._build(values)
 
-    def read(texts: Fields, files: Files) -> object:
-        values, errors = gather(texts, files)
-        if errors:
-            raise ValueError(errors[0].detail)
-        return msgspec.convert(values, annotation, dec_hook=_keep)
-
-    def explain(texts: Fields, files: Files) -> list[Invalid]:
-        values, errors = gather(texts, files)
+    def explain(self, fields: Fields, files: Files) -> list[Invalid]:
+        values: dict[str, object] = {}
+        errors = list(self._gather(values, fields, files))
         if errors:
             return errors
         try:
-            msgspec.convert(values, annotation, dec_hook=_keep)
+            self._build(values)
         except FAILURES as failure:
-            return [Invalid(str(failure.__cause__ or f"Expected {describe(info)}"))]
+            return [Invalid(own_words(failure) or f"Expected {describe(self._info)}")]
         return []
 
-    return FormReaders(read, explain)
+    def _gather(self, values: dict[str, object], texts: Fields, files: Files) -> Iterator[Invalid]:
+        """Fills `values`, and yields what is wrong."""
+        for field in self._fields:
+            found = (files if field.is_file else texts).get(field.name)
+            if found is not None:
+                try:
+                    values[field.attribute if self._positional else field.name] = field.value(found)
+                except FAILURES:
+                    yield Invalid(f"Expected {describe_text(field.info)}", parameter=field.name)
+            elif field.required:
+                yield Invalid(f"Missing required parameter '{field.name}'", parameter=field.name)
+        if self._tag_field is not None and self._tag not in texts.get(self._tag_field, [self._tag]):
+            yield Invalid(f"Expected {self._info.tag!r}", parameter=self._tag_field)
+        if self._closed:
+            for name in dict.fromkeys((*texts, *files)):
+                if name not in self._known:
+                    yield Invalid("Unknown field", parameter=name)
+
+    def _build(self, values: dict[str, object]) -> object:
+        if self._positional:  # msgspec makes it of arrays only; each field has been checked
+            return self._info.cls(**values)
+        return msgspec.convert(values, self._annotation, dec_hook=_keep)
 
 
-def _dict_form(info: mi.DictType) -> FormReaders:
-    read_key = text_reader(info.key_type) or str
-    value_info = bare(info.value_type)
-    many = texts_reader(value_info) if is_many(value_info) else None
-    one = None if many is not None else text_reader(value_info) or str
+class _DictForm:
+    """A dict: every name there is."""
 
-    def item(key: str, texts: Sequence[str]) -> tuple[object, object]:
-        return read_key(key), many(texts) if many is not None else one(texts[0]) if one is not None else None
+    def __init__(self, annotation: Any, info: mi.DictType, read_value: TextsReader) -> None:
+        self._annotation = annotation
+        self._info = info
+        self._read_key = text_reader(info.key_type) or str
+        self._read_value = read_value
 
-    def read(fields: Fields, _: Files) -> object:
-        return dict(item(key, texts) for key, texts in fields.items())
+    def read(self, fields: Fields, _: Files) -> object:
+        values = {self._read_key(name): self._read_value(texts) for name, texts in fields.items()}
+        return msgspec.convert(values, self._annotation)
 
-    def explain(fields: Fields, _: Files) -> list[Invalid]:
-        errors = []
-        for key, texts in fields.items():
-            try:
-                item(key, texts)
-            except FAILURES:
-                errors.append(Invalid(f"Expected {describe(info.value_type)}", parameter=key))
+    def explain(self, fields: Fields, files: Files) -> list[Invalid]:
+        errors: list[Invalid] = []
+        for name, texts in fields.items():
+            if not _reads(self._read_key, name):
+                errors.append(Invalid(f"Expected the name to be {describe_text(self._info.key_type)}", parameter=name))
+            if not _reads(self._read_value, texts):
+                errors.append(Invalid(f"Expected {describe_text(self._info.value_type)}", parameter=name))
+        if not errors and not _reads(lambda given: self.read(given, files), fields):
+            errors.append(Invalid(f"Expected {describe(self._info)}"))
         return errors
 
-    return FormReaders(read, explain)
+
+def _reads(read: Callable[[Any], object], given: object) -> bool:
+    try:
+        read(given)
+    except FAILURES:
+        return False
+    return True
 
 
-def _tagged_form(infos: Sequence[mi.StructType]) -> FormReaders:
+class _TaggedForm:
     """A union of tagged Structs: the tag's field says which."""
-    name = str(infos[0].tag_field)
-    members = {str(info.tag): _object_form(info.cls, info) for info in infos}
-    wanted = "one of " + ", ".join(repr(tag) for tag in members)
 
-    def chosen(fields: Fields) -> str:
-        return next(iter(fields.get(name, ())), "")
+    def __init__(self, infos: Sequence[mi.StructType]) -> None:
+        self._name = str(infos[0].tag_field)
+        self._members = {str(info.tag): _ObjectForm(info.cls, info) for info in infos}
+        self._wanted = "one of " + ", ".join(repr(info.tag) for info in infos)
 
-    def read(fields: Fields, files: Files) -> object:
-        if chosen(fields) not in members:
+    @property
+    def can_be(self) -> bool:
+        return all(member.can_be for member in self._members.values())
+
+    def _chosen(self, fields: Fields) -> _ObjectForm | None:
+        return self._members.get(next(iter(fields.get(self._name, ())), ""))
+
+    def read(self, fields: Fields, files: Files) -> object:
+        member = self._chosen(fields)
+        if member is None:
             raise ValueError("no such tag")
-        return members[chosen(fields)][0](fields, files)
+        return member.read(fields, files)
 
-    def explain(fields: Fields, files: Files) -> list[Invalid]:
-        if chosen(fields) not in members:
-            return [Invalid(f"Expected {wanted}", parameter=name)]
-        return members[chosen(fields)][1](fields, files)
-
-    return FormReaders(read, explain)
+    def explain(self, fields: Fields, files: Files) -> list[Invalid]:
+        member = self._chosen(fields)
+        if member is None:
+            return [Invalid(f"Expected {self._wanted}", parameter=self._name)]
+        return member.explain(fields, files)
 
 
 def form_readers(annotation: Any, info: mi.Type) -> FormReaders | None:
     """The readers of `annotation`, which `info` describes; None where names and texts cannot make one."""
-    info = _without_none(info)
+    info = without_none(info)
     if isinstance(info, mi.DictType):
-        return _dict_form(info)
+        read_value = _reader(info.value_type)
+        return _DictForm(annotation, info, read_value) if read_value is not None else None
+    form: _ObjectForm | _TaggedForm | None = None
     if isinstance(info, _OBJECTS):
-        return _object_form(annotation, info)
-    if isinstance(info, mi.UnionType):
-        members = [bare(member) for member in info.types if not isinstance(bare(member), mi.NoneType)]
-        tagged = [member for member in members if isinstance(member, mi.StructType) and member.tag_field is not None]
-        if len(tagged) == len(members):
-            return _tagged_form(tagged)
-    return None
+        form = _ObjectForm(annotation, info)
+    elif isinstance(info, mi.UnionType):
+        tagged = [one for one in info.types if isinstance(one, mi.StructType) and one.tag_field is not None]
+        form = _TaggedForm(tagged) if len(tagged) == len(info.types) else None
+    return form if form is not None and form.can_be else None

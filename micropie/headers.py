@@ -39,13 +39,12 @@ def raw_headers(headers: Iterable[object]) -> RawHeaders:
     """
     raw: RawHeaders = []
     for item in headers:
-        match item:
-            case (str(name), str(value)):
-                pass
-            case (name, value):
-                raise ResponseError(f"Header {name!r} is {type(value).__name__}, not text: use str(value)")
-            case _:
-                raise ResponseError(f"Headers are (name, value) pairs of text, not {type(item).__name__}")
+        if not isinstance(item, (tuple, list)) or len(item) != 2:
+            raise ResponseError(f"Headers are (name, value) pairs of text, and one is a {type(item).__name__}")
+        name, value = item
+        if not isinstance(name, str) or not isinstance(value, str):
+            found = f"({type(name).__name__}, {type(value).__name__})"
+            raise ResponseError(f"Header {name!r} is {found}, not (str, str): use str(value)")
         if not _FIELD_VALUE.fullmatch(value):
             raise ResponseError(f"Header {name!r} has a control character or text outside latin-1 in its value")
         # Blanks around a value are not part of it (RFC 9110 §5.5), and some servers refuse them.

@@ -73,7 +73,7 @@ async def living(app: Lives) -> AsyncGenerator[Mapping[str, Any] | None]:
 
 
 async def _shut_down(hooks: Sequence[Hook]) -> None:
-    """Call every shutdown handler, whatever becomes of the others. Raises the first failure."""
+    """Call every shutdown handler, whatever becomes of the others. Raises what failed."""
     failures: list[Exception] = []
     for hook in hooks:
         try:
@@ -81,7 +81,7 @@ async def _shut_down(hooks: Sequence[Hook]) -> None:
         except Exception as error:
             failures.append(error)
     if failures:
-        raise failures[0]
+        raise failures[0] if len(failures) == 1 else ExceptionGroup("shutdown handlers failed", failures)
 
 
 async def _call(hook: Hook) -> None:

@@ -5,20 +5,15 @@ the client is being waited for: a message that is already there costs no timer.
 """
 
 import asyncio
-from collections.abc import Awaitable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from .errors import ClientDisconnected, HTTPError
 from .types import Message, Receive
 
 
-def _as_generator(steps: Iterator[Any]) -> Generator[Any, Any, Message]:
-    """`steps`, whose end carries the message, with the type that says so."""
-    return steps  # type: ignore[return-value]  # any iterator may end with a value; `yield from` asks for no more
-
-
 class _Resumed:
-    """An awaitable that was already stepped once and had to wait: waits on, then finishes it."""
+    """An awaitable that was already stepped once and had to wait: `yield from` it (PEP 380), begun one step late."""
 
     __slots__ = ("_first", "_rest")
 
@@ -27,16 +22,23 @@ class _Resumed:
         self._rest = rest
 
     def __await__(self) -> Generator[Any, Any, Message]:
-        rest = self._rest
-        try:
-            yield self._first
-        except BaseException as stop:
-            # The wait was cancelled: the awaitable must hear of it where it stands, so that its `finally` runs.
-            if isinstance(rest, Generator) or hasattr(rest, "throw"):
-                rest.throw(stop)
-            raise
-        message: Message = yield from _as_generator(rest)
-        return message
+        rest: Any = self._rest
+        waiting_for = self._first
+        while True:
+            try:
+                yield waiting_for
+            except BaseException as stop:
+                # The wait was cancelled: the awaitable must hear of it where it stands, so that its `finally` runs.
+                if not hasattr(rest, "throw"):
+                    raise
+                try:
+                    waiting_for = rest.throw(stop)
+                except StopIteration as done:
+                    message: Message = done.value
+                    return message
+            else:
+                message = yield from rest
+                return message
 
 
 async def receive_within(receive: Receive, seconds: float) -> Message:
@@ -44,8 +46,7 @@ async def receive_within(receive: Receive, seconds: float) -> Message:
 
     The first step is taken by hand: most bodies have arrived with their headers, and then there is no need for a timer.
     """
-    awaitable: Awaitable[Message] = receive()
-    steps = awaitable.__await__()
+    steps = receive().__await__()
     try:
         waiting_for = next(steps)
     except StopIteration as done:
@@ -62,7 +63,7 @@ class BodyStream:
     seconds spent waiting for all of them.
     """
 
-    __slots__ = ("_left", "_patience", "_read_timeout", "_receive", "_size", "ended")
+    __slots__ = ("_begun", "_left", "_patience", "_read_timeout", "_receive", "_size", "ended")
 
     def __init__(self, receive: Receive, *, size: int, read_timeout: float, total_timeout: float) -> None:
         self._receive = receive
@@ -70,6 +71,7 @@ class BodyStream:
         self._left = size
         self._read_timeout = read_timeout
         self._patience = total_timeout
+        self._begun = False
         self.ended = False
 
     async def read(self) -> bytes:
@@ -85,11 +87,10 @@ class BodyStream:
         return b""
 
     async def _next_message(self) -> Message:
-        if self._left < self._size:  # only a body in several pieces needs the whole of it timed
-            loop = asyncio.get_running_loop()
-            started = loop.time()
-        else:
-            loop, started = None, 0.0
+        # Only a body in several pieces needs the whole of it timed.
+        loop = asyncio.get_running_loop() if self._begun else None
+        started = loop.time() if loop is not None else 0.0
+        self._begun = True
         try:
             message = await receive_within(self._receive, min(self._read_timeout, self._patience))
         except TimeoutError:

@@ -4,6 +4,7 @@ A view costs nothing until somebody looks. Asynchronous work (a body that has to
 loaded) is done by the app before the handler runs, so that every documented attribute is a plain, synchronous one.
 """
 
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -35,6 +36,9 @@ def current_request() -> "Request":
     except LookupError:
         raise RuntimeError("There is no request here: `request` is for code that runs while one is answered") from None
 
+
+_MANY_DIGITS: Final = 19
+"""A Content-Length of so many digits is over any limit; int() itself refuses very many."""
 
 _BODY_METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
 
@@ -149,9 +153,9 @@ class Request:
             try:
                 header = self._cookie_header.decode("utf-8")
             except UnicodeDecodeError:
-                raise BadRequest([Invalid("The Cookie header is not valid UTF-8 text")]) from None
+                raise BadRequest([Invalid("The Cookie header is not valid UTF-8 text", "cookie")]) from None
             if "\0" in header:
-                raise BadRequest([Invalid("The Cookie header holds a NUL")])
+                raise BadRequest([Invalid("The Cookie header holds a NUL", "cookie")])
             self._cookies = {}
             for name, value in parse_cookies(header):
                 self._cookies.setdefault(name, []).append(value)
@@ -280,19 +284,24 @@ class Request:
 
     # --- for the app: what has to arrive first ---
 
-    def open_body(self, *, streaming: bool = False) -> MultipartBody | None:
-        """Begin with the body: a reader of a multipart one, or None when it is to be read whole (or streamed).
+    def open_body(self, *, raw: bool = False, streaming: bool = False) -> MultipartBody | None:
+        """Begin with the body: a reader of a multipart one, or None when it is to be read whole or streamed.
 
-        Raises HTTPError 413 for a body that announces more than it may have, and for a boundary that is missing.
+        With `raw` a multipart body is one like any other; `streaming` is that, for a body that is not held in memory.
+        Does nothing the second time. Raises HTTPError 413 for a body that announces more than it may have, and
+        BadRequest for a boundary that is missing.
         """
+        if self._opened:
+            return self.multipart
         self._opened = True
         limits = self.limits
         media = media_of(self.content_type)
-        is_multipart = media is Media.MULTIPART and not streaming
-        size = limits.multipart if is_multipart or streaming else limits.body
+        is_multipart = media is Media.MULTIPART and not (raw or streaming)
+        held = not (is_multipart or streaming)
+        size = limits.body if held else limits.multipart
         if self._length is not None and self._length > size:
             raise HTTPError(413, f"The request body is larger than {size} bytes")
-        total = limits.multipart_timeout if is_multipart or streaming else limits.body_timeout
+        total = limits.body_timeout if held else limits.multipart_timeout
         self._stream = BodyStream(self.receive, size=size, read_timeout=limits.read_timeout, total_timeout=total)
         self.media = media
         if is_multipart:
@@ -302,12 +311,12 @@ class Request:
             self.multipart = MultipartBody(self._stream, boundary, limits)
         return self.multipart
 
-    async def read_body(self) -> None:
-        """Receive a body that is held in memory; of a multipart one only the reader is made.
+    async def read_body(self, *, raw: bool = False) -> None:
+        """Receive a body that is held in memory; of a multipart one only the reader is made, unless it is wanted `raw`.
 
         Does nothing the second time. Raises HTTPError 408 or 413, ClientDisconnected.
         """
-        if self._opened or self.open_body() is not None:
+        if self._opened or self.open_body(raw=raw) is not None:
             return
         stream, self._stream = self._stream, None
         self.body = await read_whole(stream) if stream is not None else b""
@@ -345,7 +354,10 @@ def _note_type(request: Request, value: bytes) -> None:
 
 
 def _note_length(request: Request, value: bytes) -> None:
-    request._length = int(value) if value.isdigit() else 0
+    if value.isdigit():
+        request._length = int(value) if len(value) < _MANY_DIGITS else sys.maxsize
+    else:
+        request._length = 0
     request.has_body = request._length > 0
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import lru_cache
-from typing import Any, Final, Protocol, get_args
+from typing import Any, Final, TypeAlias, get_args
 
 from .binders import Bind, Binder, Wants, make_binder
 from .bodies import decode_segment
@@ -57,15 +57,13 @@ class Route:
     messages: tuple[Any, Any]
     """What a WebSocket handler receives and sends."""
 
+    @property
+    def attribute(self) -> str:
+        """The method's name."""
+        return self.name.rpartition(".")[2]
+
     def __repr__(self) -> str:
         return f"<Route {self.path} {self.name}>"
-
-
-class Owner(Protocol):
-    """What has URLs: an App or a Resource."""
-
-    @property
-    def _node(self) -> "Node": ...
 
 
 def make_route(
@@ -83,7 +81,8 @@ def make_route(
     call = functools.partial(functools.partial, handler) if mode is Mode.THREAD else handler
     if methods is not None and "GET" in methods:
         methods |= {"HEAD"}
-    path += "".join(f"/{{{label}}}" for label in _labels(signature) if f"{{{label}}}" not in path)
+    labels = "".join(f"/{{{label}}}" for label in _labels(signature) if f"{{{label}}}" not in path)
+    path = path.rstrip("/") + labels if labels else path
     room = signature.path_values
     return Route(
         path, name, handler, methods, mode, call, binder.bind, binder.source, binder.wants, signature, room,
@@ -132,6 +131,13 @@ class Branch:
                 branch = branch.literals.setdefault(segment, Branch())
         return branch
 
+    def at(self, segments: Sequence[str]) -> "Branch | None":
+        """The place at the end of `segments`, which are literal."""
+        branch: Branch | None = self
+        for segment in segments:
+            branch = branch.literals.get(segment) if branch is not None else None
+        return branch
+
     def find(self, segments: Sequence[str], start: int) -> tuple[Mapping[str, Route], list[str]] | None:
         """The routes at `segments[start:]` and the values on the way there; literal segments go before values."""
         if start == len(segments):
@@ -167,11 +173,10 @@ class Table:
     """The `@route` paths."""
 
     def by_handler(self, name: str) -> Route | None:
-        """The route of the handler called `name`."""
-        if name in self.named:
-            return self.named[name]
+        """The route of the method called `name`."""
         templates = self.templates.walk() if self.templates is not None else ()
-        return next((made for made in templates if made.handler.__name__ == name), None)
+        made = (*self.named.values(), *self.verbs.values(), *templates)
+        return next((route for route in made if route.attribute == name), None)
 
 
 @dataclass(slots=True, eq=False)
@@ -179,83 +184,119 @@ class Node:
     """What one App or Resource answers, and the nodes of those that it holds."""
 
     owner: Any
+    """The App or Resource."""
     http: Table = field(default_factory=Table)
     sockets: Table = field(default_factory=Table)
     children: dict[str, "Node"] = field(default_factory=dict)
     mounts: dict[tuple[str, ...], ASGIApp] = field(default_factory=dict)
-    intercepts: Callable[[str], bool] | None = None
-    """Whether the owner wants to be asked before requests of a scope type go further down: it has middleware."""
+    """Other applications, by the segments of their prefix."""
+    private: dict[str, Route] = field(default_factory=dict)
+    """Routes of methods that have no URL and that middleware chose by their names."""
+    names: set[str] = field(default_factory=set)
+    """The attributes of the owner that answer something."""
+    built: bool = False
+    """Whether the owner's attributes have been looked through."""
 
-    def find_mount(self, segments: Sequence[str]) -> tuple[tuple[str, ...], ASGIApp] | None:
-        """The mounted application with the longest prefix of `segments`."""
-        for length in range(len(segments), -1, -1):
-            prefix = tuple(segments[:length])
-            if prefix in self.mounts:
-                return prefix, self.mounts[prefix]
+    def find_mount(self, segments: Sequence[str], start: int) -> tuple[ASGIApp, int] | None:
+        """The application with the longest prefix of `segments[start:]`, and where its own segments begin.
+
+        One that is mounted at `/` is left out: it answers what nothing else does.
+        """
+        longest = max(map(len, self.mounts))
+        for end in range(min(len(segments), start + longest), start, -1):
+            app = self.mounts.get(tuple(segments[start:end]))
+            if app is not None:
+                return app, end
         return None
 
-    def match(self, segments: Sequence[str], method: str, start: int = 0) -> "tuple[Route | Node, Sequence[str]]":
-        """The route for `segments[start:]` and the path values it takes.
 
-        `method` is an HTTP method, or `""` for a WebSocket. A nested node that intercepts is returned itself, with the
-        segments below it. Raises HTTPError 404, and 405 with `Allow`.
-        """
-        scope = "http" if method else "websocket"
-        node, count = self, len(segments)
-        while True:
-            table = node.http if method else node.sockets
-            if table.templates is not None:
-                found = table.templates.find(segments, start)
+Trail: TypeAlias = tuple[Node, ...]
+"""The way from the app that was called down to one node: that node, and before it every one that holds it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mount:
+    """Another ASGI application, found at a path."""
+
+    app: ASGIApp
+
+
+def match(trail: Trail, segments: Sequence[str], method: str) -> "tuple[Route | Trail | Mount, Sequence[str]]":
+    """What answers `segments` below the last node of `trail`, and which of them are left as path values.
+
+    `method` is an HTTP method, or `""` for a WebSocket. Of the things that could answer, the first of these does: a
+    mounted application, a `@route` path that begins literally, a method's own URL, what the owner holds, a `@route`
+    path that begins with a value, `index`, an application mounted at `/`. A nested app that wants to be asked before
+    its handlers is returned as the trail to it. Raises HTTPError 404, and 405 with `Allow`.
+    """
+    start, count = 0, len(segments)
+    while True:
+        node = trail[-1]
+        table = node.http if method else node.sockets
+        templates = table.templates
+        route = None
+        if start < count:
+            if node.mounts and (mounted := node.find_mount(segments, start)) is not None:
+                return Mount(mounted[0]), segments[mounted[1] :]
+            name = segments[start]
+            if templates is not None and (literal := templates.literals.get(name)) is not None:
+                found = literal.find(segments, start + 1)
                 if found is not None:
                     return _by_method(found[0], method), found[1]
-            if start < count:
-                name = segments[start]
-                child = node.children.get(name) or _hyphenated(node.children, name)
-                if child is not None:
-                    node, start = child, start + 1
-                    if node.intercepts is not None and node.intercepts(scope):
-                        return node, segments[start:]
-                    continue
-                route = table.named.get(name) or _hyphenated(table.named, name)
-                if route is not None:
-                    return _fitting(route, method, segments[start + 1 :])
-            rest = segments[start:]
-            if table.verbs:
-                return _verb(table.verbs, method, rest)
-            index = table.named.get("index")
-            if index is None:
-                raise HTTPError(404)
-            return _fitting(index, method, rest)
-
-
-def _hyphenated(table: Mapping[str, Any], name: str) -> Any:
-    """`/sign-up` is `sign_up` where nothing is called just so."""
-    return table.get(name.replace("-", "_")) if "-" in name else None
-
-
-def _fitting(route: Route, method: str, values: Sequence[str]) -> tuple[Route, Sequence[str]]:
-    if len(values) > route.path_values:
+            if "-" in name and name not in table.named and name not in node.children:
+                name = name.replace("-", "_")  # /sign-up is sign_up where nothing is called just so
+            route = table.named.get(name)
+            if route is not None and count - start - 1 <= route.path_values:
+                return _allowed(route, method), segments[start + 1 :]
+            child = node.children.get(name)
+            if child is not None and child not in trail:  # else it is a way back up, which is no URL
+                trail, start = (*trail, child), start + 1
+                if child.owner._intercepts("http" if method else "websocket"):
+                    return trail, segments[start:]
+                continue
+        if templates is not None:
+            found = templates.find(segments, start)
+            if found is not None:
+                return _by_method(found[0], method), found[1]
+        if route is None:
+            route = _fallback(table, method, count - start)
+            if route is not None:
+                return route, segments[start:]
+        if () in node.mounts:
+            return Mount(node.mounts[()]), segments[start:]
         raise HTTPError(404)
+
+
+def _fallback(table: Table, method: str, values: int) -> Route | None:
+    """What answers where nothing has the name: the verb of a Resource that has room for the path values, or `index`."""
+    fitting = {verb: route for verb, route in table.verbs.items() if values <= route.path_values} if table.verbs else None
+    if fitting:
+        route = fitting.get(method) or (fitting.get("GET") if method == "HEAD" else None)
+        return route or _unmatched(method, frozenset(fitting))
+    index = table.named.get("index")
+    return _allowed(index, method) if index is not None and values <= index.path_values else None
+
+
+def _allowed(route: Route, method: str) -> Route:
+    """`route` if it answers `method`. Raises HTTPError 405."""
     allowed = route.methods
-    if method and (method not in allowed if allowed is not None else method not in METHODS):
-        return _unmatched(method, allowed or frozenset(METHODS)), ()
-    return route, values
-
-
-def _verb(verbs: Mapping[str, Route], method: str, values: Sequence[str]) -> tuple[Route, Sequence[str]]:
-    """A Resource's answer: the verb whose signature has room for the path values."""
-    fitting = {verb: route for verb, route in verbs.items() if len(values) <= route.path_values}
-    if not fitting:
-        raise HTTPError(404)
-    route = fitting.get(method) or (fitting.get("GET") if method == "HEAD" else None)
-    return (route, values) if route is not None else (_unmatched(method, frozenset(fitting)), ())
+    if not method or (method in METHODS if allowed is None else method in allowed):
+        return route
+    return _unmatched(method, allowed or frozenset(METHODS))
 
 
 def _by_method(routes: Mapping[str, Route], method: str) -> Route:
     route = routes.get(method) or (routes.get("GET") if method == "HEAD" else None) or routes.get("")
-    if route is not None and (not method or route.methods is not None or method in METHODS):
-        return route
-    return _unmatched(method, frozenset(METHODS) if "" in routes else frozenset(routes))
+    if route is not None:
+        return _allowed(route, method)
+    return _unmatched(method, frozenset(routes))
+
+
+def fitting(route: Route | None, values: Sequence[str], method: str) -> Route:
+    """`route`, chosen by other means than its URL, if it takes `values` and answers `method`. Raises HTTPError 404, 405."""
+    if route is None or len(values) > route.path_values:
+        raise HTTPError(404)
+    return _allowed(route, method)
 
 
 def _unmatched(method: str, allowed: frozenset[str]) -> Route:
@@ -278,14 +319,15 @@ def _options_route(allow: str) -> Route:
 def split_path(scope: Scope) -> list[str]:
     """The path's segments below `root_path`, percent-decoded each by itself, so that `a%2Fb` stays one segment.
 
-    One trailing slash is ignored. Raises HTTPError 404 for a path outside `root_path` or without a leading slash, and
-    400 for one that is no UTF-8 or holds NUL.
+    One trailing slash is ignored. Raises HTTPError 404 for a path without a leading slash, and 400 for one that is no
+    UTF-8 or holds NUL.
     """
     path: str = scope["path"]
     raw: bytes | None = scope.get("raw_path")
+    segments = None
     if raw is not None and b"%" in raw:
         segments = [decode_segment(segment) for segment in raw.partition(b"?")[0].split(b"/")]
-    else:
+    if segments is None or "/".join(segments) != path:  # who changes only `path` on the way here means that one
         if "\0" in path or "\ufffd" in path:
             raise HTTPError(400, "The path is not valid UTF-8 text")
         segments = path.split("/")
@@ -296,6 +338,12 @@ def split_path(scope: Scope) -> list[str]:
         segments.pop()
     root: str = scope.get("root_path", "")
     return _below(root, segments) if root and root != "/" else segments
+
+
+def prefix_of(scope: Scope, below: Sequence[str]) -> list[str]:
+    """The path's segments before those that are `below` something found at it."""
+    whole = split_path(scope)
+    return whole[: len(whole) - len(below)]
 
 
 def _below(root: str, segments: list[str]) -> list[str]:

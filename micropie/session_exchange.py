@@ -26,7 +26,8 @@ async def session_headers(
 ) -> list[tuple[str, str]]:
     """Save the session; what must be added to a response with `headers`, for the client and for caches.
 
-    A response that came of a session varies by its cookie; one that sets it is stored nowhere (RFC 9111 §5.2.2.5).
+    A response that came of a session varies by its cookie; one that sets it is stored nowhere, whatever else was said
+    of it (RFC 9111 §5.2.2.5).
     """
     state = request.session_state
     identifier = await state.commit(backend, config.timeout)
@@ -34,7 +35,7 @@ async def session_headers(
     added = [("Vary", "Cookie")] if state.touched else []
     if identifier is not UNSET:
         added.append(identifying(request, config, identifier))
-        if not any(name.lower() == "cache-control" for name, _ in headers):
+        if not any(name.lower() == "cache-control" and "no-store" in value for name, value in headers):
             added.append(("Cache-Control", "no-store"))
     return added
 

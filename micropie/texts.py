@@ -6,12 +6,14 @@ What a reader raises for bad input is one of `validation.FAILURES`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import Enum
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import msgspec
 from msgspec import inspect as mi
 
-from .validation import ARRAYS, FAILURES, bare, choices, constraints, leaf_type
+from .validation import ARRAYS, FAILURES, bare, constraints, scalar_type
 
 TextReader: TypeAlias = Callable[[str], object]
 TextsReader: TypeAlias = Callable[[Sequence[str]], object]
@@ -25,7 +27,7 @@ def _one(annotation: Any) -> Callable[[object], object]:
 
 
 def _number(info: mi.Type) -> TextReader:
-    decode = msgspec.json.Decoder(leaf_type(info)).decode
+    decode = msgspec.json.Decoder(scalar_type(info)).decode
 
     def read(text: str) -> object:
         # JSON allows white space around a number, and Decimal in quotes; a number as text has neither.
@@ -50,35 +52,46 @@ def _boolean(_: mi.Type) -> TextReader:
 
 
 def _text(info: mi.Type) -> TextReader | None:
-    return _one(leaf_type(info)) if constraints(info) else None
+    return _one(scalar_type(info)) if constraints(info) else None
 
 
 def _octets(info: mi.Type) -> TextReader:
-    check = _one(leaf_type(info))
-    if constraints(info):
-        return lambda text: check(text.encode())
-    return lambda text: text.encode()
+    if isinstance(info, mi.BytesType) and not constraints(info):
+        return str.encode
+    check = _one(scalar_type(info))
+    return lambda text: check(text.encode())
 
 
 def _spelled(info: mi.Type) -> TextReader:
     """The types that JSON writes as a string: the same spelling, without the quotes."""
-    return _one(leaf_type(info))
+    return _one(scalar_type(info))
 
 
 def _choice(info: Any) -> TextReader:
     """An Enum or a Literal by the text of its values."""
     if isinstance(info, mi.EnumType):
-        known: dict[str, object] = {str(member.value): member for member in info.cls}
-        known |= {str(value): member for value, member in info.cls._value2member_map_.items()}
-    else:
-        known = {"" if value is None else str(value): value for value in choices(info)}
+        return _member(info.cls)
+    flags = [value for value in info.values if isinstance(value, bool)]
+    known: dict[str, object] = {text: flag for text, flag in _BOOLEANS.items() if flag in flags}
+    known |= {"" if value is None else str(value): value for value in info.values if not isinstance(value, bool)}
+    return partial(_known, known)
+
+
+def _member(cls: type[Enum]) -> TextReader:
+    known: dict[str, object] = {str(value): member for value, member in cls._value2member_map_.items()}
+    if not all(isinstance(value, str) for value in cls._value2member_map_):
+        return partial(_known, known)
 
     def read(text: str) -> object:
-        if text not in known:
-            raise ValueError("not one of the choices")
-        return known[text]
+        return known[text] if text in known else cls(text)  # a class may have its own `_missing_`
 
     return read
+
+
+def _known(known: Mapping[str, object], text: str) -> object:
+    if text not in known:
+        raise ValueError("not one of the choices")
+    return known[text]
 
 
 def _nothing(_: mi.Type) -> TextReader:
@@ -97,6 +110,8 @@ _TEXT: Final[Mapping[type[mi.Type], Callable[[Any], TextReader | None]]] = {
     mi.BoolType: _boolean,
     mi.StrType: _text,
     mi.BytesType: _octets,
+    mi.ByteArrayType: _octets,
+    mi.MemoryViewType: _octets,
     mi.UUIDType: _spelled,
     mi.DateTimeType: _spelled,
     mi.DateType: _spelled,
@@ -111,7 +126,8 @@ _TEXT: Final[Mapping[type[mi.Type], Callable[[Any], TextReader | None]]] = {
 # An integer goes before a boolean: `1` is a number that also spells a truth, `true` is only the one.
 _NARROWEST: Final = (
     mi.LiteralType, mi.EnumType, mi.IntType, mi.FloatType, mi.DecimalType, mi.BoolType, mi.UUIDType, mi.DateType,
-    mi.DateTimeType, mi.TimeType, mi.TimeDeltaType, mi.BytesType, mi.StrType, mi.AnyType,
+    mi.DateTimeType, mi.TimeType, mi.TimeDeltaType, mi.BytesType, mi.ByteArrayType, mi.MemoryViewType, mi.StrType,
+    mi.AnyType,
 )  # fmt: skip
 
 

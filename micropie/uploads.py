@@ -14,18 +14,16 @@ import asyncio
 import copy
 import os
 import re
-import secrets
-import tempfile
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
 from .config import KIB, Limits
 from .errors import ClientDisconnected, HTTPError, MissingDependency, UploadError
+from .spool import OVER, Block, Refusal, Saved, Spool, Stretch, off_loop
 
 if TYPE_CHECKING:
     from multipart import MultipartSegment
@@ -50,11 +48,8 @@ _UNFIT: Final = re.compile(r"[\r\n\x00]")  # in a header's value, RFC 9110 §5.5
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _DEFAULT_TYPE: Final = "application/octet-stream"
 
-_Refusal: TypeAlias = tuple[int, str]
-"""Why something can no longer be read: the status and detail of the UploadError."""
-_LEFT: Final[_Refusal] = 400, "The client disconnected before its upload was whole"
-_OVER: Final[_Refusal] = 400, "The request is over: an upload can only be read until its handler has answered"
-_BROKEN: Final[_Refusal] = 500, "The upload could not be received"
+_LEFT: Final[Refusal] = 400, "The client disconnected before its upload was whole"
+_BROKEN: Final[Refusal] = 500, "The upload could not be received"
 
 
 class Stream(Protocol):
@@ -80,122 +75,6 @@ def boundary_of(content_type: str) -> str | None:
     return found[0] if len(found) == 1 and _BOUNDARY.fullmatch(found[0]) else None
 
 
-async def _off_loop(work: Callable[[], T]) -> T:
-    """What `work` returns, done by a worker thread."""
-    return await _finished(asyncio.get_running_loop().run_in_executor(None, work))
-
-
-async def _finished(work: "asyncio.Future[T]") -> T:
-    """What `work` results in. A caller that is cancelled waits for it all the same before it goes.
-
-    Otherwise a file could still be written to after whoever had it written has cleaned up behind himself.
-    """
-    try:
-        return await asyncio.shield(work)
-    except asyncio.CancelledError:
-        while not work.done():
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait((work,))
-        work.result()  # a failure is worth more to the caller than its cancellation
-        raise
-
-
-@dataclass(slots=True)
-class _Stretch:
-    """Unread bytes that are in the spool, from `start` to `end`."""
-
-    start: int
-    end: int
-
-
-_Block: TypeAlias = bytes | bytearray | memoryview
-"""Unread bytes that are in memory; a bytearray is still growing."""
-
-
-class _Spool:
-    """The temporary file of one body, made when it is first written to; used by one worker thread at a time."""
-
-    def __init__(self) -> None:
-        self._end = 0
-        self._file: IO[bytes] | None = None
-        self._turn = asyncio.Lock()
-        self._closed = False
-
-    async def take_over(self, part: "UploadFile") -> None:
-        """Moves what `part` holds in memory to the file, behind everything that is there."""
-        async with self._turn:
-            self._check()
-            start = self._end
-            blocks, self._end = part._unload(start)
-            await _off_loop(partial(self._write, start, blocks))
-
-    async def read(self, start: int, size: int) -> bytes:
-        """`size` bytes of the file from `start` on."""
-        async with self._turn:
-            self._check()
-            return await _off_loop(partial(self._read, start, size))
-
-    async def close(self) -> None:
-        """Removes the file, after whatever is being done to it; nothing can be done to it afterwards."""
-        self._closed = True
-        if self._file is not None or self._turn.locked():
-            await _finished(asyncio.ensure_future(self._remove()))
-
-    async def _remove(self) -> None:
-        async with self._turn:
-            if self._file is not None:
-                file, self._file = self._file, None
-                await _off_loop(file.close)
-
-    def _check(self) -> None:
-        if self._closed:
-            raise UploadError(*_OVER)
-
-    def _opened(self) -> IO[bytes]:
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="micropie-")  # noqa: SIM115  # it outlives this call
-        return self._file
-
-    def _write(self, start: int, blocks: deque[_Block]) -> None:
-        file = self._opened()
-        file.seek(start)
-        while blocks:
-            file.write(blocks.popleft())  # and frees it: the next are arriving already
-        file.flush()  # a full disk is to be heard of here, not by the next reader
-
-    def _read(self, start: int, size: int) -> bytes:
-        file = self._opened()
-        file.seek(start)
-        return file.read(size)
-
-
-class _Saved:
-    """A file being written under another name in its own directory: it appears whole, or not at all."""
-
-    def __init__(self, target: Path) -> None:
-        self._target = target
-        self._part = target.with_name(f".micropie-{secrets.token_hex(8)}.part")
-        self._file: IO[bytes] | None = None
-
-    def write(self, data: bytes) -> None:
-        if self._file is None:
-            self._file = self._part.open("xb")  # unlike `tempfile`'s, readable by whom the umask lets read it
-        self._file.write(data)
-
-    def commit(self) -> None:
-        self.write(b"")
-        self._close()
-        self._part.replace(self._target)
-
-    def discard(self) -> None:
-        self._close()
-        self._part.unlink(missing_ok=True)
-
-    def _close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-
-
 class UploadFile:
     """One file of a multipart body: read it in chunks, in pieces of a size, or straight into a file.
 
@@ -216,12 +95,12 @@ class UploadFile:
         self.complete = False
         """Whether the whole file has been received."""
         self._body = body
-        self._unread: deque[_Block | _Stretch] = deque()
+        self._unread: deque[Block | Stretch] = deque()
         self._held = 0
         self._reading = asyncio.Lock()
         self._awaited = False
         self._max_size: int | None = None
-        self._refusal: _Refusal | None = None
+        self._refusal: Refusal | None = None
         self._content: _Content | None = None
 
     def __repr__(self) -> str:
@@ -263,15 +142,15 @@ class UploadFile:
         The file appears under its name once it is whole, and replaces one that was there. When the upload fails, the
         disk does (OSError) or the caller is cancelled, nothing is left behind. The event loop never waits for the disk.
         """
-        saved = _Saved(Path(path))
+        saved = Saved(Path(path))
         written = 0
         try:
             while chunk := await self.read(_BATCH):
                 written += len(chunk)
-                await _off_loop(partial(saved.write, chunk))
-            await _off_loop(saved.commit)
+                await off_loop(partial(saved.write, chunk))
+            await off_loop(saved.commit)
         except BaseException:  # cancellation too must leave nothing behind
-            await _off_loop(saved.discard)
+            await off_loop(saved.discard)
             raise
         return written
 
@@ -313,22 +192,22 @@ class UploadFile:
         self.complete = True
         self._body._ended.append(self)
 
-    def _refuse(self, refusal: _Refusal) -> None:
+    def _refuse(self, refusal: Refusal) -> None:
         """Makes every later read raise, and drops what was not read."""
         if self._refusal is None:
             self._refusal = refusal
         self._unread.clear()
         self._hold(-self._held)
 
-    def _unload(self, start: int) -> tuple[deque[_Block], int]:
+    def _unload(self, start: int) -> tuple[deque[Block], int]:
         """Gives up what is held in memory, to be written to the spool from `start` on; also returns where that ends."""
-        blocks: deque[_Block] = deque()
-        while self._unread and not isinstance(last := self._unread[-1], _Stretch):
+        blocks: deque[Block] = deque()
+        while self._unread and not isinstance(last := self._unread[-1], Stretch):
             blocks.appendleft(last)
             self._unread.pop()
         size = sum(map(len, blocks))
         if size:
-            self._unread.append(_Stretch(start, start + size))
+            self._unread.append(Stretch(start, start + size))
             self._hold(-size)
         return blocks, start + size
 
@@ -343,7 +222,7 @@ class UploadFile:
         if not self._has_news():
             await self._wait()
             self._check()
-        if self._unread and isinstance(first := self._unread[0], _Stretch):
+        if self._unread and isinstance(first := self._unread[0], Stretch):
             return await self._fetch(first, _BATCH if wanted < 0 else max(wanted, _AHEAD))
         return self._shift()
 
@@ -358,7 +237,7 @@ class UploadFile:
         finally:
             self._awaited = False
 
-    async def _fetch(self, stretch: _Stretch, wanted: int) -> bytes:
+    async def _fetch(self, stretch: Stretch, wanted: int) -> bytes:
         size = min(wanted, _BATCH, stretch.end - stretch.start)
         try:
             data = await self._body._spool.read(stretch.start, size)
@@ -374,13 +253,13 @@ class UploadFile:
     def _shift(self) -> bytes | memoryview:
         if not self._unread:
             return b""
-        block = cast("_Block", self._unread.popleft())  # the caller has looked: it is no stretch
+        block = cast("Block", self._unread.popleft())  # the caller has looked: it is no stretch
         self._hold(-len(block))
         return bytes(block) if isinstance(block, bytearray) else block
 
     def _give_back(self, rest: memoryview) -> None:
         """Puts `rest` before everything that is unread."""
-        if rest and self._refusal is None:
+        if rest:
             self._unread.appendleft(rest)
             self._hold(len(rest))
 
@@ -391,7 +270,7 @@ class UploadFile:
         if self._reading.locked():
             return 0
         for count, block in enumerate(self._unread):
-            if isinstance(block, _Stretch):
+            if isinstance(block, Stretch):
                 return count
         return len(self._unread) + self.complete
 
@@ -509,8 +388,8 @@ class MultipartBody:
         self._over_limit: type[Exception] = ParserLimitReached
         self._part: UploadFile | _Text | None = None
         self._ended: deque[UploadFile] = deque()
-        self._refusal: _Refusal | None = None
-        self._spool = _Spool()
+        self._refusal: Refusal | None = None
+        self._spool = Spool()
         self._held = 0
         self._text = 0
 
@@ -540,11 +419,11 @@ class MultipartBody:
 
     async def close(self) -> None:
         """Removes the temporary file and drops what was not read: every later read raises UploadError."""
-        self._fail(_OVER)
+        self._fail(OVER)
         self._rest = memoryview(b"")
         for files in self.files.values():
             for file in files:
-                file._refuse(_OVER)
+                file._refuse(OVER)
         await self._spool.close()
 
     async def _step(self) -> None:
@@ -637,10 +516,10 @@ class MultipartBody:
         limit = self._limits.part_memory
         while self._ended:
             if self._held > _FINISHED * limit and not self._ended[0]._awaited:
-                await self._spool.take_over(self._ended[0])
+                await self._spool.take_over(self._ended[0]._unload)
             self._ended.popleft()
         if isinstance(part := self._part, UploadFile) and part._held > limit and not part._awaited:
-            await self._spool.take_over(part)
+            await self._spool.take_over(part._unload)
 
     def _list(self, file: UploadFile) -> None:
         self.files.setdefault(file.name, []).append(file)
@@ -652,7 +531,7 @@ class MultipartBody:
         if self._text > self._limits.body:  # as any other body that is held in memory
             raise UploadError(413, f"The form fields together are larger than {self._limits.body} bytes")
 
-    def _fail(self, refusal: _Refusal) -> None:
+    def _fail(self, refusal: Refusal) -> None:
         if self._refusal is None:
             self._refusal = refusal
         if isinstance(self._part, UploadFile):

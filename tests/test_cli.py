@@ -82,6 +82,7 @@ PROJECT = {
     "imports_broken.py": "import bad_syntax",
     "bad_syntax.py": "x = 1\ny = (",
     "null_byte.py": "x = '\0'",
+    "interrupted.py": "raise KeyboardInterrupt",
     "generated.py": "exec('def create(): return 1 / 0')",
     "exits.py": "import sys\nsys.exit('bye')",
     "lacks_extra.py": """
@@ -368,6 +369,14 @@ def test_another_process_ends_with_the_message_when_there_is_no_app(
     assert ("Traceback" in error) is traceback
 
 
+@pytest.mark.usefixtures("in_project", "environment")
+def test_another_process_that_is_interrupted_while_it_loads_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    hand_over("interrupted:app", factory=False, app_dir=".", debug=False)
+    with pytest.raises(SystemExit):
+        try_loading()
+    assert capsys.readouterr().err == ""
+
+
 # The command itself
 
 
@@ -542,7 +551,7 @@ class Served:
             time.sleep(0.05)
 
     def stop(self, how: signal.Signals) -> int:
-        """Stop it as a terminal does with Ctrl-C, which every process gets, or as `kill` does. Returns the exit code."""
+        """Stop it as `kill` does, or as a terminal does: every process gets Ctrl-C. Returns the exit code."""
         if how is signal.SIGINT:
             os.killpg(self.process.pid, how)
         else:

@@ -385,6 +385,82 @@ def test_a_file_that_became_longer_is_sent_as_it_was(make: Callable[..., Path]) 
     assert answer.body == content(2 * PIECE)
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_a_piece_is_one_hop_to_a_thread_and_nothing_else_is(size: int, make: Callable[..., Path]) -> None:
+    hops = 0
+
+    async def run_sync(function: Callable[[], T]) -> T:
+        nonlocal hops
+        hops += 1
+        return await asyncio.to_thread(function)
+
+    assert Answer(make(content(size)), run_sync=run_sync).body == content(size)
+    assert hops == max(1, -(-size // PIECE))
+
+
+class SlowPath(type(Path())):  # type: ignore[misc]  # the class of paths is known only on the platform
+    """A path on a disk that takes its time: it can be opened once `may_open` is set."""
+
+    opening = threading.Event()
+    may_open = threading.Event()
+
+    def __fspath__(self) -> str:
+        self.opening.set()
+        assert self.may_open.wait(10)
+        return str(self)
+
+
+def test_a_file_that_is_being_opened_when_the_response_is_cancelled_is_closed(make: Callable[..., Path]) -> None:
+    path = SlowPath(make())
+
+    async def main() -> None:
+        async def send(message: Message) -> None:
+            raise AssertionError("nothing is sent")
+
+        before = lowest_free_descriptor()
+        response: Awaitable[None] = send_response(scope_of(), never, send, 200, path)
+        task = asyncio.ensure_future(response)
+        await asyncio.to_thread(path.opening.wait)
+        task.cancel()
+        for _ in range(5):  # time for a thread to close the file before it is open, were it let
+            await asyncio.to_thread(int)
+        assert not task.done()
+        path.may_open.set()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        assert lowest_free_descriptor() == before
+
+    asyncio.run(main())
+
+
+def test_a_file_that_is_to_be_opened_after_the_response_was_cancelled_is_not(make: Callable[..., Path]) -> None:
+    path = make()
+
+    async def main() -> None:
+        late: list[Callable[[], object]] = []
+
+        async def run_sync(function: Callable[[], T]) -> T:
+            if not late:  # every thread is busy, and this function's turn comes when nobody waits for it any more
+                late.append(function)
+                await asyncio.Event().wait()
+            return function()
+
+        async def send(message: Message) -> None:
+            raise AssertionError("nothing is sent")
+
+        before = lowest_free_descriptor()
+        response: Awaitable[None] = send_response(scope_of(), never, send, 200, path, run_sync=run_sync)
+        task = asyncio.ensure_future(response)
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        with pytest.raises(ValueError, match="the download is closed"):
+            late[0]()
+        assert lowest_free_descriptor() == before
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("step", [1, 2, 3])
 def test_a_cancelled_download_closes_its_file(step: int, make: Callable[..., Path]) -> None:
     """Cancelled while a thread is in its `step`th task: opening the file, reading the second piece, the third."""

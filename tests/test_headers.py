@@ -35,14 +35,14 @@ REFUSED = [
     (("X-A", "v\0"), "'X-A' has a control character"),
     (("X-A", "\x7f"), "'X-A' has a control character"),
     (("X-A", "日本"), "'X-A' has a control character or text outside latin-1"),
-    (("X-A", 1), "'X-A' is int, not text"),
-    (("X-A", b"v"), "'X-A' is bytes, not text"),
-    ((b"X-A", "v"), "b'X-A' is str, not text"),
-    (("X-A", None), "'X-A' is NoneType, not text"),
-    (("X-A",), "pairs of text, not tuple"),
-    (("X-A", "v", "w"), "pairs of text, not tuple"),
-    ("ab", "pairs of text, not str"),
-    (None, "pairs of text, not NoneType"),
+    (("X-A", 1), "'X-A' is (str, int), not (str, str)"),
+    (("X-A", b"v"), "'X-A' is (str, bytes), not (str, str)"),
+    ((b"X-A", "v"), "b'X-A' is (bytes, str), not (str, str)"),
+    (("X-A", None), "'X-A' is (str, NoneType), not (str, str)"),
+    (("X-A",), "pairs of text, and one is a tuple"),
+    (("X-A", "v", "w"), "pairs of text, and one is a tuple"),
+    ("ab", "pairs of text, and one is a str"),
+    (None, "pairs of text, and one is a NoneType"),
 ]
 
 

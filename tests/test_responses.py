@@ -362,6 +362,33 @@ def test_streams_and_files_are_sent_too() -> None:
     assert end["body"] == Path(__file__).read_bytes()
 
 
+@pytest.mark.parametrize("listen", [False, True])
+@pytest.mark.parametrize("headers", [[], [("A", "b")]])
+@pytest.mark.parametrize("body", ["stream", "file"])
+def test_receive_is_waited_on_only_when_it_may_be(
+    listen: bool, headers: list[tuple[str, str]], body: str, tmp_path: Path
+) -> None:
+    asked = 0
+
+    async def receive() -> Message:
+        nonlocal asked
+        asked += 1
+        await asyncio.Event().wait()
+        return {}
+
+    async def send(message: Message) -> None:
+        await asyncio.sleep(0)  # a turn in which a listener begins to listen
+
+    async def letters() -> AsyncIterator[str]:
+        yield "a"
+
+    (tmp_path / "large").write_bytes(bytes(10**6))
+    scope = {"type": "http", "method": "GET", "headers": []}
+    sent = letters() if body == "stream" else tmp_path / "large"
+    asyncio.run(send_response(scope, receive, send, 200, sent, headers, listen=listen))
+    assert asked == listen
+
+
 @dataclasses.dataclass
 class Countdown:
     """Data by its decorator, and a stream by what it does."""

@@ -327,6 +327,7 @@ def test_files_read_in_any_order_and_any_pieces_are_what_was_sent(
             got += chunk
             turn += 1
         assert await file.read() == b""
+        assert file._held == 0
         return got
 
     async def scenario() -> dict[str, bytes]:
@@ -528,7 +529,7 @@ def test_advancing_twice_at_once_does_not_go_past_the_end() -> None:
         both = asyncio.gather(body.advance(), body.advance())
         await asyncio.sleep(0)
         more.set()
-        assert await both == [False, False]
+        assert list(await both) == [False, False]
         await body.close()
 
     run(scenario())
@@ -544,6 +545,19 @@ def test_a_large_message_is_taken_in_pieces() -> None:
         chunks = [chunk async for chunk in file]
         assert b"".join(chunks) == content
         assert max(map(len, chunks)) <= 64 * KIB
+        await body.close()
+
+    run(scenario())
+
+
+def test_small_pieces_are_gathered_while_nobody_reads() -> None:
+    async def scenario() -> None:
+        body = opened(chopped(upload("f", noise(300 * KIB)) + END, 1000))
+        await body.read_until(lambda: False)
+        chunks = [chunk async for chunk in body.files["f"][0]]
+        assert b"".join(chunks) == noise(300 * KIB)
+        assert len(chunks) == 5
+        assert max(map(len, chunks)) < 65 * KIB
         await body.close()
 
     run(scenario())
@@ -658,7 +672,7 @@ def test_data_goes_straight_to_a_waiting_reader_and_not_over_the_disk(monkeypatc
     monkeypatch.setattr("tempfile.tempdir", "/nowhere")
 
     async def scenario() -> None:
-        body = opened([*file_of("a", chopped(LARGE["a"], 64 * KIB)), END], part_memory=0)
+        body = opened([upload("a", b"")[:-2], *chopped(LARGE["a"] + b"\r\n" + END, 60_000)], part_memory=0)
         await drained(body, "a")
         await body.close()
 
@@ -706,6 +720,7 @@ BODIES: dict[str, tuple[Callable[[], Iterable[bytes]], Callable[[MultipartBody],
         taste_all,
         12 * MIB,
     ),
+    "a preamble of 16 MiB": (lambda: chain(fresh(MIXED, 256), [b"\r\n"]), read_the_last, MIB),
     "40 000 pieces of 1 byte": (lambda: file_of("a", fresh(b"x", 40_000)), read_the_last, 512 * KIB),
 }
 
@@ -927,6 +942,7 @@ def test_after_close_nothing_can_be_read(memory: int) -> None:
         await body.close()
         await body.close()
         for file in (body.files["f"][0], body.files["g"][0]):
+            assert not file._unread
             content: Content = file.mapping()["content"]
             for read in (file.read(), content.get(), anext(file), body.advance(), body.read_until(lambda: False)):
                 assert await status_of(read) == 400
@@ -940,7 +956,7 @@ def test_after_close_nothing_can_be_read(memory: int) -> None:
 def test_a_reader_that_still_waits_when_the_body_is_closed_hears_of_it() -> None:
     async def scenario() -> None:
         more = asyncio.Event()
-        body = opened([BEGUN, more, b"more"], part_memory=0)
+        body = opened([BEGUN, more, b"\r\n" + upload("g", b"another") + END], part_memory=0)
         file = await first_file(body)
         assert await file.read(9)
         waiting = asyncio.ensure_future(file.read())
@@ -948,6 +964,7 @@ def test_a_reader_that_still_waits_when_the_body_is_closed_hears_of_it() -> None
         await body.close()
         more.set()
         assert await status_of(waiting) == 400
+        assert list(body.files) == ["f"]
 
     run(scenario())
 
@@ -1069,6 +1086,7 @@ def test_the_mapping_is_what_is_documented() -> None:
             content.task_done()
         assert b"".join(chunks) == b"12"
         for _ in range(3):
+            assert content.empty()
             assert await asyncio.wait_for(content.get(), 5) is None
         await content.join()
         with pytest.raises(TypeError, match="only be read"):
@@ -1125,11 +1143,20 @@ def test_what_a_reader_waits_for_is_not_there_for_others() -> None:
         body = opened([upload("f", b"1")[:-2], more, b"2"])
         content: Content = (await first_file(body)).mapping()["content"]
         assert content.get_nowait() == b"1"
+        seen: list[int] = []
+
+        def looked_three_times() -> bool:
+            seen.append(content.qsize())
+            return len(seen) == 3
+
+        other = asyncio.ensure_future(body.read_until(looked_three_times))
+        await asyncio.sleep(0)
         reader = asyncio.ensure_future(content.get())
         await asyncio.sleep(0)
-        assert content.empty()
         more.set()
         assert await reader == b"2"
+        await other
+        assert seen == [0, 0, 0]
         await body.close()
 
     run(scenario())

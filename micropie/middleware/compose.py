@@ -4,6 +4,7 @@ The answer is always in normal form, `(status, body, headers)`. What an exceptio
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import Any, TypeAlias
 
 from ..errors import ClientDisconnected
@@ -15,9 +16,12 @@ Reply: TypeAlias = tuple[int, Any, list[tuple[str, str]]]
 
 
 def _changed(reply: Reply, changes: Mapping[str, Any] | None) -> Reply:
-    """`reply` with what a hook returned in its place."""
+    """`reply` with what a hook returned in its place. Raises TypeError for what is neither None nor a mapping."""
     if changes is None:
         return reply
+    if not isinstance(changes, Mapping):
+        got = type(changes).__name__
+        raise TypeError(f'a middleware hook returns None or {{"status_code": …, "body": …, "headers": …}}, not {got}')
     status, body, headers = reply
     given = changes.get("headers", headers)
     pairs = list(given.items()) if isinstance(given, Mapping) else list(given or ())
@@ -75,17 +79,13 @@ async def through_websocket(
 ) -> None:
     """Run `inner` unless a middleware refuses; then `refuse` with its code and reason.
 
-    Every middleware that let the connection pass hears of its end, however it ended.
+    Every middleware that let the connection pass hears of its end, however it ended, and whatever others raise.
     """
-    passed: list[WebSocketMiddleware] = []
-    try:
+    async with AsyncExitStack() as passed:
         for middleware in tuple(middlewares):
             refused = await middleware.before_websocket(request)
             if refused is not None:
                 await refuse(refused.get("code", 1008), refused.get("reason", ""))
                 return
-            passed.append(middleware)
+            passed.push_async_callback(middleware.after_websocket, request)
         await inner()
-    finally:
-        for middleware in reversed(passed):
-            await middleware.after_websocket(request)

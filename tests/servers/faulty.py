@@ -1,6 +1,6 @@
 """An app in which everything goes wrong that can: what `test_servers.py` sends its clients to.
 
-Whatever happens is noted under the request's `token`, and `/noted?token=…` tells.
+Whatever happens is noted under the request's `token`, and `/noted/…` tells.
 """
 
 import asyncio
@@ -47,8 +47,8 @@ class Faulty(App):
     async def index(self) -> str:
         return "Hello!"
 
-    async def noted(self, token: str) -> list[str]:
-        return notes[token]
+    async def noted(self, name: str) -> list[str]:
+        return notes[name]
 
     # Bodies
 

@@ -1,0 +1,299 @@
+"""What every app is asked and what it must answer: one table for all of them, with the standard library alone.
+
+A workload names the object of the app module that it goes to: `app`, or `with_sessions` and `with_middleware` where
+the feature is installed for a whole application. Workloads of growing size are made by `find`, from names such as
+`routes:1000`. Errors are worded by each framework in its own way: for those only the status is compared.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+BOUNDARY: Final = "frontier"
+JSON: Final = "application/json"
+FORM: Final = "application/x-www-form-urlencoded"
+MULTIPART: Final = f"multipart/form-data; boundary={BOUNDARY}"
+HTML: Final = "text/html"
+BINARY: Final = "application/octet-stream"
+
+STREAM_CHUNK: Final = 64 * KIB
+"""Bytes of one piece of the streamed download."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The right answer. What is None or empty may be anything."""
+
+    statuses: tuple[int, ...] = (200,)
+    media_type: str | None = JSON
+    body: bytes | None = None
+    header: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One request, and the right answer to it."""
+
+    name: str
+    title: str
+    method: str
+    path: str
+    """As on the wire, with the query."""
+    expected: Expected
+    body: bytes = b""
+    content_type: str = ""
+    target: str = "app"
+    """Which object of the app module is asked; `routes:10` stands for what `routes(10)` returns."""
+    start: str = ""
+    """A path that is asked for first; the cookies that it sets are sent along."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    """Names in lower case."""
+    body: bytes
+
+    def header(self, name: str) -> str:
+        """The value of the first header of that name, or an empty text."""
+        return next((value for key, value in self.headers if key == name), "")
+
+
+def difference(expected: Expected, answer: Answer) -> str:
+    """In what `answer` is not the expected one, in a few words; an empty text when it is. JSON is compared by value."""
+    if answer.status not in expected.statuses:
+        wanted = " or ".join(map(str, expected.statuses))
+        return f"answered {answer.status} instead of {wanted}: {_shown(answer.body)}"
+    essence = answer.header("content-type").partition(";")[0].strip().lower()
+    if expected.media_type is not None and essence != expected.media_type:
+        return f"answered {essence or 'no content type'} instead of {expected.media_type}"
+    if expected.header is not None and answer.header(expected.header[0]) != expected.header[1]:
+        return f"sent no header {expected.header[0]}: {expected.header[1]}"
+    if expected.body is not None and not _same_body(essence, expected.body, answer.body):
+        return f"answered {_shown(answer.body)} instead of {_shown(expected.body)}"
+    return ""
+
+
+def _same_body(essence: str, expected: bytes, body: bytes) -> bool:
+    if essence != JSON:
+        return body == expected
+    try:
+        return bool(json.loads(body) == json.loads(expected))
+    except ValueError:
+        return False
+
+
+def _shown(body: bytes) -> str:
+    text = body.decode("utf-8", "backslashreplace")
+    return repr(text if len(text) <= 200 else f"{text[:200]}… ({len(text)} characters)")
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+# --- data that the requests and the apps share ---
+
+TODO: Final = {"title": "Milk", "priority": 2, "done": False}
+
+ORDER: Final = {
+    "id": 4711,
+    "reference": "PO-2026-0042",
+    "customer": {
+        "name": "Ann Lee",
+        "email": "ann@example.org",
+        "address": {"street": "High Street 1", "town": "Rome", "postcode": "00118"},
+    },
+    "lines": [
+        {"sku": "TEA-1", "quantity": 2, "price": 350},
+        {"sku": "CUP-7", "quantity": 6, "price": 899},
+        {"sku": "POT-3", "quantity": 1, "price": 4200},
+    ],
+    "currency": "EUR",
+    "express": True,
+    "discount": 0.15,
+    "tags": ["gift", "fragile"],
+    "note": None,
+    "placed": "2026-11-23T10:15:00Z",
+}
+"""Ten fields, two of them nested; models constrain id, reference, name, email, postcode, quantity, price, discount."""
+
+BAD_ORDER: Final = ORDER | {"id": 0, "discount": 1.5, "lines": [{"sku": "TEA-1", "quantity": "two", "price": 350}]}
+"""Three values that no model takes."""
+
+ROWS: Final = [
+    {"id": number, "name": f"Row {number}", "price": number * 1.25, "tags": ["a", "b"]} for number in range(1, 101)
+]
+
+PAGE_TITLE: Final = "Tea & <Cake>"
+PAGE_ITEMS: Final = ["Tea", "Cake", "Bread & butter", "Jam", "Milk"]
+PAGE_HTML: Final = b"""<!doctype html>
+<title>Tea &amp; &lt;Cake&gt;</title>
+<ul>
+<li>Tea</li>
+<li>Cake</li>
+<li>Bread &amp; butter</li>
+<li>Jam</li>
+<li>Milk</li>
+</ul>"""
+
+ECHO: Final = "The quick brown fox jumps over it"
+"""The message of the WebSocket workload, at /echo."""
+
+
+# --- the table ---
+
+_OK = Expected
+
+HELLO: Final = Workload(
+    "hello", "Hello, JSON", "GET", "/hello", Expected(body=b'{"message":"Hello, World!"}')
+)  # fmt: skip
+TYPED: Final = Workload(
+    "typed",
+    "Typed path, two query values",
+    "GET",
+    "/items/42?limit=10&active=true",
+    Expected(body=b'{"id":42,"limit":10,"active":true}'),
+)
+
+CALLS: Final[dict[str, Workload]] = {
+    workload.name: workload
+    for workload in (
+        HELLO,
+        TYPED,
+        Workload(
+            "json",
+            "JSON body into a typed model",
+            "POST",
+            "/todos",
+            Expected(body=_json(TODO)),
+            body=_json(TODO),
+            content_type=JSON,
+        ),
+        Workload(
+            "form",
+            "Two-field form",
+            "POST",
+            "/form",
+            Expected(body=b'{"name":"Ann Lee","age":33}'),
+            body=b"name=Ann+Lee&age=33",
+            content_type=FORM,
+        ),
+        Workload(
+            "order",
+            "JSON of ten fields, nested, constrained",
+            "POST",
+            "/orders",
+            Expected(body=b'{"id":4711,"lines":3,"total":10294}'),
+            body=_json(ORDER),
+            content_type=JSON,
+        ),
+        Workload(
+            "session read",
+            "Session read",
+            "GET",
+            "/session/read",
+            Expected(body=b'{"user":"ann"}'),
+            target="with_sessions",
+            start="/session/start",
+        ),
+        Workload(
+            "session write",
+            "Session write",
+            "GET",
+            "/session/write",
+            Expected(body=b'{"written":true}'),
+            target="with_sessions",
+            start="/session/start",
+        ),
+        Workload(
+            "middleware",
+            "One middleware that adds a header",
+            "GET",
+            "/hello",
+            Expected(body=b'{"message":"Hello, World!"}', header=("x-frame-options", "DENY")),
+            target="with_middleware",
+        ),
+        Workload("404", "Not found", "GET", "/nowhere/at/all", Expected((404,), None)),
+        Workload(
+            "invalid",
+            "Validation error",
+            "POST",
+            "/orders",
+            Expected((400, 422), None),
+            body=_json(BAD_ORDER),
+            content_type=JSON,
+        ),
+        Workload("template", "Small Jinja2 template", "GET", "/page", Expected(media_type=HTML, body=PAGE_HTML)),
+        Workload("list", "100 structures out", "GET", "/rows", Expected(body=_json(ROWS))),
+    )
+}
+
+SERVED: Final = tuple(CALLS[name] for name in ("hello", "typed", "json", "form"))
+"""What the servers are asked."""
+
+
+def upload(size: int) -> Workload:
+    """One file of `size` bytes in a multipart body; the handler reads it and says how much that was."""
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="blob.bin"\r\n'
+    content = (bytes(range(256)) * (size // 256 + 1))[:size]
+    body = b"".join([f"{head}Content-Type: {BINARY}\r\n\r\n".encode(), content, f"\r\n--{BOUNDARY}--\r\n".encode()])
+    expected = Expected(body=_json({"size": size}))
+    return Workload("upload", f"Upload of {size // MIB} MiB", "POST", "/upload", expected, body, MULTIPART)
+
+
+def fields(count: int) -> Workload:
+    """A multipart body of `count` tiny fields; the handler says how many there were."""
+    part = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="f%d"\r\n\r\n%d\r\n'
+    body = "".join([part % (number, number) for number in range(count)]) + f"--{BOUNDARY}--\r\n"
+    expected = Expected(body=_json({"fields": count}))
+    return Workload("fields", f"{count:,} tiny fields", "POST", "/fields", expected, body.encode(), MULTIPART)
+
+
+def download(size: int) -> Workload:
+    """The file of `size` bytes that the apps find under the name in the environment variable BENCHMARK_FILE."""
+    return Workload("file", f"File of {size // MIB} MiB", "GET", "/files/blob.bin", Expected(media_type=None))
+
+
+def stream(size: int) -> Workload:
+    """As many bytes from an asynchronous generator, in pieces of STREAM_CHUNK."""
+    path = f"/stream/{size // STREAM_CHUNK}"
+    return Workload("stream", f"Stream of {size // MIB} MiB", "GET", path, Expected(media_type=BINARY))
+
+
+def find(name: str) -> Workload:
+    """The workload `name`: one of CALLS, or `kind:size` of a growing kind. Raises KeyError for any other."""
+    kind, _, size = name.partition(":")
+    return _GROWING[kind](int(size)) if size else CALLS[name]
+
+
+def _routes(count: int) -> Workload:
+    """The last of `count` routes `/r0/{id}`, `/r1/{id}`, …"""
+    expected = Expected(body=b'{"id":5}')
+    return Workload(f"routes:{count}", f"{count:,} routes", "GET", f"/r{count - 1}/5", expected, target=f"routes:{count}")
+
+
+def _parameters(count: int) -> Workload:
+    """A handler that adds up `count` integers of the query."""
+    query = "&".join(f"p{number}={number}" for number in range(count))
+    expected = Expected(body=_json({"sum": sum(range(count))}))
+    title = "1 parameter" if count == 1 else f"{count} parameters"
+    return Workload(f"parameters:{count}", title, "GET", f"/total?{query}", expected, target=f"parameters:{count}")
+
+
+def _bulk(size: int) -> Workload:
+    """A JSON list of rows of `size` bytes at most, into typed rows; the handler says how many there were."""
+    row = _json(ROWS[41])
+    count = max(1, (size - 2) // (len(row) + 1))
+    body = b"[" + b",".join([row] * count) + b"]"
+    title = f"JSON of {size // MIB} MiB" if size >= MIB else f"JSON of {size // KIB} KiB"
+    return Workload(f"bulk:{size}", title, "POST", "/bulk", Expected(body=_json({"count": count})), body, JSON)
+
+
+_GROWING: Final = {"routes": _routes, "parameters": _parameters, "bulk": _bulk}

@@ -1,0 +1,123 @@
+"""One WebSocket's way through an app: middleware, route, handler, and how the connection ends.
+
+A connection is `websockets.py`'s, a session `session_exchange.py`'s; this puts them together as `app.py` does for HTTP.
+"""
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+from typing import Final, Protocol
+
+from .config import Limits, SessionConfig
+from .discovery import chosen_route
+from .errors import BadRequest, ClientDisconnected, HTTPError
+from .middleware.base import WebSocketMiddleware
+from .middleware.compose import through_websocket
+from .mounting import mounted_scope
+from .requests import WebSocketRequest, current
+from .routing import Mount, Route, Trail, match, prefix_of, split_path
+from .session_exchange import identifying, open_session, save_late, session_headers
+from .sessions import SessionBackend
+from .types import Receive, Scope, Send
+from .websockets import ConnectionClosed, WebSocket
+
+logger = logging.getLogger("micropie")
+
+# RFC 6455 §7.4.1
+POLICY_VIOLATION: Final = 1008
+INTERNAL_ERROR: Final = 1011
+
+
+class Connects(Protocol):
+    """What serves WebSockets: an App."""
+
+    ws_middlewares: list[WebSocketMiddleware]
+    session_backend: SessionBackend
+    session_config: SessionConfig
+    limits: Limits
+
+
+async def serve_websocket(app: Connects, trail: Trail, scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve one connection to `app`, whose own node is `trail`."""
+    request = WebSocketRequest(scope, receive, app.limits)
+    request.websocket = WebSocket(receive, send, scope=scope)
+    token = current.set(request)
+    try:
+        try:
+            if request._cookie_header:
+                await open_session(request, app.session_backend, app.session_config)
+            await _through(app, request, send, trail, None)
+        finally:
+            if request._session is not None:
+                await save_late(request, app.session_backend, app.session_config)
+    except (ConnectionClosed, ClientDisconnected):
+        pass
+    except Exception as error:
+        await _fail(request, error)
+    finally:
+        current.reset(token)
+
+
+async def _fail(request: WebSocketRequest, error: Exception) -> None:
+    """Close with what `error` means to the client."""
+    if isinstance(error, HTTPError):
+        reason = error.detail if isinstance(error, BadRequest) else str(error)
+        await request.websocket.close(POLICY_VIOLATION if error.status < 500 else INTERNAL_ERROR, reason)
+        return
+    logger.error("Failed: WEBSOCKET %r", request.scope["path"], exc_info=error)
+    await request.websocket.close(INTERNAL_ERROR, "Internal Server Error")
+
+
+async def _through(
+    app: Connects, request: WebSocketRequest, send: Send, trail: Trail, segments: Sequence[str] | None
+) -> None:
+    """Let the middleware at the end of `trail` around what serves `segments` below it; None for the whole path."""
+
+    async def inner() -> None:
+        await _serve(app, request, send, trail, split_path(request.scope) if segments is None else segments)
+
+    async def refuse(code: int, reason: str) -> None:
+        await request.websocket.close(code, reason)
+
+    await through_websocket(trail[-1].owner.ws_middlewares, request, inner, refuse)
+
+
+async def _serve(
+    app: Connects, request: WebSocketRequest, send: Send, trail: Trail, segments: Sequence[str]
+) -> None:
+    found: Route | Trail | Mount
+    if request._route_handler is None:
+        found, values = match(trail, segments, "")
+    else:
+        found, values = chosen_route(trail[-1], request, "")
+    if isinstance(found, Mount):
+        await found.app(mounted_scope(request.scope, prefix_of(request.scope, values)), request.receive, send)
+    elif isinstance(found, tuple):
+        await _through(app, request, send, found, values)
+    else:
+        await _run(app, request, send, found, values)
+
+
+async def _run(app: Connects, request: WebSocketRequest, send: Send, route: Route, values: Sequence[str]) -> None:
+    request.path_params = values
+    incoming, outgoing = route.messages
+
+    async def on_accept(session_id: str | None) -> list[tuple[str, str]]:
+        """The handshake's headers about the session: one that was begun, or the identifier that the handler gives."""
+        if session_id is not None:
+            return [identifying(request, app.session_config, session_id)]
+        if request._session is None:
+            return []
+        return await session_headers(request, app.session_backend, app.session_config)
+
+    request.websocket = socket = WebSocket(
+        request.receive,
+        send,
+        incoming=incoming,
+        outgoing=outgoing,
+        max_message=app.limits.websocket_message,
+        on_accept=on_accept,
+        scope=request.scope,
+    )
+    await route.bind(route.call, request, values)
+    await socket.close()

@@ -1,0 +1,40 @@
+"""The worker threads of one app: where sync handlers and sync generators run, so that they may block.
+
+It owns the pool and how a call gets in and out of a thread: context variables go in, whatever it raises comes out.
+"""
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Workers:
+    """Threads that are started when they are first needed."""
+
+    def __init__(self) -> None:
+        self._threads: ThreadPoolExecutor | None = None
+
+    async def run(self, function: Callable[[], T], limit: int) -> T:
+        """What `function` returns or raises in one of at most `limit` threads, with the caller's context variables."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(limit, thread_name_prefix="micropie")
+        context = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, _call, function)
+
+    def stop(self) -> None:
+        """Let the threads end once they have nothing to do. They start again when they are needed."""
+        threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _call(function: Callable[[], T]) -> T:
+    try:
+        return function()
+    except StopIteration as stop:
+        # A future cannot hold it: before Python 3.12 the caller would wait for ever. As a coroutine would (PEP 479):
+        raise RuntimeError("the function raised StopIteration") from stop

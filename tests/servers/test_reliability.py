@@ -1,0 +1,368 @@
+"""What must happen when a client, a handler or the operator does its worst: `faulty.py` on every server, over sockets.
+
+Where a server stands in the way of a promise, `harness.Cannot` says which and how, and the test holds it to that.
+"""
+
+import re
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from http.client import HTTPException
+from itertools import count, repeat
+from pathlib import Path
+from time import sleep
+from typing import Final
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+from tests.servers.harness import (
+    FIXTURES,
+    KINDS,
+    PATIENCE,
+    Cannot,
+    Kind,
+    Reply,
+    Server,
+    encoded,
+    read_reply,
+    request_head,
+    serving,
+    wait_until,
+)
+
+MIB: Final = 1024 * 1024
+SECRET: Final = "what nobody outside may read"
+
+_tokens = count()
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.name)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    kind: Kind = request.param
+    with serving(kind, "faulty:app", FIXTURES, tmp_path_factory.mktemp(kind.name)) as running:
+        yield running
+
+
+@pytest.fixture
+def token() -> str:
+    """A name for one request, under which the app notes what becomes of it."""
+    return f"token{next(_tokens)}"
+
+
+def noted(server: Server, token: str) -> list[str]:
+    found: list[str] = server.get(f"/noted/{token}").json
+    return found
+
+
+def wait_for_note(server: Server, token: str, note: str) -> None:
+    wait_until(lambda: note in noted(server, token), f"{note!r} to be noted")
+
+
+def multipart(*parts: tuple[str, str | None, bytes]) -> list[bytes]:
+    """A multipart body in pieces, of (field, file name, content); the boundary is `frontier`."""
+    pieces: list[bytes] = []
+    for name, filename, content in parts:
+        file = f'; filename="{filename}"' if filename else ""
+        pieces.append(f'--frontier\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'.encode())
+        pieces += [content[start : start + 64 * 1024] for start in range(0, len(content), 64 * 1024)]
+        pieces.append(b"\r\n")
+    return [*pieces, b"--frontier--\r\n"]
+
+
+MULTIPART: Final = "Content-Type: multipart/form-data; boundary=frontier"
+
+
+def upload(server: Server, path: str, pieces: Sequence[bytes]) -> Reply:
+    length = sum(map(len, pieces))
+    return server.say(request_head("POST", path, MULTIPART, f"Content-Length: {length}"), pieces)
+
+
+def chunked(pieces: Sequence[bytes]) -> bytes:
+    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+
+
+# --- Clients that leave in mid-body ---------------------------------------------------------------------------------------
+
+UNFINISHED = {
+    "json": ("Content-Type: application/json", "Content-Length: 100", b'{"a": '),
+    "form": ("Content-Type: application/x-www-form-urlencoded", "Content-Length: 100", b"a=1"),
+    "raw, in chunks": ("Content-Type: text/plain", "Transfer-Encoding: chunked", b"5\r\nhello\r\n"),
+    "nothing sent": ("Content-Type: application/json", "Content-Length: 100", b""),
+}
+
+
+@pytest.mark.parametrize("body", UNFINISHED)
+def test_a_client_that_leaves_in_mid_body_reaches_no_handler(server: Server, token: str, body: str) -> None:
+    content_type, framing, sent = UNFINISHED[body]
+    with server.connect() as client:
+        client.sendall(request_head("POST", f"/take?token={token}", content_type, framing).encode() + sent)
+    if server.can(Cannot.BODY_AS_IT_COMES):
+        wait_for_note(server, token, "over")
+    assert "handler" not in noted(server, token)
+
+
+@pytest.mark.parametrize("ending", ["the client leaves", "no closing boundary", "a broken header"])
+def test_an_upload_that_is_not_whole_is_not_kept(server: Server, token: str, ending: str) -> None:
+    whole = multipart(("file", "big.bin", bytes(3 * MIB)))
+    path = f"/save?token={token}"
+    if ending == "the client leaves":
+        with server.connect() as client:
+            head = request_head("POST", path, MULTIPART, f"Content-Length: {sum(map(len, whole))}")
+            client.sendall(head.encode() + b"".join(whole[:-10]))
+        if server.can(Cannot.BODY_AS_IT_COMES):
+            wait_for_note(server, token, "over")
+    else:
+        broken = whole[:-1] + ([b"--frontier\r\n: ?\r\n\r\n--frontier--\r\n"] if ending == "a broken header" else [])
+        reply = upload(server, path, broken)
+        assert (reply.status, reply.text.splitlines()[0][:37]) == (400, "400 Bad Request: Malformed multipart ")
+    assert "saved" not in noted(server, token)
+    assert not (server.folder / token).exists()
+    assert not list(server.folder.glob(".micropie-*"))
+    assert server.get("/spools").json == []
+
+
+def test_a_whole_upload_is_kept(server: Server, token: str) -> None:
+    reply = upload(server, f"/save?token={token}", multipart(("file", "big.bin", bytes(3 * MIB))))
+    assert reply.json == (server.folder / token).stat().st_size == 3 * MIB
+    assert noted(server, token) == ["handler", "saved", "over"]
+
+
+# --- Clients that leave a stream ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", ["ticking", "hasty", "counting"])
+def test_a_client_that_leaves_a_stream_closes_its_generator(server: Server, token: str, stream: str) -> None:
+    with server.connect() as client:
+        client.sendall(request_head("GET", f"/{stream}?token={token}").encode())
+        assert client.recv(64).startswith(b"HTTP/1.1 200")
+        assert server.get("/").text == "Hello!"  # meanwhile
+        assert "closed" not in noted(server, token)
+    wait_for_note(server, token, "over")
+    assert noted(server, token) == ["closed", "over"]
+
+
+# --- Large files ----------------------------------------------------------------------------------------------------------
+
+FIRST, SECOND = bytes(3 * MIB), bytes(5 * MIB)
+
+
+@pytest.mark.parametrize("path", ["/two", "/second_only"])
+@pytest.mark.parametrize("order", ["as declared", "the other way round"])
+def test_two_large_files_come_in_any_order_and_need_not_be_read(server: Server, path: str, order: str) -> None:
+    parts = [("first", "1", FIRST), ("second", "2", SECOND)]
+    reply = upload(server, path, multipart(*(parts if order == "as declared" else reversed(parts))))
+    assert (reply.status, reply.json) == (200, [len(FIRST) if path == "/two" else 0, len(SECOND)])
+
+
+def test_a_file_that_nobody_reads_holds_nothing_up(server: Server) -> None:
+    reply = upload(server, "/unread", multipart(("first", "unread.bin", SECOND)))
+    assert (reply.status, reply.text) == (200, "unread.bin")
+    assert server.get("/").text == "Hello!"
+
+
+def test_a_field_after_a_large_file_is_waited_for(server: Server) -> None:
+    reply = upload(server, "/field_after", multipart(("first", "1", FIRST), ("note", None, b"late")))
+    assert (reply.status, reply.json) == (200, [len(FIRST), "late"])
+
+
+# --- Exceptions -----------------------------------------------------------------------------------------------------------
+
+
+def records(server: Server, token: str) -> int:
+    """How many log records show what was raised for `token`, each with its traceback."""
+    return len(re.findall(rf"^RuntimeError: {SECRET} {token}$", server.log(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("path", ["/fails", "/fails_in_thread", "/fails_at_once"])
+def test_an_exception_is_a_plain_500_and_one_log_record(server: Server, token: str, path: str) -> None:
+    reply = server.get(f"{path}?token={token}")
+    assert (reply.status, reply.text) == (500, "500 Internal Server Error")
+    assert SECRET not in str(reply.headers)
+    wait_until(lambda: records(server, token), "the log record")
+    assert records(server, token) == 1
+
+
+@pytest.mark.parametrize("path", ["/fails_later", "/fails_later_in_thread"])
+def test_a_response_that_fails_half_way_is_broken_off(server: Server, token: str, path: str) -> None:
+    with server.connect() as client:
+        client.sendall(request_head("GET", f"{path}?token={token}").encode())
+        with pytest.raises((HTTPException, OSError)):
+            read_reply(client)
+    wait_until(lambda: records(server, token), "the log record")
+    assert records(server, token) == 1
+    assert server.get("/").text == "Hello!"
+
+
+def test_an_exception_closes_a_websocket_1011(server: Server, token: str) -> None:
+    with connect(f"{server.ws}/fails?token={token}") as client:
+        with pytest.raises(ConnectionClosed) as closed:
+            client.recv(PATIENCE)
+    assert closed.value.rcvd is not None
+    assert SECRET not in closed.value.rcvd.reason
+    assert closed.value.rcvd.code == 1011
+    wait_until(lambda: records(server, token), "the log record")
+    assert records(server, token) == 1
+
+
+# --- Waiting --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_handler_that_blocks_holds_nobody_up(server: Server) -> None:
+    with server.connect() as client:
+        client.sendall(request_head("GET", "/blocks").encode())
+        server.get("/release")
+        assert read_reply(client).json is True
+
+
+def slowly(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        yield piece
+        sleep(0.1)
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
+def test_a_body_that_drips_is_answered_408(server: Server, framing: str) -> None:
+    drop = b"1\r\n.\r\n" if "chunked" in framing else b"."
+    reply = server.say(request_head("POST", "/strict/body", framing), slowly(repeat(drop, 1000)))
+    assert reply.status == 408
+    assert server.get("/").text == "Hello!"
+
+
+def test_a_body_that_stalls_is_answered_408(server: Server) -> None:
+    assert server.say(request_head("POST", "/strict/body", "Content-Length: 1000"), [b"."]).status == 408
+
+
+def test_a_body_that_is_declared_too_large_is_answered_413_before_it_is_sent(server: Server) -> None:
+    assert server.say(request_head("POST", "/strict/body", "Content-Length: 65537")).status == 413
+
+
+def test_a_body_in_chunks_is_answered_413_at_the_limit(server: Server) -> None:
+    piece = chunked([bytes(8192)])
+    reply = server.say(request_head("POST", "/strict/body", "Transfer-Encoding: chunked"), repeat(piece, 100_000))
+    assert reply.status == 413
+    whole = server.say(request_head("POST", "/strict/body", "Content-Length: 65536"), [bytes(65536)])
+    assert whole.json == 65536
+
+
+# --- Paths and headers that are none --------------------------------------------------------------------------------------
+
+BAD_PATHS = [
+    "/greet/%ff",
+    "/greet/%00",
+    "/greet/%c3%28",
+    "/greet/%ed%a0%80",
+    "/greet/\xff",
+    "/greet/\x00",
+    "/greet?name=%ff",
+    "/greet?name=%00",
+    "/greet?name=\xff",
+    "/%00",
+    "/%ff",
+]
+NO_URLS = [
+    "/_private",
+    "/%5Fprivate",
+    "/__class__",
+    "/%5F%5Fclass%5F%5F",
+    "/__init__",
+    "/request",
+    "/middlewares",
+    "/session_backend",
+    "/mount",
+    "/lifespan",
+    "/routes",
+    "/ws_echo",
+    "/echo",
+    "/env",
+]
+TRAVERSAL = [
+    "/../../../../etc/passwd",
+    "/fetch/../../../../etc/passwd",
+    "/fetch/..%2f..%2f..%2f..%2fetc%2fpasswd",
+    "/fetch/%2e%2e/%2e%2e/etc/passwd",
+    "/fetch/..%5c..%5cetc%5cpasswd",
+    "/fetch//etc/passwd",
+    "/fetch/%2fetc%2fpasswd",
+    "/fetch/passwd.txt/..",
+    "fetch/../etc/passwd",
+    "etc/passwd",
+]
+
+
+BAD_HEADERS = ["Cookie: a=\xff", "Cookie: session_id=\xff", "X-Odd: \xff", "Content-Type: \xff"]
+
+# What goes into a header here is refused wherever it stands; the last one can be percent-encoded in a redirect.
+UNFIT = ["a%0d%0aSet-Cookie:%20evil=1", "a%0aEvil:%201", "a%0dEvil:%201", "a%00b", "a%7fb", "%e2%82%ac"]
+INTO_HEADERS = ["/header", "/header_name", "/cookie", "/location", "/redirect"]
+
+
+def test_text_that_is_no_utf8_or_holds_nul_is_a_400(server: Server) -> None:
+    statuses = {path: server.say(request_head("GET", path)).status for path in BAD_PATHS}
+    assert statuses == dict.fromkeys(BAD_PATHS, 400)
+
+
+def test_headers_that_are_no_utf8_do_no_harm(server: Server) -> None:
+    statuses = {header: server.say(request_head("GET", "/greet/Ann", header)).status for header in BAD_HEADERS}
+    assert set(statuses.values()) <= {200, 400}, statuses
+
+
+def test_what_is_no_handler_is_no_url(server: Server) -> None:
+    assert {path: server.get(path).status for path in NO_URLS} == dict.fromkeys(NO_URLS, 404)
+
+
+def test_no_path_leads_out(server: Server) -> None:
+    replies = {path: server.say(request_head("GET", path)) for path in TRAVERSAL}
+    assert {reply.status for reply in replies.values()} <= {400, 404}, replies
+
+
+@pytest.mark.parametrize("path", INTO_HEADERS)
+def test_a_header_that_cannot_be_sent_is_a_500(server: Server, path: str) -> None:
+    replies = {value: server.get(f"{path}?value={value}") for value in UNFIT}
+    if path == "/redirect":
+        assert replies.pop("%e2%82%ac").headers["Location"] == "%E2%82%AC"
+    for reply in replies.values():
+        assert (reply.status, reply.text) == (500, "500 Internal Server Error")
+        assert "evil" not in str(reply.headers).lower()
+
+
+# --- WebSockets -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_message_over_the_limit_closes_the_websocket(server: Server) -> None:
+    with connect(f"{server.ws}/echo", max_size=None) as client:
+        client.send("x" * MIB)
+        assert client.recv(PATIENCE) == "x" * MIB
+        with pytest.raises(ConnectionClosed) as closed:
+            client.send("x" * (MIB + 1))
+            client.recv(PATIENCE)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1009
+    assert server.get("/").text == "Hello!"
+
+
+def test_a_websocket_that_nobody_answers_is_refused(server: Server) -> None:
+    with pytest.raises(InvalidStatus) as refused, connect(f"{server.ws}/nobody"):
+        pass
+    assert refused.value.response.status_code == 403
+
+
+# --- The end --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_sigterm_lets_everybody_finish(kind: Kind, token: str, tmp_path: Path) -> None:
+    with serving(kind, "faulty:app", FIXTURES, tmp_path) as server, server.connect() as client:
+        with connect(f"{server.ws}/echo") as listener:
+            client.sendall(request_head("GET", f"/slow?token={token}").encode())
+            wait_for_note(server, token, "handler")
+            server.process.terminate()
+            with pytest.raises(ConnectionClosed) as closed:
+                listener.recv(PATIENCE)
+            reply = read_reply(client)
+    assert (reply.status, reply.text) == (200, "done")
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code in (1001, 1012)
+    assert (tmp_path / "lifespan.txt").read_text().split() == ["startup", "shutdown"]
