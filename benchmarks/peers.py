@@ -5,11 +5,12 @@ import path of their own, a directory with nothing in it but `benchmarks`: so `m
 installed, never this working tree by chance.
 """
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,11 +62,13 @@ KINDS: Final = (
 TITLES: Final[Mapping[str, str]] = {kind.name: kind.title for kind in KINDS}
 
 _PROBE: Final = """
-import importlib, importlib.metadata, sys
-package, *modules = sys.argv[1:]
+import importlib, importlib.metadata, json, sys
+package, app, *modules = sys.argv[1:]
 for module in modules:
     importlib.import_module(module)
-print(importlib.metadata.version(package) if package else sys.version.split()[0])
+lacks = getattr(importlib.import_module(app), "LACKS", {})
+version = importlib.metadata.version(package) if package else "Python " + sys.version.split()[0]
+print(json.dumps([version, lacks]))
 """
 
 
@@ -76,6 +79,8 @@ class Peer:
     kind: Kind
     python: str
     version: str
+    lacks: Mapping[str, str]
+    """What it has no way to do, and why, by the workload's name."""
 
     @property
     def name(self) -> str:
@@ -100,11 +105,11 @@ class Field:
     def environment(self, **more: str) -> dict[str, str]:
         """The environment variables of a process."""
         kept = {name: value for name, value in os.environ.items() if name not in ("WEB_CONCURRENCY", "PORT")}
-        return kept | {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "", "TMPDIR": str(self.folder)} | more
+        return kept | {"PYTHONPATH": str(self.folder), "TMPDIR": str(self.folder)} | more
 
 
 @contextmanager
-def gather(names: Sequence[str], micropie032: str) -> Iterator[Field]:
+def gather(names: Sequence[str], micropie032: str) -> Generator[Field]:
     """The frameworks among `names` that can take part; `micropie032` is the interpreter that has MicroPie 0.32.
 
     Raises LookupError when micropie itself or the bare app cannot: there is nothing to compare with then.
@@ -148,7 +153,7 @@ def _probe(kind: Kind, python: str, field: Field) -> Peer | str:
         return f"{python} does not run: {error}"
     if done.returncode:
         return (done.stderr.strip().splitlines() or ["exited without a word"])[-1]
-    version = done.stdout.strip()
+    version, lacks = json.loads(done.stdout.splitlines()[-1])
     if kind.name == "micropie032" and not version.startswith("0."):
         return f"{python} has micropie {version}"
-    return Peer(kind, python, version)
+    return Peer(kind, python, version, lacks)

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,7 +166,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(server: Server, field: Field, **environment: str) -> Iterator[tuple[dict[str, Process], dict[str, str]]]:
+def serving(server: Server, field: Field, **environment: str) -> Generator[tuple[dict[str, Process], dict[str, str]]]:
     """A process of `server` for each peer, by name, and why there is none, until the block ends."""
     processes: dict[str, Process] = {}
     failed: dict[str, str] = {}

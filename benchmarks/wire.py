@@ -115,6 +115,6 @@ def echoes(connection: socket.socket, text: str, count: int, batch: int) -> Iter
             if not size:
                 raise ConnectionError("the server closed the connection")
             received += size
-        if buffer != expected:
+        if bytes(buffer) != expected:
             raise ConnectionError("the server echoed something else")
         yield batch

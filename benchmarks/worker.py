@@ -19,10 +19,6 @@ from . import client
 from .workloads import Workload, find
 
 
-class Lacking(Exception):
-    """What the framework has no way to do, in its own words."""
-
-
 class Worker:
     """The apps of one module, each started when it is first asked for."""
 
@@ -33,7 +29,7 @@ class Worker:
         self._found: tuple[str, Workload] | None = None
 
     async def check(self, workload: str) -> dict[str, Any]:
-        """The answer to `workload`; its body as latin-1 text. Raises Lacking for what the framework cannot do."""
+        """The answer to `workload`; its body as latin-1 text."""
         found = self._find(workload)
         app = await self._app(found)
         self._cookies[workload] = await client.start_session(app, found)
@@ -58,9 +54,6 @@ class Worker:
 
     def _find(self, name: str) -> Workload:
         if self._found is None or self._found[0] != name:
-            reason = getattr(self._module, "LACKS", {}).get(name.partition(":")[0])
-            if reason is not None:
-                raise Lacking(reason)
             self._found = (name, find(name))
         return self._found[1]
 
@@ -101,8 +94,6 @@ async def serve(name: str, read: Callable[[], bytes], write: Callable[[bytes], o
         wanted = json.loads(line)
         try:
             answer = await tasks[wanted.pop("do")](**wanted)
-        except Lacking as lacking:
-            answer = {"lacks": str(lacking)}
         except Exception as error:  # noqa: BLE001  # whatever a framework raises is reported, not fatal
             answer = {"error": f"{type(error).__name__}: {error}"}
         write(json.dumps(answer).encode() + b"\n")

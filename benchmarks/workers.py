@@ -5,7 +5,7 @@ import select
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -14,10 +14,6 @@ from .workloads import Answer, difference, find
 
 PATIENCE: Final = 60.0
 """Seconds after which a worker is taken for stuck, unless the caller says otherwise."""
-
-
-class Lacking(Exception):
-    """The framework has no way to do this; the text says why."""
 
 
 class Failed(Exception):
@@ -29,7 +25,7 @@ class Worker:
 
     def __init__(self, peer: Peer, field: Field) -> None:
         self.peer = peer
-        self._log = tempfile.TemporaryFile(dir=field.folder)
+        self._log = tempfile.TemporaryFile(dir=field.folder)  # noqa: SIM115  # closed by `stop`
         self._process = subprocess.Popen(
             [peer.python, "-m", "benchmarks.worker", peer.kind.module],
             cwd=field.folder,
@@ -41,7 +37,7 @@ class Worker:
         self._buffer = b""
 
     def check(self, workload: str, patience: float = PATIENCE) -> None:
-        """Ask it `workload` once. Raises Lacking, and Failed when the answer is not the expected one."""
+        """Ask it `workload` once. Raises Failed when the answer is not the expected one."""
         answered = self.ask(patience, do="check", workload=workload)
         headers = tuple((name, value) for name, value in answered["headers"])
         answer = Answer(answered["status"], headers, answered["body"].encode("latin-1"))
@@ -63,15 +59,13 @@ class Worker:
         self._read(PATIENCE)
 
     def ask(self, patience: float = PATIENCE, **wanted: Any) -> dict[str, Any]:
-        """Its answer to one command. Raises Lacking and Failed."""
+        """Its answer to one command. Raises Failed."""
         pipe = self._process.stdin
         if pipe is None or self._process.poll() is not None:
             raise Failed(f"its process has ended: {self._last_words()}")
         pipe.write(json.dumps(wanted).encode() + b"\n")
         pipe.flush()
         answer = self._read(patience)
-        if "lacks" in answer:
-            raise Lacking(answer["lacks"])
         if "error" in answer:
             raise Failed(answer["error"])
         return answer
@@ -110,7 +104,7 @@ class Worker:
 
 
 @contextmanager
-def working(field: Field, peers: Sequence[Peer]) -> Iterator[dict[str, Worker]]:
+def working(field: Field, peers: Sequence[Peer]) -> Generator[dict[str, Worker]]:
     """A worker for each of `peers`, by name, until the block ends."""
     workers: dict[str, Worker] = {}
     try:

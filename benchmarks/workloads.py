@@ -7,7 +7,7 @@ the feature is installed for a whole application. Workloads of growing size are 
 
 import json
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -127,7 +127,7 @@ ORDER: Final = {
 BAD_ORDER: Final = ORDER | {"id": 0, "discount": 1.5, "lines": [{"sku": "TEA-1", "quantity": "two", "price": 350}]}
 """Three values that no model takes."""
 
-ROWS: Final = [
+ROWS: Final[list[dict[str, Any]]] = [
     {"id": number, "name": f"Row {number}", "price": number * 1.25, "tags": ["a", "b"]} for number in range(1, 101)
 ]
 
@@ -249,9 +249,10 @@ def upload(size: int) -> Workload:
 
 
 def fields(count: int) -> Workload:
-    """A multipart body of `count` tiny fields; the handler says how many there were."""
-    part = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="f%d"\r\n\r\n%d\r\n'
-    body = "".join([part % (number, number) for number in range(count)]) + f"--{BOUNDARY}--\r\n"
+    """A multipart body of `count` tiny fields, the last of them called `last`; the handler says how many there were."""
+    part = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%d\r\n'
+    names = [*(f"f{number}" for number in range(1, count)), "last"]
+    body = "".join([part % (name, number) for number, name in enumerate(names)]) + f"--{BOUNDARY}--\r\n"
     expected = Expected(body=_json({"fields": count}))
     return Workload("fields", f"{count:,} tiny fields", "POST", "/fields", expected, body.encode(), MULTIPART)
 
@@ -276,7 +277,9 @@ def find(name: str) -> Workload:
 def _routes(count: int) -> Workload:
     """The last of `count` routes `/r0/{id}`, `/r1/{id}`, …"""
     expected = Expected(body=b'{"id":5}')
-    return Workload(f"routes:{count}", f"{count:,} routes", "GET", f"/r{count - 1}/5", expected, target=f"routes:{count}")
+    return Workload(
+        f"routes:{count}", f"{count:,} routes", "GET", f"/r{count - 1}/5", expected, target=f"routes:{count}"
+    )
 
 
 def _parameters(count: int) -> Workload:

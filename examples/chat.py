@@ -1,9 +1,13 @@
 """A chat room over typed WebSockets: what may be said is a union of Structs, and nothing else gets in.
 
+Try it:
+
     micropie run --app-dir examples chat:app
-    then open http://localhost:8000/ in two windows
+
+Then open http://localhost:8000/ in two windows.
 """
 
+from contextlib import suppress
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -68,8 +72,8 @@ class Chat(App):
 
     async def ws_room(self, ws: WebSocket[Command, Event], room: Name, name: Name) -> None:
         """WEBSOCKET /room/lobby?name=Ann"""
-        members = self.rooms.setdefault(room, set())
         await ws.accept()
+        members = self.rooms.setdefault(room, set())
         members.add(ws)
         try:
             await self._tell(members, Joined(name))
@@ -80,15 +84,15 @@ class Chat(App):
                     case Leave():
                         await ws.close()
         finally:
-            members.discard(ws)
+            members.remove(ws)
+            if not members:
+                del self.rooms[room]
             await self._tell(members, Left(name))
 
     async def _tell(self, members: set[WebSocket[Command, Event]], event: Event) -> None:
         for member in list(members):
-            try:
+            with suppress(ConnectionClosed):  # whoever has left finds out by itself
                 await member.send(event)
-            except ConnectionClosed:
-                members.discard(member)
 
 
 app = Chat()

@@ -1,5 +1,7 @@
 """Hello, world: a method is a URL, its signature is the contract.
 
+Try it:
+
     micropie run --app-dir examples hello:app
     curl localhost:8000/            -> Hello, world!
     curl localhost:8000/greet/Ann   -> Hello, Ann!

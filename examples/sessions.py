@@ -1,7 +1,10 @@
 """A shop's cart in a session, and a login that gives the session a new identifier.
 
+Try it:
+
     micropie run --app-dir examples sessions:app
-    then open http://localhost:8000/
+
+Then open http://localhost:8000/.
 """
 
 from html import escape
@@ -15,7 +18,9 @@ USERS = {"ann": "secret"}
 PAGE = """<!doctype html><title>Shop</title>
 <p>{who}, you have {items} in your cart. Visits: {visits}.</p>
 <form method="post" action="/add"><input name="item" required><button>Add</button></form>
-<form method="post" action="/login"><input name="user"><input name="password" type="password"><button>Log in</button></form>
+<form method="post" action="/login">
+  <input name="user"><input name="password" type="password"><button>Log in</button>
+</form>
 <form method="post" action="/logout"><button>Log out</button></form>
 """
 
@@ -31,9 +36,7 @@ class Shop(App):
         self.request.session.setdefault("cart", []).append(item)  # a nested change is noticed too
         return self._redirect("/")
 
-    async def login(
-        self, user: Annotated[str, Form()], password: Annotated[str, Form()]
-    ) -> tuple[int, str, Any]:
+    async def login(self, user: Annotated[str, Form()], password: Annotated[str, Form()]) -> tuple[int, str, Any]:
         if USERS.get(user) != password:
             raise HTTPError(403, "Unknown user or wrong password")
         self.request.regenerate_session()

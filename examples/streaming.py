@@ -1,7 +1,10 @@
 """Three ways to stream: text as it is made, a video that can be sought in, and server-sent events.
 
+Try it:
+
     micropie run --app-dir examples streaming:app
-    then open http://localhost:8000/
+
+Then open http://localhost:8000/.
 """
 
 import asyncio

@@ -67,7 +67,8 @@ class Store:
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute(
-            "CREATE TABLE IF NOT EXISTS todo (id INTEGER PRIMARY KEY, title TEXT, priority INTEGER, done INTEGER DEFAULT 0)"
+            "CREATE TABLE IF NOT EXISTS todo"
+            " (id INTEGER PRIMARY KEY, title TEXT, priority INTEGER, done INTEGER DEFAULT 0)"
         )
 
     def close(self) -> None:
@@ -103,7 +104,7 @@ class Store:
     def _select(self, clause: str, *values: object) -> Iterator[Todo]:
         with self._lock:
             rows = self._db.execute(f"SELECT title, priority, id, done FROM todo {clause}", values).fetchall()
-        return (Todo(title, priority, id=id, done=bool(done)) for title, priority, id, done in rows)
+        return (Todo(title, priority, id=key, done=bool(done)) for title, priority, key, done in rows)
 
 
 class Feed:

@@ -6,7 +6,6 @@ the imports that only type checkers run. It knows nothing of what the types are 
 
 import ast
 import builtins
-import importlib
 import inspect
 import sys
 import typing
@@ -96,39 +95,34 @@ def _closure(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _calling_scopes() -> Iterator[Mapping[str, Any]]:
-    """The locals of the functions that are making the app: where classes inside a function have their types."""
+    """What types name in the functions that are making the app: where classes inside a function have their types."""
     frame = inspect.currentframe()
     while frame is not None:
-        names = frame.f_locals
-        ours = frame.f_globals.get("__name__", "").startswith("micropie.") or isinstance(names, _Names)
+        names, module = frame.f_locals, frame.f_globals.get("__name__", "")
+        ours = module == "typing" or module.startswith("micropie.") or isinstance(names, _Names)
         if names is not frame.f_globals and not ours:
-            yield names
+            yield {name: value for name, value in names.items() if _is_named_by_types(value)}
         frame = frame.f_back
 
 
 def _type_checking_import(module: ModuleType | None, name: str) -> Any:
-    """`name` as an `if TYPE_CHECKING:` block of `module` would have imported it. Raises KeyError."""
+    """`name` as an `if TYPE_CHECKING:` block of `module` would have imported it. Raises KeyError, ImportError."""
     if module is None:
         raise KeyError(name)
-    for statement in _type_checking_statements(module):
-        if isinstance(statement, ast.ImportFrom):
-            for alias in statement.names:
-                if name == (alias.asname or alias.name):
-                    source = "." * statement.level + (statement.module or "")
-                    return getattr(importlib.import_module(source, module.__package__), alias.name)
-        elif isinstance(statement, ast.Import):
-            for alias in statement.names:
-                if name == (alias.asname or alias.name.partition(".")[0]):
-                    found = importlib.import_module(alias.name)
-                    return found if alias.asname else sys.modules[name]
+    for statement in _type_checking_imports(module):
+        if any(name == (alias.asname or alias.name.partition(".")[0]) for alias in statement.names):
+            block = compile(ast.Module([statement], []), f"<TYPE_CHECKING of {module.__name__}>", "exec")
+            names = {"__name__": module.__name__, "__package__": module.__package__}
+            exec(block, names)  # noqa: S102  (an import that is in the user's own source)
+            return names[name]
     raise KeyError(name)
 
 
-def _type_checking_statements(module: ModuleType) -> Iterator[ast.stmt]:
+def _type_checking_imports(module: ModuleType) -> Iterator[ast.Import | ast.ImportFrom]:
     try:
         tree = ast.parse(inspect.getsource(module))
     except (OSError, TypeError, SyntaxError):
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            yield from node.body
+            yield from (one for one in node.body if isinstance(one, ast.Import | ast.ImportFrom))

@@ -6,46 +6,38 @@ one could know beforehand was decided when the routes were made. WebSockets go t
 """
 
 import asyncio
-import contextvars
-import logging
 import os
 from abc import ABCMeta
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from .bodies import Media, media_of, parse_cookies, parse_multipart
 from .config import Limits, SessionConfig
-from .debug import traceback_page
-from .discovery import Builder, Tree, list_routes
-from .errors import BadRequest, ClientDisconnected, HTTPError, SetupError
+from .connecting import serve_websocket
+from .discovery import Builder, Tree, chosen_route, list_routes, node_of
+from .errors import ClientDisconnected, SetupError
+from .failures import ErrorHandler, handled, unhandled
 from .lifespan import Hook, lifespan_of, living, serve_lifespan
 from .middleware.base import HttpMiddleware, WebSocketMiddleware
-from .middleware.compose import Reply, after_http, through_http, through_websocket
+from .middleware.compose import Reply, after_http, through_http
 from .mounting import Mounted, mounted_scope, run_mounted
-from .requests import Request, WebSocketRequest, current, current_request
-from .responses import error_response, prefers_problem, redirect, send_response, split
-from .routing import Mode, Node, Route, split_path
-from .session_exchange import identifying, open_session, save_late, session_headers
+from .requests import Request, current, current_request
+from .responses import redirect, send_response, split
+from .routing import Mode, Mount, Node, Route, Trail, match, prefix_of, split_path
+from .session_exchange import open_session, save_late, session_headers
 from .sessions import InMemorySessionBackend, SessionBackend
 from .streaming import BrokenResponse
 from .templates import Templates
 from .types import ASGIApp, HeaderItems, Receive, Scope, Send
-from .websockets import ConnectionClosed, WebSocket
+from .websockets import WebSocket
+from .workers import Workers
 
 if TYPE_CHECKING:
     import jinja2
 
 T = TypeVar("T")
-logger = logging.getLogger("micropie")
-
-ErrorHandler: TypeAlias = Callable[[Request, Any], Any]
-"""Called with the request and the exception; returns, or awaits to, anything that a handler may return."""
-
-POLICY_VIOLATION: Final = 1008
-INTERNAL_ERROR: Final = 1011
 
 
 class Resource(Tree):
@@ -83,6 +75,7 @@ class App(Tree, metaclass=_AppType):
     """
 
     _hooks = ("lifespan",)
+    _builds_itself: ClassVar[bool] = True
 
     middlewares: list[HttpMiddleware]
     """Run for every HTTP request: in this order before the handler, in reverse after it."""
@@ -100,9 +93,9 @@ class App(Tree, metaclass=_AppType):
     debug: bool
     check_returns: bool
     """Whether results are held against return annotations: in debug mode and under the test client."""
-    _mounts: dict[tuple[str, ...], ASGIApp]
     _templates: Templates
-    _threads: ThreadPoolExecutor | None
+    _workers: Workers
+    _trail: Trail
 
     def __new__(cls, *_: Any, **__: Any) -> Self:
         # Not in __init__: a subclass may be a dataclass, whose __init__ calls no other, and may be frozen.
@@ -119,8 +112,8 @@ class App(Tree, metaclass=_AppType):
             "debug": False,
             "check_returns": False,
             "_templates": Templates(),
-            "_mounts": {},
-            "_threads": None,
+            "_workers": Workers(),
+            "_trail": (node_of(self),),
         }
         for name, value in defaults.items():
             object.__setattr__(self, name, value)
@@ -186,11 +179,12 @@ class App(Tree, metaclass=_AppType):
     def mount(self, prefix: str, app: ASGIApp) -> None:
         """Hand every request below the path `prefix` to another ASGI application, whose lifespan is run too.
 
-        It sees `root_path` and `path` as ASGI has them. Raises ValueError for a prefix without a leading slash.
+        It sees `root_path` and `path` as ASGI has them. At `/` it gets what nothing else answers. Raises ValueError for
+        a prefix without a leading slash.
         """
         if not prefix.startswith("/") or "//" in prefix:
             raise ValueError(f"mount({prefix!r}): a prefix starts with '/', as in '/static'")
-        self._mounts[tuple(prefix.strip("/").split("/")) if prefix.strip("/") else ()] = app
+        self._node.mounts[tuple(prefix.strip("/").split("/")) if prefix.strip("/") else ()] = app
 
     @property
     def routes(self) -> Mapping[str, Route]:
@@ -198,19 +192,16 @@ class App(Tree, metaclass=_AppType):
 
         `routes[key].source` is the generated code that binds its requests.
         """
-        return dict(list_routes(self._node))
+        return dict(list_routes(self._trail))
 
     def _build(self) -> None:
         problems = Builder(self).build()
-        self._node.mounts = self._mounts
-        self._node.intercepts = self._intercepts
         if problems:
-            raise SetupError(problems)
+            raise SetupError(list(dict.fromkeys(problems)))
 
     def _intercepts(self, scope_type: str) -> bool:
-        """Whether an app that is held by another has something to do around its requests."""
-        middlewares = self.middlewares if scope_type == "http" else self.ws_middlewares
-        return bool(middlewares or self._mounts or self.error_handlers)
+        """Whether, held by another app, it has something to do around that one's requests."""
+        return bool(self.error_handlers or self.middlewares if scope_type == "http" else self.ws_middlewares)
 
     # --- ASGI ---
 
@@ -223,7 +214,7 @@ class App(Tree, metaclass=_AppType):
             await self._asgi_app_websocket(scope, receive, send)
         elif kind == "lifespan":
             await serve_lifespan(scope, receive, send, self._lifespan_parts(scope))
-            self._stop_threads()
+            self._workers.stop()
         else:
             raise ValueError(f"micropie does not speak {kind!r}: it answers http, websocket and lifespan scopes")
 
@@ -233,18 +224,20 @@ class App(Tree, metaclass=_AppType):
         token = current.set(request)
         try:
             if self.middlewares:
-                status, body, headers = await self._through(self, request, None)
+                reply = await self._through(request, self._trail, None)
             else:
                 try:
-                    status, body, headers = await self._answer(request, self._node, split_path(scope))
+                    reply = await self._answer(request, self._trail, split_path(scope))
                 except ClientDisconnected:
                     return
                 except Exception as error:
-                    status, body, headers = await self._failed(request, error, self)
+                    reply = await self._failed(request, error, self._trail)
             if request._session is None:
-                await self._respond(request, send, status, body, headers)
+                await self._respond(request, send, reply)
             else:
-                await self._respond_with_session(request, send, status, body, headers)
+                await self._respond_with_session(request, send, reply)
+            if request._session is not None and _outlives_its_start(reply[1]):
+                await save_late(request, self.session_backend, self.session_config)
         except ClientDisconnected:
             return
         finally:
@@ -252,18 +245,15 @@ class App(Tree, metaclass=_AppType):
             if request.multipart is not None:
                 await request.multipart.close()
 
-    async def _answer(self, request: Request, node: Node, segments: Sequence[str]) -> Reply:
-        """What the handler for `segments` below `node` returned, in normal form. Raises what refuses the request."""
-        if node.mounts:
-            mount = node.find_mount(segments)
-            if mount is not None:
-                return 200, Mounted(mount[1], mounted_scope(request.scope, mount[0])), []
+    async def _answer(self, request: Request, trail: Trail, segments: Sequence[str]) -> Reply:
+        """What the handler for `segments` below `trail` returned, in normal form. Raises what refuses the request."""
+        found: Route | Trail | Mount
         if request._route_handler is None:
-            found, values = node.match(segments, request.method)
-            if isinstance(found, Node):
-                return await self._through(found.owner, request, (found, values))
+            found, values = match(trail, segments, request.method)
+            if not isinstance(found, Route):
+                return await self._elsewhere(request, found, values)
         else:
-            found, values = _named_route(node, request._route_handler), [str(value) for value in request.path_params]
+            found, values = chosen_route(trail[-1], request, request.method)
         request.path_params = values
         if request._cookie_header:
             await open_session(request, self.session_backend, self.session_config)
@@ -281,25 +271,32 @@ class App(Tree, metaclass=_AppType):
             found.signature.returns.check(reply[0], reply[1])
         return reply
 
-    async def _through(self, app: "App", request: Request, below: tuple[Node, Sequence[str]] | None) -> Reply:
-        """The reply as the middleware of `app` leaves it: this app, or one held by it that answers at `below`."""
+    async def _elsewhere(self, request: Request, found: Trail | Mount, below: Sequence[str]) -> Reply:
+        """The answer of another app: one that is held by this one, or one that is mounted."""
+        if isinstance(found, Mount):
+            return 200, Mounted(found.app, mounted_scope(request.scope, prefix_of(request.scope, below))), []
+        return await self._through(request, found, below)
+
+    async def _through(self, request: Request, trail: Trail, segments: Sequence[str] | None) -> Reply:
+        """The reply for `segments` (None: the whole path) as the middleware of the app that ends `trail` leaves it."""
 
         async def inner() -> Reply:
-            node, segments = below or (self._node, split_path(request.scope))
-            return await self._answer(request, node, segments)
+            below = split_path(request.scope) if segments is None else segments
+            return await self._answer(request, trail, below)
 
-        failed = partial(self._failed, request, app=app)
+        failed = partial(self._failed, request, trail=trail)
+        middlewares: list[HttpMiddleware] = trail[-1].owner.middlewares
         due: Sequence[HttpMiddleware]
         try:
-            if below is None:
+            if middlewares:
                 await self._prepare(request)
         except ClientDisconnected:
             raise
         except Exception as error:
-            reply, due = await failed(error), tuple(reversed(app.middlewares))
+            reply, due = await failed(error), tuple(reversed(middlewares))
         else:
-            reply, due = await through_http(app.middlewares, request, inner, failed)
-        if isinstance(reply[1], Mounted):
+            reply, due = await through_http(middlewares, request, inner, failed)
+        if type(reply[1]) is Mounted:
             reply[1].due.extend(due)
             return reply
         return await after_http(due, request, reply, failed)
@@ -311,69 +308,53 @@ class App(Tree, metaclass=_AppType):
         if request.has_body and media_of(request.content_type) in (Media.JSON, Media.FORM):
             await request.read_body()
 
-    async def _failed(self, request: Request, error: Exception, app: "App") -> Reply:
-        """The answer to what a handler, a middleware or the request itself raised."""
-        for one in dict.fromkeys((id(app), id(self))):
-            handlers = (app if one == id(app) else self).error_handlers
-            handler = next((handlers[cls] for cls in type(error).__mro__ if cls in handlers), None)
-            if handler is not None:
-                try:
-                    result = handler(request, error)
-                    return split(await result if hasattr(result, "__await__") else result)
-                except Exception as again:
-                    error = again
-        if not isinstance(error, HTTPError):
-            logger.error("Failed: %s %s", request.method, request.scope["path"], exc_info=error)
-            if self.debug:
-                page = traceback_page(error, request.method, request.scope["path"])
-                return 500, page, [("Content-Type", "text/html; charset=utf-8")]
-            error = HTTPError(500)
-        as_problem = prefers_problem(request.content_type, request.headers.get("accept", ""))
-        return error_response(error, as_problem=as_problem)
+    async def _failed(self, request: Request, error: Exception, trail: Trail) -> Reply:
+        """The answer to what was raised at the end of `trail`, in an app there or in one that holds it."""
+        apps = [node.owner.error_handlers for node in reversed(trail) if isinstance(node.owner, App)]
+        return await handled(request, error, apps, debug=self.debug)
 
-    async def _respond(self, request: Request, send: Send, status: int, body: object, headers: HeaderItems) -> None:
-        """Send a reply; what turns out impossible to send becomes a 500. Raises BrokenResponse once it had begun."""
-        scope, receive = request.scope, request.receive
+    async def _respond_with_session(self, request: Request, send: Send, reply: Reply) -> None:
+        """Save the session, then send the reply with what it must say about that."""
+        added: list[tuple[str, str]] = []
+        try:
+            added = await session_headers(request, self.session_backend, self.session_config, reply[2])
+        except Exception as error:
+            reply = await self._failed(request, error, self._trail)
+        await self._respond(request, send, reply, added)
+
+    async def _respond(
+        self, request: Request, send: Send, reply: Reply, added: HeaderItems = (), *, failures: int = 0
+    ) -> None:
+        """Send a reply with the headers `added`; one that turns out impossible to send becomes a 500.
+
+        Raises BrokenResponse once it had begun.
+        """
+        status, body, headers = reply
+        if added:
+            headers = [*headers, *added]
         try:
             if type(body) is Mounted:
-                failed = partial(self._failed, request, app=self)
-                return await run_mounted(body, request, send, list(headers), failed)
-            listen = request.body_ended
-            await send_response(scope, receive, send, status, body, headers, listen=listen, run_sync=self._run_sync)
+                failed = partial(self._failed, request, trail=self._trail)
+                await run_mounted(body, request, send, headers, failed, partial(self._respond, request, send))
+            else:
+                listen = request.body_ended
+                await send_response(
+                    request.scope, request.receive, send, status, body, headers, listen=listen, run_sync=self._run_sync
+                )
         except (BrokenResponse, ClientDisconnected):
             raise
         except Exception as error:
-            if type(body) is Mounted:
+            if type(body) is Mounted or failures == 2:
                 raise
-            status, body, headers = await self._failed(request, error, self)
-            await send_response(scope, receive, send, status, body, headers)
-
-    async def _respond_with_session(
-        self, request: Request, send: Send, status: int, body: object, headers: HeaderItems
-    ) -> None:
-        """Save the session, then send the reply; what a stream changed after that is saved at its end."""
-        try:
-            added = await session_headers(request, self.session_backend, self.session_config, headers)
-            headers = [*headers, *added]
-        except Exception as error:
-            status, body, headers = await self._failed(request, error, self)
-        await self._respond(request, send, status, body, headers)
-        if hasattr(body, "__anext__") or hasattr(body, "__next__"):
-            await save_late(request, self.session_backend, self.session_config)
+            if failures == 0:
+                reply = await self._failed(request, error, self._trail)
+            else:  # so an error handler's own reply cannot be sent either
+                reply = unhandled(request, error, debug=self.debug)
+            await self._respond(request, send, reply, added, failures=failures + 1)
 
     async def _run_sync(self, function: Callable[[], T]) -> T:
         """Run what blocks in one of the app's worker threads, with the context variables of the caller."""
-        if self._threads is None:
-            threads = ThreadPoolExecutor(self.limits.threads, thread_name_prefix="micropie")
-            object.__setattr__(self, "_threads", threads)
-        context = contextvars.copy_context()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, function)
-
-    def _stop_threads(self) -> None:
-        threads = self._threads
-        if threads is not None:
-            object.__setattr__(self, "_threads", None)
-            threads.shutdown(wait=False, cancel_futures=True)
+        return await self._workers.run(function, self.limits.threads)
 
     async def _send_response(
         self, send: Send, status_code: int, body: object, extra_headers: HeaderItems | None = None
@@ -397,75 +378,9 @@ class App(Tree, metaclass=_AppType):
         """
         return await parse_multipart(reader, boundary, self.limits)
 
-    # --- WebSockets ---
-
     async def _asgi_app_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket connection."""
-        request = WebSocketRequest(scope, receive, self.limits)
-        request.websocket = WebSocket(receive, send, scope=scope)
-        token = current.set(request)
-        try:
-            await self._socket_through(self, request, send, None)
-        except (ConnectionClosed, ClientDisconnected):
-            pass
-        except HTTPError as error:
-            await self._end_socket(request, POLICY_VIOLATION, _reason(error))
-        except Exception:
-            logger.exception("Failed: WEBSOCKET %s", scope["path"])
-            await self._end_socket(request, INTERNAL_ERROR, "Internal Server Error")
-        finally:
-            try:
-                if request._session is not None:
-                    await save_late(request, self.session_backend, self.session_config)
-            finally:
-                current.reset(token)
-
-    async def _socket_through(
-        self, app: "App", request: WebSocketRequest, send: Send, below: tuple[Node, Sequence[str]] | None
-    ) -> None:
-        async def inner() -> None:
-            node, segments = below or (self._node, split_path(request.scope))
-            await self._serve_socket(request, send, node, segments)
-
-        if below is None and request._cookie_header:
-            await open_session(request, self.session_backend, self.session_config)
-        await through_websocket(app.ws_middlewares, request, inner, partial(self._end_socket, request))
-
-    async def _serve_socket(
-        self, request: WebSocketRequest, send: Send, node: Node, segments: Sequence[str]
-    ) -> None:
-        mount = node.find_mount(segments) if node.mounts else None
-        if mount is not None:
-            await mount[1](mounted_scope(request.scope, mount[0]), request.receive, send)
-            return
-        found, values = node.match(segments, "")
-        if isinstance(found, Node):
-            await self._socket_through(found.owner, request, send, (found, values))
-            return
-        request.path_params = values
-        incoming, outgoing = found.messages
-        request.websocket = socket = WebSocket(
-            request.receive,
-            send,
-            incoming=incoming,
-            outgoing=outgoing,
-            max_message=self.limits.websocket_message,
-            on_accept=partial(self._accept_headers, request),
-            scope=request.scope,
-        )
-        await found.bind(found.call, request, values)
-        await socket.close()
-
-    async def _accept_headers(self, request: Request, session_id: str | None) -> list[tuple[str, str]]:
-        """The handshake's headers about the session: one that the handler began, or the identifier that it gives."""
-        if session_id is not None:
-            return [identifying(request, self.session_config, session_id)]
-        if request._session is None:
-            return []
-        return await session_headers(request, self.session_backend, self.session_config)
-
-    async def _end_socket(self, request: WebSocketRequest, code: int, reason: str) -> None:
-        await request.websocket.close(code, reason)
+        await serve_websocket(self, self._trail, scope, receive, send)
 
     async def _send_websocket_close(self, send: Send, code: int, reason: str) -> None:
         """Close a WebSocket by hand, or refuse one that was not accepted."""
@@ -476,8 +391,8 @@ class App(Tree, metaclass=_AppType):
     def _lifespan_parts(self, scope: Scope) -> list[AbstractAsyncContextManager[Mapping[str, Any] | None]]:
         """What starts and stops with the server: this app, those it holds, those mounted."""
         state: dict[str, Any] = scope.setdefault("state", {})
-        apps = list(_held_apps(self._node, []))
-        mounted = {id(app): app for one in apps for app in one._mounts.values()}
+        apps = _held_apps(self._node, [])
+        mounted = {id(app): app for one in apps for app in one._node.mounts.values() if app not in apps}
         return [*(living(one) for one in apps), *(lifespan_of(app, state) for app in mounted.values())]
 
 
@@ -485,26 +400,20 @@ async def _never() -> dict[str, Any]:
     return {"type": "http.disconnect"}
 
 
+def _outlives_its_start(body: object) -> bool:
+    """Whether the user's code goes on running once the response has started."""
+    return isinstance(body, Mounted | AsyncIterable | Iterator)
+
+
 async def _receive_body(request: Request, route: Route, values: Sequence[str]) -> None:
     """Let arrive what the route's handler asks for. Raises HTTPError, and ClientDisconnected when it never will."""
     if route.wants.streaming:
-        request.open_body(streaming=True)
+        if not request._opened:  # else it has been read for middleware
+            request.open_body(streaming=True)
         return
     await request.read_body(raw=route.wants.raw)
     if request.multipart is not None:
         await request.multipart.read_until(lambda: route.wants.arrived(request, values))
-
-
-def _named_route(node: Node, name: str) -> Route:
-    """The route that middleware chose by the handler's name. Raises HTTPError 404."""
-    route = node.http.by_handler(name)
-    if route is None:
-        raise HTTPError(404)
-    return route
-
-
-def _reason(error: HTTPError) -> str:
-    return "; ".join(invalid.line() for invalid in error.errors) if isinstance(error, BadRequest) else str(error)
 
 
 def _held_apps(node: Node, seen: list[Node]) -> list["App"]:

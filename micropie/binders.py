@@ -15,10 +15,10 @@ from .bodies import Media
 from .codegen import compile_function, indent
 from .converters import Converter, Shape
 from .errors import BadRequest, Source
-from .explaining import explain, given_value, names_of, refuse, takes_forms
+from .explaining import checked_bytes, explain, given_value, names_of, refuse, takes_forms
 from .params import File
 from .requests import EMPTY, Request
-from .signatures import Kind, Parameter, Role, Signature
+from .signatures import FROM_BODY, Kind, Parameter, Role, Signature
 from .types import UNSET
 from .validation import FAILURES
 
@@ -71,11 +71,8 @@ def make_binder(signature: Signature, qualname: str) -> Binder:
     return Binder(bind, "\n".join(lines) + "\n", _wants(signature))
 
 
-_FROM_BODY: Final = frozenset(("form", "file", "body"))
-
-
 def _wants(signature: Signature) -> Wants:
-    readers = [one for one in signature.parameters if not _FROM_BODY.isdisjoint(one.sources)]
+    readers = [one for one in signature.parameters if not FROM_BODY.isdisjoint(one.sources)]
     everything = not readers or any(_takes_all(one) for one in readers)
     names = tuple((one.alias, frozenset(one.sources), one.index) for one in readers)
     roles = {one.role for one in readers}
@@ -153,10 +150,11 @@ class _Writer:
         return [*lines, "else:", *indent(otherwise)]
 
     def _default(self, number: int, parameter: Parameter) -> str:
-        name = self._cell(f"d{number}", parameter.default)
-        if _is_immutable(parameter.default):
-            return name
-        return f"{self._cell('copy', copy.copy)}({name})"
+        default = parameter.default
+        if _is_hashable(default):
+            return self._cell(f"d{number}", default)
+        is_empty = type(default) in (list, dict, set) and not default
+        return self._cell(f"d{number}", type(default) if is_empty else partial(copy.deepcopy, default)) + "()"
 
     def _branches(self, number: int, parameter: Parameter) -> Sequence[tuple[str, str]]:
         """Conditions and values, in the order in which they are tried."""
@@ -185,7 +183,9 @@ class _Writer:
     def _whole(self, number: int, parameter: Parameter) -> Sequence[tuple[str, str]]:
         optional = parameter.default is not UNSET
         if parameter.role is Role.RAW:
-            return [("request.has_body" if optional else _ALWAYS, "request.body")]
+            check = checked_bytes(parameter)
+            body = "request.body" if check is None else f"{self._cell(f'c{number}', check)}(request.body)"
+            return [("request.has_body" if optional else _ALWAYS, body)]
         if parameter.role is Role.STREAM:
             return [(_ALWAYS, "request.stream()")]
         source = parameter.sources[0]
@@ -245,10 +245,10 @@ class _Writer:
     def _rest_of_names(self, number: int, parameter: Parameter) -> str:
         # The first source that has a name wins, so the later ones are laid down first.
         sources = [self._local(*_LOCALS[source]) for source in reversed(parameter.sources)]
-        taken = self._cell("taken", _taken(self._parameters))
+        excluded = self._cell("excluded", parameter.excluded)
         value = self._texts(number, parameter)
         pairs = " ".join((f"for found in ({', '.join(sources)},)", "for name, got in found.items()"))
-        return f"{{name: {value} {pairs} if name not in {taken}}}"
+        return f"{{name: {value} {pairs} if name not in {excluded}}}"
 
     def _reader(self, cell: str, reads: Converter | None, name: str, given: str) -> str:
         read = getattr(reads, name)
@@ -263,16 +263,13 @@ class _Writer:
         return name
 
 
-def _is_immutable(value: object) -> bool:
-    if isinstance(value, tuple | frozenset):
-        return all(_is_immutable(item) for item in value)
-    return value is None or isinstance(value, str | bytes | int | float | complex) or type(value).__hash__ is not None
-
-
-def _taken(parameters: Sequence[Parameter]) -> frozenset[str]:
-    """The names that `**kwargs` must not have: those of the other parameters, and of the method's own `self`."""
-    named = [one for one in parameters if one.kind in (Kind.POSITIONAL, Kind.KEYWORD)]
-    return frozenset([one.name for one in named] + [one.alias for one in named] + ["self", "cls"])
+def _is_hashable(value: object) -> bool:
+    """Whether `value` never changes, as far as one can tell, so that requests may share it."""
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 def _restrict(marker: File) -> Callable[[Any], Any]:

@@ -30,7 +30,7 @@ def check_collisions(document: bytes | memoryview | msgspec.Raw) -> None:
     if len(view) > SMALL and _LONG.search(view):
         for items in _groups(_decode(view)):
             if len(items) > MOST and (_collide(items, _as_number) or _collide(items, _as_uuid)):
-                raise ValueError("too many numbers with one hash")
+                raise ValueError("Too many numbers with one hash")
 
 
 def _groups(value: object) -> Iterator[Collection[object]]:

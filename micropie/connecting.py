@@ -5,7 +5,6 @@ A connection is `websockets.py`'s, a session `session_exchange.py`'s; this puts 
 
 import logging
 from collections.abc import Sequence
-from functools import partial
 from typing import Final, Protocol
 
 from .config import Limits, SessionConfig
@@ -82,9 +81,7 @@ async def _through(
     await through_websocket(trail[-1].owner.ws_middlewares, request, inner, refuse)
 
 
-async def _serve(
-    app: Connects, request: WebSocketRequest, send: Send, trail: Trail, segments: Sequence[str]
-) -> None:
+async def _serve(app: Connects, request: WebSocketRequest, send: Send, trail: Trail, segments: Sequence[str]) -> None:
     found: Route | Trail | Mount
     if request._route_handler is None:
         found, values = match(trail, segments, "")

@@ -67,6 +67,11 @@ class Converter:
         return self.infos[0] if len(self.infos) == 1 else mi.UnionType(self.infos)
 
     @property
+    def has_files(self) -> bool:
+        """Whether uploaded files are part of it."""
+        return any(isinstance(part, mi.CustomType) for part in _inside(self.info))
+
+    @property
     def expected(self) -> str:
         """What the type wants, in words."""
         return describe(self.info)
@@ -143,7 +148,7 @@ _REMEDY: Final = (
 
 
 def describe_annotation(annotation: Any) -> mi.Type:
-    """msgspec's description of `annotation`. Raises UnsupportedTypeError, with the remedy, where that cannot be read."""
+    """msgspec's description of `annotation`. Raises UnsupportedTypeError, with the remedy, for what cannot be."""
     try:
         info = mi.type_info(annotation)
     except (NameError, AttributeError) as error:
@@ -168,7 +173,9 @@ def _refuse_unreadable(info: mi.Type) -> None:
 
 
 def _is_hashable(info: mi.Type) -> bool:
-    if isinstance(info, mi.StructType | mi.DataclassType):
+    if isinstance(info, mi.StructType) and info.cls.__hash__ is msgspec.Struct.__hash__:
+        return info.cls.__struct_config__.frozen or not info.cls.__struct_config__.eq
+    if isinstance(info, mi.DataclassType):
         return info.cls.__hash__ is not None
     return not isinstance(info, mi.ListType | mi.SetType | mi.DictType | mi.TypedDictType)
 
@@ -209,13 +216,13 @@ def _parts(info: Any) -> Iterator[mi.Type]:
 
 def _spelled(word: str) -> str:
     """A pattern for `word` as JSON and Decimal may spell it: letters escaped, underscores anywhere."""
-    return "_*".join(rf"(?:{c}|\\u00(?:{ord(c):02x}|{ord(c.upper()):02x}))" for c in word)
+    return r"(?:_|\\u005f)*".join(rf"(?:{c}|\\u00(?:{ord(c):02x}|{ord(c.upper()):02x}))" for c in word)
 
 
 # A JSON text that Decimal takes for no number or an infinite one, such as `" -sNaN1"`; msgspec leaves it to Decimal.
 _PADDING: Final = r"(?:[\s_+\x80-\xff-]|\\[bfnrt]|\\u[0-9a-f]{4})*"
 _NOT_FINITE: Final = re.compile(
-    f'"{_PADDING}(?:(?:{_spelled("s")}_*)?{_spelled("nan")}|{_spelled("inf")}(?:_*{_spelled("inity")})?)'
+    f'"{_PADDING}(?:{_spelled("nan")}|{_spelled("snan")}|{_spelled("inf")}|{_spelled("infinity")})'
     f'(?:[0-9]|{_PADDING})*"'.encode("latin-1"),
     re.IGNORECASE,
 )

@@ -8,7 +8,6 @@ import inspect
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from types import MemberDescriptorType, MethodType
 from typing import Any, ClassVar, Final, TypeVar
 
@@ -274,12 +273,11 @@ def _is_ours(thing: object) -> bool:
 
 def _options_of(value: object) -> RouteOptions | None:
     """What `@route` was given, where it was used. Asks nothing of a value that answers to every name."""
-    function = getattr(value, "__func__") if isinstance(value, MethodType | staticmethod | classmethod) else value
+    function = value.__func__ if isinstance(value, MethodType | staticmethod | classmethod) else value
     found = inspect.getattr_static(function, _OPTIONS, None)
     return found if isinstance(found, RouteOptions) else None
 
 
-@lru_cache(maxsize=256)
 def _reserved(cls: type) -> frozenset[str]:
     """The names that the framework's own classes define: they can never be URLs."""
     own = [base for base in cls.__mro__ if _is_ours(base) and issubclass(base, Tree)]
@@ -309,7 +307,7 @@ def _instance_values(owner: Tree) -> Mapping[str, Any]:
 def _forget(node: Node, name: str) -> None:
     node.names.discard(name)
     node.children.pop(name, None)
-    for table, short in ((node.http, name), (node.sockets, name.removeprefix("ws_"))):
+    for table in (node.http, node.sockets):
         for routes in (table.named, table.verbs):
             for key in [key for key, made in routes.items() if made.attribute == name]:
                 del routes[key]

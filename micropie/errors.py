@@ -7,7 +7,7 @@ data into the documented plain text and into RFC 9457 problem details. No value 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -45,6 +45,14 @@ class HTTPError(Exception):
         return f"{heading}: {self.detail}" if self.detail else heading
 
 
+_MISSING: Final = "Missing required parameter"
+
+
+def missing(name: str) -> str:
+    """The documented detail for a parameter that is not there."""
+    return f"{_MISSING} '{name}'"
+
+
 @dataclass(frozen=True, slots=True)
 class Invalid:
     """One thing wrong with a request: what, and where.
@@ -60,7 +68,7 @@ class Invalid:
 
     def line(self) -> str:
         """The error as one line of the plain-text answer."""
-        if self.detail.startswith("Missing required parameter"):  # it says which
+        if self.detail.startswith(_MISSING):  # it says which
             return self.detail
         if self.pointer:
             return f"Invalid value at '{self.pointer}': {self.detail}"

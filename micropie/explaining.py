@@ -10,12 +10,12 @@ from typing import Any, Final, NoReturn
 
 from .bodies import Media
 from .converters import Shape
-from .errors import BadRequest, HTTPError, Invalid, Source
+from .errors import BadRequest, HTTPError, Invalid, Source, missing
 from .params import Body
 from .requests import EMPTY, Request
-from .signatures import Kind, Parameter, Role
+from .signatures import Kind, Parameter, Role, header_name
 from .types import UNSET
-from .validation import FAILURES
+from .validation import FAILURES, constraints, token, without_none
 
 
 def given_value(parameter: Parameter) -> str | None:
@@ -24,26 +24,38 @@ def given_value(parameter: Parameter) -> str | None:
 
 
 def takes_forms(parameter: Parameter) -> bool:
+    """Whether `parameter` is a whole body, and a form may be one too."""
     has_form = parameter.converter is not None and parameter.converter.form is not None
-    return has_form and not isinstance(parameter.marker, Body)
+    return has_form and parameter.whole and not isinstance(parameter.marker, Body)
+
+
+def checked_bytes(parameter: Parameter) -> Callable[[object], Any] | None:
+    """What checks the body's bytes, where they have constraints."""
+    reads = parameter.converter
+    return reads.from_value if reads is not None and constraints(without_none(reads.info)) else None
 
 
 def names_of(source: Source, parameter: Parameter) -> Callable[[Request], Mapping[str, Sequence[str]]]:
-    """The names and texts of a source from which a structured parameter is built: those that its type knows."""
-    infos: Any = parameter.converter.infos if parameter.converter is not None else ()
-    fields = getattr(infos[0], "fields", None)
-    wire = {field.encode_name: field.encode_name for field in fields} if fields is not None else None
+    """The names and texts of a source from which a structured parameter is built: those that its type knows.
+
+    A type that forbids others gets all of the query or the cookies to see; every request has some more headers.
+    """
+    info: Any = without_none(parameter.converter.info) if parameter.converter is not None else None
+    fields = getattr(info, "fields", None)
     if source == "header":
-        if wire is None:
+        if fields is None:
             return lambda request: {name: request.header_lines(name) for name in request.headers}
-        wire = {name: name.replace("_", "-").lower() for name in wire}
+        wire = {field.encode_name: header_name(field.encode_name).lower() for field in fields}
         return lambda request: {name: found for name, line in wire.items() if (found := request.header_lines(line))}
+    names = None
+    if fields is not None and not getattr(info, "forbid_unknown_fields", False):
+        names = [field.encode_name for field in fields]
     if source == "cookie":
-        return lambda request: _known(request.cookie_params, wire)
-    return lambda request: _known(request.query_params, wire)
+        return lambda request: _known(request.cookie_params, names)
+    return lambda request: _known(request.query_params, names)
 
 
-def _known(found: Mapping[str, list[str]], names: Mapping[str, str] | None) -> Mapping[str, list[str]]:
+def _known(found: Mapping[str, list[str]], names: Sequence[str] | None) -> Mapping[str, list[str]]:
     return found if names is None else {name: found[name] for name in names if name in found}
 
 
@@ -68,8 +80,10 @@ def explain(parameters: Sequence[Parameter], request: Request, segments: Sequenc
 
 
 def _explain(parameter: Parameter, request: Request, segments: Sequence[str]) -> Sequence[Invalid]:
-    if given_value(parameter) or parameter.role in (Role.RAW, Role.STREAM):
+    if given_value(parameter) or parameter.role is Role.STREAM:
         return ()
+    if parameter.role is Role.RAW:
+        return _raw_errors(parameter, request)
     if parameter.kind is Kind.VAR_POSITIONAL:
         rest = segments[parameter.index :]
         return [error for text in rest for error in _text_errors(parameter, "path", [text], parameter.name)]
@@ -119,7 +133,7 @@ def _json_errors(parameter: Parameter, _: Source, found: Any, name: str) -> Sequ
     try:
         parameter.converter.from_json(found)
     except FAILURES:
-        return parameter.converter.json_errors(found, f"/{name.replace('~', '~0').replace('/', '~1')}")
+        return parameter.converter.json_errors(found, f"/{token(name)}")
     return ()
 
 
@@ -140,12 +154,26 @@ _ERRORS: Final[Mapping[Source, Callable[[Parameter, Source, Any, str], Sequence[
 }
 
 
+def _raw_errors(parameter: Parameter, request: Request) -> Sequence[Invalid]:
+    check, reads = checked_bytes(parameter), parameter.converter
+    if check is None or reads is None or not (request.has_body or parameter.required):
+        return ()
+    try:
+        check(request.body)
+    except FAILURES:
+        return [Invalid(f"Expected {reads.expected_text}", "body", parameter.name)]
+    return ()
+
+
 def _rest_errors(parameter: Parameter, request: Request) -> Sequence[Invalid]:
     errors: list[Invalid] = []
+    seen = set(parameter.excluded)
     for source in parameter.sources:
         found = request.query_params if source == "query" else request.form_params
         for name, texts in found.items():
-            errors += _text_errors(parameter, source, texts, name)
+            if name not in seen:
+                seen.add(name)
+                errors += _text_errors(parameter, source, texts, name)
     return errors
 
 
@@ -184,15 +212,26 @@ def _form_errors(
     if parameter.converter is None or parameter.converter.form is None:
         return ()
     found = parameter.converter.form.explain(names, files)
-    return [replace(error, source=source, parameter=error.parameter or parameter.alias) for error in found]
+    return [_at_source(error, source, parameter.alias) for error in found]
+
+
+def _at_source(error: Invalid, source: Source, whole: str) -> Invalid:
+    """`error` of a form reader, said of the source that it read; without a name of its own it is of the `whole`."""
+    name = error.parameter
+    if name is None:
+        return replace(error, source=source, parameter=whole)
+    wire = header_name(name) if source == "header" else name
+    return Invalid(missing(wire) if error.detail == missing(name) else error.detail, source, wire)
 
 
 def _missing(parameter: Parameter, request: Request) -> Invalid:
     """Where the value of a parameter that came from nowhere should have been."""
-    detail = f"Missing required parameter '{parameter.alias}'"
+    detail = missing(parameter.alias)
     if len(parameter.sources) > 1 or parameter.sources == ("body",):
+        if parameter.sources == ("body",) and request.media not in (Media.JSON, Media.NONE):
+            refuse(parameter)
         if request.media is Media.JSON or parameter.sources == ("body",):
-            return Invalid(detail, pointer=f"/{parameter.alias}")
+            return Invalid(detail, pointer=f"/{token(parameter.alias)}")
         is_form = request.media in (Media.FORM, Media.MULTIPART)
         return Invalid(detail, "form" if is_form else "query", parameter.alias)
     return Invalid(detail, parameter.sources[0], parameter.alias)

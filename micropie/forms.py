@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import msgspec
 from msgspec import inspect as mi
 
-from .errors import Invalid
+from .errors import Invalid, missing
 from .texts import TextsReader, is_many, is_scalar, text_reader, texts_reader
 from .validation import (
     FAILURES,
@@ -138,7 +138,7 @@ class _ObjectForm:
                 except FAILURES:
                     yield Invalid(f"Expected {describe_text(field.info)}", parameter=field.name)
             elif field.required:
-                yield Invalid(f"Missing required parameter '{field.name}'", parameter=field.name)
+                yield Invalid(missing(field.name), parameter=field.name)
         if self._tag_field is not None and self._tag not in texts.get(self._tag_field, [self._tag]):
             yield Invalid(f"Expected {self._info.tag!r}", parameter=self._tag_field)
         if self._closed:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Genera
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import NoneType
-from typing import Any, Final, Literal, get_args, get_origin
+from typing import Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
 
@@ -53,7 +53,7 @@ def read_returns(annotation: Any) -> Returns | None:
             others.append(member)
             continue
         for status in wanted:
-            statuses[status] = statuses[status] | parts[1] if status in statuses else parts[1]
+            statuses[status] = Union[statuses[status], parts[1]] if status in statuses else parts[1]  # noqa: UP007
         if not wanted:
             others.append(parts[1])
     if any(strip(other)[0] is Any for other in others):

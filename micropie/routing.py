@@ -85,7 +85,17 @@ def make_route(
     path = path.rstrip("/") + labels if labels else path
     room = signature.path_values
     return Route(
-        path, name, handler, methods, mode, call, binder.bind, binder.source, binder.wants, signature, room,
+        path,
+        name,
+        handler,
+        methods,
+        mode,
+        call,
+        binder.bind,
+        binder.source,
+        binder.wants,
+        signature,
+        room,
         _messages(signature),
     )
 
@@ -258,23 +268,21 @@ def match(trail: Trail, segments: Sequence[str], method: str) -> "tuple[Route | 
             found = templates.find(segments, start)
             if found is not None:
                 return _by_method(found[0], method), found[1]
+        rest = segments[start:]
         if route is None:
-            route = _fallback(table, method, count - start)
-            if route is not None:
-                return route, segments[start:]
+            route = _verb(table.verbs, method, rest) if table.verbs else table.named.get("index")
+            if route is not None and len(rest) <= route.path_values:
+                return _allowed(route, method), rest
         if () in node.mounts:
-            return Mount(node.mounts[()]), segments[start:]
+            return Mount(node.mounts[()]), rest
         raise HTTPError(404)
 
 
-def _fallback(table: Table, method: str, values: int) -> Route | None:
-    """What answers where nothing has the name: the verb of a Resource that has room for the path values, or `index`."""
-    fitting = {verb: route for verb, route in table.verbs.items() if values <= route.path_values} if table.verbs else None
-    if fitting:
-        route = fitting.get(method) or (fitting.get("GET") if method == "HEAD" else None)
-        return route or _unmatched(method, frozenset(fitting))
-    index = table.named.get("index")
-    return _allowed(index, method) if index is not None and values <= index.path_values else None
+def _verb(verbs: Mapping[str, Route], method: str, values: Sequence[str]) -> Route | None:
+    """A Resource's answer: the verb whose signature has room for the path values. Raises HTTPError 405."""
+    fitting = {verb: route for verb, route in verbs.items() if len(values) <= route.path_values}
+    route = fitting.get(method) or (fitting.get("GET") if method == "HEAD" else None)
+    return route or (_unmatched(method, frozenset(fitting)) if fitting else None)
 
 
 def _allowed(route: Route, method: str) -> Route:
@@ -293,7 +301,10 @@ def _by_method(routes: Mapping[str, Route], method: str) -> Route:
 
 
 def fitting(route: Route | None, values: Sequence[str], method: str) -> Route:
-    """`route`, chosen by other means than its URL, if it takes `values` and answers `method`. Raises HTTPError 404, 405."""
+    """`route`, found by other means than its URL, if it takes `values` and answers `method`.
+
+    Raises HTTPError 404 and 405.
+    """
     if route is None or len(values) > route.path_values:
         raise HTTPError(404)
     return _allowed(route, method)

@@ -5,8 +5,9 @@ that cannot work is refused here, with the remedy, before any request comes.
 """
 
 import inspect
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from types import NoneType
 from typing import Annotated, Any, Final, get_args, get_origin
@@ -17,7 +18,7 @@ from .annotations import resolve
 from .converters import Converter, Shape, UnsupportedTypeError, converter, strip, union_members
 from .errors import Problem, Source
 from .params import Body, Cookie, File, Form, Header, Marker, Path, Query, Session
-from .requests import Request
+from .requests import Request, WebSocketRequest
 from .returns import Returns, read_returns
 from .types import UNSET
 from .uploads import UploadFile
@@ -68,6 +69,8 @@ class Parameter:
     marker: Marker | None = None
     whole: bool = False
     """Whether it is built from all of its source, not from one name in it."""
+    excluded: frozenset[str] = frozenset()
+    """For `**kwargs`: the names that are not for it."""
 
     @property
     def required(self) -> bool:
@@ -96,12 +99,17 @@ _MARKER_SOURCES: Final[dict[type[Marker], Source]] = {
 }  # fmt: skip
 
 # Where a value without a marker is looked for, by how much of a request it takes up (SPEC 3).
-_UNMARKED: Final[dict[Shape, tuple[Source, ...]]] = {
+_UNMARKED: Final[dict[Shape | None, tuple[Source, ...]]] = {
     Shape.ANY: ("path", "query", "form", "body", "file", "session"),
     Shape.SCALAR: ("path", "query", "form", "body", "session"),
     Shape.MANY: ("query", "form", "body", "session"),
     Shape.STRUCTURED: ("body",),
+    None: ("body",),
 }
+_UNMARKED_FILES: Final[tuple[Source, ...]] = ("file",)
+FROM_BODY: Final[frozenset[Source]] = frozenset(("form", "body", "file"))
+
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2, RFC 6265 §4.1.1
 
 _KINDS: Final = {
     inspect.Parameter.POSITIONAL_ONLY: Kind.POSITIONAL,
@@ -110,6 +118,7 @@ _KINDS: Final = {
     inspect.Parameter.VAR_POSITIONAL: Kind.VAR_POSITIONAL,
     inspect.Parameter.VAR_KEYWORD: Kind.VAR_KEYWORD,
 }
+_SINGLE: Final = (Kind.POSITIONAL, Kind.KEYWORD)
 
 
 class _Refused(Exception):
@@ -118,6 +127,10 @@ class _Refused(Exception):
     def __init__(self, what: str, remedy: str) -> None:
         self.what = what
         self.remedy = remedy
+
+
+def _one_text_each() -> _Refused:
+    return _Refused("each of these is one text, which cannot become that type", "Annotate it with a scalar type")
 
 
 def read_signature(
@@ -142,7 +155,7 @@ def read_signature(
     for position, parameter in enumerate(written.parameters.values()):
         try:
             reader.add(parameter, first=position == 0)
-        except _Refused as refused:
+        except (_Refused, UnsupportedTypeError) as refused:
             place = f"{where} ({_shown(parameter)})"
             problems.append(Problem(place, refused.what, refused.remedy, file, line))
     found = reader.finish()
@@ -158,8 +171,8 @@ def _place(handler: Callable[..., Any]) -> tuple[str | None, int | None]:
 def _shown(parameter: inspect.Parameter) -> str:
     if parameter.annotation is inspect.Parameter.empty:
         return parameter.name
-    text = parameter.annotation if isinstance(parameter.annotation, str) else inspect.formatannotation(parameter.annotation)
-    return f"{parameter.name}: {text}"
+    written = parameter.annotation
+    return f"{parameter.name}: {written if isinstance(written, str) else inspect.formatannotation(written)}"
 
 
 class _Reader:
@@ -178,13 +191,22 @@ class _Reader:
     def add(self, parameter: inspect.Parameter, *, first: bool) -> None:
         annotation, marker = self._split(parameter)
         kind = _KINDS[parameter.kind]
-        role = self._role(annotation, first)
+        role = self._role(annotation, first and kind in _SINGLE)
+        if role is not Role.VALUE and kind not in _SINGLE:
+            raise _one_text_each()
         if role in (Role.REQUEST, Role.WEBSOCKET):
+            if marker is not None:
+                raise _Refused("is given by the framework and comes from no other source", "Drop the marker")
             self._found.append(Parameter(parameter.name, parameter.name, annotation, kind, role, ()))
             return
-        reads = self._converter(annotation, role)
-        if role is Role.VALUE and isinstance(marker, Body) and strip(annotation)[0] is bytes:
-            role = Role.RAW
+        reads = None
+        if role is Role.VALUE:
+            reads = converter(Any if annotation is inspect.Parameter.empty else annotation)
+            if isinstance(marker, Body) and _members(annotation) == [bytes]:
+                role = Role.RAW
+            if reads.shape is Shape.STRUCTURED and reads.form is None and reads.has_files:
+                what = "neither JSON nor a form can carry this type"
+                raise _Refused(what, "Put UploadFile or list[UploadFile] beside texts, not into what is nested")
         sources = self._sources(parameter, kind, role, marker, reads)
         default = UNSET if parameter.default is inspect.Parameter.empty else parameter.default
         index = self._index(parameter.name, kind, sources)
@@ -192,9 +214,9 @@ class _Reader:
             sources = tuple(source for source in sources if source != "path")
         if not sources:
             raise _Refused("can never get a path value", "Name it in the @route path, or give it another source")
-        alias = marker.alias if marker is not None and marker.alias else _wire_name(parameter.name, sources)
-        structured = reads is not None and reads.shape is Shape.STRUCTURED
-        whole = (structured and kind in (Kind.POSITIONAL, Kind.KEYWORD)) or role in (Role.RAW, Role.STREAM)
+        structured = reads is not None and reads.shape is Shape.STRUCTURED and kind in _SINGLE
+        whole = (structured and not self._is_key(marker)) or role in (Role.RAW, Role.STREAM)
+        alias = self._alias(parameter.name, marker, sources, whole)
         self._found.append(
             Parameter(parameter.name, alias, annotation, kind, role, sources, index, default, reads, marker, whole)
         )
@@ -203,9 +225,37 @@ class _Reader:
         """The parameters; of several that want the whole body, each gets the key of its name instead (SPEC 3)."""
         bodies = [one for one in self._found if one.whole and "body" in one.sources and one.role is Role.VALUE]
         if len(bodies) > 1:
-            keyed = {id(one) for one in bodies}
-            self._found = [_as_key(one) if id(one) in keyed else one for one in self._found]
-        return tuple(self._found)
+            self._found = [replace(one, whole=False) if one in bodies else one for one in self._found]
+        excluded = self._not_for_kwargs()
+        return tuple(replace(one, excluded=excluded) if one.kind is Kind.VAR_KEYWORD else one for one in self._found)
+
+    def _not_for_kwargs(self) -> frozenset[str]:
+        """What a call already has by name, `self` included, and what other parameters read."""
+        called = {self._handler, inspect.unwrap(self._handler)}
+        codes = [code for code in (getattr(one, "__code__", None) for one in called) if code is not None]
+        receivers = {name for code in codes for name in code.co_varnames[: min(code.co_argcount, 1)]}
+        named = [one for one in self._found if one.kind in _SINGLE]
+        aliases = {one.alias for one in named if "query" in one.sources or "form" in one.sources}
+        return frozenset(receivers | aliases | {one.name for one in named})
+
+    @staticmethod
+    def _is_key(marker: Marker | None) -> bool:
+        """Whether a structured value is at one key of its source, and not all of it."""
+        return isinstance(marker, Body | Session) and marker.alias is not None
+
+    @staticmethod
+    def _alias(name: str, marker: Marker | None, sources: tuple[Source, ...], whole: bool) -> str:
+        """The name on the wire."""
+        alias = marker.alias if marker is not None else None
+        if alias is not None and whole:
+            raise _Refused("takes all names of its source, so that an alias says nothing", "Drop the alias")
+        if sources[0] not in ("header", "cookie"):
+            return alias if alias is not None else name
+        if alias is None:
+            alias = header_name(name) if sources[0] == "header" else name
+        if not whole and not _TOKEN.fullmatch(alias):
+            raise _Refused(f"'{alias}' cannot be the name of a {sources[0]}", "Give it an alias of ASCII letters and -")
+        return alias
 
     def returns(self, annotation: Any) -> Returns | None:
         """What is promised; None where nothing is, or where the promise cannot be told from here."""
@@ -213,7 +263,7 @@ class _Reader:
             return None
         try:
             return read_returns(resolve(self._handler, annotation, self._owner))
-        except (NameError, KeyError, TypeError, AttributeError, SyntaxError):
+        except Exception:  # noqa: BLE001  (whatever an annotation raises, its handler works without a promise)
             return None
 
     def conflicts(self, found: Sequence[Parameter]) -> list[_Refused]:
@@ -224,19 +274,7 @@ class _Reader:
             if name not in names:
                 what = f"the @route path names {{{name}}}, which no parameter takes"
                 problems.append(_Refused(what, f"Add a parameter `{name}`, or take it out of the path"))
-        taken: dict[tuple[Source, str], str] = {}
-        for parameter in found:
-            for source in parameter.sources if not parameter.whole and source_is_pinned(parameter) else ():
-                other = taken.setdefault((source, parameter.alias), parameter.name)
-                if other != parameter.name and parameter.kind in (Kind.POSITIONAL, Kind.KEYWORD):
-                    what = f"'{other}' and '{parameter.name}' both read the {source} parameter '{parameter.alias}'"
-                    problems.append(_Refused(what, "Give one of them another alias"))
-        streams = [one for one in found if one.role in (Role.RAW, Role.STREAM)]
-        others = [one for one in found if one not in streams and "body" in one.sources and source_is_pinned(one)]
-        if len(streams) > 1 or (streams and others):
-            what = f"'{streams[0].name}' takes the whole body, so nothing is left for '{(streams[1:] + others)[0].name}'"
-            problems.append(_Refused(what, "Read the body in one place"))
-        return problems
+        return problems + _shared_names(found) + _shared_body(found)
 
     def _split(self, parameter: inspect.Parameter) -> tuple[Any, Marker | None]:
         """The parameter's type, and the marker that was beside it."""
@@ -244,9 +282,9 @@ class _Reader:
             return inspect.Parameter.empty, None
         try:
             resolved = resolve(self._handler, parameter.annotation, self._owner)
-        except (NameError, KeyError, AttributeError, TypeError, SyntaxError, ImportError) as error:
+        except Exception as error:  # whatever it is, it is to be mended where the annotation was written
             remedy = "Import or define the name at module level, where it exists when the app is made"
-            raise _Refused(f"the annotation cannot be resolved: {_reason(error)}", remedy) from error
+            raise _Refused(f"the annotation cannot be resolved: {error}", remedy) from error
         markers = [_instance(item) for item in strip(resolved)[1] if _is_marker(item)]
         if len(markers) > 1:
             names = ", ".join(type(marker).__name__ for marker in markers)
@@ -258,71 +296,51 @@ class _Reader:
         origin = get_origin(plain) or plain
         if self._websocket and first and plain in (inspect.Parameter.empty, Any, object):
             return Role.WEBSOCKET
-        if isinstance(origin, type):
-            if issubclass(origin, WebSocket):
-                if not self._websocket:
-                    raise _Refused("only a ws_ method has a WebSocket", "Name the method ws_…, or drop the parameter")
-                return Role.WEBSOCKET
-            if issubclass(origin, Request):
-                return Role.REQUEST
+        if isinstance(origin, type) and issubclass(origin, WebSocket | Request):
+            if not self._websocket and issubclass(origin, WebSocket | WebSocketRequest):
+                what = f"only a ws_ method has a {origin.__name__}"
+                raise _Refused(what, "Name the method ws_…, or drop the parameter")
+            return Role.REQUEST if issubclass(origin, Request) else Role.WEBSOCKET
         if origin is AsyncIterator:
             if get_args(plain) != (bytes,):
                 raise _Refused("only AsyncIterator[bytes] streams a body", "Write AsyncIterator[bytes]")
             return Role.STREAM
-        members = [member for member in union_members(annotation) if member is not NoneType]
+        members = _members(annotation)
         if members == [UploadFile]:
             return Role.FILE
-        listed = get_args(strip(members[0])[0]) if len(members) == 1 else ()
-        return Role.FILES if listed == (UploadFile,) else Role.VALUE
-
-    def _converter(self, annotation: Any, role: Role) -> Converter | None:
-        if role is not Role.VALUE:
-            return None
-        try:
-            return converter(Any if annotation is inspect.Parameter.empty else annotation)
-        except UnsupportedTypeError as unsupported:
-            raise _Refused(unsupported.what, unsupported.remedy) from unsupported
+        is_list = len(members) == 1 and get_origin(members[0]) is list
+        return Role.FILES if is_list and get_args(members[0]) == (UploadFile,) else Role.VALUE
 
     def _sources(
         self, parameter: inspect.Parameter, kind: Kind, role: Role, marker: Marker | None, reads: Converter | None
     ) -> tuple[Source, ...]:
-        if kind is Kind.VAR_POSITIONAL or kind is Kind.VAR_KEYWORD:
-            return self._rest_sources(kind, marker, reads)
+        if kind not in _SINGLE:
+            return _rest_sources(kind, marker, reads)
         if marker is not None:
-            return (self._pinned(marker, role, reads),)
-        if role in (Role.FILE, Role.FILES):
-            return ("file",)
-        if role in (Role.RAW, Role.STREAM) or reads is None:
-            return ("body",)
+            return (self._pinned(parameter, kind, marker, role, reads),)
         if self._template is not None and parameter.name in self._template:
-            return ("path",)
-        sources = _UNMARKED[reads.shape]
-        if self._websocket:
-            return tuple(source for source in sources if source in ("path", "query", "session"))
+            return (self._pinned(parameter, Kind.POSITIONAL, Path(), role, reads),)
+        sources = _UNMARKED_FILES if role in (Role.FILE, Role.FILES) else _UNMARKED[_shape(reads)]
+        never = FROM_BODY if self._websocket else frozenset[Source]()
+        sources = tuple(source for source in sources if source not in never)
+        if not sources:
+            raise _no_body()
         return sources if kind is Kind.POSITIONAL else tuple(source for source in sources if source != "path")
 
-    def _rest_sources(self, kind: Kind, marker: Marker | None, reads: Converter | None) -> tuple[Source, ...]:
-        many = kind is Kind.VAR_KEYWORD and reads is not None and reads.shape is Shape.MANY
-        if reads is None or (reads.shape not in (Shape.ANY, Shape.SCALAR) and not many):
-            raise _Refused("each of these is one text, which cannot become that type", "Annotate it with a scalar type")
-        if kind is Kind.VAR_POSITIONAL:
-            return ("path",)
-        source = _MARKER_SOURCES[type(marker)] if marker is not None else None
-        if source not in (None, "query", "form"):
-            raise _Refused(f"**{kind.name} cannot come from the {source}", "Use Query() or Form(), or no marker")
-        return (source,) if source is not None else ("query", "form")
-
-    def _pinned(self, marker: Marker, role: Role, reads: Converter | None) -> Source:
-        source = _MARKER_SOURCES[type(marker)]
+    def _pinned(
+        self, parameter: inspect.Parameter, kind: Kind, marker: Marker, role: Role, reads: Converter | None
+    ) -> Source:
+        source, shape = _MARKER_SOURCES[type(marker)], _shape(reads)
         if (source == "file") != (role in (Role.FILE, Role.FILES)):
             raise _Refused("File() goes with UploadFile, and nothing else does", "Write Annotated[UploadFile, File(…)]")
         if role is Role.STREAM and source != "body":
             raise _Refused("only the body can be streamed", "Drop the marker, or use Body()")
-        if self._websocket and source in ("form", "body", "file"):
-            raise _Refused("a WebSocket handshake has no body", "Take it from the path, the query or a message")
-        shape = reads.shape if reads is not None else None
+        if self._websocket and source in FROM_BODY:
+            raise _no_body()
         if source == "path" and shape not in (Shape.ANY, Shape.SCALAR):
             raise _Refused("a path segment is one text", "Use a scalar type, or *args for several segments")
+        if source == "path" and kind is Kind.KEYWORD and parameter.name not in (self._template or ()):
+            raise _Refused("a keyword-only parameter is never a path segment", "Move it before the *, or drop Path()")
         if shape is Shape.STRUCTURED and source not in ("body", "session") and reads is not None and reads.form is None:
             raise _Refused(f"the {source} cannot carry this type", "Use a flat type, or Body()")
         return source
@@ -338,22 +356,70 @@ class _Reader:
         return self._next_index - 1
 
 
+def _rest_sources(kind: Kind, marker: Marker | None, reads: Converter | None) -> tuple[Source, ...]:
+    """Where `*args` and `**kwargs` come from."""
+    is_path = kind is Kind.VAR_POSITIONAL
+    shapes = (Shape.ANY, Shape.SCALAR) if is_path else (Shape.ANY, Shape.SCALAR, Shape.MANY)
+    if _shape(reads) not in shapes:
+        raise _one_text_each()
+    sources: tuple[Source, ...] = ("path",) if is_path else ("query", "form")
+    if marker is None:
+        return sources
+    source = _MARKER_SOURCES[type(marker)]
+    if source not in sources or marker.alias is not None:
+        takes = "*args takes path segments" if is_path else "**kwargs takes the other names of the query or the form"
+        raise _Refused(takes, "Drop the marker" if is_path else "Use Query() or Form(), or no marker")
+    return (source,)
+
+
+def _no_body() -> _Refused:
+    return _Refused("a WebSocket handshake has no body", "Take it from the path, the query or a message")
+
+
+def _shape(reads: Converter | None) -> Shape | None:
+    return reads.shape if reads is not None else None
+
+
+def header_name(name: str) -> str:
+    """The header that a parameter or a field called `name` reads: `x_request_id` is `X-Request-Id`."""
+    return "-".join(part.capitalize() for part in name.split("_"))
+
+
 def source_is_pinned(parameter: Parameter) -> bool:
     """Whether the parameter has one source only."""
     return len(parameter.sources) == 1
 
 
-def _wire_name(name: str, sources: tuple[Source, ...]) -> str:
-    return name.replace("_", "-") if sources == ("header",) else name
+def _shared_names(found: Sequence[Parameter]) -> list[_Refused]:
+    """Two parameters that are pinned to one name."""
+    problems = []
+    taken: dict[tuple[Source, str], str] = {}
+    for parameter in found:
+        by_name = parameter.kind in _SINGLE and parameter.index is None and not parameter.whole
+        if by_name and source_is_pinned(parameter):
+            source = parameter.sources[0]
+            name = parameter.alias.lower() if source == "header" else parameter.alias
+            other = taken.setdefault((source, name), parameter.name)
+            if other != parameter.name:
+                what = f"'{other}' and '{parameter.name}' both read the {source} parameter '{parameter.alias}'"
+                problems.append(_Refused(what, "Give one of them another alias"))
+    return problems
 
 
-def _as_key(parameter: Parameter) -> Parameter:
-    fields = {name: getattr(parameter, name) for name in Parameter.__slots__}
-    return Parameter(**(fields | {"whole": False}))
+def _shared_body(found: Sequence[Parameter]) -> list[_Refused]:
+    """One parameter that takes the body's bytes, and others that need something of it."""
+    takers = [one for one in found if one.role in (Role.RAW, Role.STREAM)]
+    others = [one for one in found if one not in takers and FROM_BODY.issuperset(one.sources) and one.sources]
+    if not takers or len(takers) + len(others) == 1:
+        return []
+    what = f"'{takers[0].name}' takes the whole body, so nothing is left for '{(takers[1:] + others)[0].name}'"
+    return [_Refused(what, "Read the body in one place")]
 
 
-def _reason(error: Exception) -> str:
-    return f"name {error} is not defined" if isinstance(error, KeyError) else str(error)
+def _members(annotation: Any) -> list[Any]:
+    """The plain types that `annotation` allows, `None` left out."""
+    plain = [strip(member)[0] for member in union_members(annotation)]
+    return [member for member in plain if member not in (None, NoneType)]
 
 
 def _is_marker(item: object) -> bool:
@@ -369,7 +435,7 @@ def _instance(item: Any) -> Marker:
 def _without_markers(annotation: Any) -> Any:
     """`annotation` with only what msgspec reads beside it."""
     plain, metadata = strip(annotation)
-    metas = [item for item in metadata if isinstance(item, msgspec.Meta)]
-    for meta in metas:
-        plain = Annotated[plain, meta]
+    for meta in metadata:
+        if isinstance(meta, msgspec.Meta):
+            plain = Annotated[plain, meta]
     return plain

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import islice
+from types import GenericAlias
 from typing import Annotated, Any, Final, Literal, TypeAlias, Union
 from uuid import UUID
 
@@ -188,8 +189,8 @@ def _expected(info: mi.Type, value: object) -> str:
     return f"Expected {describe(info)}, got {got}"
 
 
-def _token(key: object) -> str:
-    """One reference token of a JSON pointer (RFC 6901 §3)."""
+def token(key: object) -> str:
+    """`key` as one reference token of a JSON pointer (RFC 6901 §3)."""
     return str(key).replace("~", "~0").replace("/", "~1")
 
 
@@ -241,9 +242,12 @@ def find_errors(info: mi.Type, value: object, pointer: str = "") -> Iterator[Inv
 def _leaf_fits(info: mi.Type, value: object) -> bool:
     if isinstance(info, mi.CustomType):
         return False
-    if isinstance(info, mi.DecimalType) and isinstance(value, str):
-        return fits(value, Decimal) and Decimal(value).is_finite()
-    return type(info) not in LEAVES or fits(value, scalar_type(info))
+    return type(info) not in LEAVES or (fits(value, scalar_type(info)) and _is_finite(info, value))
+
+
+def _is_finite(info: mi.Type, value: object) -> bool:
+    """Whether `value`, which fits, is not one of the texts that only Decimal calls a number, such as `"NaN"`."""
+    return not (isinstance(info, mi.DecimalType) and isinstance(value, str)) or Decimal(value).is_finite()
 
 
 def _choice_errors(_: _Search, info: mi.EnumType | mi.LiteralType, value: object, pointer: str) -> Iterator[Invalid]:
@@ -287,7 +291,7 @@ def _dict_errors(search: _Search, info: mi.DictType, value: object, pointer: str
     if not _has_room(info, value):
         yield Invalid(f"Expected {describe(info)}", pointer=pointer)
     for key, item in value.items():
-        place = f"{pointer}/{_token(key)}"
+        place = f"{pointer}/{token(key)}"
         if not _key_fits(info.key_type, key):
             yield Invalid(f"Expected the key to be {describe(info.key_type)}", pointer=place)
         yield from search.errors(info.value_type, item, place)
@@ -295,7 +299,10 @@ def _dict_errors(search: _Search, info: mi.DictType, value: object, pointer: str
 
 def _key_fits(info: mi.Type, key: str) -> bool:
     """JSON's keys are text; a number as a key is spelled in it."""
-    return isinstance(bare(info), mi.AnyType) or fits({key: None}, dict[scalar_type(info), None])  # type: ignore[misc]
+    info = without_none(info)
+    if isinstance(info, mi.AnyType):
+        return True
+    return fits({key: None}, GenericAlias(dict, (scalar_type(info), None))) and _is_finite(info, key)
 
 
 def _object_errors(search: _Search, info: AnyObject, value: object, pointer: str) -> Iterator[Invalid]:
@@ -325,9 +332,9 @@ def _named_errors(search: _Search, info: AnyObject, value: dict[str, object], po
     if isinstance(info, mi.StructType) and info.tag_field is not None:
         known.add(info.tag_field)
         if value.get(info.tag_field, info.tag) != info.tag:
-            yield Invalid(f"Expected {info.tag!r}", pointer=f"{pointer}/{_token(info.tag_field)}")
+            yield Invalid(f"Expected {info.tag!r}", pointer=f"{pointer}/{token(info.tag_field)}")
     for field in info.fields:
-        place = f"{pointer}/{_token(field.encode_name)}"
+        place = f"{pointer}/{token(field.encode_name)}"
         if field.encode_name in value:
             yield from search.errors(field.type, value[field.encode_name], place)
         elif field.required:
@@ -335,7 +342,7 @@ def _named_errors(search: _Search, info: AnyObject, value: dict[str, object], po
     if getattr(info, "forbid_unknown_fields", False):
         for name in value:
             if name not in known:
-                yield Invalid("Unknown field", pointer=f"{pointer}/{_token(name)}")
+                yield Invalid("Unknown field", pointer=f"{pointer}/{token(name)}")
 
 
 def _rule_errors(info: AnyObject, value: object, pointer: str) -> Iterator[Invalid]:
@@ -357,8 +364,8 @@ def _union_errors(search: _Search, info: mi.UnionType, value: object, pointer: s
         yield from search.errors(meant[0], value, pointer)
     elif tagged and isinstance(value, list if is_positional(tagged[0]) else dict):
         wanted = "one of " + ", ".join(repr(member.tag) for member in tagged)
-        token = 0 if is_positional(tagged[0]) else tagged[0].tag_field
-        yield Invalid(f"Expected {wanted}", pointer=f"{pointer}/{_token(token)}")
+        place = 0 if is_positional(tagged[0]) else tagged[0].tag_field
+        yield Invalid(f"Expected {wanted}", pointer=f"{pointer}/{token(place)}")
     elif all(any(search.errors(member, value, pointer)) for member in members):
         yield Invalid(_expected(info, value), pointer=pointer)
 

@@ -7,6 +7,7 @@ import asyncio
 import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -23,7 +24,8 @@ class Workers:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(limit, thread_name_prefix="micropie")
         context = contextvars.copy_context()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, _call, function)
+        call: Callable[[], T] = partial(_call, function)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, call)
 
     def stop(self) -> None:
         """Let the threads end once they have nothing to do. They start again when they are needed."""

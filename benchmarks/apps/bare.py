@@ -7,6 +7,7 @@ parser. It checks what the workloads need checked and not a thing more: no limit
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qs
 
@@ -78,7 +79,8 @@ async def items(scope: Scope, receive: Receive, send: Send) -> None:
         limit = int(query["limit"][0])
         active = FLAGS[query["active"][0]]
     except (KeyError, ValueError):
-        return await reply(send, b"Bad request", TEXT, 400)
+        await reply(send, b"Bad request", TEXT, 400)
+        return
     await reply(send, encode({"id": number, "limit": limit, "active": active}))
 
 
@@ -86,7 +88,8 @@ async def todos(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         todo = decode_todo(await read(receive))
     except msgspec.DecodeError as error:
-        return await reply(send, str(error).encode(), TEXT, 400)
+        await reply(send, str(error).encode(), TEXT, 400)
+        return
     await reply(send, encode(todo))
 
 
@@ -95,7 +98,8 @@ async def form(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         name, age = values["name"][0], int(values["age"][0])
     except (KeyError, ValueError):
-        return await reply(send, b"Bad request", TEXT, 400)
+        await reply(send, b"Bad request", TEXT, 400)
+        return
     await reply(send, encode({"name": name, "age": age}))
 
 
@@ -103,7 +107,8 @@ async def orders(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         order = decode_order(await read(receive))
     except msgspec.DecodeError as error:
-        return await reply(send, str(error).encode(), TEXT, 400)
+        await reply(send, str(error).encode(), TEXT, 400)
+        return
     await reply(send, encode(receipt(order)))
 
 
@@ -111,7 +116,8 @@ async def bulk(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         rows = decode_rows(await read(receive))
     except msgspec.DecodeError as error:
-        return await reply(send, str(error).encode(), TEXT, 400)
+        await reply(send, str(error).encode(), TEXT, 400)
+        return
     await reply(send, encode({"count": len(rows)}))
 
 
@@ -125,7 +131,7 @@ async def rows_out(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def upload(scope: Scope, receive: Receive, send: Send) -> None:
     size = 0
-    with PushMultipartParser(workloads.BOUNDARY) as parser:
+    with closing(PushMultipartParser(workloads.BOUNDARY)) as parser:
         async for chunk in chunks_of(receive):
             for part in parser.parse(chunk):
                 if isinstance(part, (bytes, bytearray)):
@@ -137,7 +143,7 @@ async def fields(scope: Scope, receive: Receive, send: Send) -> None:
     found: dict[str, str] = {}
     name, value = "", b""
     limit = shared.FIELDS_LIMIT
-    with PushMultipartParser(workloads.BOUNDARY, max_segment_count=limit) as parser:
+    with closing(PushMultipartParser(workloads.BOUNDARY, max_segment_count=limit)) as parser:
         async for chunk in chunks_of(receive):
             for part in parser.parse(chunk):
                 if isinstance(part, MultipartSegment):

@@ -1,5 +1,8 @@
 """FastAPI: pydantic models in, and out by way of the return annotation, which its documentation calls the fastest."""
 
+# What it imports need not be installed where the checks run.
+# pyright: reportMissingImports=false, reportUntypedFunctionDecorator=false, reportUntypedBaseClass=false
+
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -127,7 +130,8 @@ class FrameOptions:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
-            return await self.app(scope, receive, send)
+            await self.app(scope, receive, send)
+            return
 
         async def send_with_header(message: Any) -> None:
             if message["type"] == "http.response.start":

@@ -1,5 +1,8 @@
 """Litestar: handlers with msgspec Structs, which it converts and encodes itself."""
 
+# What it imports need not be installed where the checks run.
+# pyright: reportMissingImports=false, reportUntypedFunctionDecorator=false, reportUntypedBaseClass=false
+
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -135,9 +138,7 @@ async def session_write(request: Request[Any, Any, Any]) -> dict[str, bool]:
     return {"written": True}
 
 
-with_sessions = made(
-    session_start, session_read, session_write, middleware=[ServerSideSessionConfig().middleware]
-)
+with_sessions = made(session_start, session_read, session_write, middleware=[ServerSideSessionConfig().middleware])
 
 
 class FrameOptions(ASGIMiddleware):

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import jinja2
-from micropie import App, HttpMiddleware, InMemorySessionBackend
 
 from benchmarks import workloads
 from benchmarks.apps import shared
+from micropie import App, HttpMiddleware, InMemorySessionBackend
 
 FLAGS: Final = {"true": True, "1": True, "false": False, "0": False}
 _UNTYPED: Final = "has no typed bodies"
@@ -54,7 +54,7 @@ class Everything(Hello):
             size += len(chunk)
         return {"size": size}
 
-    async def fields(self, f0: Any) -> Any:
+    async def fields(self, last: Any) -> Any:
         return {"fields": len(self.request.body_params)}
 
     async def stream(self, count: Any) -> Any:

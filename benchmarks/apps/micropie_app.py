@@ -4,11 +4,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from micropie import App, HttpMiddleware, Limits, Request, Resource, UploadFile, WebSocket
-
 from benchmarks import workloads
 from benchmarks.apps import shared
 from benchmarks.apps.structs import ROWS, Order, Person, Receipt, Row, Todo, receipt
+from micropie import App, HttpMiddleware, Limits, Request, Resource, UploadFile, WebSocket
 
 
 class Hello(App):

@@ -1,5 +1,8 @@
 """Starlette: plain routes and endpoints. It validates nothing itself, so msgspec does that, with decoders kept."""
 
+# What it imports need not be installed where the checks run.
+# pyright: reportMissingImports=false, reportUntypedFunctionDecorator=false, reportUntypedBaseClass=false
+
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -133,7 +136,8 @@ class FrameOptions:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
-            return await self.app(scope, receive, send)
+            await self.app(scope, receive, send)
+            return
 
         async def send_with_header(message: Any) -> None:
             if message["type"] == "http.response.start":

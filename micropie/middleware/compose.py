@@ -15,7 +15,7 @@ Reply: TypeAlias = tuple[int, Any, list[tuple[str, str]]]
 """Status, body, and headers: a list that belongs to this reply alone."""
 
 
-def _changed(reply: Reply, changes: Mapping[str, Any] | None) -> Reply:
+def _changed(reply: Reply, changes: object) -> Reply:
     """`reply` with what a hook returned in its place. Raises TypeError for what is neither None nor a mapping."""
     if changes is None:
         return reply
@@ -23,8 +23,8 @@ def _changed(reply: Reply, changes: Mapping[str, Any] | None) -> Reply:
         got = type(changes).__name__
         raise TypeError(f'a middleware hook returns None or {{"status_code": …, "body": …, "headers": …}}, not {got}')
     status, body, headers = reply
-    given = changes.get("headers", headers)
-    pairs = list(given.items()) if isinstance(given, Mapping) else list(given or ())
+    given: Any = changes.get("headers", headers)
+    pairs: list[tuple[str, str]] = list(given.items() if isinstance(given, Mapping) else given or ())
     return changes.get("status_code", status), changes.get("body", body), pairs
 
 

@@ -6,7 +6,6 @@ Whatever happens is noted under the request's `token`, and `/noted/…` tells.
 import asyncio
 import os
 import threading
-import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -20,14 +19,17 @@ from micropie import App, Limits, UploadError, UploadFile, WebSocket
 from micropie.types import Receive, Scope, Send
 
 SECRET = "what nobody outside may read"
+NUL = "\N{SYMBOL FOR NULL}"
+"""Stands for a NUL in what is to become a header: the query string lets none through."""
 KIB = 1024
+PATIENCE = 30.0
 
-released = threading.Event()
+released: defaultdict[str, threading.Event] = defaultdict(threading.Event)
 notes: defaultdict[str, list[str]] = defaultdict(list)
 
 
 class Strict(App):
-    """Takes little, and soon loses its patience."""
+    """Takes less than it might, or soon loses its patience."""
 
     async def body(self) -> int:
         return len(self.request.body)
@@ -84,7 +86,7 @@ class Faulty(App):
         links: list[str] = []
         for descriptor in Path("/proc/self/fd").iterdir():
             with suppress(OSError):
-                links.append(os.readlink(descriptor))
+                links.append(str(descriptor.readlink()))
         return [link for link in links if link.startswith(os.environ["TMPDIR"]) and not link.endswith(".log")]
 
     # Streams
@@ -120,8 +122,9 @@ class Faulty(App):
         raise RuntimeError(f"{SECRET} {token}")
 
     async def fails_at_once(self, token: str) -> AsyncIterator[str]:
-        raise RuntimeError(f"{SECRET} {token}")
-        yield ""
+        if token:
+            raise RuntimeError(f"{SECRET} {token}")
+        yield "nothing failed"
 
     async def fails_later(self, token: str) -> AsyncIterator[str]:
         yield "begun"
@@ -136,27 +139,32 @@ class Faulty(App):
         raise RuntimeError(f"{SECRET} {token}")
 
     async def header(self, value: str) -> tuple[int, str, dict[str, str]]:
-        return 200, "fine", {"X-Value": value}
+        return 200, "fine", {"X-Value": value.replace(NUL, "\0")}
 
     async def header_name(self, value: str) -> tuple[int, str, dict[str, str]]:
-        return 200, "fine", {value: "x"}
+        return 200, "fine", {value.replace(NUL, "\0"): "x"}
 
     async def cookie(self, value: str) -> tuple[int, str, dict[str, str]]:
-        return 200, "fine", {"Set-Cookie": f"a={value}"}
+        return 200, "fine", {"Set-Cookie": "a=" + value.replace(NUL, "\0")}
 
     async def location(self, value: str) -> tuple[int, str, dict[str, str]]:
-        return 302, "", {"Location": value}
+        return 302, "", {"Location": value.replace(NUL, "\0")}
 
     async def redirect(self, value: str) -> tuple[int, str, Any]:
-        return self._redirect(value)
+        return self._redirect(value.replace(NUL, "\0"))
 
     # Waiting
 
-    def blocks(self) -> bool:
-        return released.wait(20)
+    def blocks(self, token: str) -> str:
+        notes[token].append("handler")
+        return "released" if released[token].wait(PATIENCE) else "forgotten"
 
-    async def release(self) -> None:
-        released.set()
+    def blocks_in_stream(self, token: str) -> Iterator[str]:
+        yield "begun, "
+        yield self.blocks(token)
+
+    async def release(self, name: str) -> None:
+        released[name].set()
 
     async def slow(self, token: str) -> str:
         notes[token].append("handler")
@@ -186,6 +194,8 @@ def note_in_file(word: str) -> None:
 
 
 app = Faulty()
-app.mount("/strict", Strict(limits=Limits(body=64 * KIB, read_timeout=1.0, body_timeout=2.0)))
+app.mount("/modest", Strict(limits=Limits(body=64 * KIB)))
+app.mount("/impatient", Strict(limits=Limits(read_timeout=1.0)))
+app.mount("/hurried", Strict(limits=Limits(body_timeout=1.0)))
 app.startup_handlers.append(lambda: note_in_file("startup"))
 app.shutdown_handlers.append(lambda: note_in_file("shutdown"))

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -20,20 +20,29 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Close
+from websockets.sync.client import ClientConnection
 
 ROOT: Final = Path(__file__).parents[2]
 EXAMPLES: Final = ROOT / "examples"
 FIXTURES: Final = Path(__file__).parent
 
-PATIENCE: Final = 5.0
+PATIENCE: Final = 30.0
 """Seconds after which what should have happened is taken for something that never will."""
 
 
-class Cannot(Enum):
-    """What a server keeps an app from doing: facts about that server, found by running these tests."""
+class Ability(Enum):
+    """What an app needs a server for, and not every server does."""
 
-    LIFESPAN = "runs no lifespan"
-    BODY_AS_IT_COMES = "hands a body over only once it is whole"
+    RUN_LIFESPAN = "run the lifespan"
+    PASS_BODIES_ON = "hand a body over before it is whole"
+    BREAK_OFF = "break a connection off when a response fails half way"
+    FINISH_REQUESTS = "let requests finish at SIGTERM"
+    CLOSE_SOCKETS = "close WebSockets at SIGTERM with a code"
+    CLOSE_TOO_LARGE = "close a WebSocket with a code when a message is too large"
+    CLOSE_1XXX = "close a WebSocket with another code than 1000 or 3000 to 4999"
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,7 @@ class Kind:
     name: str
     command: Callable[[str, str], Sequence[str]]
     """The arguments of `python`, from the target and the port."""
-    cannot: frozenset[Cannot] = frozenset()
+    cannot: frozenset[Ability] = frozenset()
     clean: int = 0
     """How it exits when SIGTERM ended it properly."""
 
@@ -60,12 +69,12 @@ KINDS: Final = [
     _uvicorn("httptools"),
     _uvicorn("h11"),
     Kind("hypercorn", lambda target, port: ["-m", "hypercorn", "--bind", f"127.0.0.1:{port}", target]),
-    Kind("granian", lambda target, port: ["-m", "granian", "--interface", "asgi", "--port", port, target]),
     Kind(
-        "daphne",
-        lambda target, port: ["-m", "daphne", "-p", port, target],
-        cannot=frozenset({Cannot.LIFESPAN, Cannot.BODY_AS_IT_COMES}),
+        "granian",
+        lambda target, port: ["-m", "granian", "--interface", "asgi", "--port", port, target],
+        cannot=frozenset({Ability.CLOSE_SOCKETS}),
     ),
+    Kind("daphne", lambda target, port: ["-m", "daphne", "-p", port, target], cannot=frozenset(Ability)),
 ]
 
 MICROPIE: Final = Kind("micropie", lambda target, port: ["-m", "micropie", "run", "--port", port, target])
@@ -95,6 +104,13 @@ def read_reply(client: socket.socket, method: str = "GET") -> Reply:
         return Reply(response.status, response.headers, response.read())
 
 
+def closed_with(socket: ClientConnection) -> Close | None:
+    """The close frame that the server sends next, or None when the connection just breaks."""
+    with pytest.raises(ConnectionClosed) as closed:
+        socket.recv(PATIENCE)
+    return closed.value.rcvd
+
+
 @dataclass
 class Server:
     """A server process under way."""
@@ -113,8 +129,13 @@ class Server:
     def ws(self) -> str:
         return f"ws://127.0.0.1:{self.port}"
 
-    def can(self, what: Cannot) -> bool:
+    def can(self, what: Ability) -> bool:
         return what not in self.kind.cannot
+
+    def needs(self, what: Ability) -> None:
+        """Skip a test that is about what this server cannot do, saying so."""
+        if not self.can(what):
+            pytest.skip(f"{self.kind.name} cannot {what.value}")
 
     def log(self) -> str:
         """What the process has written so far."""
@@ -157,12 +178,14 @@ class Server:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.kind.name} does not stop:\n{self.log()}") from None
         assert code == self.kind.clean, f"{self.kind.name} ended with {code}:\n{self.log()}"
+        for sign in ("was never awaited", "was never retrieved", "Task was destroyed"):
+            assert sign not in self.log(), self.log()
 
     def kill(self) -> None:
         """End it and what it started at once, if that is still necessary."""
-        with suppress(ProcessLookupError):
+        if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+            self.process.wait()
 
 
 def request_head(method: str, path: str, *headers: str) -> str:
@@ -190,7 +213,7 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
 
 
 @contextmanager
-def serving(kind: Kind, target: str, app_dir: Path, folder: Path, **environment: str) -> Iterator[Server]:
+def serving(kind: Kind, target: str, app_dir: Path, folder: Path, **environment: str) -> Generator[Server]:
     """`target`, a module in `app_dir`, served by a process that lives in `folder` until the block ends."""
     port = _free_port()
     with (folder / "server.log").open("wb") as log:

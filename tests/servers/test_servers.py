@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import msgspec
 import pytest
 from websockets.sync.client import connect
 
-from tests.servers.harness import EXAMPLES, KINDS, PATIENCE, Cannot, Kind, Server, request_head, serving
+from tests.servers.harness import EXAMPLES, KINDS, PATIENCE, Kind, Server, request_head, serving
 
 MILK = {"title": "Milk", "priority": 1, "id": 1, "done": False}
 BREAD = {"title": "Brötchen & Käse", "priority": 3, "id": 2, "done": False}

@@ -1,0 +1,49 @@
+"""What an exception becomes: the answer of an app's own error handler, or the framework's.
+
+It knows which handler is the nearest, what is logged and what a client may see. It does not send anything.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
+
+from .debug import traceback_page
+from .errors import HTTPError
+from .middleware.compose import Reply
+from .requests import Request
+from .responses import error_response, prefers_problem, split
+
+logger = logging.getLogger("micropie")
+
+ErrorHandler: TypeAlias = Callable[[Request, Any], Any]
+"""Called with the request and the exception; returns, or awaits to, anything that a handler may return."""
+
+
+async def handled(
+    request: Request, error: Exception, apps: Iterable[Mapping[type[Exception], ErrorHandler]], *, debug: bool
+) -> Reply:
+    """The answer to `error`: of the first of `apps` with a handler for its class, or the nearest one above that.
+
+    A handler that fails hands its own exception on to the next app. Where there is none the answer is ours.
+    """
+    for handlers in apps:
+        handler = next((handlers[cls] for cls in type(error).__mro__ if cls in handlers), None)
+        if handler is not None:
+            try:
+                result = handler(request, error)
+                return split(await result if hasattr(result, "__await__") else result)
+            except Exception as again:
+                error = again
+    return unhandled(request, error, debug=debug)
+
+
+def unhandled(request: Request, error: Exception, *, debug: bool) -> Reply:
+    """The answer to an exception that nobody handles. Anything but an HTTPError is logged, and shown to nobody."""
+    if not isinstance(error, HTTPError):
+        logger.error("Failed: %s %r", request.method, request.scope["path"], exc_info=error)
+        if debug:
+            page = traceback_page(error, request.method, request.scope["path"])
+            return 500, page, [("Content-Type", "text/html; charset=utf-8")]
+        error = HTTPError(500)
+    as_problem = prefers_problem(request.content_type, request.headers.get("accept", ""))
+    return error_response(error, as_problem=as_problem)

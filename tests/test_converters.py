@@ -1,0 +1,507 @@
+"""Every supported type, read from text, from JSON and from a stored value; and every type that is refused, with why."""
+
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from enum import Enum, IntEnum
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, Optional, TypedDict, TypeVar, Union
+from uuid import UUID
+
+import attrs
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Meta, Struct
+from typing_extensions import TypeAliasType
+
+from micropie.converters import Shape, UnsupportedTypeError, converter, strip, union_members
+from micropie.uploads import UploadFile
+from micropie.validation import FAILURES
+
+T = TypeVar("T")
+
+
+class Colour(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Level(IntEnum):
+    LOW = 1
+    HIGH = 2
+
+
+class Item(Struct):
+    name: str
+    amount: int = 1
+
+
+class Frozen(Struct, frozen=True):
+    x: int
+
+
+class Identical(Struct, eq=False):
+    x: int
+
+
+class Hashed(Struct):
+    x: int
+
+    def __hash__(self) -> int:
+        return self.x
+
+
+class Box(Struct, Generic[T]):
+    content: T
+    more: list[T]
+
+
+class Cat(Struct, tag=True):
+    lives: int
+
+
+class Dog(Struct, tag=True):
+    name: str
+
+
+class Tree(Struct):
+    value: int
+    children: "list[Tree]" = []
+
+
+class Price(Struct):
+    amount: Decimal
+    note: str = ""
+
+
+class WithFile(Struct):
+    title: str
+    image: UploadFile
+
+
+@dataclass
+class User:
+    name: str
+    born: date | None = None
+
+
+@dataclass(frozen=True)
+class Key:
+    x: int
+
+
+class Address(TypedDict):
+    street: str
+
+
+class Point(NamedTuple):
+    x: int
+    y: int = 0
+
+
+@attrs.define
+class Wheel:
+    size: int
+
+
+Age = NewType("Age", int)
+Unhashable = Annotated[int, Meta(examples=[1, 2])]
+
+# --- the laws -------------------------------------------------------------------------------------------------------
+
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+DECIMALS = st.decimals(allow_nan=False, allow_infinity=False)
+OFFSETS = st.integers(-23 * 60 - 59, 23 * 60 + 59).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+TIMES = st.datetimes() | st.datetimes(timezones=OFFSETS)
+
+SCALARS: list[tuple[Any, st.SearchStrategy[Any]]] = [
+    (int, st.integers()),
+    (float, FLOATS),
+    (bool, st.booleans()),
+    (str, TEXT),
+    (Decimal, DECIMALS),
+    (UUID, st.uuids()),
+    (date, st.dates()),
+    (datetime, TIMES),
+    (time, st.times() | st.times(timezones=OFFSETS)),
+    (timedelta, st.timedeltas()),
+    (Colour, st.sampled_from(Colour)),
+    (Level, st.sampled_from(Level)),
+    (Literal["a", "b", 1], st.sampled_from(["a", "b", 1])),
+    (Literal[True, False], st.booleans()),
+    (Age, st.integers()),
+    (Annotated[int, Meta(ge=0, le=9)], st.integers(0, 9)),
+    (Optional[int], st.none() | st.integers()),
+    (int | float | None, st.none() | st.integers() | FLOATS),
+    (date | datetime, st.dates() | TIMES),
+    (UUID | int, st.uuids() | st.integers()),
+    (Colour | Level | Decimal, st.sampled_from(Colour) | st.sampled_from(Level)),
+    (timedelta | date | None, st.timedeltas() | st.dates() | st.none()),
+]  # fmt: skip
+
+ONLY_JSON: list[tuple[Any, st.SearchStrategy[Any]]] = [
+    (bytes, st.binary()),
+    (int | str, st.integers() | TEXT),
+    (str | None, st.none() | TEXT),
+    (list[int], st.lists(st.integers())),
+    (set[str], st.sets(TEXT)),
+    (frozenset[date], st.frozensets(st.dates())),
+    (tuple[float, ...], st.lists(FLOATS).map(tuple)),
+    (tuple[int, str], st.tuples(st.integers(), TEXT)),
+    (list[Colour | None], st.lists(st.none() | st.sampled_from(Colour))),
+    (dict[str, int], st.dictionaries(TEXT, st.integers())),
+    (dict[int, bool], st.dictionaries(st.integers(-(2**63), 2**63), st.booleans())),
+    (dict[UUID, Item], st.dictionaries(st.uuids(), st.builds(Item, TEXT, st.integers()))),
+    (Item, st.builds(Item, TEXT, st.integers())),
+    (Item | None, st.none() | st.builds(Item, TEXT, st.integers())),
+    (list[Item], st.lists(st.builds(Item, TEXT, st.integers()))),
+    (set[Frozen], st.sets(st.builds(Frozen, st.integers()))),
+    (Box[date], st.builds(Box, st.dates(), st.lists(st.dates()))),
+    (Box[Box[int]], st.builds(Box, st.builds(Box, st.integers(), st.just([])), st.just([]))),
+    (Cat | Dog, st.builds(Cat, st.integers()) | st.builds(Dog, TEXT)),
+    (Tree, st.recursive(st.builds(Tree, st.integers()), lambda below: st.builds(Tree, st.integers(), st.lists(below)))),
+    (Price, st.builds(Price, DECIMALS, TEXT)),
+    (User, st.builds(User, TEXT, st.none() | st.dates())),
+    (Address, st.fixed_dictionaries({"street": TEXT})),
+    (Point, st.builds(Point, st.integers(), st.integers())),
+    (Wheel, st.builds(Wheel, st.integers())),
+    (dict[str, list[User | None]], st.dictionaries(TEXT, st.lists(st.none() | st.builds(User, TEXT, st.none())))),
+]
+
+
+def spelled(value: object) -> str:
+    """`value` as a query string has it, before it is percent-encoded."""
+    plain = msgspec.to_builtins(value)
+    if plain is None:
+        return ""
+    return plain if isinstance(plain, str) else msgspec.json.encode(plain).decode()
+
+
+def name_of(case: object) -> str:
+    return str(case).removeprefix("typing.")
+
+
+@pytest.mark.parametrize(("annotation", "values"), SCALARS, ids=name_of)
+def test_value_to_text_to_value_is_the_identity(annotation: Any, values: st.SearchStrategy[Any]) -> None:
+    reads = converter(annotation)
+
+    @given(values)
+    def law(value: Any) -> None:
+        text = spelled(value)
+        found = text if reads.from_text is None else reads.from_text(text)
+        assert (found, type(found)) == (value, type(value))
+
+    assert reads.shape is Shape.SCALAR
+    law()
+
+
+@given(st.integers() | TEXT.filter(bool))
+def test_a_text_for_int_or_str_is_an_int_whenever_it_spells_one(value: int | str) -> None:
+    read = converter(int | str).from_text
+    assert read is not None
+    found = read(str(value))
+    assert str(found) == str(value) or (value == "-0" and found == 0)
+
+
+@given(st.binary())
+def test_bytes_as_text_are_their_utf8(value: bytes) -> None:
+    read = converter(bytes).from_text
+    assert read is not None
+    text = value.decode("utf-8", "ignore")
+    assert read(text) == text.encode()
+
+
+@pytest.mark.parametrize(("annotation", "values"), SCALARS + ONLY_JSON, ids=name_of)
+def test_value_to_json_to_value_is_the_identity(annotation: Any, values: st.SearchStrategy[Any]) -> None:
+    reads = converter(annotation)
+
+    @given(values)
+    def law(value: Any) -> None:
+        found = reads.from_json(msgspec.json.encode(value))
+        assert (found, type(found)) == (value, type(value))
+
+    law()
+
+
+@pytest.mark.parametrize(("annotation", "values"), SCALARS + ONLY_JSON, ids=name_of)
+def test_value_to_session_store_to_value_is_the_identity(annotation: Any, values: st.SearchStrategy[Any]) -> None:
+    reads = converter(annotation)
+
+    @given(values)
+    def law(value: Any) -> None:
+        in_memory, as_json = reads.from_value(value), reads.from_value(msgspec.json.decode(msgspec.json.encode(value)))
+        assert in_memory == value
+        assert type(as_json) is type(value)
+        if not isinstance(value, Decimal | Price | float):  # JSON's own numbers are floats
+            assert as_json == value
+
+    law()
+
+
+# --- what is read from where ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("annotation", "shape"),
+    [
+        (Any, Shape.ANY),
+        (object, Shape.ANY),
+        (Annotated[Any, Meta(description="x")], Shape.ANY),
+        (T, Shape.SCALAR),
+        (int | str | None, Shape.SCALAR),
+        (list[int], Shape.MANY),
+        (list[int] | None, Shape.MANY),
+        (Sequence[int], Shape.MANY),
+        (AbstractSet[int], Shape.MANY),
+        (Annotated[list[int], Meta(min_length=1, description="x")], Shape.MANY),
+        (list, Shape.MANY),
+        (list[list[int]], Shape.STRUCTURED),
+        (list[int] | int, Shape.STRUCTURED),
+        (dict, Shape.STRUCTURED),
+        (Item | None, Shape.STRUCTURED),
+        (list[Item], Shape.STRUCTURED),
+        (Point, Shape.STRUCTURED),
+        (UploadFile, Shape.STRUCTURED),
+    ],
+)
+def test_a_type_takes_up_one_text_or_several_or_a_whole_source(annotation: Any, shape: Shape) -> None:
+    assert converter(annotation).shape is shape
+
+
+@pytest.mark.parametrize(
+    ("annotation", "document", "value"),
+    [
+        (float, b"5", 5.0),
+        (Decimal, b'"1.10"', Decimal("1.10")),
+        (Decimal, b"1.10", Decimal("1.10")),
+        (int | str, b'"5"', "5"),
+        (date | datetime, b'"2024-01-01"', date(2024, 1, 1)),
+        (date | datetime, b'"2024-01-01T00:00:00"', datetime(2024, 1, 1)),
+        (UUID | str, b'"x"', "x"),
+        (Decimal | str, b'"NaN"', "NaN"),
+        (str | bytes, b'"a"', "a"),
+        (Any, b'{"a":[1,2.5,null]}', {"a": [1, 2.5, None]}),
+        (int, b"123456789012345678901234567890", 123456789012345678901234567890),
+        (Item, b'{"name":"a","amount":1,"amount":2,"other":0}', Item("a", 2)),
+        (Price, b'{"amount":"2","note":"nan"}', Price(Decimal(2), "nan")),
+    ],
+)
+def test_json_is_read_with_its_own_types(annotation: Any, document: bytes, value: object) -> None:
+    found = converter(annotation).from_json(document)
+    assert (found, type(found)) == (value, type(value))
+
+
+NOT_FINITE = [
+    "NaN", "-nan", "sNaN", "SNAN12", "nan123", "Infinity", "-inf", "+Inf", "INFINITY", " nan ", "\tinf", "n_a_n", "_inf",
+    "\u00a0NaN", "nan\u2003", "infini_ty",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NOT_FINITE)
+@pytest.mark.parametrize("escaped", [False, True])
+@pytest.mark.parametrize("annotation", [Decimal, Price, list[Decimal], dict[Decimal, str], Decimal | None])
+def test_no_decimal_of_a_json_body_is_infinite_or_no_number(annotation: Any, text: str, escaped: bool) -> None:
+    assert not Decimal(text).is_finite()
+    shown = "".join(f"\\u{ord(letter):04x}" for letter in text) if escaped else text.replace("\t", "\\t")
+    documents = {Price: f'{{"amount":"{shown}"}}', list[Decimal]: f'["{shown}"]', dict[Decimal, str]: f'{{"{shown}":""}}'}
+    document = documents.get(annotation, f'"{shown}"').encode()
+    reads = converter(annotation)
+    with pytest.raises(FAILURES):
+        reads.from_json(document)
+    (error,) = reads.json_errors(document, "")
+    assert error.detail.startswith(("Expected a decimal number", "Expected the key to be a decimal number"))
+
+
+@pytest.mark.parametrize(
+    ("annotation", "document"),
+    [
+        (int, b"5.0"),
+        (int, b"1" * 5000),
+        (int, b'"5"'),
+        (float, b"1e999"),
+        (float, b"NaN"),
+        (bool, b"1"),
+        (str, b'"\\ud800"'),
+        (str, b'"\xff"'),
+        (Any, b"[" * 2000 + b"]" * 2000),
+        (Any, b"\xef\xbb\xbf1"),
+        (list[Any], b"[" * 2000 + b"]" * 2000),
+        (set, b"[[1]]"),
+        (set[Any], b"[{}]"),
+        (Tree, b'{"value":1,"children":[' * 2000 + b"]}" * 2000),
+        (date | datetime, b'"yesterday"'),
+    ],
+)
+def test_json_that_does_not_fit_is_a_failure_and_never_a_crash(annotation: Any, document: bytes) -> None:
+    reads = converter(annotation)
+    with pytest.raises(FAILURES):
+        reads.from_json(document)
+    assert reads.json_errors(document, "/at")
+
+
+@pytest.mark.parametrize(
+    ("annotation", "document", "detail"),
+    [
+        (int, b'"x"', "Expected an integer, got a string"),
+        (date | datetime, b"5", "Expected an RFC 3339 date or an RFC 3339 date and time"),
+        (int, b"\xff", "Bad JSON"),
+        (int, b"1e999", "Bad JSON"),
+        (str, b'"\\ud800"', "Bad JSON"),
+        (set, b"[[1]]", "Expected an array"),
+    ],
+)
+def test_what_is_wrong_with_json_is_told_at_its_pointer(annotation: Any, document: bytes, detail: str) -> None:
+    assert [(error.pointer, error.detail) for error in converter(annotation).json_errors(document, "/at")] == [
+        ("/at", detail)
+    ]
+
+
+def test_json_that_is_nested_too_deeply_to_explain_is_told_so() -> None:
+    depth = 300
+    document = b'{"value":1,"children":[' * depth + b'{"value":"x"}' + b"]}" * depth
+    assert [error.detail for error in converter(Tree).json_errors(document, "")] == ["Nested too deeply"]
+
+
+@pytest.mark.parametrize(("annotation", "value"), [(int, "5"), (int, None), (date | UUID, 5), (Item, {"amount": 1})])
+def test_a_stored_value_that_does_not_fit_is_refused(annotation: Any, value: object) -> None:
+    with pytest.raises(FAILURES):
+        converter(annotation).from_value(value)
+
+
+def test_any_stored_value_will_do_where_any_is_asked_for() -> None:
+    value = object()
+    assert converter(Any).from_value(value) is value
+
+
+def test_all_texts_of_an_optional_array_being_one_empty_text_is_none() -> None:
+    optional, plain = converter(list[str] | None).from_texts, converter(Annotated[list[str], Meta(title="t")]).from_texts
+    assert optional is not None
+    assert plain is not None
+    assert (optional([""]), optional(["", "a"]), plain([""])) == (None, ["", "a"], [""])
+
+
+def test_a_converter_is_made_once_for_each_type() -> None:
+    assert converter(int | None) is converter(int | None)
+    assert converter(Annotated[int, Meta(ge=1)]) is not converter(int)
+    assert converter(Literal[1]) is not converter(Literal[True])
+
+
+def test_a_constraint_that_cannot_be_hashed_is_no_hindrance() -> None:
+    read = converter(Unhashable).from_text
+    assert read is not None
+    assert read("5") == 5
+
+
+@pytest.mark.parametrize(
+    ("annotation", "expected", "expected_text"),
+    [
+        (int | None, "an integer or null", "an integer"),
+        (bytes, "base64 text", "text"),
+        (date | datetime, "an RFC 3339 date or an RFC 3339 date and time", "an RFC 3339 date or an RFC 3339 date and time"),
+        (Colour | str, "one of 'red', 'blue' or text", "one of 'red', 'blue' or text"),
+        (list[bytes], "an array", "values, each text"),
+    ],
+)  # fmt: skip
+def test_what_is_expected_is_said_for_json_and_for_text(annotation: Any, expected: str, expected_text: str) -> None:
+    reads = converter(annotation)
+    assert (reads.expected, reads.expected_text) == (expected, expected_text)
+
+
+@pytest.mark.parametrize(("annotation", "found"), [(WithFile, True), (list[WithFile], True), (Item, False), (int, False)])
+def test_it_is_known_whether_files_are_part_of_a_type(annotation: Any, found: bool) -> None:
+    assert converter(annotation).has_files is found
+
+
+# --- annotations ----------------------------------------------------------------------------------------------------
+
+ONE, TWO = Meta(ge=1), Meta(le=9)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "plain", "metadata"),
+    [
+        (int, int, ()),
+        (Annotated[int, ONE], int, (ONE,)),
+        (Annotated[Annotated[int, ONE], TWO], int, (ONE, TWO)),
+        (Age, int, ()),
+        (NewType("Small", Annotated[Age, TWO]), int, (TWO,)),
+        (Annotated[TypeAliasType("One", Annotated[int, ONE]), TWO], int, (ONE, TWO)),
+    ],
+)
+def test_what_is_wrapped_around_a_type_is_taken_off(annotation: Any, plain: Any, metadata: tuple[Any, ...]) -> None:
+    assert strip(annotation) == (plain, metadata)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "members"),
+    [
+        (int, (int,)),
+        (Annotated[int, ONE], (Annotated[int, ONE],)),
+        (int | None, (int, type(None))),
+        (Union[int, Annotated[Union[str, None], "a note"]], (int, str, type(None))),
+        (Annotated[int | None, ONE], (Annotated[int, ONE], type(None))),
+        (Annotated[int | str, ONE, Meta(min_length=1)], (Annotated[int, ONE], Annotated[str, Meta(min_length=1)])),
+    ],
+)
+def test_the_constraints_around_a_union_hold_for_the_members_they_can(annotation: Any, members: tuple[Any, ...]) -> None:
+    assert union_members(annotation) == members
+
+
+@pytest.mark.parametrize("annotation", [Annotated[str | None, ONE], Annotated[Decimal | bool, ONE]])
+def test_a_constraint_that_holds_for_no_member_of_a_union_is_refused(annotation: Any) -> None:
+    with pytest.raises(UnsupportedTypeError, match="can hold for no member of the union"):
+        converter(annotation)
+
+
+class LocalNames(Struct):
+    x: "Missing"  # type: ignore[name-defined]  # noqa: F821  # pyright: ignore  (that is the point)
+
+
+class HasCallable(Struct):
+    f: Callable[[], int]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "what", "remedy"),
+    [
+        (complex, "'builtins.complex' cannot be read from a request", "Use a type that msgspec can read"),
+        (Callable[[], int], "'collections.abc.Callable' cannot be read", "Use a type"),
+        (Iterable[int], "'collections.abc.Iterable' cannot be read", "Use a type"),
+        (HasCallable, "'collections.abc.Callable' cannot be read", "Use a type"),
+        (list[dict[str, complex]], "'builtins.complex' cannot be read", "Use a type"),
+        (int | list[complex], "'builtins.complex' cannot be read", "Use a type"),
+        (Annotated[str, ONE], "Can only set `ge` on a numeric type", "Use a type"),
+        (Annotated[Decimal, ONE], "Can only set `ge` on a numeric type", "constraints are those that msgspec.Meta has"),
+        (Item | User, "Type unions may not contain more than one dict-like type", "Use a type"),
+        (list[date | datetime], "Type unions may not contain more than one str-like type", "Use a type"),
+        (Literal[1.5], "Literal may only contain", "Use a type"),
+        (Enum("Odd", {"A": 1.5}), "Enums must contain either all str or all int values", "Use a type"),
+        ("text", "Type ''text'' is not supported", "Use a type"),
+        (set[Item], "a set cannot hold an object that may change", "frozen=True"),
+        (frozenset[User], "a set cannot hold an object that may change", "frozen=True"),
+        (set[list[int]], "a set cannot hold an array that may change", "or use list[T]"),
+        (dict[str, set[Address]], "a set cannot hold an object that may change", "or use list[T]"),
+        (dict[Key, int], "JSON's keys are text, which cannot become these keys", "Use dict[str, T]"),
+        (dict[bool, int], "JSON's keys are text", "Use dict[str, T]"),
+        (dict[tuple[int, int], int], "JSON's keys are text", "Use dict[str, T]"),
+        (dict[int | bool, int], "JSON's keys are text", "Use dict[str, T]"),
+        (LocalNames, "name 'Missing' is not defined", "Define at module level what the annotations inside that class"),
+    ],
+)  # fmt: skip
+def test_a_type_that_can_never_be_read_is_refused_with_the_remedy(annotation: Any, what: str, remedy: str) -> None:
+    with pytest.raises(UnsupportedTypeError) as caught:
+        converter(annotation)
+    assert caught.value.what.startswith(what)
+    assert remedy in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [set[Key], set[Frozen], set[Identical], set[Hashed], set[tuple[int, str]], dict[int | None, int], dict[Any, int]],
+)
+def test_a_type_that_can_be_read_is_not(annotation: Any) -> None:
+    converter(annotation)
