@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     plan = QUICK if options.quick else FULL
     _allow_descriptors()
     try:
-        with gather([US, BARE, *(options.peers or _PEERS)], options.micropie032) as field:
+        with gather([US, BARE, *(_PEERS if options.peers is None else options.peers)], options.micropie032) as field:
             for name, why in field.absent.items():
                 _say(f"left out: {name}: {why}")
             report = _measure(options.only or list(SUITES), field, plan)

@@ -18,7 +18,7 @@ from .config import Limits, SessionConfig
 from .connecting import serve_websocket
 from .discovery import Builder, Tree, chosen_route, list_routes, node_of
 from .errors import ClientDisconnected, SetupError
-from .failures import ErrorHandler, handled, unhandled
+from .failures import ErrorHandler, handled, log_failure, unhandled
 from .lifespan import Hook, lifespan_of, living, serve_lifespan
 from .middleware.base import HttpMiddleware, WebSocketMiddleware
 from .middleware.compose import Reply, after_http, through_http
@@ -341,8 +341,14 @@ class App(Tree, metaclass=_AppType):
                 await send_response(
                     request.scope, request.receive, send, status, body, headers, listen=listen, run_sync=self._run_sync
                 )
-        except (BrokenResponse, ClientDisconnected):
+        except ClientDisconnected:
             raise
+        except BrokenResponse as broken:
+            if broken.__cause__ is None:  # logged by an app that is mounted here
+                raise
+            # The server must hear of it and break the connection off; but not every server logs why.
+            log_failure(request, broken.__cause__)
+            raise BrokenResponse(str(broken)) from None
         except Exception as error:
             if type(body) is Mounted or failures == 2:
                 raise

@@ -96,6 +96,10 @@ _LOCALS: Final[Mapping[Source, tuple[str, str]]] = {
 _ALWAYS: Final = "True"
 
 
+class _Missing(Exception):
+    """A required value is nowhere."""
+
+
 class _Writer:
     """Writes the source of one binder and collects the values that it closes over."""
 
@@ -103,7 +107,8 @@ class _Writer:
         self._parameters = signature.parameters
         self._locals: dict[str, str] = {}
         self.cells: dict[str, object] = {
-            "surprises": (*FAILURES, BadRequest),
+            "Missing": _Missing,
+            "surprises": (_Missing, *FAILURES, BadRequest),
             "explain": lambda request, segments: explain(signature.parameters, request, segments),
         }
 
@@ -146,7 +151,7 @@ class _Writer:
             lines += [f"{'elif' if position else 'if'} {condition}:", *indent([f"{value} = {expression}"])]
         otherwise = [f"{value} = {self._default(number, parameter)}"]
         if parameter.default is UNSET:
-            otherwise = ["raise explain(request, segments)"]
+            otherwise = ["raise Missing"]
         return [*lines, "else:", *indent(otherwise)]
 
     def _default(self, number: int, parameter: Parameter) -> str:
@@ -185,7 +190,7 @@ class _Writer:
         if parameter.role is Role.RAW:
             check = checked_bytes(parameter)
             body = "request.body" if check is None else f"{self._cell(f'c{number}', check)}(request.body)"
-            return [("request.has_body" if optional else _ALWAYS, body)]
+            return [("request.body" if optional else _ALWAYS, body)]
         if parameter.role is Role.STREAM:
             return [(_ALWAYS, "request.stream()")]
         source = parameter.sources[0]

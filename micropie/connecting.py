@@ -3,8 +3,10 @@
 A connection is `websockets.py`'s, a session `session_exchange.py`'s; this puts them together as `app.py` does for HTTP.
 """
 
+import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, Protocol
 
 from .config import Limits, SessionConfig
@@ -25,6 +27,10 @@ logger = logging.getLogger("micropie")
 # RFC 6455 §7.4.1
 POLICY_VIOLATION: Final = 1008
 INTERNAL_ERROR: Final = 1011
+SERVICE_RESTART: Final = 1012  # IANA's registry, and what servers say themselves when they stop
+
+FAREWELL: Final = 1.0
+"""Seconds that a close may take when there is no time left: a client that does not read must not hold up the end."""
 
 
 class Connects(Protocol):
@@ -51,6 +57,12 @@ async def serve_websocket(app: Connects, trail: Trail, scope: Scope, receive: Re
                 await save_late(request, app.session_backend, app.session_config)
     except (ConnectionClosed, ClientDisconnected):
         pass
+    except asyncio.CancelledError:
+        # The server stops, and has waited long enough. Left to itself it may say 1011, which it is not.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL):
+                await request.websocket.close(SERVICE_RESTART, "The server stops")
+        raise
     except Exception as error:
         await _fail(request, error)
     finally:

@@ -214,6 +214,7 @@ def _parts(info: Any) -> Iterator[mi.Type]:
 
 # --- JSON -----------------------------------------------------------------------------------------------------------
 
+
 def _spelled(word: str) -> str:
     """A pattern for `word` as JSON and Decimal may spell it: letters escaped, underscores anywhere."""
     return r"(?:_|\\u005f)*".join(rf"(?:{c}|\\u00(?:{ord(c):02x}|{ord(c.upper()):02x}))" for c in word)

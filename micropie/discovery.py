@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MemberDescriptorType, MethodType
-from typing import Any, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from .annotations import remember_locals
 from .errors import Problem, SetupError
@@ -88,13 +88,15 @@ class Tree:
         super().__init_subclass__(**kwargs)
         remember_locals(cls, sys._getframe(1))
 
-    def __setattr__(self, name: str, value: object) -> None:
-        super().__setattr__(name, value)
-        self._changed(name, value)
+    if not TYPE_CHECKING:  # else a misspelt attribute would look right to a type checker
 
-    def __delattr__(self, name: str) -> None:
-        super().__delattr__(name)
-        self._changed(name, inspect.getattr_static(type(self), name, None))
+        def __setattr__(self, name: str, value: object) -> None:
+            super().__setattr__(name, value)
+            self._changed(name, value)
+
+        def __delattr__(self, name: str) -> None:
+            super().__delattr__(name)
+            self._changed(name, inspect.getattr_static(type(self), name, None))
 
     def _changed(self, name: str, value: object) -> None:
         """A public attribute that changes after the URLs were worked out changes them. Plain state costs nothing."""
@@ -128,7 +130,8 @@ class Builder:
         self._class = type(owner)
         self._node = node_of(owner)
         self._values = _instance_values(owner)
-        self._fields = {name for base in self._class.__mro__ for name in inspect.get_annotations(base)}
+        bases = [base for base in self._class.__mro__ if not _is_ours(base)]
+        self._fields = {name for base in bases for name in inspect.get_annotations(base)}
         self._reserved = _reserved(self._class)
         self._problems: list[Problem] = []
 
@@ -165,10 +168,12 @@ class Builder:
 
     def _add(self, name: str) -> None:
         value = self._answering(name)
-        if value is None:
+        if name in self._reserved:
+            value = value or self._answering_from_class(name)
+            if value is not None:  # it would silently never be a URL
+                self._problems.append(_taken(self._where(name), name, value))
             return
-        if name in self._reserved:  # it would silently never be a URL
-            self._problems.append(_taken(self._where(name), name, value))
+        if value is None:
             return
         self._node.names.add(name)
         if isinstance(value, Tree):

@@ -6,6 +6,7 @@ for requests that will be refused.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, NoReturn
 
 from .bodies import Media
@@ -16,6 +17,8 @@ from .requests import EMPTY, Request
 from .signatures import Kind, Parameter, Role, header_name
 from .types import UNSET
 from .validation import FAILURES, constraints, token, without_none
+
+_FORMS: Final = (Media.FORM, Media.MULTIPART)
 
 
 def given_value(parameter: Parameter) -> str | None:
@@ -70,13 +73,29 @@ def refuse(parameter: Parameter) -> NoReturn:
 def explain(parameters: Sequence[Parameter], request: Request, segments: Sequence[str]) -> HTTPError:
     """Everything that is wrong with a request that could not be bound. Raises HTTPError 415 for a wrong media type."""
     errors: dict[Invalid, None] = {}
-    for parameter in parameters:
+    sources = dict.fromkeys(source for parameter in parameters if not parameter.whole for source in parameter.sources)
+    openings = [partial(_open, source, request) for source in sources]
+    for look in (*openings, *(partial(_explain, parameter, request, segments) for parameter in parameters)):
         try:
-            found = _explain(parameter, request, segments)
+            found = look()
         except BadRequest as bad:  # the whole source is unreadable
             found = bad.errors
         errors.update(dict.fromkeys(found))
     return BadRequest(list(errors) or [Invalid("The request does not fit")])
+
+
+def _open(source: Source, request: Request) -> Sequence[Invalid]:
+    """Look at all of `source`, as the binder does before it looks for a name. Raises BadRequest."""
+    if source in _OPEN:
+        _OPEN[source](request)
+    return ()
+
+
+_OPEN: Final[Mapping[Source, Callable[[Request], object]]] = {
+    "query": lambda request: request.query_params,
+    "form": lambda request: request.form_params,
+    "body": lambda request: request.json_params,
+}
 
 
 def _explain(parameter: Parameter, request: Request, segments: Sequence[str]) -> Sequence[Invalid]:
@@ -156,7 +175,7 @@ _ERRORS: Final[Mapping[Source, Callable[[Parameter, Source, Any, str], Sequence[
 
 def _raw_errors(parameter: Parameter, request: Request) -> Sequence[Invalid]:
     check, reads = checked_bytes(parameter), parameter.converter
-    if check is None or reads is None or not (request.has_body or parameter.required):
+    if check is None or reads is None or not (request.body or parameter.required):
         return ()
     try:
         check(request.body)
@@ -199,7 +218,7 @@ def _explain_whole(parameter: Parameter, request: Request) -> Sequence[Invalid]:
             _ = request.get_json  # malformed JSON is told as such
             return reads.json_errors(request.body, "")
         return ()
-    if request.media in (Media.FORM, Media.MULTIPART) and takes_forms(parameter):
+    if request.media in _FORMS and takes_forms(parameter):
         return _form_errors(parameter, "form", request.form_params, request.file_params)
     if request.media is Media.NONE:
         return [Invalid("Missing request body", pointer="")] if parameter.required else ()
@@ -227,11 +246,13 @@ def _at_source(error: Invalid, source: Source, whole: str) -> Invalid:
 def _missing(parameter: Parameter, request: Request) -> Invalid:
     """Where the value of a parameter that came from nowhere should have been."""
     detail = missing(parameter.alias)
-    if len(parameter.sources) > 1 or parameter.sources == ("body",):
-        if parameter.sources == ("body",) and request.media not in (Media.JSON, Media.NONE):
+    source, *others = parameter.sources
+    if source == "body":
+        if request.media not in (Media.JSON, Media.NONE):
             refuse(parameter)
-        if request.media is Media.JSON or parameter.sources == ("body",):
-            return Invalid(detail, pointer=f"/{token(parameter.alias)}")
-        is_form = request.media in (Media.FORM, Media.MULTIPART)
-        return Invalid(detail, "form" if is_form else "query", parameter.alias)
-    return Invalid(detail, parameter.sources[0], parameter.alias)
+        return Invalid(detail, pointer=f"/{token(parameter.alias)}")
+    if not others:
+        return Invalid(detail, source, parameter.alias)
+    if request.media is Media.JSON:
+        return Invalid(detail, pointer=f"/{token(parameter.alias)}")
+    return Invalid(detail, "form" if request.media in _FORMS else "query", parameter.alias)

@@ -40,10 +40,15 @@ async def handled(
 def unhandled(request: Request, error: Exception, *, debug: bool) -> Reply:
     """The answer to an exception that nobody handles. Anything but an HTTPError is logged, and shown to nobody."""
     if not isinstance(error, HTTPError):
-        logger.error("Failed: %s %r", request.method, request.scope["path"], exc_info=error)
+        log_failure(request, error)
         if debug:
             page = traceback_page(error, request.method, request.scope["path"])
             return 500, page, [("Content-Type", "text/html; charset=utf-8")]
         error = HTTPError(500)
     as_problem = prefers_problem(request.content_type, request.headers.get("accept", ""))
     return error_response(error, as_problem=as_problem)
+
+
+def log_failure(request: Request, error: BaseException) -> None:
+    """The one log record about what failed in answering `request`, with the traceback."""
+    logger.error("Failed: %s %r", request.method, request.scope["path"], exc_info=error)

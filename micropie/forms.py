@@ -88,11 +88,6 @@ def _reader(info: mi.Type) -> TextsReader | None:
     return _first if one is None else lambda texts: one(texts[0])
 
 
-def _keep(_: type, value: object) -> object:
-    """An uploaded file inside a structured type is itself."""
-    return value
-
-
 class _ObjectForm:
     """A type with fields."""
 
@@ -149,7 +144,7 @@ class _ObjectForm:
     def _build(self, values: dict[str, object]) -> object:
         if self._positional:  # msgspec makes it of arrays only; each field has been checked
             return self._info.cls(**values)
-        return msgspec.convert(values, self._annotation, dec_hook=_keep)
+        return msgspec.convert(values, self._annotation)
 
 
 class _DictForm:

@@ -47,7 +47,7 @@ def read_returns(annotation: Any) -> Returns | None:
         plain, _ = strip(member)
         if plain is Any or plain is object:
             return None
-        parts = get_args(plain) if get_origin(plain) is tuple else ()
+        parts: tuple[Any, ...] = get_args(plain) if get_origin(plain) is tuple else ()
         wanted = _statuses(parts[0]) if len(parts) in (2, 3) else None
         if wanted is None:
             others.append(member)

@@ -270,12 +270,18 @@ def match(trail: Trail, segments: Sequence[str], method: str) -> "tuple[Route | 
                 return _by_method(found[0], method), found[1]
         rest = segments[start:]
         if route is None:
-            route = _verb(table.verbs, method, rest) if table.verbs else table.named.get("index")
-            if route is not None and len(rest) <= route.path_values:
-                return _allowed(route, method), rest
+            answer = _verb(table.verbs, method, rest) if table.verbs else _index(table, method, rest)
+            if answer is not None:
+                return answer, rest
         if () in node.mounts:
             return Mount(node.mounts[()]), rest
         raise HTTPError(404)
+
+
+def _index(table: Table, method: str, values: Sequence[str]) -> Route | None:
+    """`index`, where it has room for the path values. Raises HTTPError 405."""
+    route = table.named.get("index")
+    return _allowed(route, method) if route is not None and len(values) <= route.path_values else None
 
 
 def _verb(verbs: Mapping[str, Route], method: str, values: Sequence[str]) -> Route | None:

@@ -6,7 +6,7 @@ that cannot work is refused here, with the remedy, before any request comes.
 
 import inspect
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from types import NoneType
@@ -158,6 +158,7 @@ def read_signature(
         except (_Refused, UnsupportedTypeError) as refused:
             place = f"{where} ({_shown(parameter)})"
             problems.append(Problem(place, refused.what, refused.remedy, file, line))
+            reader.refused.add(parameter.name)
     found = reader.finish()
     problems += [Problem(where, refused.what, refused.remedy, file, line) for refused in reader.conflicts(found)]
     return Signature(found, reader.returns(written.return_annotation)), problems
@@ -187,6 +188,8 @@ class _Reader:
         self._websocket = websocket
         self._next_index = 0
         self._found: list[Parameter] = []
+        self.refused: set[str] = set()
+        """The names of parameters that cannot work, of which nothing more need be said."""
 
     def add(self, parameter: inspect.Parameter, *, first: bool) -> None:
         annotation, marker = self._split(parameter)
@@ -210,8 +213,8 @@ class _Reader:
         sources = self._sources(parameter, kind, role, marker, reads)
         default = UNSET if parameter.default is inspect.Parameter.empty else parameter.default
         index = self._index(parameter.name, kind, sources)
-        if "path" in sources and index is None:
-            sources = tuple(source for source in sources if source != "path")
+        if index is None:
+            sources = _without(sources, ("path",))
         if not sources:
             raise _Refused("can never get a path value", "Name it in the @route path, or give it another source")
         structured = reads is not None and reads.shape is Shape.STRUCTURED and kind in _SINGLE
@@ -269,7 +272,7 @@ class _Reader:
     def conflicts(self, found: Sequence[Parameter]) -> list[_Refused]:
         """What is wrong with the parameters taken together."""
         problems = []
-        names = {parameter.name for parameter in found if parameter.index is not None}
+        names = self.refused | {parameter.name for parameter in found if parameter.index is not None}
         for name in self._template or ():
             if name not in names:
                 what = f"the @route path names {{{name}}}, which no parameter takes"
@@ -321,11 +324,11 @@ class _Reader:
         if self._template is not None and parameter.name in self._template:
             return (self._pinned(parameter, Kind.POSITIONAL, Path(), role, reads),)
         sources = _UNMARKED_FILES if role in (Role.FILE, Role.FILES) else _UNMARKED[_shape(reads)]
-        never = FROM_BODY if self._websocket else frozenset[Source]()
-        sources = tuple(source for source in sources if source not in never)
-        if not sources:
-            raise _no_body()
-        return sources if kind is Kind.POSITIONAL else tuple(source for source in sources if source != "path")
+        if self._websocket:
+            sources = _without(sources, FROM_BODY)
+            if not sources:
+                raise _no_body()
+        return sources if kind is Kind.POSITIONAL else _without(sources, ("path",))
 
     def _pinned(
         self, parameter: inspect.Parameter, kind: Kind, marker: Marker, role: Role, reads: Converter | None
@@ -370,6 +373,10 @@ def _rest_sources(kind: Kind, marker: Marker | None, reads: Converter | None) ->
         takes = "*args takes path segments" if is_path else "**kwargs takes the other names of the query or the form"
         raise _Refused(takes, "Drop the marker" if is_path else "Use Query() or Form(), or no marker")
     return (source,)
+
+
+def _without(sources: Sequence[Source], unwanted: Collection[str]) -> tuple[Source, ...]:
+    return tuple(source for source in sources if source not in unwanted)
 
 
 def _no_body() -> _Refused:

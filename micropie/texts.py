@@ -38,7 +38,10 @@ def _number(info: mi.Type) -> TextReader:
     return read
 
 
-_BOOLEANS: Final = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(("false", "0", "no", "off"), False)
+_BOOLEANS: Final[Mapping[str, bool]] = {
+    **dict.fromkeys(("true", "1", "yes", "on"), True),
+    **dict.fromkeys(("false", "0", "no", "off"), False),
+}
 
 
 def _boolean(_: mi.Type) -> TextReader:

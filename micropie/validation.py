@@ -165,7 +165,9 @@ def _length_of(info: mi.NamedTupleType) -> str:
 
 # --- everything that is wrong ---------------------------------------------------------------------------------------
 
-_JSON_NAMES: Final = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+_JSON_NAMES: Final[Mapping[type, str]] = {
+    dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null",
+}  # fmt: skip
 _NUMBERS: Final = (mi.IntType, mi.FloatType, mi.DecimalType)
 
 

@@ -59,7 +59,7 @@ def test_the_table_is_of_numbers_that_do_collide() -> None:
         msgspec.json.encode(COLLIDING[:MOST]),
         msgspec.json.encode(list(range(10**18, 10**18 + 5000))),
         msgspec.json.encode([COLLIDING[0]] * 5000),
-        msgspec.json.encode(COLLIDING[:MOST] + ["x" * SMALL]),
+        msgspec.json.encode([*COLLIDING[:MOST], "x" * SMALL]),
         keys([UUID(int=2**100 + number) for number in range(2000)]),
         msgspec.json.encode(["sNaN"] * 200 + ["NaN" + "1" * 20] + [f"{number}" * 12 for number in range(5000)]),
     ],

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, IntEnum
-from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, Optional, TypedDict, TypeVar, Union
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypedDict, TypeVar, Union
 from uuid import UUID
 
 import attrs
@@ -135,7 +135,7 @@ SCALARS: list[tuple[Any, st.SearchStrategy[Any]]] = [
     (Literal[True, False], st.booleans()),
     (Age, st.integers()),
     (Annotated[int, Meta(ge=0, le=9)], st.integers(0, 9)),
-    (Optional[int], st.none() | st.integers()),
+    (int | None, st.none() | st.integers()),
     (int | float | None, st.none() | st.integers() | FLOATS),
     (date | datetime, st.dates() | TIMES),
     (UUID | int, st.uuids() | st.integers()),
@@ -296,8 +296,8 @@ def test_json_is_read_with_its_own_types(annotation: Any, document: bytes, value
 
 
 NOT_FINITE = [
-    "NaN", "-nan", "sNaN", "SNAN12", "nan123", "Infinity", "-inf", "+Inf", "INFINITY", " nan ", "\tinf", "n_a_n", "_inf",
-    "\u00a0NaN", "nan\u2003", "infini_ty",
+    "NaN", "-nan", "sNaN", "SNAN12", "nan123", "Infinity", "-inf", "+Inf", "INFINITY", " nan ", "\tinf", "n_a_n",
+    "_inf", "\u00a0NaN", "nan\u2003", "infini_ty",
 ]  # fmt: skip
 
 
@@ -307,7 +307,11 @@ NOT_FINITE = [
 def test_no_decimal_of_a_json_body_is_infinite_or_no_number(annotation: Any, text: str, escaped: bool) -> None:
     assert not Decimal(text).is_finite()
     shown = "".join(f"\\u{ord(letter):04x}" for letter in text) if escaped else text.replace("\t", "\\t")
-    documents = {Price: f'{{"amount":"{shown}"}}', list[Decimal]: f'["{shown}"]', dict[Decimal, str]: f'{{"{shown}":""}}'}
+    documents = {
+        Price: f'{{"amount":"{shown}"}}',
+        list[Decimal]: f'["{shown}"]',
+        dict[Decimal, str]: f'{{"{shown}":""}}',
+    }
     document = documents.get(annotation, f'"{shown}"').encode()
     reads = converter(annotation)
     with pytest.raises(FAILURES):
@@ -378,7 +382,10 @@ def test_any_stored_value_will_do_where_any_is_asked_for() -> None:
 
 
 def test_all_texts_of_an_optional_array_being_one_empty_text_is_none() -> None:
-    optional, plain = converter(list[str] | None).from_texts, converter(Annotated[list[str], Meta(title="t")]).from_texts
+    optional, plain = (
+        converter(list[str] | None).from_texts,
+        converter(Annotated[list[str], Meta(title="t")]).from_texts,
+    )
     assert optional is not None
     assert plain is not None
     assert (optional([""]), optional(["", "a"]), plain([""])) == (None, ["", "a"], [""])
@@ -401,7 +408,7 @@ def test_a_constraint_that_cannot_be_hashed_is_no_hindrance() -> None:
     [
         (int | None, "an integer or null", "an integer"),
         (bytes, "base64 text", "text"),
-        (date | datetime, "an RFC 3339 date or an RFC 3339 date and time", "an RFC 3339 date or an RFC 3339 date and time"),
+        (date | UUID, "a UUID or an RFC 3339 date", "a UUID or an RFC 3339 date"),
         (Colour | str, "one of 'red', 'blue' or text", "one of 'red', 'blue' or text"),
         (list[bytes], "an array", "values, each text"),
     ],
@@ -411,7 +418,9 @@ def test_what_is_expected_is_said_for_json_and_for_text(annotation: Any, expecte
     assert (reads.expected, reads.expected_text) == (expected, expected_text)
 
 
-@pytest.mark.parametrize(("annotation", "found"), [(WithFile, True), (list[WithFile], True), (Item, False), (int, False)])
+@pytest.mark.parametrize(
+    ("annotation", "found"), [(WithFile, True), (list[WithFile], True), (Item, False), (int, False)]
+)
 def test_it_is_known_whether_files_are_part_of_a_type(annotation: Any, found: bool) -> None:
     assert converter(annotation).has_files is found
 
@@ -419,6 +428,8 @@ def test_it_is_known_whether_files_are_part_of_a_type(annotation: Any, found: bo
 # --- annotations ----------------------------------------------------------------------------------------------------
 
 ONE, TWO = Meta(ge=1), Meta(le=9)
+Young = NewType("Young", Annotated[Age, TWO])  # pyright: ignore[reportGeneralTypeIssues]  (a class, says pyright)
+Count = TypeAliasType("Count", Annotated[int, ONE])
 
 
 @pytest.mark.parametrize(
@@ -428,8 +439,8 @@ ONE, TWO = Meta(ge=1), Meta(le=9)
         (Annotated[int, ONE], int, (ONE,)),
         (Annotated[Annotated[int, ONE], TWO], int, (ONE, TWO)),
         (Age, int, ()),
-        (NewType("Small", Annotated[Age, TWO]), int, (TWO,)),
-        (Annotated[TypeAliasType("One", Annotated[int, ONE]), TWO], int, (ONE, TWO)),
+        (Young, int, (TWO,)),
+        (Annotated[Count, TWO], int, (ONE, TWO)),
     ],
 )
 def test_what_is_wrapped_around_a_type_is_taken_off(annotation: Any, plain: Any, metadata: tuple[Any, ...]) -> None:
@@ -442,12 +453,15 @@ def test_what_is_wrapped_around_a_type_is_taken_off(annotation: Any, plain: Any,
         (int, (int,)),
         (Annotated[int, ONE], (Annotated[int, ONE],)),
         (int | None, (int, type(None))),
-        (Union[int, Annotated[Union[str, None], "a note"]], (int, str, type(None))),
+        (int | Annotated[str | None, "a note"], (int, str, type(None))),
+        (Union[int, str], (int, str)),  # noqa: UP007  (the older spelling is another type)
         (Annotated[int | None, ONE], (Annotated[int, ONE], type(None))),
         (Annotated[int | str, ONE, Meta(min_length=1)], (Annotated[int, ONE], Annotated[str, Meta(min_length=1)])),
     ],
 )
-def test_the_constraints_around_a_union_hold_for_the_members_they_can(annotation: Any, members: tuple[Any, ...]) -> None:
+def test_the_constraints_around_a_union_hold_for_the_members_they_can(
+    annotation: Any, members: tuple[Any, ...]
+) -> None:
     assert union_members(annotation) == members
 
 

@@ -1,4 +1,4 @@
-"""Each example, served by `micropie run` and used by a real client; `todo` is used on every server in `tests/servers`."""
+"""Each example, served by `micropie run` and used by a real client. `tests/servers` use `todo`, on every server."""
 
 import hashlib
 from collections.abc import Generator

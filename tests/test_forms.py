@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Annotated, Any, Generic, NamedTuple, NotRequired, TypedDict, TypeVar
 
 import attrs
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,8 +100,6 @@ class Picky(Struct):
     x: int
 
     def __post_init__(self) -> None:
-        import msgspec
-
         raise msgspec.ValidationError(f"{self.x}")
 
 
@@ -151,7 +150,14 @@ def texts(**names: str | Sequence[str]) -> Mapping[str, Sequence[str]]:
         (
             Signup,
             texts(
-                name=["A", "B"], age="18", tags=["x", "y"], colour="red", price="1.10", newsletter="on", secret="é", x=""
+                name=["A", "B"],
+                age="18",
+                tags=["x", "y"],
+                colour="red",
+                price="1.10",
+                newsletter="on",
+                secret="é",
+                x="",
             ),
             Signup("A", 18, ["x", "y"], Colour.RED, Decimal("1.10"), True, "é".encode()),
         ),
@@ -249,11 +255,8 @@ def test_everything_that_is_wrong_is_told(
     )
 
 
-class File:
-    """Stands for an upload: forms only hand it on."""
-
-
-IMAGE, OTHER = File(), File()
+# Stand for uploads, which forms only hand on.
+IMAGE, OTHER = UploadFile.__new__(UploadFile), UploadFile.__new__(UploadFile)
 
 
 def test_files_are_fields_by_name() -> None:

@@ -395,11 +395,13 @@ def test_no_more_values_are_looked_at_than_cost_little() -> None:
 
 JSON_VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | st.sampled_from(["", "red", "x", "1", "Cat"]),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["title", "priority", "tags", "name", "x", "1", "type", "lives", "low", "high"]),
-        inner,
-        max_size=4,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["title", "priority", "tags", "name", "x", "1", "type", "lives", "low", "high"]),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=8,
 )
