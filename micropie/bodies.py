@@ -35,12 +35,12 @@ _MEDIA: Final[Mapping[str, Media]] = {
 
 
 def media_of(content_type: str) -> Media:
-    """The kind of body that a Content-Type announces; JSON is also what ends in `+json` (RFC 6839 §3.1)."""
+    """The kind of body that a Content-Type announces; JSON is also whatever ends in `+json` (RFC 6839 §3.1)."""
     essence = content_type.partition(";")[0].strip().lower()
     known = _MEDIA.get(essence)
     if known is not None:
         return known
-    return Media.JSON if essence.endswith("+json") and essence.startswith("application/") else Media.OTHER
+    return Media.JSON if essence.endswith("+json") and "/" in essence else Media.OTHER
 
 
 async def read_whole(stream: BodyStream) -> bytes:

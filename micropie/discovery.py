@@ -88,7 +88,7 @@ class Tree:
         super().__init_subclass__(**kwargs)
         remember_locals(cls, sys._getframe(1))
 
-    if not TYPE_CHECKING:  # else a misspelt attribute would look right to a type checker
+    if not TYPE_CHECKING:  # pragma: no branch  # else a misspelt attribute would look right to a type checker
 
         def __setattr__(self, name: str, value: object) -> None:
             super().__setattr__(name, value)

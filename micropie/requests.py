@@ -82,7 +82,7 @@ class Request:
     body: bytes = b""
     """The body as it came, unless it is multipart."""
     media: Media = Media.NONE
-    """What kind of body arrived; NONE for an empty one."""
+    """What kind of body arrived; NONE for an empty one, and for one that the handler streams."""
 
     multipart: MultipartBody | None = None
     _route_handler: str | None = None
@@ -303,7 +303,7 @@ class Request:
             raise HTTPError(413, f"The request body is larger than {size} bytes")
         total = limits.body_timeout if held else limits.multipart_timeout
         self._stream = BodyStream(self.receive, size=size, read_timeout=limits.read_timeout, total_timeout=total)
-        self.media = media
+        self.media = Media.NONE if streaming else media
         if is_multipart:
             boundary = boundary_of(self.content_type)
             if boundary is None:

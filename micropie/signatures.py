@@ -205,7 +205,7 @@ class _Reader:
         reads = None
         if role is Role.VALUE:
             reads = converter(Any if annotation is inspect.Parameter.empty else annotation)
-            if isinstance(marker, Body) and _members(annotation) == [bytes]:
+            if isinstance(marker, Body) and marker.alias is None and _members(annotation) == [bytes]:
                 role = Role.RAW
             if reads.shape is Shape.STRUCTURED and reads.form is None and reads.has_files:
                 what = "neither JSON nor a form can carry this type"
@@ -229,6 +229,8 @@ class _Reader:
         bodies = [one for one in self._found if one.whole and "body" in one.sources and one.role is Role.VALUE]
         if len(bodies) > 1:
             self._found = [replace(one, whole=False) if one in bodies else one for one in self._found]
+        if any(one.role in (Role.RAW, Role.STREAM) for one in self._found):  # nothing of the body is left for others
+            self._found = [_without_body(one) for one in self._found]
         excluded = self._not_for_kwargs()
         return tuple(replace(one, excluded=excluded) if one.kind is Kind.VAR_KEYWORD else one for one in self._found)
 
@@ -377,6 +379,12 @@ def _rest_sources(kind: Kind, marker: Marker | None, reads: Converter | None) ->
 
 def _without(sources: Sequence[Source], unwanted: Collection[str]) -> tuple[Source, ...]:
     return tuple(source for source in sources if source not in unwanted)
+
+
+def _without_body(parameter: Parameter) -> Parameter:
+    if source_is_pinned(parameter):
+        return parameter
+    return replace(parameter, sources=_without(parameter.sources, FROM_BODY))
 
 
 def _no_body() -> _Refused:

@@ -1,0 +1,137 @@
+"""Every exception, and the two forms in which a client sees one."""
+
+import json
+
+import pytest
+
+from micropie.errors import (
+    BadRequest,
+    HTTPError,
+    Invalid,
+    MissingDependency,
+    Problem,
+    SetupError,
+    UploadError,
+    missing,
+    phrase,
+    plain_text,
+    problem_json,
+)
+
+
+@pytest.mark.parametrize(("status", "words"), [(404, "Not Found"), (400, "Bad Request"), (599, "Unknown")])
+def test_a_status_has_its_registered_phrase(status: int, words: str) -> None:
+    assert phrase(status) == words
+
+
+@pytest.mark.parametrize("status", [-1, 0, 200, 302, 399, 600, 1000])
+def test_only_errors_are_raised(status: int) -> None:
+    with pytest.raises(ValueError, match=f"400 to 599, not {status}"):
+        HTTPError(status)
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (HTTPError(404), "404 Not Found"),
+        (HTTPError(404, "No such todo"), "404 Not Found: No such todo"),
+        (HTTPError(599, "odd"), "599 Unknown: odd"),
+        (UploadError(413, "The file is larger than 5 bytes"), None),
+        (BadRequest([Invalid("one"), Invalid("two", pointer="/a")]), "400 Bad Request: one; Invalid value at '/a': two"),
+    ],
+)
+def test_an_error_reads_as_its_status_and_detail(error: HTTPError, text: str | None) -> None:
+    assert text is None or str(error) == text
+    assert str(error) == f"{error.status} {phrase(error.status)}: {error.detail}".removesuffix(": ")
+    if not isinstance(error, BadRequest):
+        assert plain_text(error) == str(error)
+
+
+def test_headers_of_an_error_are_its_own() -> None:
+    headers = [("Allow", "GET")]
+    error = HTTPError(405, headers=headers)
+    error.headers.append(("X", "1"))
+    assert headers == [("Allow", "GET")]
+
+
+@pytest.mark.parametrize(
+    ("invalid", "line", "member"),
+    [
+        (Invalid("Missing boundary"), "Missing boundary", {}),
+        (Invalid("Bad JSON", pointer=""), "Bad JSON", {"pointer": ""}),
+        (Invalid("Expected text", pointer="/a/0"), "Invalid value at '/a/0': Expected text", {"pointer": "/a/0"}),
+        (
+            Invalid("Missing required field", pointer="/a"),
+            "Invalid value at '/a': Missing required field",
+            {"pointer": "/a"},
+        ),
+        (Invalid(missing("a"), pointer="/a"), "Missing required parameter 'a'", {"pointer": "/a"}),
+        (Invalid(missing("a"), "query", "a"), "Missing required parameter 'a'", {"in": "query", "parameter": "a"}),
+        (
+            Invalid("Expected an integer", "header", "X-A"),
+            "Invalid header parameter 'X-A': Expected an integer",
+            {"in": "header", "parameter": "X-A"},
+        ),
+        (Invalid("The form is not valid UTF-8 text", "form"), "The form is not valid UTF-8 text", {"in": "form"}),
+    ],
+)
+def test_one_thing_wrong_is_a_line_and_a_member(invalid: Invalid, line: str, member: dict[str, str]) -> None:
+    assert invalid.line() == line
+    assert invalid.problem() == {"detail": invalid.detail, **member}
+    assert plain_text(BadRequest([invalid])) == f"400 Bad Request: {line}"
+
+
+def test_each_error_has_a_line_in_plain_text() -> None:
+    error = BadRequest([Invalid(missing("a"), "query", "a"), Invalid("Expected text", pointer="/b")])
+    assert plain_text(error) == (
+        "400 Bad Request: Missing required parameter 'a'\n400 Bad Request: Invalid value at '/b': Expected text"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "document"),
+    [
+        (HTTPError(404), {"type": "about:blank", "title": "Not Found", "status": 404}),
+        (HTTPError(403, "No"), {"type": "about:blank", "title": "Forbidden", "status": 403, "detail": "No"}),
+        (
+            BadRequest([Invalid("Expected text", pointer="/b"), Invalid(missing("a"), "query", "a")]),
+            {
+                "type": "about:blank",
+                "title": "Bad Request",
+                "status": 400,
+                "detail": "Invalid value at '/b': Expected text; Missing required parameter 'a'",
+                "errors": [
+                    {"detail": "Expected text", "pointer": "/b"},
+                    {"detail": "Missing required parameter 'a'", "in": "query", "parameter": "a"},
+                ],
+            },
+        ),
+    ],
+)
+def test_an_error_as_rfc_9457_problem_details(error: HTTPError, document: object) -> None:
+    assert json.loads(problem_json(error)) == document
+
+
+def test_a_missing_dependency_names_the_command_that_installs_it() -> None:
+    error = MissingDependency("jinja2", "Rendering a template", "standard")
+    assert isinstance(error, ImportError)
+    assert error.name == "jinja2"
+    assert str(error) == (
+        "Rendering a template needs jinja2, which is not installed. Install it with: pip install 'micropie[standard]'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "heading"), [(1, "1 handler cannot work:\n\n"), (2, "2 problems in the app's handlers:\n\n")]
+)
+def test_a_setup_error_reports_every_problem_with_its_remedy_and_place(count: int, heading: str) -> None:
+    problems = [Problem(f"Api.h{n}", "cannot work", "Mend it", "app.py", n) for n in range(count)]
+    error = SetupError(problems)
+    assert error.problems == problems
+    assert str(error) == heading + "\n\n".join(
+        f"Api.h{n}: cannot work\n    Mend it\n    at app.py:{n}" for n in range(count)
+    )
+
+
+def test_a_problem_without_a_place_says_none() -> None:
+    assert str(Problem("Api.h", "cannot work", "Mend it")) == "Api.h: cannot work\n    Mend it"
