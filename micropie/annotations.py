@@ -42,11 +42,56 @@ def resolve(function: Callable[..., Any], annotation: object, owner: type | None
     """
     holder = SimpleNamespace(__annotations__={"it": annotation})
     names: Any = _Names(inspect.unwrap(function), owner)
-    return typing.get_type_hints(holder, globalns={}, localns=names, include_extras=True)["it"]
+    found = typing.get_type_hints(holder, globalns={}, localns=names, include_extras=True)["it"]
+    return _substituted(found, _type_arguments(owner, function))
 
 
-class _Names(Mapping[str, Any]):
-    """Every name that an annotation of `function` may use, in the order in which Python and type checkers look."""
+def type_variables(annotation: Any) -> tuple[Any, ...]:
+    """The type variables in `annotation` that stand for nothing yet. A generic class by its bare name has none."""
+    if isinstance(annotation, typing.TypeVar):
+        return (annotation,)
+    return () if isinstance(annotation, type) else getattr(annotation, "__parameters__", ())
+
+
+def _substituted(annotation: Any, known: Mapping[Any, Any]) -> Any:
+    """`annotation` with the type variables that are `known` replaced."""
+    if isinstance(annotation, typing.TypeVar):
+        return known.get(annotation, annotation)
+    variables = type_variables(annotation)
+    if not any(variable in known for variable in variables):
+        return annotation
+    return annotation[tuple(known.get(variable, variable) for variable in variables)]
+
+
+def _type_arguments(owner: type | None, function: Callable[..., Any]) -> Mapping[Any, Any]:
+    """What the type variables of the class that defines `function` are in `owner`, which derives from it."""
+    for cls, known in _generic_bases(owner, {}) if owner is not None else ():
+        if any(_plain(value) is _plain(function) for value in vars(cls).values()):
+            return known
+    return {}
+
+
+def _plain(method: Any) -> Any:
+    """The function that a method, of whatever kind, and its decorators are around."""
+    return inspect.unwrap(getattr(method, "__func__", method)) if callable(method) else method
+
+
+def _generic_bases(cls: type, known: Mapping[Any, Any]) -> Iterator[tuple[type, Mapping[Any, Any]]]:
+    """`cls` and the classes above it, each with what its own type variables are."""
+    yield cls, known
+    written = {typing.get_origin(base): typing.get_args(base) for base in getattr(cls, "__orig_bases__", ())}
+    for base in cls.__bases__:
+        variables = getattr(base, "__parameters__", ())
+        arguments = written.get(base, ())
+        inner = {variable: _substituted(given, known) for variable, given in zip(variables, arguments, strict=False)}
+        yield from _generic_bases(base, inner)
+
+
+class _Names:
+    """Every name that an annotation of `function` may use, in the order in which Python and type checkers look.
+
+    As much of a mapping as `eval` asks of the local names.
+    """
 
     def __init__(self, function: Callable[..., Any], owner: type | None) -> None:
         self._function = function
@@ -57,12 +102,6 @@ class _Names(Mapping[str, Any]):
             if name in names:
                 return names[name]
         return _type_checking_import(self._module(), name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
 
     def _module(self) -> ModuleType | None:
         return sys.modules.get(getattr(self._function, "__module__", ""))

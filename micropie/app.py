@@ -5,42 +5,38 @@ signature asks for, and has the route's binder call the handler; the result leav
 one could know beforehand was decided when the routes were made. WebSockets go the same way by `_asgi_app_websocket`.
 """
 
-import asyncio
 import os
 from abc import ABCMeta
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
-from .bodies import Media, media_of, parse_cookies, parse_multipart
+from .bodies import Media, media_of
 from .config import Limits, SessionConfig
 from .connecting import serve_websocket
-from .discovery import Builder, Tree, chosen_route, list_routes, node_of
+from .discovery import Builder, chosen_route, list_routes, node_of
 from .errors import ClientDisconnected, SetupError
 from .failures import ErrorHandler, handled, log_failure, unhandled
 from .lifespan import Hook, lifespan_of, living, serve_lifespan
 from .middleware.base import HttpMiddleware, WebSocketMiddleware
 from .middleware.compose import Reply, after_http, through_http
 from .mounting import Mounted, mounted_scope, run_mounted
-from .requests import Request, current, current_request
-from .responses import redirect, send_response, split
+from .requests import Request, current
+from .responses import send_response, split
 from .routing import Mode, Mount, Node, Route, Trail, match, prefix_of, split_path
 from .session_exchange import open_session, save_late, session_headers
 from .sessions import InMemorySessionBackend, SessionBackend
 from .streaming import BrokenResponse
 from .templates import Templates
+from .toolbox import Handlers, Toolbox
 from .types import ASGIApp, HeaderItems, Receive, Scope, Send
-from .websockets import WebSocket
 from .workers import Workers
-
-if TYPE_CHECKING:
-    import jinja2
 
 T = TypeVar("T")
 
 
-class Resource(Tree):
+class Resource(Handlers):
     """One thing at one URL: its methods `get`, `post`, `put`, `patch` and `delete` answer the HTTP methods.
 
     Held as an attribute of an App or of another Resource, whose URL it continues. Its other public methods are URLs
@@ -48,11 +44,6 @@ class Resource(Tree):
     """
 
     _verbs = True
-
-    @property
-    def request(self) -> Request:
-        """The request that is being answered. Raises RuntimeError outside of one."""
-        return current_request()
 
 
 class _AppType(ABCMeta):
@@ -65,7 +56,7 @@ class _AppType(ABCMeta):
         return app
 
 
-class App(Tree, metaclass=_AppType):
+class App(Toolbox, metaclass=_AppType):
     """An ASGI application: subclass it, and every public method is a URL (see the documentation's "Routing").
 
     `session_backend` keeps the sessions, in memory unless another is given. Everything else is keyword-only:
@@ -88,13 +79,10 @@ class App(Tree, metaclass=_AppType):
     error_handlers: dict[type[Exception], ErrorHandler]
     """What answers an exception, by its class or the nearest one above it."""
     session_backend: SessionBackend
-    limits: Limits
     session_config: SessionConfig
     debug: bool
     check_returns: bool
     """Whether results are held against return annotations: in debug mode and under the test client."""
-    _templates: Templates
-    _workers: Workers
     _trail: Trail
 
     def __new__(cls, *_: Any, **__: Any) -> Self:
@@ -134,38 +122,6 @@ class App(Tree, metaclass=_AppType):
         self.session_config = sessions or self.session_config
         self.debug = self.check_returns = debug
         self._templates = Templates(templates)
-
-    # --- what handlers use ---
-
-    @property
-    def request(self) -> Request:
-        """The request that is being answered. Raises RuntimeError outside of one."""
-        return current_request()
-
-    @property
-    def env(self) -> "jinja2.Environment":
-        """The Jinja2 environment of `_render_template`. Raises MissingDependency without Jinja2."""
-        return self._templates.env
-
-    @env.setter
-    def env(self, env: "jinja2.Environment") -> None:
-        self._templates.env = env
-
-    async def _render_template(self, name: str, /, **context: object) -> str:
-        """The template `name`, rendered with `context`; values are escaped in markup.
-
-        Raises jinja2.TemplateNotFound, and MissingDependency without Jinja2.
-        """
-        return await self._templates.render(name, context)
-
-    def _redirect(
-        self, location: str, extra_headers: HeaderItems | None = None, *, external: bool = False
-    ) -> tuple[int, str, list[tuple[str, str]]]:
-        """A redirection (302) to `location`, to be returned by a handler; `extra_headers` go with it.
-
-        Raises ValueError for what leads elsewhere than it seems (`//host`, `javascript:`), unless `external`.
-        """
-        return redirect(location, extra_headers or (), external=external)
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncGenerator[Mapping[str, Any] | None]:
@@ -213,8 +169,10 @@ class App(Tree, metaclass=_AppType):
         elif kind == "websocket":
             await self._asgi_app_websocket(scope, receive, send)
         elif kind == "lifespan":
-            await serve_lifespan(scope, receive, send, self._lifespan_parts(scope))
-            self._workers.stop()
+            try:
+                await serve_lifespan(scope, receive, send, self._lifespan_parts(scope))
+            finally:
+                self._workers.stop()
         else:
             raise ValueError(f"micropie does not speak {kind!r}: it answers http, websocket and lifespan scopes")
 
@@ -232,12 +190,12 @@ class App(Tree, metaclass=_AppType):
                     return
                 except Exception as error:
                     reply = await self._failed(request, error, self._trail)
-            if request._session is None:
-                await self._respond(request, send, reply)
-            else:
-                await self._respond_with_session(request, send, reply)
+            added: HeaderItems = ()
+            if request._session is not None:
+                reply, added = await self._keep_session(request, reply)
+            await self._respond(request, send, reply, added)
             if request._session is not None and _outlives_its_start(reply[1]):
-                await save_late(request, self.session_backend, self.session_config)
+                await self._keep_session_late(request)
         except ClientDisconnected:
             return
         finally:
@@ -296,8 +254,8 @@ class App(Tree, metaclass=_AppType):
             reply, due = await failed(error), tuple(reversed(middlewares))
         else:
             reply, due = await through_http(middlewares, request, inner, failed)
-        if type(reply[1]) is Mounted:
-            reply[1].due.extend(due)
+        request._passed = (*request._passed, *due)
+        if type(reply[1]) is Mounted:  # it is seen when it begins
             return reply
         return await after_http(due, request, reply, failed)
 
@@ -313,14 +271,24 @@ class App(Tree, metaclass=_AppType):
         apps = [node.owner.error_handlers for node in reversed(trail) if isinstance(node.owner, App)]
         return await handled(request, error, apps, debug=self.debug)
 
-    async def _respond_with_session(self, request: Request, send: Send, reply: Reply) -> None:
-        """Save the session, then send the reply with what it must say about that."""
-        added: list[tuple[str, str]] = []
+    async def _keep_session(self, request: Request, reply: Reply) -> tuple[Reply, HeaderItems]:
+        """Save the session; the reply, a failure to save being one too, and the headers that it must have besides."""
         try:
-            added = await session_headers(request, self.session_backend, self.session_config, reply[2])
+            return reply, await session_headers(request, self.session_backend, self.session_config, reply[2])
         except Exception as error:
-            reply = await self._failed(request, error, self._trail)
-        await self._respond(request, send, reply, added)
+            return await self._replaced(request, error), ()
+
+    async def _replaced(self, request: Request, error: Exception) -> Reply:
+        """The answer in place of one that cannot be given after all; middleware sees this one too."""
+        failed = partial(self._failed, request, trail=self._trail)
+        return await after_http(request._passed, request, await failed(error), failed)
+
+    async def _keep_session_late(self, request: Request) -> None:
+        """Save what was changed while the response was sent. Nobody can be told of a failure but the log."""
+        try:
+            await save_late(request, self.session_backend, self.session_config)
+        except Exception as error:
+            log_failure(request, error)
 
     async def _respond(
         self, request: Request, send: Send, reply: Reply, added: HeaderItems = (), *, failures: int = 0
@@ -341,8 +309,6 @@ class App(Tree, metaclass=_AppType):
                 await send_response(
                     request.scope, request.receive, send, status, body, headers, listen=listen, run_sync=self._run_sync
                 )
-        except ClientDisconnected:
-            raise
         except BrokenResponse as broken:
             if broken.__cause__ is None:  # logged by an app that is mounted here
                 raise
@@ -353,44 +319,14 @@ class App(Tree, metaclass=_AppType):
             if type(body) is Mounted or failures == 2:
                 raise
             if failures == 0:
-                reply = await self._failed(request, error, self._trail)
+                reply = await self._replaced(request, error)
             else:  # so an error handler's own reply cannot be sent either
                 reply = unhandled(request, error, debug=self.debug)
             await self._respond(request, send, reply, added, failures=failures + 1)
 
-    async def _run_sync(self, function: Callable[[], T]) -> T:
-        """Run what blocks in one of the app's worker threads, with the context variables of the caller."""
-        return await self._workers.run(function, self.limits.threads)
-
-    async def _send_response(
-        self, send: Send, status_code: int, body: object, extra_headers: HeaderItems | None = None
-    ) -> None:
-        """Send a response by hand. Raises ResponseError for what cannot be sent."""
-        request = current.get(None)
-        scope: Scope = request.scope if request is not None else {"type": "http", "method": "GET"}
-        receive = request.receive if request is not None else _never
-        await send_response(scope, receive, send, status_code, body, extra_headers or (), run_sync=self._run_sync)
-
-    def _parse_cookies(self, cookie_header: str) -> dict[str, str]:
-        """The names and values of a Cookie header; of several with one name the first."""
-        return dict(reversed(parse_cookies(cookie_header)))
-
-    async def _parse_multipart(
-        self, reader: asyncio.StreamReader, boundary: bytes
-    ) -> tuple[dict[str, list[str]], dict[str, dict[str, Any]]]:
-        """Parse multipart/form-data from `reader`: the text fields, and the files as `Request.files` has them.
-
-        Raises UploadError for a malformed or truncated body, MissingDependency without the package `multipart`.
-        """
-        return await parse_multipart(reader, boundary, self.limits)
-
     async def _asgi_app_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket connection."""
         await serve_websocket(self, self._trail, scope, receive, send)
-
-    async def _send_websocket_close(self, send: Send, code: int, reason: str) -> None:
-        """Close a WebSocket by hand, or refuse one that was not accepted."""
-        await WebSocket(_never, send).close(code, reason)
 
     # --- lifespan ---
 
@@ -398,12 +334,10 @@ class App(Tree, metaclass=_AppType):
         """What starts and stops with the server: this app, those it holds, those mounted."""
         state: dict[str, Any] = scope.setdefault("state", {})
         apps = _held_apps(self._node, [])
-        mounted = {id(app): app for one in apps for app in one._node.mounts.values() if app not in apps}
+        mounted = {
+            id(app): app for one in apps for app in one._node.mounts.values() if all(app is not one for one in apps)
+        }
         return [*(living(one) for one in apps), *(lifespan_of(app, state) for app in mounted.values())]
-
-
-async def _never() -> dict[str, Any]:
-    return {"type": "http.disconnect"}
 
 
 def _outlives_its_start(body: object) -> bool:

@@ -13,12 +13,12 @@ from typing import Any, Final, TypeAlias
 
 from .bodies import Media
 from .codegen import compile_function, indent
-from .converters import Converter, Shape
+from .converters import Shape
 from .errors import BadRequest, Source
-from .explaining import checked_bytes, explain, given_value, names_of, refuse, takes_forms
+from .explaining import checked_bytes, explain, form_of, given_value, names_of, refuse
+from .parameters import FROM_BODY, Kind, Parameter, Role, Signature
 from .params import File
 from .requests import EMPTY, Request
-from .signatures import FROM_BODY, Kind, Parameter, Role, Signature
 from .types import UNSET
 from .validation import FAILURES
 
@@ -73,14 +73,14 @@ def make_binder(signature: Signature, qualname: str) -> Binder:
 
 def _wants(signature: Signature) -> Wants:
     readers = [one for one in signature.parameters if not FROM_BODY.isdisjoint(one.sources)]
-    everything = not readers or any(_takes_all(one) for one in readers)
+    everything = not signature.parameters or any(_takes_all(one) for one in readers)
     names = tuple((one.alias, frozenset(one.sources), one.index) for one in readers)
     roles = {one.role for one in readers}
     return Wants(names, everything, Role.RAW in roles, Role.STREAM in roles)
 
 
 def _takes_all(parameter: Parameter) -> bool:
-    many = parameter.converter is not None and parameter.converter.shape is Shape.MANY
+    many = parameter.converter.shape is Shape.MANY
     return parameter.whole or many or parameter.role is Role.FILES or parameter.kind is Kind.VAR_KEYWORD
 
 
@@ -175,14 +175,14 @@ class _Writer:
         if source == "session":
             unset = self._cell("UNSET", UNSET)
             condition = f"(got := request.session_params.get({alias}, {unset})) is not {unset}"
-            return condition, self._reader(f"s{number}", parameter.converter, "from_value", "got")
+            return condition, self._call(f"s{number}", parameter.converter.from_value, "got")
         if source == "header":
             return f"got := request.header_lines({alias.lower()})", self._texts(number, parameter)
         if source == "cookie":
             return f"got := request.cookie_params.get({alias})", self._texts(number, parameter)
         condition = f"(got := {self._local(*_LOCALS[source])}.get({alias})) is not None"
         if source == "body":
-            return condition, self._reader(f"j{number}", parameter.converter, "from_json", "got")
+            return condition, self._call(f"j{number}", parameter.converter.from_json, "got")
         return condition, self._file(number, parameter) if source == "file" else self._texts(number, parameter)
 
     def _whole(self, number: int, parameter: Parameter) -> Sequence[tuple[str, str]]:
@@ -202,7 +202,7 @@ class _Writer:
             found = f"{self._cell(f'n{number}', names_of(source, parameter))}(request)"
         condition, given = (f"got := {found}", "got") if optional else (_ALWAYS, found)
         if source == "session":
-            return [(condition, self._reader(f"s{number}", parameter.converter, "from_value", given))]
+            return [(condition, self._call(f"s{number}", parameter.converter.from_value, given))]
         return [(condition, self._form(number, parameter, given, self._cell("empty", EMPTY)))]
 
     def _whole_body(self, number: int, parameter: Parameter) -> Sequence[tuple[str, str]]:
@@ -210,8 +210,8 @@ class _Writer:
         branches = []
         if parameter.sources[0] == "body":
             is_json = f"{media} is {self._cell('JSON', Media.JSON)}"
-            branches.append((is_json, self._reader(f"j{number}", parameter.converter, "from_json", "request.body")))
-        if takes_forms(parameter):
+            branches.append((is_json, self._call(f"j{number}", parameter.converter.from_json, "request.body")))
+        if form_of(parameter) is not None:
             forms = self._cell("FORMS", (Media.FORM, Media.MULTIPART))
             is_form = f"{media} in {forms}"
             branches.append((is_form, self._form(number, parameter, "request.form_params", "request.file_params")))
@@ -221,16 +221,15 @@ class _Writer:
         return branches
 
     def _form(self, number: int, parameter: Parameter, fields: str, files: str) -> str:
-        reads = parameter.converter
-        cell = self._cell(f"f{number}", reads.form.read if reads is not None and reads.form is not None else None)
-        return f"{cell}({fields}, {files})"
+        form = form_of(parameter)
+        return self._call(f"f{number}", form.read if form is not None else None, f"{fields}, {files}")
 
     def _text(self, number: int, parameter: Parameter, text: str) -> str:
-        return self._reader(f"t{number}", parameter.converter, "from_text", text)
+        return self._call(f"t{number}", parameter.converter.from_text, text)
 
     def _texts(self, number: int, parameter: Parameter) -> str:
-        if parameter.converter is not None and parameter.converter.shape is Shape.MANY:
-            return self._reader(f"m{number}", parameter.converter, "from_texts", "got")
+        if parameter.converter.shape is Shape.MANY:
+            return self._call(f"m{number}", parameter.converter.from_texts, "got")
         return self._text(number, parameter, "got[0]")
 
     def _file(self, number: int, parameter: Parameter) -> str:
@@ -255,8 +254,7 @@ class _Writer:
         pairs = " ".join((f"for found in ({', '.join(sources)},)", "for name, got in found.items()"))
         return f"{{name: {value} {pairs} if name not in {excluded}}}"
 
-    def _reader(self, cell: str, reads: Converter | None, name: str, given: str) -> str:
-        read = getattr(reads, name)
+    def _call(self, cell: str, read: Callable[..., Any] | None, given: str) -> str:
         return given if read is None else f"{self._cell(cell, read)}({given})"
 
     def _cell(self, name: str, value: object) -> str:

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from .config import Limits, SessionConfig
 from .discovery import chosen_route
 from .errors import BadRequest, ClientDisconnected, HTTPError
+from .messages import InvalidMessage
 from .middleware.base import WebSocketMiddleware
 from .middleware.compose import through_websocket
 from .mounting import mounted_scope
@@ -74,6 +75,9 @@ async def _fail(request: WebSocketRequest, error: Exception) -> None:
     if isinstance(error, HTTPError):
         reason = error.detail if isinstance(error, BadRequest) else str(error)
         await request.websocket.close(POLICY_VIOLATION if error.status < 500 else INTERNAL_ERROR, reason)
+        return
+    if isinstance(error, InvalidMessage):  # the client's doing
+        await request.websocket.close(error.code, error.detail)
         return
     logger.error("Failed: WEBSOCKET %r", request.scope["path"], exc_info=error)
     await request.websocket.close(INTERNAL_ERROR, "Internal Server Error")

@@ -96,6 +96,14 @@ class Converter:
             found = [Invalid(str(error), pointer=pointer)]
         return found or [Invalid(f"Expected {self.expected}", pointer=pointer)]
 
+    def value_errors(self, value: object) -> list[Invalid]:
+        """Everything wrong with `value`, a Python value that does not fit, by JSON pointers into it."""
+        try:
+            found = list(find_errors(self.info, msgspec.to_builtins(value)))
+        except (TypeError, RecursionError):  # nothing that JSON could say
+            found = []
+        return found or [Invalid(f"Expected {self.expected}")]
+
 
 # --- annotations ----------------------------------------------------------------------------------------------------
 
@@ -263,7 +271,13 @@ def converter(annotation: Any) -> Converter:
         hash(annotation)
     except TypeError:  # an unhashable constraint, such as examples=[...]
         return _make(annotation)
-    return _cached(annotation)
+    return _cached(annotation, repr(annotation))
+
+
+@lru_cache(maxsize=4096)
+def _cached(annotation: Any, _written: str) -> Converter:
+    """`_make`, remembered; unions are equal in any order, but are described in the one in which they were written."""
+    return _make(annotation)
 
 
 def _make(annotation: Any) -> Converter:
@@ -281,9 +295,6 @@ def _make(annotation: Any) -> Converter:
         if not all(is_scalar(info) for info in infos):
             raise
     return _wide_union(members, infos)
-
-
-_cached = lru_cache(maxsize=4096)(_make)
 
 
 def _single(annotation: Any, info: mi.Type) -> Converter:

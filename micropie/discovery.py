@@ -8,14 +8,16 @@ import inspect
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partialmethod
 from types import MemberDescriptorType, MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from .annotations import remember_locals
 from .errors import Problem, SetupError
+from .parameters import Role, Signature
 from .requests import Request
 from .routing import METHODS, Branch, Node, Route, Table, Trail, fitting, make_route
-from .signatures import Role, Signature, read_signature
+from .signatures import read_signature
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,6 +46,8 @@ def route(
     the automatic one. `methods` are the HTTP methods it answers; `threaded=False` keeps a sync method on the event
     loop. Raises ValueError for a path without a leading slash, malformed braces or an unknown method.
     """
+    if callable(path):
+        raise TypeError("@route is called: write @route() or @route('/path')")
     if path is not None:
         _check_template(path)
     wanted = frozenset(method.upper() for method in methods) if methods is not None else None
@@ -143,6 +147,9 @@ class Builder:
                 self._add(name)
             elif _options_of(vars(self._class).get(name)) is not None:
                 self._problems.append(_hidden(self._where(name), name, vars(self._class)[name]))
+        verbs, index = [*self._node.http.verbs.values()], self._node.http.named.get("index")
+        if verbs and index is not None:
+            self._problems.append(_double(self._where("index"), "the Resource's own URL", index, verbs[0]))
         self._node.built = not self._problems
         return self._problems
 
@@ -200,7 +207,8 @@ class Builder:
         if isinstance(static, Tree):
             return static
         inner = static.__func__ if isinstance(static, staticmethod | classmethod) else static
-        if not callable(inner) or isinstance(inner, type) or not hasattr(type(inner), "__get__"):
+        is_method = callable(inner) and not isinstance(inner, type) and hasattr(type(inner), "__get__")
+        if not is_method and not isinstance(inner, partialmethod):
             return None
         if name in self._reserved and _is_ours(inner):
             return None
@@ -257,10 +265,10 @@ class Builder:
     def _place_template(self, table: Table, segments: list[str], made: Route) -> None:
         table.templates = table.templates or Branch()
         branch = table.templates.grow(segments)
-        rivals = {method: branch.routes.setdefault(method, made) for method in sorted(_declared(made))}
+        rivals = [(method, branch.routes.setdefault(method, made)) for method in sorted(_declared(made))]
         if len(segments) <= 1:
-            rivals[""] = table.named.get("".join(segments) or "index", made)
-        for method, other in rivals.items():
+            rivals.append(("", table.named.get("".join(segments) or "index", made)))
+        for method, other in rivals:
             if other is not made:
                 url = f"{method} /{'/'.join(segments)}".strip()
                 self._problems.append(_double(self._where(made.attribute), url, made, other))
@@ -384,7 +392,7 @@ def list_routes(trail: Trail, prefix: str = "") -> Iterator[tuple[str, Route]]:
     for label, table in (("", node.http), ("WEBSOCKET ", node.sockets)):
         templates = table.templates.walk() if table.templates is not None else ()
         for made in dict.fromkeys((*table.named.values(), *table.verbs.values(), *templates)):
-            methods = " ".join(sorted((made.methods or set()) - {"HEAD"})) + " " if made.methods else label
+            methods = " ".join(sorted(_declared(made))) + " " if made.methods else label
             yield f"{methods}{(prefix + made.path.rstrip('/')) or '/'}", made
     for name, child in node.children.items():
         if child not in trail:

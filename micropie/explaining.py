@@ -4,19 +4,23 @@ It looks where the compiled binder looked, by the same `Parameter`s, and never s
 for requests that will be refused.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, NoReturn
 
 from .bodies import Media
-from .converters import Shape
+from .converters import Converter, Shape
 from .errors import BadRequest, HTTPError, Invalid, Source, missing
+from .forms import FormReaders
+from .parameters import Kind, Parameter, Role, header_name
 from .params import Body
 from .requests import EMPTY, Request
-from .signatures import Kind, Parameter, Role, header_name
 from .types import UNSET
 from .validation import FAILURES, constraints, token, without_none
+
+logger = logging.getLogger("micropie")
 
 _FORMS: Final = (Media.FORM, Media.MULTIPART)
 
@@ -26,16 +30,14 @@ def given_value(parameter: Parameter) -> str | None:
     return {Role.REQUEST: "request", Role.WEBSOCKET: "request.websocket"}.get(parameter.role)
 
 
-def takes_forms(parameter: Parameter) -> bool:
-    """Whether `parameter` is a whole body, and a form may be one too."""
-    has_form = parameter.converter is not None and parameter.converter.form is not None
-    return has_form and parameter.whole and not isinstance(parameter.marker, Body)
+def form_of(parameter: Parameter) -> FormReaders | None:
+    """How names and texts become a parameter that takes all of its source; None where they cannot."""
+    return parameter.converter.form if parameter.whole and not isinstance(parameter.marker, Body) else None
 
 
 def checked_bytes(parameter: Parameter) -> Callable[[object], Any] | None:
     """What checks the body's bytes, where they have constraints."""
-    reads = parameter.converter
-    return reads.from_value if reads is not None and constraints(without_none(reads.info)) else None
+    return parameter.converter.from_value if constraints(without_none(parameter.converter.info)) else None
 
 
 def names_of(source: Source, parameter: Parameter) -> Callable[[Request], Mapping[str, Sequence[str]]]:
@@ -43,7 +45,7 @@ def names_of(source: Source, parameter: Parameter) -> Callable[[Request], Mappin
 
     A type that forbids others gets all of the query or the cookies to see; every request has some more headers.
     """
-    info: Any = without_none(parameter.converter.info) if parameter.converter is not None else None
+    info: Any = without_none(parameter.converter.info)
     fields = getattr(info, "fields", None)
     if source == "header":
         if fields is None:
@@ -65,7 +67,7 @@ def _known(found: Mapping[str, list[str]], names: Sequence[str] | None) -> Mappi
 def refuse(parameter: Parameter) -> NoReturn:
     """Raises the answer to a body of a kind that `parameter` cannot be read from: 415 (RFC 9110 §15.5.16)."""
     accepted = ["application/json"] if "body" in parameter.sources else []
-    if takes_forms(parameter):
+    if form_of(parameter) is not None:
         accepted += ["application/x-www-form-urlencoded", "multipart/form-data"]
     raise HTTPError(415, "The request body must be " + " or ".join(accepted))
 
@@ -73,7 +75,9 @@ def refuse(parameter: Parameter) -> NoReturn:
 def explain(parameters: Sequence[Parameter], request: Request, segments: Sequence[str]) -> HTTPError:
     """Everything that is wrong with a request that could not be bound. Raises HTTPError 415 for a wrong media type."""
     errors: dict[Invalid, None] = {}
-    sources = dict.fromkeys(source for parameter in parameters if not parameter.whole for source in parameter.sources)
+    sources: dict[Source, None] = {}
+    for parameter in parameters:
+        sources.update(dict.fromkeys(parameter.sources if not parameter.whole else ()))
     openings = [partial(_open, source, request) for source in sources]
     for look in (*openings, *(partial(_explain, parameter, request, segments) for parameter in parameters)):
         try:
@@ -134,8 +138,6 @@ _LOOK: Final[Mapping[Source, Callable[[Parameter, Request, Sequence[str]], Any]]
 
 def _text_errors(parameter: Parameter, source: Source, found: Any, name: str) -> Sequence[Invalid]:
     reads = parameter.converter
-    if reads is None:
-        return ()
     try:
         if reads.shape is Shape.MANY and reads.from_texts is not None:
             reads.from_texts(found)
@@ -147,8 +149,6 @@ def _text_errors(parameter: Parameter, source: Source, found: Any, name: str) ->
 
 
 def _json_errors(parameter: Parameter, _: Source, found: Any, name: str) -> Sequence[Invalid]:
-    if parameter.converter is None:
-        return ()
     try:
         parameter.converter.from_json(found)
     except FAILURES:
@@ -157,13 +157,19 @@ def _json_errors(parameter: Parameter, _: Source, found: Any, name: str) -> Sequ
 
 
 def _session_errors(parameter: Parameter, source: Source, found: Any, name: str) -> Sequence[Invalid]:
-    if parameter.converter is None:
-        return ()
     try:
         parameter.converter.from_value(found)
     except FAILURES:
-        return [Invalid(f"Expected {parameter.converter.expected}: what the session holds does not fit", source, name)]
+        logger.warning("What the session holds does not fit the parameter %r", parameter.name)
+        return list(_stored_errors(parameter.converter, source, found, name))
     return ()
+
+
+def _stored_errors(reads: Converter, source: Source, found: object, name: str) -> Iterator[Invalid]:
+    """What is wrong with a stored value, and with which of its fields."""
+    for error in reads.value_errors(found):
+        place = f" at '{error.pointer}'" if error.pointer else ""
+        yield Invalid(f"{error.detail}{place}: what the session holds does not fit", source, name)
 
 
 _ERRORS: Final[Mapping[Source, Callable[[Parameter, Source, Any, str], Sequence[Invalid]]]] = {
@@ -174,13 +180,13 @@ _ERRORS: Final[Mapping[Source, Callable[[Parameter, Source, Any, str], Sequence[
 
 
 def _raw_errors(parameter: Parameter, request: Request) -> Sequence[Invalid]:
-    check, reads = checked_bytes(parameter), parameter.converter
-    if check is None or reads is None or not (request.body or parameter.required):
+    check = checked_bytes(parameter)
+    if check is None or not (request.body or parameter.required):
         return ()
     try:
         check(request.body)
     except FAILURES:
-        return [Invalid(f"Expected {reads.expected_text}", "body", parameter.name)]
+        return [Invalid(f"Expected {parameter.converter.expected_text}", "body", parameter.name)]
     return ()
 
 
@@ -197,20 +203,20 @@ def _rest_errors(parameter: Parameter, request: Request) -> Sequence[Invalid]:
 
 
 def _explain_whole(parameter: Parameter, request: Request) -> Sequence[Invalid]:
-    source, reads = parameter.sources[0], parameter.converter
-    if reads is None:
-        return ()
+    source, reads, form = parameter.sources[0], parameter.converter, form_of(parameter)
     if source == "session":
-        found = dict(request.session_params)
-        if not found and not parameter.required:
+        stored = dict(request.session_params)
+        if not stored and not parameter.required:
             return ()
-        return _session_errors(parameter, source, found, parameter.alias)
-    if source in ("query", "header", "cookie"):
+        return _session_errors(parameter, source, stored, parameter.alias)
+    if form is not None and source in ("query", "header", "cookie"):
         try:
             names = names_of(source, parameter)(request)
         except ValueError:
             return [Invalid("Expected UTF-8 text", source, parameter.alias)]
-        return () if not names and not parameter.required else _form_errors(parameter, source, names, EMPTY)
+        if not names and not parameter.required:
+            return ()
+        return [_at_source(error, source, parameter.alias) for error in form.explain(names, EMPTY)]
     if request.media is Media.JSON and source == "body":
         try:
             reads.from_json(request.body)
@@ -218,20 +224,12 @@ def _explain_whole(parameter: Parameter, request: Request) -> Sequence[Invalid]:
             _ = request.get_json  # malformed JSON is told as such
             return reads.json_errors(request.body, "")
         return ()
-    if request.media in _FORMS and takes_forms(parameter):
-        return _form_errors(parameter, "form", request.form_params, request.file_params)
+    if form is not None and request.media in _FORMS:
+        found = form.explain(request.form_params, request.file_params)
+        return [_at_source(error, "form", parameter.alias) for error in found]
     if request.media is Media.NONE:
         return [Invalid("Missing request body", pointer="")] if parameter.required else ()
     refuse(parameter)
-
-
-def _form_errors(
-    parameter: Parameter, source: Source, names: Mapping[str, Sequence[str]], files: Mapping[str, Sequence[object]]
-) -> Sequence[Invalid]:
-    if parameter.converter is None or parameter.converter.form is None:
-        return ()
-    found = parameter.converter.form.explain(names, files)
-    return [_at_source(error, source, parameter.alias) for error in found]
 
 
 def _at_source(error: Invalid, source: Source, whole: str) -> Invalid:

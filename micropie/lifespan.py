@@ -108,18 +108,21 @@ async def lifespan_of(app: ASGIApp, state: dict[str, Any]) -> AsyncGenerator[Non
         finally:
             outbox.put_nowait({"type": "ended"})
 
+    async def tell(event: str) -> None:
+        inbox.put_nowait({"type": f"lifespan.{event}"})
+        answer = await outbox.get()
+        if answer["type"] == "ended":
+            outbox.put_nowait(answer)  # it will not say anything else
+        elif answer["type"] == f"lifespan.{event}.failed":
+            raise RuntimeError(f"A mounted app failed at {event}: {answer.get('message', '')}")
+
     task = asyncio.create_task(run(), name="lifespan of a mounted app")
     try:
-        inbox.put_nowait({"type": "lifespan.startup"})
-        _check(await outbox.get(), "lifespan.startup.failed")
-        yield
-        inbox.put_nowait({"type": "lifespan.shutdown"})
-        _check(await outbox.get(), "lifespan.shutdown.failed")
+        await tell("startup")
+        try:
+            yield
+        finally:
+            await tell("shutdown")
     finally:
         task.cancel()
         await asyncio.wait([task])
-
-
-def _check(message: Message, failure: str) -> None:
-    if message["type"] == failure:
-        raise RuntimeError(f"A mounted app said {failure}: {message.get('message', '')}")

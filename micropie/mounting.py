@@ -5,25 +5,22 @@ mounted responses too and can add headers to them.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from .errors import ResponseError
 from .headers import raw_headers
-from .middleware.base import HttpMiddleware
 from .middleware.compose import Reply, after_http
 from .requests import Request
 from .types import ASGIApp, Message, Receive, Scope, Send
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Mounted:
     """A response that another application will give."""
 
     app: ASGIApp
     scope: Scope
-    due: list[HttpMiddleware] = field(default_factory=list)
-    """Whose `after_request` is still to see it, in that order."""
 
 
 def mounted_scope(scope: Scope, prefix: Sequence[str]) -> Scope:
@@ -56,7 +53,7 @@ async def run_mounted(
         if replaced:
             raise OSError("Another response was sent in place of this one")
         if message["type"] == "http.response.start":
-            reply = await after_http(mounted.due, request, (message["status"], None, list(headers)), failed)
+            reply = await after_http(request._passed, request, (message["status"], None, list(headers)), failed)
             raw: list[Any] = []
             try:
                 raw = [*message.get("headers", ()), *raw_headers(reply[2])]
@@ -75,7 +72,7 @@ async def run_mounted(
         if begun and not replaced:
             raise
         if not begun:
-            await answer(await after_http(mounted.due, request, await failed(error), failed))
+            await answer(await after_http(request._passed, request, await failed(error), failed))
 
 
 def _receive_again(request: Request) -> Receive:

@@ -86,6 +86,8 @@ class Request:
 
     multipart: MultipartBody | None = None
     _route_handler: str | None = None
+    _passed: Sequence[Any] = ()
+    """The middleware that sees what is answered, in that order."""
     _cookie_header: bytes = b""
     _length: int | None = None
     _query: dict[str, list[str]] | None = None
@@ -97,6 +99,7 @@ class Request:
     _stream: BodyStream | None = None
     _opened: bool = False
     _session: SessionState | None = None
+    _state: dict[str, Any] | None = None
 
     def __init__(self, scope: Scope, receive: Receive | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
         self.scope = scope
@@ -168,9 +171,13 @@ class Request:
 
     @property
     def state(self) -> dict[str, Any]:
-        """What the lifespan put into the server's state (ASGI lifespan state)."""
-        found: dict[str, Any] = self.scope.setdefault("state", {})
-        return found
+        """A place for what middleware and handlers have to tell each other about this request.
+
+        It begins with what the lifespan put into the server's state (ASGI lifespan state).
+        """
+        if self._state is None:
+            self._state = dict(self.scope.get("state") or {})
+        return self._state
 
     def route_to(self, handler: str, *segments: str) -> None:
         """For middleware: answer this request with the method `handler`, these being its path values."""

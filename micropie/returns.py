@@ -6,16 +6,17 @@ debug mode and under the test client, and read by whatever documents the app.
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from types import NoneType
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from .converters import strip, union_members
+from .converters import UnsupportedTypeError, describe_annotation, strip, union_members
 from .errors import ResponseError
 
-_STREAMS: Final = (AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterator)
+_NOT_JSON: Final = (AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterator, str, bytes, Path, NoneType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def read_returns(annotation: Any) -> Returns | None:
         if plain is Any or plain is object:
             return None
         parts: tuple[Any, ...] = get_args(plain) if get_origin(plain) is tuple else ()
-        wanted = _statuses(parts[0]) if len(parts) in (2, 3) else None
+        wanted = _statuses(parts[0]) if len(parts) in (2, 3) and Ellipsis not in parts else None
         if wanted is None:
             others.append(member)
             continue
@@ -80,18 +81,23 @@ def _check_body(body: object, promised: tuple[Any, ...], what: str) -> None:
 def _misfit(body: object, annotation: Any) -> str | None:
     """Why `body` is no `annotation`; None when it is one, or when that cannot be told."""
     plain, _ = strip(annotation)
-    kind = get_origin(plain) or plain
-    if kind in _STREAMS or kind in (bytes, str, Path, NoneType, None):
-        wanted = NoneType if kind is None else kind
-        return None if isinstance(body, wanted) else f"got {type(body).__name__}"
-    if isinstance(body, str | bytes) and kind in (dict, list):
-        return f"got {type(body).__name__}"
-    try:
-        decoder = msgspec.json.Decoder(annotation)
-    except TypeError:
+    kind = NoneType if plain is None else get_origin(plain) or plain
+    if _is_sent_as_it_is(kind) or not _is_data(annotation):
         return None if not isinstance(kind, type) or isinstance(body, kind) else f"got {type(body).__name__}"
     try:
-        decoder.decode(msgspec.json.encode(body))
+        msgspec.json.decode(msgspec.json.encode(body), type=annotation)
     except (msgspec.ValidationError, TypeError) as error:
         return str(error)
     return None
+
+
+def _is_sent_as_it_is(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, _NOT_JSON) and not issubclass(kind, Enum)
+
+
+def _is_data(annotation: Any) -> bool:
+    try:
+        describe_annotation(annotation)
+    except UnsupportedTypeError:
+        return False
+    return True

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias, get_args
 from .binders import Bind, Binder, Wants, make_binder
 from .bodies import decode_segment
 from .errors import HTTPError
-from .signatures import Kind, Role, Signature
+from .parameters import Kind, Role, Signature
 from .types import ASGIApp, Scope
 
 METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")

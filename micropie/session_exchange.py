@@ -35,7 +35,7 @@ async def session_headers(
     added = [("Vary", "Cookie")] if state.touched else []
     if identifier is not UNSET:
         added.append(identifying(request, config, identifier))
-        if not any(name.lower() == "cache-control" and "no-store" in value for name, value in headers):
+        if not any(name.lower() == "cache-control" and "no-store" in value.lower() for name, value in headers):
             added.append(("Cache-Control", "no-store"))
     return added
 

@@ -1,22 +1,22 @@
 """A handler's signature, read once: what each parameter is called, what it becomes, and where it comes from.
 
-The result is data. Binding, documentation, typed clients and checks all read these same `Parameter`s. A signature
-that cannot work is refused here, with the remedy, before any request comes.
+The result is data (`parameters.py`). A signature that cannot work is refused here, with the remedy, before any request
+comes.
 """
 
 import inspect
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum, auto
+from dataclasses import replace
 from types import NoneType
 from typing import Annotated, Any, Final, get_args, get_origin
 
 import msgspec
 
-from .annotations import resolve
+from .annotations import resolve, type_variables
 from .converters import Converter, Shape, UnsupportedTypeError, converter, strip, union_members
 from .errors import Problem, Source
+from .parameters import ANYTHING, FROM_BODY, Kind, Parameter, Role, Signature, header_name, source_is_pinned
 from .params import Body, Cookie, File, Form, Header, Marker, Path, Query, Session
 from .requests import Request, WebSocketRequest
 from .returns import Returns, read_returns
@@ -24,90 +24,23 @@ from .types import UNSET
 from .uploads import UploadFile
 from .websockets import WebSocket
 
-
-class Role(Enum):
-    """What a parameter is given."""
-
-    VALUE = auto()
-    """A converted value."""
-    FILE = auto()
-    FILES = auto()
-    RAW = auto()
-    """The body's bytes as they came."""
-    STREAM = auto()
-    """The body's bytes as they come."""
-    REQUEST = auto()
-    WEBSOCKET = auto()
-
-
-class Kind(Enum):
-    """How a parameter is passed."""
-
-    POSITIONAL = auto()
-    KEYWORD = auto()
-    VAR_POSITIONAL = auto()
-    VAR_KEYWORD = auto()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Parameter:
-    """One parameter of a handler."""
-
-    name: str
-    alias: str
-    """Its name on the wire."""
-    annotation: Any
-    """Its type, resolved, markers removed; `inspect.Parameter.empty` where none was written."""
-    kind: Kind
-    role: Role
-    sources: tuple[Source, ...]
-    """Where its value is looked for, in order. Empty for what the framework itself gives."""
-    index: int | None = None
-    """Which path value it takes, where it takes one; for `*args` the first."""
-    default: object = UNSET
-    converter: Converter | None = None
-    marker: Marker | None = None
-    whole: bool = False
-    """Whether it is built from all of its source, not from one name in it."""
-    excluded: frozenset[str] = frozenset()
-    """For `**kwargs`: the names that are not for it."""
-
-    @property
-    def required(self) -> bool:
-        """Whether a request without it is refused."""
-        return self.default is UNSET and self.kind in (Kind.POSITIONAL, Kind.KEYWORD)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Signature:
-    """A handler's parameters, in its own order, and what its return annotation promises."""
-
-    parameters: tuple[Parameter, ...]
-    returns: Returns | None
-
-    @property
-    def path_values(self) -> float:
-        """How many path values the handler can take: infinite with `*args`."""
-        if any(parameter.kind is Kind.VAR_POSITIONAL for parameter in self.parameters):
-            return float("inf")
-        return sum(parameter.index is not None for parameter in self.parameters)
-
-
 _MARKER_SOURCES: Final[dict[type[Marker], Source]] = {
     Path: "path", Query: "query", Form: "form", Body: "body", Header: "header", Cookie: "cookie", Session: "session",
     File: "file",
 }  # fmt: skip
 
 # Where a value without a marker is looked for, by how much of a request it takes up (SPEC 3).
-_UNMARKED: Final[dict[Shape | None, tuple[Source, ...]]] = {
+_UNMARKED: Final[dict[Shape, tuple[Source, ...]]] = {
     Shape.ANY: ("path", "query", "form", "body", "file", "session"),
     Shape.SCALAR: ("path", "query", "form", "body", "session"),
     Shape.MANY: ("query", "form", "body", "session"),
     Shape.STRUCTURED: ("body",),
-    None: ("body",),
 }
-_UNMARKED_FILES: Final[tuple[Source, ...]] = ("file",)
-FROM_BODY: Final[frozenset[Source]] = frozenset(("form", "body", "file"))
+_UNMARKED_ROLES: Final[dict[Role, tuple[Source, ...]]] = {
+    Role.FILE: ("file",),
+    Role.FILES: ("file",),
+    Role.STREAM: ("body",),
+}
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2, RFC 6265 §4.1.1
 
@@ -119,6 +52,9 @@ _KINDS: Final = {
     inspect.Parameter.VAR_KEYWORD: Kind.VAR_KEYWORD,
 }
 _SINGLE: Final = (Kind.POSITIONAL, Kind.KEYWORD)
+
+
+_NO_SIGNATURE: Final = "Make it a plain method, with `self` as its first parameter"
 
 
 class _Refused(Exception):
@@ -149,7 +85,7 @@ def read_signature(
     try:
         written = inspect.signature(handler)
     except (ValueError, TypeError) as error:
-        return Signature((), None), [Problem(where, f"has no signature: {error}", "Make it a plain method", file, line)]
+        return Signature((), None), [Problem(where, f"has no signature: {error}", _NO_SIGNATURE, file, line)]
     reader = _Reader(handler, owner, template, websocket)
     problems: list[Problem] = []
     for position, parameter in enumerate(written.parameters.values()):
@@ -202,9 +138,9 @@ class _Reader:
                 raise _Refused("is given by the framework and comes from no other source", "Drop the marker")
             self._found.append(Parameter(parameter.name, parameter.name, annotation, kind, role, ()))
             return
-        reads = None
-        if role is Role.VALUE:
-            reads = converter(Any if annotation is inspect.Parameter.empty else annotation)
+        reads = ANYTHING
+        if role is Role.VALUE and annotation is not inspect.Parameter.empty:
+            reads = converter(annotation)
             if isinstance(marker, Body) and marker.alias is None and _members(annotation) == [bytes]:
                 role = Role.RAW
             if reads.shape is Shape.STRUCTURED and reads.form is None and reads.has_files:
@@ -212,12 +148,17 @@ class _Reader:
                 raise _Refused(what, "Put UploadFile or list[UploadFile] beside texts, not into what is nested")
         sources = self._sources(parameter, kind, role, marker, reads)
         default = UNSET if parameter.default is inspect.Parameter.empty else parameter.default
+        if _is_marker(default) or _is_marker(annotation):
+            misplaced = default if _is_marker(default) else annotation
+            shown = f"{_instance(misplaced).__class__.__name__}()"
+            what = f"{shown} stands where it pins nothing"
+            raise _Refused(what, f"A marker stands beside the type: Annotated[T, {shown}]")
         index = self._index(parameter.name, kind, sources)
         if index is None:
             sources = _without(sources, ("path",))
         if not sources:
             raise _Refused("can never get a path value", "Name it in the @route path, or give it another source")
-        structured = reads is not None and reads.shape is Shape.STRUCTURED and kind in _SINGLE
+        structured = reads.shape is Shape.STRUCTURED and kind in _SINGLE
         whole = (structured and not self._is_key(marker)) or role in (Role.RAW, Role.STREAM)
         alias = self._alias(parameter.name, marker, sources, whole)
         self._found.append(
@@ -290,6 +231,9 @@ class _Reader:
         except Exception as error:  # whatever it is, it is to be mended where the annotation was written
             remedy = "Import or define the name at module level, where it exists when the app is made"
             raise _Refused(f"the annotation cannot be resolved: {error}", remedy) from error
+        if variables := type_variables(resolved):
+            what = f"the type variable {variables[0]} stands for no type here"
+            raise _Refused(what, "Derive from the generic class with a type: class Items(Crud[Item])")
         markers = [_instance(item) for item in strip(resolved)[1] if _is_marker(item)]
         if len(markers) > 1:
             names = ", ".join(type(marker).__name__ for marker in markers)
@@ -317,7 +261,7 @@ class _Reader:
         return Role.FILES if is_list and get_args(members[0]) == (UploadFile,) else Role.VALUE
 
     def _sources(
-        self, parameter: inspect.Parameter, kind: Kind, role: Role, marker: Marker | None, reads: Converter | None
+        self, parameter: inspect.Parameter, kind: Kind, role: Role, marker: Marker | None, reads: Converter
     ) -> tuple[Source, ...]:
         if kind not in _SINGLE:
             return _rest_sources(kind, marker, reads)
@@ -325,17 +269,15 @@ class _Reader:
             return (self._pinned(parameter, kind, marker, role, reads),)
         if self._template is not None and parameter.name in self._template:
             return (self._pinned(parameter, Kind.POSITIONAL, Path(), role, reads),)
-        sources = _UNMARKED_FILES if role in (Role.FILE, Role.FILES) else _UNMARKED[_shape(reads)]
+        sources = _UNMARKED_ROLES.get(role) or _UNMARKED[reads.shape]
         if self._websocket:
             sources = _without(sources, FROM_BODY)
             if not sources:
                 raise _no_body()
         return sources if kind is Kind.POSITIONAL else _without(sources, ("path",))
 
-    def _pinned(
-        self, parameter: inspect.Parameter, kind: Kind, marker: Marker, role: Role, reads: Converter | None
-    ) -> Source:
-        source, shape = _MARKER_SOURCES[type(marker)], _shape(reads)
+    def _pinned(self, parameter: inspect.Parameter, kind: Kind, marker: Marker, role: Role, reads: Converter) -> Source:
+        source, shape = _MARKER_SOURCES[type(marker)], reads.shape
         if (source == "file") != (role in (Role.FILE, Role.FILES)):
             raise _Refused("File() goes with UploadFile, and nothing else does", "Write Annotated[UploadFile, File(…)]")
         if role is Role.STREAM and source != "body":
@@ -346,7 +288,7 @@ class _Reader:
             raise _Refused("a path segment is one text", "Use a scalar type, or *args for several segments")
         if source == "path" and kind is Kind.KEYWORD and parameter.name not in (self._template or ()):
             raise _Refused("a keyword-only parameter is never a path segment", "Move it before the *, or drop Path()")
-        if shape is Shape.STRUCTURED and source not in ("body", "session") and reads is not None and reads.form is None:
+        if shape is Shape.STRUCTURED and source not in ("body", "session") and reads.form is None:
             raise _Refused(f"the {source} cannot carry this type", "Use a flat type, or Body()")
         return source
 
@@ -361,11 +303,11 @@ class _Reader:
         return self._next_index - 1
 
 
-def _rest_sources(kind: Kind, marker: Marker | None, reads: Converter | None) -> tuple[Source, ...]:
+def _rest_sources(kind: Kind, marker: Marker | None, reads: Converter) -> tuple[Source, ...]:
     """Where `*args` and `**kwargs` come from."""
     is_path = kind is Kind.VAR_POSITIONAL
     shapes = (Shape.ANY, Shape.SCALAR) if is_path else (Shape.ANY, Shape.SCALAR, Shape.MANY)
-    if _shape(reads) not in shapes:
+    if reads.shape not in shapes:
         raise _one_text_each()
     sources: tuple[Source, ...] = ("path",) if is_path else ("query", "form")
     if marker is None:
@@ -389,20 +331,6 @@ def _without_body(parameter: Parameter) -> Parameter:
 
 def _no_body() -> _Refused:
     return _Refused("a WebSocket handshake has no body", "Take it from the path, the query or a message")
-
-
-def _shape(reads: Converter | None) -> Shape | None:
-    return reads.shape if reads is not None else None
-
-
-def header_name(name: str) -> str:
-    """The header that a parameter or a field called `name` reads: `x_request_id` is `X-Request-Id`."""
-    return "-".join(part.capitalize() for part in name.split("_"))
-
-
-def source_is_pinned(parameter: Parameter) -> bool:
-    """Whether the parameter has one source only."""
-    return len(parameter.sources) == 1
 
 
 def _shared_names(found: Sequence[Parameter]) -> list[_Refused]:

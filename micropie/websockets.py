@@ -40,6 +40,7 @@ else:
 NORMAL: Final = 1000
 NO_STATUS: Final = 1005  # never sent: the client closed without a code (and ASGI's default for a missing one)
 ABNORMAL: Final = 1006  # never sent: the connection broke without a close frame
+UNSUPPORTED_DATA: Final = 1003
 MESSAGE_TOO_BIG: Final = 1009
 
 # RFC 6455 §7.4.1 and IANA's registry (1012 to 1014); 1004, 1005, 1006 and 1015 must not be sent. §7.4.2: 3000 to 4999
@@ -156,6 +157,12 @@ def _session_cookie(session_id: str) -> tuple[str, str]:
 
 
 # --- The connection --------------------------------------------------------------------------------------------------
+
+
+def _other_kind(wanted: str, got: str, remedy: str) -> InvalidMessage:
+    error = InvalidMessage(f"Expected a {wanted} message, got a {got} message", UNSUPPORTED_DATA)
+    error.add_note(f"{remedy}() takes those")  # for the handler's author; the client is told the rest
+    return error
 
 
 class WebSocket(Generic[In, Out]):
@@ -400,14 +407,14 @@ class WebSocket(Generic[In, Out]):
         data = await self._message()
         if isinstance(data, str):
             return data
-        raise ValueError("Expected a text message, got a binary message: receive_bytes() takes those")
+        raise _other_kind("text", "binary", "receive_bytes")
 
     async def receive_bytes(self) -> bytes:
         """The next message, which is binary. Raises ConnectionClosed, and ValueError for a text message."""
         data = await self._message()
         if isinstance(data, bytes):
             return data
-        raise ValueError("Expected a binary message, got a text message: receive_text() takes those")
+        raise _other_kind("binary", "text", "receive_text")
 
     @overload
     async def receive_json(self) -> Any: ...

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NewType, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NewType, Optional, TypeVar
 
 import pytest
 from msgspec import Meta, Struct
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from uuid import UUID as Identifier
 
     from nowhere import NotThere  # type: ignore[import-not-found]  # pyright: ignore  (that is the point)
+
+    def uses(a: decimal.Decimal, b: money.Decimal, c: xml.dom.Node, d: Decimal, e: Identifier, f: NotThere) -> None: ...
 
 
 class Todo(Struct):
@@ -58,7 +60,7 @@ def of_module(annotation: object) -> Any:
         ("Ages", list[Age]),
         ("Annotated[int, Query(alias='x')]", Annotated[int, Query(alias="x")]),
         ("Literal['Todo']", Literal["Todo"]),
-        (list["Todo"], list[Todo]),  # type: ignore[list-item]
+        (list["Todo"], list[Todo]),
         (Optional["Todo"], Optional[Todo]),  # noqa: UP045
         (Annotated["list[Todo]", Meta(min_length=1)], Annotated[list[Todo], Meta(min_length=1)]),
         ("list['Todo']", list[Todo]),
@@ -128,7 +130,9 @@ class Below(Outer):
     ],
 )
 @pytest.mark.parametrize("owner", [Outer, Below])
-def test_a_class_lends_its_types_to_its_methods_and_not_its_methods(owner: type, annotation: str, found: object) -> None:
+def test_a_class_lends_its_types_to_its_methods_and_not_its_methods(
+    owner: type, annotation: str, found: object
+) -> None:
     assert resolve(owner.method, annotation, owner) == found  # type: ignore[attr-defined]
 
 
@@ -157,7 +161,6 @@ def test_what_wraps_a_function_is_looked_through() -> None:
     @functools.wraps(handler)
     def wrapper() -> None: ...
 
-    wrapper.__globals__  # noqa: B018  (this module's too; the wrapped one's are meant)
     assert resolve(wrapper, "Todo", None) is Todo
 
 
@@ -168,6 +171,8 @@ def test_what_has_no_code_and_no_module_has_builtins() -> None:
         def __call__(self) -> None: ...
 
     assert resolve(Bare(), "int", None) is int
+    with pytest.raises(NameError):
+        resolve(Bare(), "Nope", None)
 
 
 def answer(app: App, path: str = "/todo", body: bytes = b'{"x":1}') -> object:
@@ -179,14 +184,14 @@ def make_app_class() -> type[App]:
         x: int
 
     Alias = Annotated[int, Meta(ge=1)]
-    Named = TypeAliasType("Named", Local)
+    Named = TypeAliasType("Named", Local)  # pyright: ignore[reportGeneralTypeIssues]  (it may stand here)
     import uuid as module
 
     class Api(App):
         async def todo(self, todo: Local) -> dict[str, int]:
             return {"x": todo.x}
 
-        async def named(self, todo: Named) -> dict[str, int]:
+        async def named(self, todo: Named) -> dict[str, int]:  # pyright: ignore[reportInvalidTypeForm]
             return {"x": todo.x}
 
         async def alias(self, x: Alias) -> dict[str, int]:
@@ -228,21 +233,23 @@ def test_types_of_a_function_are_known_to_a_resource() -> None:
     assert answer(Api()) == {"x": 1}
 
 
-@pytest.mark.parametrize("slots", [False, True])
-@pytest.mark.parametrize("frozen", [False, True])
-def test_types_of_a_function_are_known_to_a_dataclass(slots: bool, frozen: bool) -> None:
-    def make() -> type[Any]:
+@pytest.mark.parametrize(
+    "decorate",
+    [dataclass, dataclass(slots=True), dataclass(frozen=True), dataclass(slots=True, frozen=True)],
+    ids=["plain", "slots", "frozen", "slots and frozen"],
+)
+def test_types_of_a_function_are_known_to_a_dataclass(decorate: Callable[[type], type]) -> None:
+    def make() -> Any:
         class Local(Struct):
             x: int
 
-        @dataclass(slots=slots, frozen=frozen)
         class Api(App):
             factor: int = 2
 
             async def todo(self, todo: Local) -> dict[str, int]:
                 return {"x": todo.x * self.factor}
 
-        return Api
+        return decorate(Api)
 
     assert answer(make()(3)) == {"x": 3}
 
@@ -268,6 +275,33 @@ def test_types_beside_a_function_that_is_set_late_are_known() -> None:
     app = App()
     app.todo = todo.__get__(app)  # type: ignore[attr-defined]
     assert answer(app) == {"x": 1}
+
+
+T = TypeVar("T")
+K = TypeVar("K")
+
+
+class Crud(Resource, Generic[K, T]):
+    async def post(self, item: T, others: Annotated[list[K], Query()]) -> object:
+        return [item, others]
+
+
+class Keyed(Crud[K, Todo]):
+    async def put(self, key: K) -> object:
+        return key
+
+
+def test_the_type_variables_of_a_generic_class_are_what_a_subclass_gives_them() -> None:
+    class Items(Keyed[int]):
+        pass
+
+    class Api(App):
+        items = Items()
+
+    answer = call(Api(), "POST", "/items?others=1&others=2", b'{"title":"x"}', JSON)
+    assert answer.json == [{"title": "x"}, [1, 2]]
+    assert call(Api(), "PUT", "/items?key=5").json == 5
+    assert call(Api(), "PUT", "/items?key=x").status == 400
 
 
 def test_a_name_that_is_nowhere_fails_when_the_app_is_made() -> None:

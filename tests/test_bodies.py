@@ -128,7 +128,9 @@ def test_it_reads_what_the_standard_library_reads(text: str) -> None:
     assert parse_urlencoded(text.encode(), "query", 1000) == expected
 
 
-@pytest.mark.parametrize(("segment", "text"), [(b"a", "a"), (b"a%2Fb+c", "a/b+c"), (b"%C3%A9", "é"), ("é".encode(), "é")])
+@pytest.mark.parametrize(
+    ("segment", "text"), [(b"a", "a"), (b"a%2Fb+c", "a/b+c"), (b"%C3%A9", "é"), ("é".encode(), "é")]
+)
 def test_a_path_segment_is_percent_decoded(segment: bytes, text: str) -> None:
     assert decode_segment(segment) == text
 
@@ -145,8 +147,8 @@ def test_a_path_segment_that_is_no_text_is_refused(segment: bytes, detail: str) 
 # --- JSON -----------------------------------------------------------------------------------------------------------
 
 MALFORMED = [
-    b"", b"{", b"nope", b'{"a":1,}', b"\xff", b'"\xff"', b'"\\ud800"', b"\xef\xbb\xbf{}", b"[" * 2000 + b"]" * 2000, b"NaN",
-    b"1e999", b"9" * 5000,
+    b"", b"{", b"nope", b'{"a":1,}', b"\xff", b'"\xff"', b'"\\ud800"', b"\xef\xbb\xbf{}", b"[" * 2000 + b"]" * 2000,
+    b"NaN", b"1e999", b"9" * 5000,
 ]  # fmt: skip
 
 

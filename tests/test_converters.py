@@ -108,7 +108,7 @@ class Wheel:
 
 
 Age = NewType("Age", int)
-Unhashable = Annotated[int, Meta(examples=[1, 2])]
+Unhashable = Annotated[int, {"a": "note"}]
 
 # --- the laws -------------------------------------------------------------------------------------------------------
 
@@ -374,6 +374,19 @@ def test_json_that_is_nested_too_deeply_to_explain_is_told_so() -> None:
 def test_a_stored_value_that_does_not_fit_is_refused(annotation: Any, value: object) -> None:
     with pytest.raises(FAILURES):
         converter(annotation).from_value(value)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "found"),
+    [
+        (int, "5", [("", "Expected an integer, got a string")]),
+        (Item, {"name": 5}, [("/name", "Expected text, got a number")]),
+        (User, User(5), [("/name", "Expected text, got a number")]),  # type: ignore[arg-type]  # pyright: ignore
+        (int, object(), [(None, "Expected an integer")]),
+    ],
+)
+def test_what_is_wrong_with_a_stored_value_is_told(annotation: Any, value: object, found: object) -> None:
+    assert [(error.pointer, error.detail) for error in converter(annotation).value_errors(value)] == found
 
 
 def test_any_stored_value_will_do_where_any_is_asked_for() -> None:

@@ -55,6 +55,7 @@ class Tempting(App):
     partial = functools.partial(random.random)
     builtin = time.time
     annotated: Callable[[], float] = time.time
+    declared: Callable[..., object] = lambda self: "called"
 
     def __init__(self) -> None:
         super().__init__()
@@ -177,6 +178,7 @@ class Kinds(App):
         return f"cached {name}"
 
     short = lambda self, name="x": f"lambda {name}"  # noqa: E731
+    partial = functools.partialmethod(plain, name="y")
 
 
 @pytest.mark.parametrize(
@@ -189,6 +191,7 @@ class Kinds(App):
         ("/decorated/a", '["traced","decorated a"]'),
         ("/cached/a", "cached a"),
         ("/short/a", "lambda a"),
+        ("/partial", "plain y"),
     ],
 )
 def test_every_public_method_is_a_url_of_whatever_kind(path: str, text: str) -> None:
@@ -765,6 +768,9 @@ def test_lifespan_may_be_overridden_and_is_no_url() -> None:
     ("one", "two", "what"),
     [
         (route("/x/{id}"), route("/x/{id}"), "answers /x/{id}, as {module}.Bad.first does"),
+        (route("/x"), route("/x/"), "answers /x, as {module}.Bad.first does"),
+        (route("/"), route("/"), "answers /, as {module}.Bad.first does"),
+        (route("/x/{id}"), route("/x/{number}"), "answers /x/{number}, as {module}.Bad.first does"),
         (
             route("/x/{id}", methods=["GET", "PUT"]),
             route("/x/{id}", methods=["PUT", "GET"]),
@@ -780,9 +786,9 @@ def test_lifespan_may_be_overridden_and_is_no_url() -> None:
     ],
 )
 def test_two_handlers_for_one_url_are_refused(one: Any, two: Any, what: str) -> None:
-    async def first(self: App, id: int) -> None: ...
+    async def first(self: App, id: int = 0, number: int = 0) -> None: ...
 
-    async def second(self: App, id: int) -> None: ...
+    async def second(self: App, id: int = 0, number: int = 0) -> None: ...
 
     cls = type("Bad", (App,), {"first": one(first), "second": two(second), "__module__": __name__})
     found = problems(cls)
@@ -824,6 +830,20 @@ def test_routes_that_share_nothing_are_no_conflict() -> None:
     app = Good()
     assert [call(app, "GET", path).text for path in ("/x", "/x/1", "/x/1/more")] == ["all", "get", "more"]
     assert call_socket(app, "/x")[0]["code"] == 4000
+
+
+def test_a_resources_own_url_is_answered_by_its_verbs_or_by_index() -> None:
+    class Both(Resource):
+        async def get(self) -> None: ...
+
+        async def index(self) -> None: ...
+
+    class Bad(App):
+        both = Both()
+
+    assert problems(Bad) == [
+        f"{Both.__qualname__}.index: answers the Resource's own URL, as {__name__}.{Both.__qualname__}.get does"
+    ]
 
 
 class Wrong(App):

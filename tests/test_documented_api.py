@@ -17,6 +17,7 @@ from micropie import (
     InMemorySessionBackend,
     Limits,
     Request,
+    Resource,
     SessionBackend,
     SessionConfig,
     WebSocket,
@@ -154,12 +155,14 @@ def test_request_outside_of_a_request_says_so() -> None:
 class Showing(App):
     """Shows each documented attribute of a request."""
 
-    async def index(self, *path: str) -> dict[str, Any]:
+    async def path(self, *path: str) -> list[str]:
+        return list(self.request.path_params)
+
+    async def index(self) -> dict[str, Any]:
         request = self.request
         return {
             "method": request.method,
             "scope": request.scope["type"],
-            "path_params": list(request.path_params),
             "query_params": request.query_params,
             "body_params": request.body_params,
             "get_json": request.get_json,
@@ -184,13 +187,12 @@ class Showing(App):
     ],
 )
 def test_a_request_has_its_documented_attributes(body: bytes, headers: Any, expected: dict[str, Any]) -> None:
-    answer = call(Showing(), "POST", "/a/b?q=1&q=2&r=", body, [*headers, (b"x-name", b"value")])
+    answer = call(Showing(), "POST", "/?q=1&q=2&r=", body, [*headers, (b"x-name", b"value")])
     assert (
         answer.json
         == {
             "method": "POST",
             "scope": "http",
-            "path_params": ["a", "b"],
             "query_params": {"q": ["1", "2"], "r": [""]},
             "body_params": {},
             "get_json": None,
@@ -200,6 +202,7 @@ def test_a_request_has_its_documented_attributes(body: bytes, headers: Any, expe
         }
         | expected
     )
+    assert call(Showing(), "GET", "/path/a/b").json == ["a", "b"]
 
 
 class Asking(App):
@@ -307,6 +310,18 @@ def test_send_websocket_close_closes_by_hand() -> None:
 )
 def test_redirect_is_what_a_handler_returns(location: str, extra: Any, expected: list[tuple[str, str]]) -> None:
     assert App()._redirect(location, extra) == (302, "", expected)
+
+
+def test_a_resource_redirects_and_knows_its_request_too() -> None:
+    class Things(Resource):
+        async def post(self) -> tuple[int, str, list[tuple[str, str]]]:
+            return self._redirect(f"{self.request.scope['path']}/1")
+
+    class Holding(App):
+        things = Things()
+
+    answer = call(Holding(), "POST", "/things")
+    assert (answer.status, answer.header("location")) == (302, "/things/1")
 
 
 def test_a_redirect_elsewhere_has_to_be_meant() -> None:

@@ -37,7 +37,10 @@ def test_only_errors_are_raised(status: int) -> None:
         (HTTPError(404, "No such todo"), "404 Not Found: No such todo"),
         (HTTPError(599, "odd"), "599 Unknown: odd"),
         (UploadError(413, "The file is larger than 5 bytes"), None),
-        (BadRequest([Invalid("one"), Invalid("two", pointer="/a")]), "400 Bad Request: one; Invalid value at '/a': two"),
+        (
+            BadRequest([Invalid("one"), Invalid("two", pointer="/a")]),
+            "400 Bad Request: one; Invalid value at '/a': two",
+        ),
     ],
 )
 def test_an_error_reads_as_its_status_and_detail(error: HTTPError, text: str | None) -> None:

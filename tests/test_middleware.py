@@ -109,7 +109,7 @@ def test_a_hook_that_returns_something_else_is_told_what_it_may_return(
     wrong: object, when: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert call(behind(*chain([], **{when: wrong})), "GET", "/").status == 500
-    assert "a middleware hook returns None or {" in str(errors(caplog)[0])
+    assert "a middleware hook returns None or a mapping" in str(errors(caplog)[0])
 
 
 @pytest.mark.parametrize(
@@ -180,6 +180,13 @@ def test_middleware_that_is_added_during_a_request_is_for_the_next() -> None:
     assert other.log == ["before ", "after "]
 
 
+@pytest.mark.parametrize("status", ["401", None, 99, 600])
+@pytest.mark.parametrize("when", ["a_before", "a_after"])
+def test_a_status_that_is_none_is_a_500(status: object, when: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert call(behind(*chain([], **{when: {"status_code": status}})), "GET", "/").status == 500
+    assert f"returned the status_code {status!r}" in str(errors(caplog)[0])
+
+
 # --- what it may change ---
 
 
@@ -239,7 +246,31 @@ def test_a_header_that_middleware_adds_in_place_is_sent() -> None:
 def test_an_unsendable_header_of_middleware_is_a_500(caplog: pytest.LogCaptureFixture) -> None:
     answer = call(behind(Hook(after={"headers": [("X-A", "a\r\nb")]})), "GET", "/")
     assert (answer.status, answer.text) == (500, "500 Internal Server Error")
-    assert len(errors(caplog)) == 1
+    assert answer.header("x-a") is None
+    assert {str(error) for error in errors(caplog)} == {
+        "Header 'X-A' has a control character or text outside latin-1 in its value"
+    }
+
+
+@pytest.mark.parametrize("path", ["/unsendable", "/session"])
+def test_what_takes_the_place_of_an_impossible_response_is_seen_too(path: str) -> None:
+    class Impossible(Api):
+        async def unsendable(self) -> object:
+            return object()
+
+        async def session(self) -> None:
+            self.request.session["x"] = 1
+
+    log: list[str] = []
+    outer, inner = Hook("outer", log), Hook("inner", log, after={"headers": [("X-Seen", "1")]})
+    app, below = App(Failing()), Impossible()
+    app.below = below  # type: ignore[attr-defined]
+    app.middlewares.append(outer)
+    below.middlewares.append(inner)
+    answer = call(app, "GET", f"/below{path}")
+    assert (answer.status, answer.header("x-seen")) == (500, "1")
+    assert inner.statuses[-1] == outer.statuses[-1] == 500
+    assert log[-2:] == ["after inner", "after outer"]
 
 
 # --- what it may look at ---
@@ -295,7 +326,9 @@ def test_the_request_is_the_current_one_in_every_hook() -> None:
         async def before_request(self, request: Request) -> None:
             self.log.append(str(app.request is request))
 
-        async def after_request(self, request: Request, *_: Any) -> None:
+        async def after_request(
+            self, request: Request, status_code: int, response_body: Any, extra_headers: list[tuple[str, str]]
+        ) -> None:
             self.log.append(str(app.request is request))
 
     hook = Current()

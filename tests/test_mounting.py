@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import pytest
 
-from micropie import App, Request, WebSocketMiddleware, WebSocketRequest
+from micropie import App, InMemorySessionBackend, Request, WebSocketMiddleware, WebSocketRequest
+from micropie.streaming import BrokenResponse
 from micropie.types import Message, Receive, Scope, Send
 from tests.asgi import FORM, JSON, acall, call, call_socket
 from tests.hooks import Hook
@@ -292,6 +293,23 @@ def test_a_session_that_middleware_began_goes_with_its_response() -> None:
     asyncio.run(main())
 
 
+def test_a_session_that_cannot_be_saved_keeps_its_response_back() -> None:
+    class Broken(InMemorySessionBackend):
+        async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
+            raise ConnectionError("secret")
+
+    class Visiting(Hook):
+        async def before_request(self, request: Request) -> None:
+            request.session["n"] = 1
+
+    app, hook = Shop(Broken()), Visiting()
+    app.middlewares.append(hook)
+    app.mount("/on", Mirror("m"))
+    answer = call(app, "GET", "/on")
+    assert (answer.status, answer.text) == (500, "500 Internal Server Error")
+    assert hook.statuses == [500]
+
+
 def test_an_app_of_ours_may_be_mounted_too() -> None:
     inner, outer = Shop(), Shop()
     outer.mount("/shop", inner)
@@ -300,6 +318,17 @@ def test_an_app_of_ours_may_be_mounted_too() -> None:
     assert call(outer, "GET", "/shop").text == "home"
     assert call(outer, "GET", "/shop/nothing").status == 404
     assert call(outer, "GET", "/shop/deep/x").text == "deep /shop/deep /shop/deep/x"
+
+
+def test_when_its_stream_breaks_off_that_is_logged_once_and_the_server_told(caplog: pytest.LogCaptureFixture) -> None:
+    class Breaking(App):
+        async def index(self) -> AsyncIterator[str]:
+            yield "a"
+            raise ValueError("secret")
+
+    with pytest.raises(BrokenResponse):
+        call(behind(Breaking()), "GET", "/on")
+    assert len(caplog.records) == 1
 
 
 def test_websocket_middleware_surrounds_a_mounted_app() -> None:

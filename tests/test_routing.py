@@ -556,6 +556,13 @@ def test_what_route_cannot_mean_is_refused_at_once(path: str, methods: Any, comp
         route(path, methods=methods)
 
 
+def test_route_without_its_call_is_refused_too() -> None:
+    async def handler(self: App) -> None: ...
+
+    with pytest.raises(TypeError, match=r"@route is called: write @route\(\) or @route\('/path'\)"):
+        route(handler)  # type: ignore[arg-type]  # that is the mistake
+
+
 # --- WebSockets ---
 
 
@@ -637,7 +644,7 @@ def test_ten_thousand_handlers_are_found_by_one_look_in_a_dictionary() -> None:
 
 
 def test_the_routes_are_listed_by_their_urls() -> None:
-    listed = {key: made.name.rpartition(".")[2] for key, made in Listed().routes.items()}
+    listed = {key: made.attribute for key, made in Listed().routes.items()}
     assert listed == {
         "/{year}/{slug}": "index",
         "/about": "about",
@@ -650,6 +657,10 @@ def test_the_routes_are_listed_by_their_urls() -> None:
         "/things/archive/{year}": "archive",
         "/users": "index",
     }
+
+
+def test_a_route_shows_its_url_and_its_method() -> None:
+    assert repr(Listed().routes["/about"]) == f"<Route /about {__name__}.Listed.about>"
 
 
 class Front(Resource):

@@ -4,10 +4,11 @@ import functools
 import inspect
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, NewType, TypeVar
 
 import pytest
 from msgspec import Meta, Struct
+from typing_extensions import TypeAliasType
 
 from micropie import (
     App,
@@ -27,7 +28,8 @@ from micropie import (
     WebSocketRequest,
     route,
 )
-from micropie.signatures import Kind, Parameter, Role, Signature, header_name, read_signature, source_is_pinned
+from micropie.parameters import Kind, Parameter, Role, Signature, header_name, source_is_pinned
+from micropie.signatures import read_signature
 from micropie.types import UNSET
 
 T = TypeVar("T")
@@ -69,6 +71,11 @@ class Pair:
 
 class MyRequest(Request):
     pass
+
+
+Age = NewType("Age", int)
+Named = TypeAliasType("Named", Annotated[Age, Query(alias="a")])
+A_LIST: Any = list
 
 
 def read(handler: Handler, **options: Any) -> Signature:
@@ -153,7 +160,9 @@ def test_a_keyword_only_parameter_is_never_a_path_segment(annotation: Any, sourc
     assert (parameter.sources, parameter.index, parameter.kind) == (sources, None, Kind.KEYWORD)
 
 
-@pytest.mark.parametrize(("annotation", "sources"), [(int, ("path", "query", "session")), (list[int], ("query", "session"))])
+@pytest.mark.parametrize(
+    ("annotation", "sources"), [(int, ("path", "query", "session")), (list[int], ("query", "session"))]
+)
 def test_a_websocket_handshake_has_no_body(annotation: Any, sources: tuple[str, ...]) -> None:
     assert only(positional(annotation), websocket=True).sources == sources
 
@@ -264,13 +273,12 @@ def test_args_are_never_the_connection() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "is_required", "default"),
-    [("KEYWORD_ONLY", True, inspect.Parameter.empty), ("KEYWORD_ONLY", False, None), ("VAR_KEYWORD", False, inspect.Parameter.empty)],
+    ("handler", "is_required", "default"),
+    [(value(int | None), True, UNSET), (value(int | None, None), False, None), (value(int, kind="VAR_KEYWORD"), False, UNSET)],
 )  # fmt: skip
-def test_a_parameter_without_a_default_is_required(kind: str, is_required: bool, default: Any) -> None:
-    parameter = only(value(int | None, default, kind))
-    assert parameter.required is is_required
-    assert parameter.default is (UNSET if default is inspect.Parameter.empty else default)
+def test_a_parameter_without_a_default_is_required(handler: Handler, is_required: bool, default: object) -> None:
+    parameter = only(handler)
+    assert (parameter.required, parameter.default) == (is_required, default)
 
 
 @pytest.mark.parametrize(
@@ -308,8 +316,13 @@ def test_of_several_structured_types_each_has_a_key_of_the_body() -> None:
 
 
 class Handlers:
-    def method(this, a: int, b: Annotated[int, Query(alias="B")], c: Annotated[int, Header("D")], **rest: str) -> None:
-        pass
+    def method(
+        this,  # pyright: ignore[reportSelfClsParameterName]
+        a: int,
+        b: Annotated[int, Query(alias="B")],
+        c: Annotated[int, Header("D")],
+        **rest: str,
+    ) -> None: ...
 
     @staticmethod
     def static(a: int, **rest: str) -> None: ...
@@ -332,7 +345,8 @@ def test_kwargs_have_no_name_that_the_call_has_already(handler: Handler, exclude
 
 
 def test_the_return_annotation_is_read() -> None:
-    def handler() -> tuple[Literal[201], Todo]: ...
+    def handler() -> tuple[Literal[201], Todo]:
+        return 201, Todo("x")
 
     returns = read(handler).returns
     assert returns is not None
@@ -348,16 +362,9 @@ def test_a_return_annotation_that_is_missing_or_cannot_be_told_promises_nothing(
     assert read(unknown).returns is None
 
 
-def test_a_new_type_a_type_variable_and_an_alias_are_what_they_stand_for() -> None:
-    from typing import NewType
-
-    from typing_extensions import TypeAliasType
-
-    Age = NewType("Age", int)
-    Named = TypeAliasType("Named", Annotated[Age, Query(alias="a")])
+def test_a_new_type_and_an_alias_are_what_they_stand_for() -> None:
     parameter = only(positional(Named))
     assert (parameter.annotation, parameter.sources, parameter.alias) == (int, ("query",), "a")
-    assert only(positional(T)).sources == SCALAR
 
 
 # --- what cannot work -----------------------------------------------------------------------------------------------
@@ -428,6 +435,10 @@ def raw_and_key(a: Annotated[bytes, Body()], b: Annotated[int, Body()]) -> None:
         (stream_and_file, {}, "'b' takes the whole body, so nothing is left for 'a'", "Read the body in one place"),
         (two_streams, {}, "'a' takes the whole body, so nothing is left for 'b'", "Read the body in one place"),
         (raw_and_key, {}, "'a' takes the whole body, so nothing is left for 'b'", "Read the body in one place"),
+        (positional(T), {}, "the type variable ~T stands for no type here", "Derive from the generic class with"),
+        (positional(A_LIST[T]), {}, "the type variable ~T stands for no type here", "Derive from the generic class"),
+        (positional(int, Query()), {}, "Query() stands where it pins nothing", "A marker stands beside the type:"),
+        (positional(int, Query), {}, "Query() stands where it pins nothing", "A marker stands beside the type:"),
         (type, {}, "has no signature", "Make it a plain method"),
     ],
 )
@@ -450,12 +461,14 @@ def test_unmarked_parameters_may_share_what_pinned_ones_may_not() -> None:
     ("annotation", "shown"),
     [
         (complex, "Api.h (v: complex)"),
+        (inspect.Parameter.empty, "Api.h (v)"),
         ("Nope", "Api.h (v: Nope)"),
         (Annotated[complex, Meta(title="x")], "Api.h (v: typing.Annotated[complex, msgspec.Meta(title='x')])"),
     ],
 )
 def test_a_problem_names_the_parameter_and_its_annotation_as_written(annotation: Any, shown: str) -> None:
-    _, (problem,) = read_signature(positional(annotation), "Api.h")
+    default = Query() if annotation is inspect.Parameter.empty else inspect.Parameter.empty
+    _, (problem,) = read_signature(positional(annotation, default), "Api.h")
     assert problem.where == shown
 
 

@@ -322,6 +322,7 @@ def test_nothing_is_wrong_with_what_fits(annotation: Any, value: object) -> None
         (dict[int, int], {"x": "y"}, [
             ("/x", "Expected the key to be an integer"), ("/x", "Expected an integer, got a string"),
         ]),
+        (dict[int | bytes | None, int], {"%": 1}, [("/%", "Expected the key to be an integer or base64 text or null")]),
         (dict[Colour, int], {"green": 1}, [("/green", "Expected the key to be one of 'red', 'blue'")]),
         (Annotated[dict[str, int], Meta(max_length=1)], {"a": 1, "b": "x"}, [
             ("", "Expected an object of length <= 1"), ("/b", "Expected an integer, got a string"),

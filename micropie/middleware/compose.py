@@ -15,17 +15,29 @@ Reply: TypeAlias = tuple[int, Any, list[tuple[str, str]]]
 """Status, body, and headers: a list that belongs to this reply alone."""
 
 
-def _changed(reply: Reply, changes: object) -> Reply:
-    """`reply` with what a hook returned in its place. Raises TypeError for what is neither None nor a mapping."""
-    if changes is None:
+def _mapping(given: object) -> Mapping[str, Any]:
+    """What a hook returned, None and all that is empty being nothing. Raises TypeError for what is no mapping."""
+    if not given:
+        return {}
+    if not isinstance(given, Mapping):
+        what = type(given).__name__
+        raise TypeError(
+            f"a middleware hook returns None or a mapping, as ResponseDict and CloseDict have it, not {what}"
+        )
+    return given
+
+
+def _changed(reply: Reply, changes: Mapping[str, Any]) -> Reply:
+    """`reply` with what a hook returned in its place. Raises ValueError for a status that is none (RFC 9110 §15)."""
+    if not changes:
         return reply
-    if not isinstance(changes, Mapping):
-        got = type(changes).__name__
-        raise TypeError(f'a middleware hook returns None or {{"status_code": …, "body": …, "headers": …}}, not {got}')
     status, body, headers = reply
+    status = changes.get("status_code", status)
+    if not isinstance(status, int) or not 100 <= status <= 599:
+        raise ValueError(f"a middleware hook returned the status_code {status!r}, which is no int from 100 to 599")
     given: Any = changes.get("headers", headers)
     pairs: list[tuple[str, str]] = list(given.items() if isinstance(given, Mapping) else given or ())
-    return changes.get("status_code", status), changes.get("body", body), pairs
+    return int(status), changes.get("body", body), pairs
 
 
 async def through_http(
@@ -41,8 +53,8 @@ async def through_http(
     passed: list[HttpMiddleware] = []
     try:
         for middleware in tuple(middlewares):
-            short = await middleware.before_request(request)
-            if short is not None:
+            short = _mapping(await middleware.before_request(request))
+            if short:
                 reply = _changed((200, "", []), short)
                 break
             passed.append(middleware)
@@ -65,7 +77,7 @@ async def after_http(
     for middleware in due:
         try:
             status, body, headers = reply
-            reply = _changed(reply, await middleware.after_request(request, status, body, headers))
+            reply = _changed(reply, _mapping(await middleware.after_request(request, status, body, headers)))
         except Exception as error:
             reply = await failed(error)
     return reply
@@ -83,8 +95,8 @@ async def through_websocket(
     """
     async with AsyncExitStack() as passed:
         for middleware in tuple(middlewares):
-            refused = await middleware.before_websocket(request)
-            if refused is not None:
+            refused = _mapping(await middleware.before_websocket(request))
+            if refused:
                 await refuse(refused.get("code", 1008), refused.get("reason", ""))
                 return
             passed.push_async_callback(middleware.after_websocket, request)

@@ -320,8 +320,8 @@ class ASGITransport(httpx2.AsyncBaseTransport):
         app: object = self.app
         if self._check_returns and self._restore is None and isinstance(app, ChecksReturns):
             # A finalizer, so that a client that was never closed puts it back too.
-            self._restore = weakref.finalize(self, setattr, app, "check_returns", app.check_returns)
-            app.check_returns = True
+            self._restore = weakref.finalize(self, object.__setattr__, app, "check_returns", app.check_returns)
+            object.__setattr__(app, "check_returns", True)  # it may be a frozen dataclass
 
     def _put_back(self) -> None:
         if self._restore is not None:

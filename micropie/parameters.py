@@ -1,0 +1,99 @@
+"""What a handler takes, as data: binding, documentation, typed clients and checks all read these same `Parameter`s.
+
+How one is read from a signature is `signatures.py`'s.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, Final
+
+from .converters import Converter, converter
+from .errors import Source
+from .params import Marker
+from .returns import Returns
+from .types import UNSET
+
+ANYTHING: Final = converter(Any)
+"""The converter of a parameter that takes whatever comes."""
+
+FROM_BODY: Final[frozenset[Source]] = frozenset(("form", "body", "file"))
+"""The sources that are parts of a body."""
+
+
+class Role(Enum):
+    """What a parameter is given."""
+
+    VALUE = auto()
+    """A converted value."""
+    FILE = auto()
+    FILES = auto()
+    RAW = auto()
+    """The body's bytes as they came."""
+    STREAM = auto()
+    """The body's bytes as they come."""
+    REQUEST = auto()
+    WEBSOCKET = auto()
+
+
+class Kind(Enum):
+    """How a parameter is passed."""
+
+    POSITIONAL = auto()
+    KEYWORD = auto()
+    VAR_POSITIONAL = auto()
+    VAR_KEYWORD = auto()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parameter:
+    """One parameter of a handler."""
+
+    name: str
+    alias: str
+    """Its name on the wire."""
+    annotation: Any
+    """Its type, resolved, markers removed; `inspect.Parameter.empty` where none was written."""
+    kind: Kind
+    role: Role
+    sources: tuple[Source, ...]
+    """Where its value is looked for, in order. Empty for what the framework itself gives."""
+    index: int | None = None
+    """Which path value it takes, where it takes one; for `*args` the first."""
+    default: object = UNSET
+    converter: Converter = ANYTHING
+    """How it is read, where it is a value."""
+    marker: Marker | None = None
+    whole: bool = False
+    """Whether it is built from all of its source, not from one name in it."""
+    excluded: frozenset[str] = frozenset()
+    """For `**kwargs`: the names that are not for it."""
+
+    @property
+    def required(self) -> bool:
+        """Whether a request without it is refused."""
+        return self.default is UNSET and self.kind in (Kind.POSITIONAL, Kind.KEYWORD)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Signature:
+    """A handler's parameters, in its own order, and what its return annotation promises."""
+
+    parameters: tuple[Parameter, ...]
+    returns: Returns | None
+
+    @property
+    def path_values(self) -> float:
+        """How many path values the handler can take: infinite with `*args`."""
+        if any(parameter.kind is Kind.VAR_POSITIONAL for parameter in self.parameters):
+            return float("inf")
+        return sum(parameter.index is not None for parameter in self.parameters)
+
+
+def header_name(name: str) -> str:
+    """The header that a parameter or a field called `name` reads: `x_request_id` is `X-Request-Id`."""
+    return "-".join(part.capitalize() for part in name.split("_"))
+
+
+def source_is_pinned(parameter: Parameter) -> bool:
+    """Whether the parameter has one source only."""
+    return len(parameter.sources) == 1
