@@ -194,7 +194,7 @@ def make_app_class() -> type[App]:
         async def named(self, todo: Named) -> dict[str, int]:  # pyright: ignore[reportInvalidTypeForm]
             return {"x": todo.x}
 
-        async def alias(self, x: Alias) -> dict[str, int]:
+        async def alias(self, x: Alias) -> dict[str, int]:  # pyright: ignore[reportInvalidTypeForm]
             return {"x": x}
 
         async def with_module(self, x: int, key: module.UUID | None = None) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Replies that turn out impossible to send: what the client gets, and that middleware sees that and not only the first."""
+"""Replies that turn out impossible to send: what the client gets instead, and that middleware sees it."""
 
 import logging
 import pathlib

@@ -77,7 +77,7 @@ def test_each_line_of_a_header_is_utf8_text() -> None:
 
 @pytest.mark.parametrize("value", [b"\xe9", b"a\x00"])
 def test_a_header_line_that_is_no_text_is_refused(value: bytes) -> None:
-    with pytest.raises(ValueError, match="NUL|decode"):
+    with pytest.raises(ValueError, match=r"NUL|decode"):
         request_for(headers=[(b"x", value)]).header_lines("x")
 
 

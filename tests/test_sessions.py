@@ -271,9 +271,7 @@ def test_a_change_is_saved_under_the_same_identifier(
         assert await state.commit(backend, HOUR) is UNSET
         stored = await backend.load(KNOWN)
         assert stored == after
-        assert {key: type(value) for key, value in stored.items()} == {
-            key: type(value) for key, value in after.items()
-        }
+        assert {key: type(value) for key, value in stored.items()} == {key: type(value) for key, value in after.items()}
 
     run(check())
 
@@ -493,9 +491,11 @@ def test_a_failed_commit_can_be_repeated() -> None:
 Scalars = st.none() | st.booleans() | st.integers(-2, 2) | st.floats(allow_nan=False) | st.text(max_size=3)
 Values = st.recursive(
     Scalars | st.sets(st.integers(0, 300)),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from("ab"), inner, max_size=2)
-    | st.tuples(inner, inner),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from("ab"), inner, max_size=2)
+        | st.tuples(inner, inner)
+    ),
     max_leaves=6,
 )
 Keys = st.sampled_from(["a", "b", "c", "d"])
@@ -765,9 +765,7 @@ def test_a_rotation_beside_another_commit_leaves_the_old_identifier_dead(
 
 
 @pytest.mark.parametrize(("written", "kept"), [({}, {}), ({"last_seen": 2}, {"last_seen": 2})])
-def test_rotation_does_not_bring_back_what_was_logged_out(
-    written: dict[str, Any], kept: dict[str, Any]
-) -> None:
+def test_rotation_does_not_bring_back_what_was_logged_out(written: dict[str, Any], kept: dict[str, Any]) -> None:
     async def check() -> None:
         backend = Plain(known_session_identifier={"user": "ann"})
         state = await SessionState.open(backend, KNOWN)
@@ -899,9 +897,7 @@ class Merged(Plain):
         super().__init__(**stored)
         self.merged: list[tuple[dict[str, Any], set[str]]] = []
 
-    async def merge(
-        self, session_id: str, changed: Mapping[str, Any], removed: Collection[str], timeout: int
-    ) -> bool:
+    async def merge(self, session_id: str, changed: Mapping[str, Any], removed: Collection[str], timeout: int) -> bool:
         self.merged.append((dict(changed), set(removed)))
         return await super().merge(session_id, changed, removed, timeout)
 
@@ -1364,7 +1360,7 @@ def test_the_cookie_header(config: dict[str, Any], identifier: str | None, secur
     assert cookie_header(SessionConfig(**config), identifier, secure=secure) == ("Set-Cookie", header)
 
 
-@pytest.mark.parametrize("character", list("\r\n\0\x1f\x7f\x80é\u2028 \",;\\"))
+@pytest.mark.parametrize("character", list('\r\n\0\x1f\x7f\x80é\u2028 ",;\\'))
 def test_an_identifier_that_a_cookie_cannot_carry_is_refused(character: str) -> None:
     with pytest.raises(ValueError, match=r"^A session identifier cannot have"):
         cookie_header(SessionConfig(), f"abc{character}", secure=True)

@@ -97,12 +97,16 @@ def test_a_type_variable_is_what_the_subclass_says(
     assert answer is None or got.json == answer
 
 
-@pytest.mark.parametrize("name", ["debug", "limits", "middlewares", "check_returns", "error_handlers", "routes", "mount"])
+@pytest.mark.parametrize(
+    "name", ["debug", "limits", "middlewares", "check_returns", "error_handlers", "routes", "mount"]
+)
 def test_a_method_by_a_name_of_the_frameworks_own_is_refused(name: str) -> None:
     async def handler(self: Any) -> None: ...
 
     cls: type[App] = type("Mine", (App,), {name: handler})
-    assert [what for _, what, _ in problems_of(cls)] == [f"'{name}' is a name of the framework's own class and never a URL"]
+    assert [what for _, what, _ in problems_of(cls)] == [
+        f"'{name}' is a name of the framework's own class and never a URL"
+    ]
 
 
 def test_a_resource_with_verbs_has_no_index() -> None:

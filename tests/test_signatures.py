@@ -274,8 +274,12 @@ def test_args_are_never_the_connection() -> None:
 
 @pytest.mark.parametrize(
     ("handler", "is_required", "default"),
-    [(value(int | None), True, UNSET), (value(int | None, None), False, None), (value(int, kind="VAR_KEYWORD"), False, UNSET)],
-)  # fmt: skip
+    [
+        (value(int | None), True, UNSET),
+        (value(int | None, None), False, None),
+        (value(int, kind="VAR_KEYWORD"), False, UNSET),
+    ],
+)
 def test_a_parameter_without_a_default_is_required(handler: Handler, is_required: bool, default: object) -> None:
     parameter = only(handler)
     assert (parameter.required, parameter.default) == (is_required, default)

@@ -783,7 +783,7 @@ def test_the_other_kind_of_message_is_a_value_error_and_the_connection_goes_on(
 ) -> None:
     async def steps() -> None:
         ws = await opened(Server(message, text("next")))
-        with pytest.raises(ValueError, match="^Expected a (text|binary) message, got") as caught:
+        with pytest.raises(ValueError, match=r"^Expected a (text|binary) message, got") as caught:
             await CALLS[call](ws)
         assert caught.value.__notes__ == [f"{remedy}() takes those"]
         assert await ws.receive_text() == "next"

@@ -40,9 +40,7 @@ class SessionBackend(ABC):
         Empty `data` deletes the session.
         """
 
-    async def merge(
-        self, session_id: str, changed: Mapping[str, Any], removed: Collection[str], timeout: int
-    ) -> bool:
+    async def merge(self, session_id: str, changed: Mapping[str, Any], removed: Collection[str], timeout: int) -> bool:
         """Apply one request's changes to what is stored now: requests side by side keep each other's keys.
 
         False, with nothing saved, when the session is not there any more: what somebody ended stays ended.
@@ -88,9 +86,7 @@ class SessionBackend(ABC):
         return self.__locks.setdefault((asyncio.get_running_loop(), session_id), asyncio.Lock())
 
 
-def _applied(
-    stored: Mapping[str, Any], changed: Mapping[str, Any], removed: Collection[str]
-) -> dict[str, Any]:
+def _applied(stored: Mapping[str, Any], changed: Mapping[str, Any], removed: Collection[str]) -> dict[str, Any]:
     """A new dictionary: what a store returned may be what it keeps, and is not ours to change."""
     return {key: value for key, value in {**stored, **changed}.items() if key not in removed}
 
