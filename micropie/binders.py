@@ -73,7 +73,8 @@ def make_binder(signature: Signature, qualname: str) -> Binder:
 
 def _wants(signature: Signature) -> Wants:
     readers = [one for one in signature.parameters if not FROM_BODY.isdisjoint(one.sources)]
-    everything = not signature.parameters or any(_takes_all(one) for one in readers)
+    silent = not readers and all(one.marker is None for one in signature.parameters)
+    everything = silent or any(_takes_all(one) for one in readers)
     names = tuple((one.alias, frozenset(one.sources), one.index) for one in readers)
     roles = {one.role for one in readers}
     return Wants(names, everything, Role.RAW in roles, Role.STREAM in roles)

@@ -109,6 +109,15 @@ def bad_json() -> BadRequest:
     return BadRequest([Invalid("Bad JSON", pointer="")])
 
 
+def check_encoding(body: bytes) -> None:
+    """Raises BadRequest for a JSON body that is not UTF-8 throughout (RFC 8259 §8.1): msgspec looks where it reads."""
+    if not body.isascii():
+        try:
+            body.decode("utf-8")
+        except UnicodeDecodeError:
+            raise bad_json() from None
+
+
 def json_keys(body: bytes) -> dict[str, msgspec.Raw]:
     """The top-level keys of a JSON object, each value still as it was sent; none for another kind of JSON value.
 

@@ -46,15 +46,16 @@ def names_of(source: Source, parameter: Parameter) -> Callable[[Request], Mappin
     A type that forbids others gets all of the query or the cookies to see; every request has some more headers.
     """
     info: Any = without_none(parameter.converter.info)
-    fields = getattr(info, "fields", None)
+    known = None
+    if hasattr(info, "fields"):
+        tag_field = getattr(info, "tag_field", None)
+        known = [field.encode_name for field in info.fields] + ([tag_field] if tag_field is not None else [])
     if source == "header":
-        if fields is None:
+        if known is None:
             return lambda request: {name: request.header_lines(name) for name in request.headers}
-        wire = {field.encode_name: header_name(field.encode_name).lower() for field in fields}
+        wire = {name: header_name(name).lower() for name in known}
         return lambda request: {name: found for name, line in wire.items() if (found := request.header_lines(line))}
-    names = None
-    if fields is not None and not getattr(info, "forbid_unknown_fields", False):
-        names = [field.encode_name for field in fields]
+    names = None if getattr(info, "forbid_unknown_fields", False) else known
     if source == "cookie":
         return lambda request: _known(request.cookie_params, names)
     return lambda request: _known(request.query_params, names)

@@ -12,7 +12,17 @@ from typing import Any, Final, TypeVar, overload
 
 import msgspec
 
-from .bodies import Media, bad_json, decode_json, json_keys, media_of, parse_cookies, parse_urlencoded, read_whole
+from .bodies import (
+    Media,
+    bad_json,
+    check_encoding,
+    decode_json,
+    json_keys,
+    media_of,
+    parse_cookies,
+    parse_urlencoded,
+    read_whole,
+)
 from .config import Limits
 from .errors import BadRequest, HTTPError, Invalid
 from .receiving import BodyStream
@@ -326,9 +336,11 @@ class Request:
         if self._opened or self.open_body(raw=raw) is not None:
             return
         stream, self._stream = self._stream, None
-        self.body = await read_whole(stream) if stream is not None else b""
-        if not self.body:
+        self.body = body = await read_whole(stream) if stream is not None else b""
+        if not body:
             self.media = Media.NONE
+        elif self.media is Media.JSON and not raw:
+            check_encoding(body)
 
     @property
     def body_ended(self) -> bool:

@@ -6,7 +6,7 @@ comes.
 
 import inspect
 import re
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from types import NoneType
 from typing import Annotated, Any, Final, get_args, get_origin
@@ -55,6 +55,13 @@ _SINGLE: Final = (Kind.POSITIONAL, Kind.KEYWORD)
 
 
 _NO_SIGNATURE: Final = "Make it a plain method, with `self` as its first parameter"
+
+
+def _layers(handler: Any) -> Iterator[Any]:
+    """`handler` and what its decorators are around, from the outside in."""
+    while handler is not None:
+        yield handler
+        handler = getattr(handler, "__wrapped__", None)
 
 
 class _Refused(Exception):
@@ -177,8 +184,7 @@ class _Reader:
 
     def _not_for_kwargs(self) -> frozenset[str]:
         """What a call already has by name, `self` included, and what other parameters read."""
-        called = {self._handler, inspect.unwrap(self._handler)}
-        codes = [code for code in (getattr(one, "__code__", None) for one in called) if code is not None]
+        codes = [one.__code__ for one in _layers(self._handler) if hasattr(one, "__code__")]
         receivers = {name for code in codes for name in code.co_varnames[: min(code.co_argcount, 1)]}
         named = [one for one in self._found if one.kind in _SINGLE]
         aliases = {one.alias for one in named if "query" in one.sources or "form" in one.sources}

@@ -199,7 +199,12 @@ def test_a_json_body_that_is_no_object_has_no_keys(body: bytes, value: object, k
     assert request.body_params == {}
 
 
-@pytest.mark.parametrize("body", [b"{", b'{"a":"\xff"}', b'{"a":1e999}', b'{"a":"\\ud800"}'])
+def test_a_json_body_that_is_not_utf8_throughout_is_refused_as_it_arrives() -> None:
+    with pytest.raises(BadRequest, match="Bad JSON"):
+        request_for("/", b'{"a":"\xff"}', JSON)
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"a":1e999}', b'{"a":"\\ud800"}'])
 def test_malformed_json_is_told_to_whoever_looks(body: bytes) -> None:
     request = request_for("/", body, JSON)
     for look in (lambda: request.get_json, lambda: request.json(), lambda: request.body_params):
