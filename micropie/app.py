@@ -227,6 +227,7 @@ class App(Toolbox, metaclass=_AppType):
         reply = split(result)
         if self.check_returns and found.signature.returns is not None:
             found.signature.returns.check(reply[0], reply[1])
+            reply = reply[0], found.signature.returns.watched(reply[1]), reply[2]
         return reply
 
     async def _elsewhere(self, request: Request, found: Trail | Mount, below: Sequence[str]) -> Reply:

@@ -4,7 +4,8 @@
 debug mode and under the test client, and read by whatever documents the app.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator, Mapping
+from contextlib import aclosing, closing
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -15,7 +16,9 @@ import msgspec
 
 from .converters import UnsupportedTypeError, describe_annotation, strip, union_members
 from .errors import ResponseError
+from .streaming import ServerSentEvent
 
+_STREAMS: Final = (AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterator, Iterable)
 _NOT_JSON: Final = (AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterator, str, bytes, Path, NoneType)
 
 
@@ -38,6 +41,38 @@ class Returns:
         else:
             promised = ", ".join(str(known) for known in self.statuses)
             raise ResponseError(f"status {status} is not among those that the return annotation promises: {promised}")
+
+    def watched(self, body: object) -> object:
+        """`body`; a generator is one that raises ResponseError at the first item that was not promised."""
+        promised = (*self.statuses.values(), *self.any_status)
+        items = tuple(item for annotation in promised for item in _items(annotation))
+        if not items:
+            return body
+        if isinstance(body, AsyncGenerator):
+            return _watched_async(body, items)
+        return _watched_sync(body, items) if isinstance(body, Generator) else body
+
+
+async def _watched_async(chunks: AsyncGenerator[Any, None], promised: tuple[Any, ...]) -> AsyncGenerator[Any, None]:
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            _check_body(chunk, promised, "an item of the stream")
+            yield chunk
+
+
+def _watched_sync(chunks: Generator[Any, None, None], promised: tuple[Any, ...]) -> Generator[Any, None, None]:
+    with closing(chunks):
+        for chunk in chunks:
+            _check_body(chunk, promised, "an item of the stream")
+            yield chunk
+
+
+def _items(annotation: Any) -> tuple[Any, ...]:
+    """The type of a stream's items, where it is said; an event's data may be anything."""
+    plain, _ = strip(annotation)
+    arguments = get_args(plain) if get_origin(plain) in _STREAMS else ()
+    said = [argument for argument in arguments[:1] if strip(argument)[0] not in (Any, object)]
+    return tuple(get_origin(item) if get_origin(item) is ServerSentEvent else item for item in said)
 
 
 def read_returns(annotation: Any) -> Returns | None:

@@ -1,0 +1,91 @@
+"""Items of a stream are held against the return annotation too, in debug mode and under the test client."""
+
+from collections.abc import AsyncIterator, Generator, Iterator
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from micropie import App, ResponseError, ServerSentEvent
+from micropie.streaming import BrokenResponse
+from micropie.testing import TestClient
+
+
+class Row(Struct):
+    count: int
+
+
+class Streams(App):
+    def __init__(self) -> None:
+        super().__init__()
+        self.closed: list[str] = []
+
+    async def texts(self) -> AsyncIterator[str]:
+        try:
+            yield "a"
+            yield "b"
+        finally:
+            self.closed.append("texts")
+
+    def rows(self) -> Iterator[Row]:
+        yield Row(1)
+        yield Row(2)
+
+    def generator(self) -> Generator[Row, None, None]:
+        yield Row(3)
+
+    async def events(self) -> AsyncIterator[ServerSentEvent[Row]]:
+        yield ServerSentEvent(Row(1))
+
+    async def anything(self) -> AsyncIterator[Any]:
+        yield 1
+
+    async def wrong_at_once(self) -> AsyncIterator[str]:
+        yield 5  # type: ignore[misc]  # the mistake
+
+    async def wrong_later(self) -> AsyncIterator[Row]:
+        yield Row(1)
+        yield Row("x")  # type: ignore[arg-type]  # the mistake
+
+    def wrong_row(self) -> Iterator[Row]:
+        yield Row("x")  # type: ignore[arg-type]  # the mistake
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("texts", "ab"),
+        ("rows", '{"count":1}\n{"count":2}\n'),
+        ("generator", '{"count":3}\n'),
+        ("events", 'data: {"count":1}\n\n'),
+        ("anything", "1\n"),
+    ],
+)
+def test_items_that_were_promised_pass(path: str, text: str) -> None:
+    app = Streams()
+    with TestClient(app) as client:
+        assert client.get(f"/{path}").text == text
+    assert app.closed == (["texts"] if path == "texts" else [])
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("wrong_at_once", "an item of the stream does not fit the return annotation str: got int"),
+        ("wrong_row", "an item of the stream does not fit the return annotation Row: .*count"),
+    ],
+)
+def test_a_first_item_that_was_not_promised_is_a_500_that_says_which(
+    path: str, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with TestClient(Streams()) as client:
+        assert client.get(f"/{path}").status_code == 500
+    error = caplog.records[0].exc_info
+    assert error is not None
+    with pytest.raises(ResponseError, match=why):
+        raise error[1] or AssertionError
+
+
+def test_a_later_item_that_was_not_promised_breaks_the_response_off() -> None:
+    with TestClient(Streams()) as client, pytest.raises(BrokenResponse):
+        client.get("/wrong_later")
