@@ -1,6 +1,11 @@
 """micropie: the typed Python web framework.
 
 Subclass `App`; every public method is a URL; its signature says what a request must contain.
+
+The way of a request, and where to read on: `app` takes it from the server, `routing` finds the route, `binders` calls
+the method with what `signatures` read from it and `converters` made of the request, `responses` sends what came back.
+`discovery` builds the routes beforehand, `explaining` says everything that was wrong, `connecting` does the same for a
+WebSocket. docs/architecture.md has the whole map. This module only hands the public names on.
 """
 
 from .app import App, Resource

@@ -252,8 +252,8 @@ class _Writer:
         sources = [self._local(*_LOCALS[source]) for source in reversed(parameter.sources)]
         excluded = self._cell("excluded", parameter.excluded)
         value = self._texts(number, parameter)
-        pairs = " ".join((f"for found in ({', '.join(sources)},)", "for name, got in found.items()"))
-        return f"{{name: {value} {pairs} if name not in {excluded}}}"
+        names = sources[0] if len(sources) == 1 else f"{{{', '.join(f'**{source}' for source in sources)}}}"
+        return f"{{name: {value} for name, got in {names}.items() if name not in {excluded}}}"
 
     def _call(self, cell: str, read: Callable[..., Any] | None, given: str) -> str:
         return given if read is None else f"{self._cell(cell, read)}({given})"

@@ -132,7 +132,7 @@ def bind(call, request, segments):
             v3 = s3(got)
         else:
             v3 = d3()
-        v4 = {name: got[0] for found in (form, query,) for name, got in found.items() if name not in excluded}
+        v4 = {name: got[0] for name, got in {**form, **query}.items() if name not in excluded}
     except surprises:
         raise explain(request, segments) from None
     return call(v0, v1, *v2, c=v3, **v4)
@@ -362,6 +362,7 @@ def test_texts_are_decoded_and_go_to_parameters_in_order(path: str, value: objec
         ("/kwlists?a=1&a=2", b"a=9&b=3", {"a": [1, 2], "b": [3]}),
         ("/kwany?call=1&func=2&cls=3&args=4&import=5&class=6&request=7&v0=8", b"",
          {"call": "1", "func": "2", "cls": "3", "args": "4", "import": "5", "class": "6", "request": "7", "v0": "8"}),
+        ("/kwlists?a=1", b"a=x", {"a": [1]}),
         ("/kwquery?a=1", b"b=2", {"a": "1"}),
         ("/kwany?self=1", b"", {}),
     ],

@@ -1,0 +1,8 @@
+"""The sentinel for what was not given."""
+
+from micropie.types import UNSET
+
+
+def test_unset_is_false_and_shows_its_name() -> None:
+    assert not UNSET
+    assert repr(UNSET) == "UNSET"
