@@ -238,16 +238,20 @@ _NOT_FINITE: Final = re.compile(
 _UNLIMITED: Final = (mi.IntType, mi.DecimalType, mi.UUIDType)
 
 
-def _json_decoder(annotation: Any, info: mi.Type) -> Callable[[Any], Any]:
-    """JSON bytes to `annotation`; where msgspec is more lenient or more trusting than it may be, with a look first."""
+def json_decoder(annotation: Any, info: mi.Type) -> Callable[[Any], Any]:
+    """JSON, as bytes or text, to `annotation`, which `info` describes. Its function raises one of `FAILURES`.
+
+    Where msgspec is more lenient or more trusting than it may be, it has a look first.
+    """
     decode = msgspec.json.Decoder(annotation).decode
     may_collide = any(map(_hashes_numbers, _inside(info)))
     has_decimals = any(isinstance(part, mi.DecimalType) for part in _inside(info))
 
     def look_and_decode(document: Any) -> Any:
+        octets = document.encode() if isinstance(document, str) else memoryview(document)
         if may_collide:
-            check_collisions(document)
-        looks_odd = has_decimals and _NOT_FINITE.search(memoryview(document))
+            check_collisions(octets)
+        looks_odd = has_decimals and _NOT_FINITE.search(octets)
         if looks_odd and any(find_errors(info, msgspec.json.decode(document))):
             raise ValueError("not a finite number")
         return decode(document)
@@ -298,7 +302,7 @@ def _make(annotation: Any) -> Converter:
 
 
 def _single(annotation: Any, info: mi.Type) -> Converter:
-    from_json = _json_decoder(annotation, info)
+    from_json = json_decoder(annotation, info)
 
     def from_value(value: object) -> Any:
         return msgspec.convert(value, annotation, str_keys=True)
@@ -320,7 +324,7 @@ def _optional_texts(info: mi.Type, optional: bool) -> TextsReader:
 def _wide_union(members: Sequence[Any], infos: tuple[mi.Type, ...]) -> Converter:
     """A union of scalars of which several are strings in JSON: each member is tried, the narrowest first."""
     ordered = sorted(zip(members, infos, strict=True), key=lambda pair: narrowness(pair[1]))
-    decoders = [_json_decoder(member, info) for member, info in ordered]
+    decoders = [json_decoder(member, info) for member, info in ordered]
 
     def from_json(document: Any) -> Any:
         return _first(decoders, document)

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypeVar, get_args, get_origin
 import msgspec
 
 from .converters import describe_annotation, strip, union_members
+from .converters import json_decoder as careful_decoder
 
 INVALID_PAYLOAD: Final = 1007
 POLICY_VIOLATION: Final = 1008
@@ -83,6 +84,8 @@ def decoded(decode: Callable[[str | bytes], T], data: str | bytes) -> T:
     """`decode(data)`. Raises InvalidMessage for all that may be wrong with `data`."""
     try:
         return decode(data)
+    except InvalidMessage:
+        raise
     except msgspec.ValidationError as error:
         raise InvalidMessage(_explain(error), POLICY_VIOLATION) from error
     except msgspec.DecodeError as error:
@@ -91,6 +94,8 @@ def decoded(decode: Callable[[str | bytes], T], data: str | bytes) -> T:
         raise InvalidMessage("Text is not valid UTF-8", INVALID_PAYLOAD) from error
     except RecursionError as error:
         raise InvalidMessage("JSON is nested too deeply", INVALID_PAYLOAD) from error
+    except (ValueError, TypeError) as error:  # numbers that are not for this type, or what cannot be in a set
+        raise InvalidMessage(str(error), POLICY_VIOLATION) from error
 
 
 def _is_binary(member: Any) -> bool:
@@ -117,7 +122,8 @@ def _union(members: Sequence[Any]) -> Any:
 
 @_once_per_type
 def json_decoder(annotation: Any) -> _Decode:
-    return msgspec.json.Decoder(_union(union_members(annotation))).decode
+    union = _union(union_members(annotation))
+    return careful_decoder(union, describe_annotation(union))
 
 
 def _as_it_is(members: Sequence[Any], only: type) -> _Decode:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from micropie.collisions import MOST, SMALL, check_collisions
 from micropie.converters import converter
+from micropie.messages import InvalidMessage, decoded, message_decoder
 from micropie.validation import FAILURES
 
 MODULUS = 2**61 - 1  # sys.hash_info.modulus
@@ -90,6 +91,21 @@ def test_no_type_is_built_of_them_and_the_reason_is_told(annotation: Any, docume
     with pytest.raises(FAILURES):
         reads.from_json(document)
     assert [error.detail for error in reads.json_errors(document, "")] == ["Too many numbers with one hash"]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "message", "detail"),
+    [
+        (dict[int, int], keys(COLLIDING), "Too many numbers with one hash"),
+        (list[Decimal], b'["NaN"]', "not a finite number"),
+        (set[Any], b"[[1]]", "unhashable type: 'list'"),
+    ],
+)
+def test_no_message_is_read_as_them_either(annotation: Any, message: bytes, detail: str) -> None:
+    for data in (message, message.decode()):
+        with pytest.raises(InvalidMessage) as caught:
+            decoded(message_decoder(annotation), data)
+        assert (caught.value.detail, caught.value.code) == (detail, 1008)
 
 
 @pytest.mark.parametrize("annotation", [list[int], dict[str, int], dict, tuple[int, ...]])
