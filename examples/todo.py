@@ -23,6 +23,7 @@ from micropie import App, ConnectionClosed, File, HTTPError, Resource, UploadFil
 
 Title: TypeAlias = Annotated[str, Meta(min_length=1, max_length=120)]
 Priority: TypeAlias = Annotated[int, Meta(ge=1, le=5)]
+Id: TypeAlias = Annotated[int, Meta(ge=1, le=2**63 - 1)]  # what SQLite can count to
 
 
 class NewTodo(Struct):
@@ -143,12 +144,12 @@ class Todos(Resource):
         return 201, added, {"Location": f"/todos/{added.id}"}
 
     @route("/{id}", methods=["GET"])
-    def read(self, id: int) -> Todo | tuple[Literal[404], Missing]:
+    def read(self, id: Id) -> Todo | tuple[Literal[404], Missing]:
         """GET /todos/3"""
         return self.store.find(id) or (404, Missing(f"There is no todo {id}"))
 
     @route("/{id}", methods=["PATCH"])
-    def change(self, id: int, change: Change) -> Todo | tuple[Literal[404], Missing]:
+    def change(self, id: Id, change: Change) -> Todo | tuple[Literal[404], Missing]:
         """PATCH /todos/3"""
         changed = self.store.change(id, change)
         if changed is None:
@@ -157,7 +158,7 @@ class Todos(Resource):
         return changed
 
     @route("/{id}", methods=["DELETE"])
-    def remove(self, id: int) -> None:
+    def remove(self, id: Id) -> None:
         """DELETE /todos/3"""
         if not self.store.remove(id):
             raise HTTPError(404, "There is no such todo")

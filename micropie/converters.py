@@ -16,6 +16,7 @@ import msgspec
 from msgspec import inspect as mi
 
 from .collisions import check_collisions
+from .completing import completer
 from .errors import Invalid
 from .forms import FormReaders, form_readers
 from .texts import TextReader, TextsReader, is_many, is_scalar, narrowness, text_reader, texts_reader
@@ -238,12 +239,16 @@ _NOT_FINITE: Final = re.compile(
 _UNLIMITED: Final = (mi.IntType, mi.DecimalType, mi.UUIDType)
 
 
+def _then(read: Callable[..., Any], complete: Callable[[Any], Any] | None) -> Callable[..., Any]:
+    return read if complete is None else lambda *given: complete(read(*given))
+
+
 def json_decoder(annotation: Any, info: mi.Type) -> Callable[[Any], Any]:
     """JSON, as bytes or text, to `annotation`, which `info` describes. Its function raises one of `FAILURES`.
 
     Where msgspec is more lenient or more trusting than it may be, it has a look first.
     """
-    decode = msgspec.json.Decoder(annotation).decode
+    decode = _then(msgspec.json.Decoder(annotation).decode, completer(info, _inside(info)))
     may_collide = any(map(_hashes_numbers, _inside(info)))
     has_decimals = any(isinstance(part, mi.DecimalType) for part in _inside(info))
 
@@ -304,9 +309,8 @@ def _make(annotation: Any) -> Converter:
 def _single(annotation: Any, info: mi.Type) -> Converter:
     from_json = json_decoder(annotation, info)
 
-    def from_value(value: object) -> Any:
-        return msgspec.convert(value, annotation, str_keys=True)
-
+    complete = completer(info, _inside(info))
+    from_value = _then(partial(msgspec.convert, type=annotation, str_keys=True), complete)
     if is_scalar(info):
         return Converter(Shape.SCALAR, (info,), from_json, from_value, from_text=text_reader(info))
     array = without_none(info)

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import msgspec
 from msgspec import inspect as mi
 
+from .completing import completer
 from .errors import Invalid, missing
 from .texts import TextsReader, is_many, is_scalar, text_reader, texts_reader
 from .validation import (
@@ -100,6 +101,7 @@ class _ObjectForm:
         self._known = {field.name for field in self._fields} | {self._tag_field}
         self._closed: bool = getattr(info, "forbid_unknown_fields", False)
         self._positional = is_positional(info)
+        self._complete: Callable[[object], object] | None = completer(info, [info])
 
     @property
     def can_be(self) -> bool:
@@ -144,7 +146,8 @@ class _ObjectForm:
     def _build(self, values: dict[str, object]) -> object:
         if self._positional:  # msgspec makes it of arrays only; each field has been checked
             return self._info.cls(**values)
-        return msgspec.convert(values, self._annotation)
+        made = msgspec.convert(values, self._annotation)
+        return made if self._complete is None else self._complete(made)
 
 
 class _DictForm:

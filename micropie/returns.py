@@ -19,7 +19,18 @@ from .errors import ResponseError
 from .streaming import ServerSentEvent
 
 _STREAMS: Final = (AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterator, Iterable)
-_NOT_JSON: Final = (AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterator, str, bytes, Path, NoneType)
+_NOT_JSON: Final = (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Generator,
+    Iterator,
+    str,
+    bytes,
+    Path,
+    NoneType,
+    ServerSentEvent,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +82,10 @@ def _items(annotation: Any) -> tuple[Any, ...]:
     """The type of a stream's items, where it is said; an event's data may be anything."""
     plain, _ = strip(annotation)
     arguments = get_args(plain) if get_origin(plain) in _STREAMS else ()
-    said = [argument for argument in arguments[:1] if strip(argument)[0] not in (Any, object)]
-    return tuple(get_origin(item) if get_origin(item) is ServerSentEvent else item for item in said)
+    members = union_members(arguments[0]) if arguments else ()
+    if any(strip(member)[0] in (Any, object) for member in members):
+        return ()
+    return tuple(get_origin(member) if get_origin(member) is ServerSentEvent else member for member in members)
 
 
 def read_returns(annotation: Any) -> Returns | None:
@@ -107,8 +120,9 @@ def _statuses(annotation: Any) -> tuple[int, ...] | None:
 
 
 def _check_body(body: object, promised: tuple[Any, ...], what: str) -> None:
-    failures = [failure for failure in (_misfit(body, annotation) for annotation in promised) if failure is not None]
-    if len(failures) == len(promised):
+    members = [member for annotation in promised for member in union_members(annotation)]
+    failures = [failure for failure in (_misfit(body, member) for member in members) if failure is not None]
+    if len(failures) == len(members):
         names = " | ".join(getattr(annotation, "__name__", str(annotation)) for annotation in promised)
         raise ResponseError(f"{what} does not fit the return annotation {names}: {failures[0]}")
 

@@ -52,4 +52,6 @@ async def save_late(request: Request, backend: SessionBackend, config: SessionCo
     state.sealed = True
     await state.commit(backend, config.timeout)
     if state.identifier is None and state.touched and state.data and not state.lost:
-        logger.warning("A session was started after the response had: its cookie could not be set, it is not saved")
+        logger.warning(
+            "A session was begun in a stream, or after the response had started: its cookie cannot be set any more"
+        )

@@ -57,6 +57,13 @@ _SINGLE: Final = (Kind.POSITIONAL, Kind.KEYWORD)
 _NO_SIGNATURE: Final = "Make it a plain method, with `self` as its first parameter"
 
 
+def _buried_markers(annotation: Any) -> Iterator[Marker]:
+    """The markers in the parts of `annotation`: a member of a union, the item of a list."""
+    for part in get_args(strip(annotation)[0]):
+        yield from (_instance(item) for item in strip(part)[1] if _is_marker(item))
+        yield from _buried_markers(part)
+
+
 def _layers(handler: Any) -> Iterator[Any]:
     """`handler` and what its decorators are around, from the outside in."""
     while handler is not None:
@@ -241,6 +248,10 @@ class _Reader:
             what = f"the type variable {variables[0]} stands for no type here"
             raise _Refused(what, "Derive from the generic class with a type: class Items(Crud[Item])")
         markers = [_instance(item) for item in strip(resolved)[1] if _is_marker(item)]
+        for buried in _buried_markers(resolved):
+            shown = f"{type(buried).__name__}()"
+            what = f"{shown} stands inside the type, where it pins nothing"
+            raise _Refused(what, f"A marker stands around the whole type: Annotated[T | None, {shown}]")
         if len(markers) > 1:
             names = ", ".join(type(marker).__name__ for marker in markers)
             raise _Refused(f"has several sources: {names}", "Keep one marker in Annotated")

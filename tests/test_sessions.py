@@ -1448,7 +1448,7 @@ def test_a_session_that_begins_after_the_response_started_is_not_saved() -> None
 def test_a_session_is_not_rotated_after_the_response_started() -> None:
     state = SessionState(KNOWN, {"user": "ann"})
     state.sealed = True
-    with pytest.raises(RuntimeError, match="response has started"):
+    with pytest.raises(RuntimeError, match="headers are settled"):
         state.regenerate()
 
 

@@ -47,6 +47,28 @@ def test_a_marker_as_the_type_is_refused() -> None:
     assert [what for _, what, _ in problems_of(Bank)] == ["Query() stands where it pins nothing"]
 
 
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        Annotated[str, Session()] | None,
+        list[Annotated[str, Session()]],
+        dict[str, list[Annotated[int, Session]]],
+        Annotated[Annotated[str, Session()] | None, Query()],
+    ],
+)
+def test_a_marker_inside_a_type_is_refused(annotation: Any) -> None:
+    class Bank(App):
+        async def pay(self, user: annotation = None) -> None: ...
+
+    assert problems_of(Bank) == [
+        (
+            "test_a_marker_inside_a_type_is_refused.<locals>.Bank.pay",
+            "Session() stands inside the type, where it pins nothing",
+            "A marker stands around the whole type: Annotated[T | None, Session()]",
+        )
+    ]
+
+
 def test_a_type_variable_that_stands_for_nothing_is_refused() -> None:
     class Crud(App, Generic[T]):
         async def put(self, item: T, box: Box[T]) -> None: ...

@@ -1,7 +1,7 @@
 """Items of a stream are held against the return annotation too, in debug mode and under the test client."""
 
 from collections.abc import AsyncIterator, Generator, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from msgspec import Struct
@@ -13,6 +13,10 @@ from micropie.testing import TestClient
 
 class Row(Struct):
     count: int
+
+
+class Other(Struct):
+    name: str
 
 
 class Streams(App):
@@ -40,6 +44,22 @@ class Streams(App):
     async def anything(self) -> AsyncIterator[Any]:
         yield 1
 
+    async def either(self) -> AsyncIterator[str | bytes]:
+        yield "a"
+        yield b"b"
+
+    async def mixed(self) -> AsyncIterator[ServerSentEvent[Row] | Row]:
+        yield ServerSentEvent(Row(1))
+
+    async def status(self) -> tuple[int, str | bytes]:
+        return 200, b"x"
+
+    async def one_of_two(self) -> tuple[Literal[200], Row | Other]:
+        return 200, Other("x")
+
+    async def not_an_event(self) -> AsyncIterator[ServerSentEvent[Row]]:
+        yield Row(1)  # type: ignore[misc]  # the mistake
+
     async def wrong_at_once(self) -> AsyncIterator[str]:
         yield 5  # type: ignore[misc]  # the mistake
 
@@ -59,6 +79,10 @@ class Streams(App):
         ("generator", '{"count":3}\n'),
         ("events", 'data: {"count":1}\n\n'),
         ("anything", "1\n"),
+        ("either", "ab"),
+        ("mixed", 'data: {"count":1}\n\n'),
+        ("status", "x"),
+        ("one_of_two", '{"name":"x"}'),
     ],
 )
 def test_items_that_were_promised_pass(path: str, text: str) -> None:
@@ -71,6 +95,7 @@ def test_items_that_were_promised_pass(path: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("path", "why"),
     [
+        ("not_an_event", "an item of the stream does not fit the return annotation ServerSentEvent: got Row"),
         ("wrong_at_once", "an item of the stream does not fit the return annotation str: got int"),
         ("wrong_row", "an item of the stream does not fit the return annotation Row: .*count"),
     ],

@@ -51,7 +51,9 @@ class HttpMiddleware(ABC):
     ) -> Mapping[str, Any] | None:
         """Called with every response before it is sent: 404, 405, 400 and 500 too.
 
-        None leaves it as it is; the keys of a mapping (see `ResponseDict`) replace what they name.
+        A reply that cannot be sent after all is replaced (by a 500, mostly), and this is called again with the
+        replacement. It also sees the answer to a request whose session or body could not be loaded, for which
+        `before_request` was not called. None leaves it as it is; the keys of a mapping (see `ResponseDict`) replace what they name.
         """
 
 

@@ -176,7 +176,9 @@ class SessionState:
         Raises RuntimeError once the session is `sealed`.
         """
         if self.sealed:
-            raise RuntimeError("The response has started: a new session identifier can reach the client no more")
+            raise RuntimeError(
+                "The response's headers are settled: it streams, or has started. No new identifier can be set"
+            )
         _ = self.data
         self._rotating = True
 
