@@ -53,7 +53,8 @@ class HttpMiddleware(ABC):
 
         A reply that cannot be sent after all is replaced (by a 500, mostly), and this is called again with the
         replacement. It also sees the answer to a request whose session or body could not be loaded, for which
-        `before_request` was not called. None leaves it as it is; the keys of a mapping (see `ResponseDict`) replace what they name.
+        `before_request` was not called. None leaves it as it is; the keys of a mapping (see `ResponseDict`) replace
+        what they name.
         """
 
 
