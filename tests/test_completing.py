@@ -67,11 +67,12 @@ LEAF = {"name": "a", "count": 3, "tags": []}
 
 
 def echo(annotation: Any) -> App:
-    class Echo(App):
-        async def index(self, it: annotation) -> Any:
-            return it
+    async def index(self: App, it: Any) -> Any:
+        return it
 
-    return Echo()
+    index.__annotations__["it"] = annotation
+    made: type[App] = type("Echo", (App,), {"index": index})
+    return made()
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def echo(annotation: Any) -> App:
         (Slotted, b'{"name":"a"}', {"name": "a", "count": 3}),
         (Attrs, b'{"name":"a"}', {"name": "a", "count": 3}),
         (Box[Leaf], b'{"value":{"name":"a"}}', {"value": LEAF, "label": "box"}),
-        (Box[int] | Box[int] | None, b'{"value":1}', {"value": 1, "label": "box"}),
+        (Box[int] | None, b'{"value":1}', {"value": 1, "label": "box"}),
         (Typed, b'{"leaf":{"name":"a"}}', {"leaf": LEAF}),
         (Named, b'[{"name":"a"}]', [LEAF]),
         (
