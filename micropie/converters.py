@@ -97,6 +97,11 @@ class Converter:
             found = [Invalid(str(error), pointer=pointer)]
         return found or [Invalid(f"Expected {self.expected}", pointer=pointer)]
 
+    def classes(self) -> set[type]:
+        """The classes with fields that the type is made of."""
+        found = [getattr(part, "cls", None) for info in self.infos for part in _inside(info) if hasattr(part, "fields")]
+        return {get_origin(cls) or cls for cls in found if cls is not None}
+
     def value_errors(self, value: object) -> list[Invalid]:
         """Everything wrong with `value`, a Python value that does not fit, by JSON pointers into it."""
         try:

@@ -9,7 +9,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from types import NoneType
-from typing import Annotated, Any, Final, get_args, get_origin
+from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -62,6 +62,19 @@ def _buried_markers(annotation: Any) -> Iterator[Marker]:
     for part in get_args(strip(annotation)[0]):
         yield from (_instance(item) for item in strip(part)[1] if _is_marker(item))
         yield from _buried_markers(part)
+
+
+def _refuse_markers_in(cls: type) -> None:
+    """Raises _Refused for a marker beside a field of `cls`: msgspec, which fills the fields, knows nothing of it."""
+    try:
+        hints = get_type_hints(cls, include_extras=True)
+    except Exception:  # noqa: BLE001  (msgspec resolved them in a way of its own)
+        return
+    for name, hint in hints.items():
+        for marker in (*(_instance(item) for item in strip(hint)[1] if _is_marker(item)), *_buried_markers(hint)):
+            shown = f"{type(marker).__name__}()"
+            what = f"{shown} stands beside the field {cls.__name__}.{name}, where it pins nothing"
+            raise _Refused(what, f"Take it as a parameter of its own: Annotated[T, {shown}]")
 
 
 def _layers(handler: Any) -> Iterator[Any]:
@@ -157,6 +170,8 @@ class _Reader:
             reads = converter(annotation)
             if isinstance(marker, Body) and marker.alias is None and _members(annotation) == [bytes]:
                 role = Role.RAW
+            for cls in reads.classes():
+                _refuse_markers_in(cls)
             if reads.shape is Shape.STRUCTURED and reads.form is None and reads.has_files:
                 what = "neither JSON nor a form can carry this type"
                 raise _Refused(what, "Put UploadFile or list[UploadFile] beside texts, not into what is nested")

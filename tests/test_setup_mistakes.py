@@ -1,12 +1,13 @@
 """Mistakes in an app that would otherwise only be noticed by their effects: each is told when the app is made."""
 
+from dataclasses import dataclass
 from functools import partialmethod
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
 import pytest
 from msgspec import Struct
 
-from micropie import App, Query, Resource, Session, SetupError, route
+from micropie import App, File, Query, Resource, Session, SetupError, UploadFile, route
 from tests.asgi import call
 
 T = TypeVar("T")
@@ -16,6 +17,11 @@ JSON = [(b"content-type", b"application/json")]
 
 class Item(Struct):
     count: int
+
+
+@dataclass
+class Account:
+    user: Annotated[str, Session()] | None = None
 
 
 class Box(Struct, Generic[T]):
@@ -69,6 +75,27 @@ def test_a_marker_inside_a_type_is_refused(annotation: Any) -> None:
             "A marker stands around the whole type: Annotated[T | None, Session()]",
         )
     ]
+
+
+class Photo(Struct):
+    file: Annotated[UploadFile, File(max_size=10)]
+
+
+class Nested(Struct):
+    photos: list[Photo] = []
+
+
+@pytest.mark.parametrize(
+    ("annotation", "marker"), [(Photo, "File"), (Nested, "File"), (Account, "Session"), (list[Account], "Session")]
+)
+def test_a_marker_beside_a_field_is_refused(annotation: Any, marker: str) -> None:
+    async def pay(self: App, it: Any) -> None: ...
+
+    pay.__annotations__["it"] = annotation
+    bank: type[App] = type("Bank", (App,), {"pay": pay})
+    [(_, what, remedy)] = problems_of(bank)
+    assert what.startswith(f"{marker}() stands beside the field ")
+    assert remedy == f"Take it as a parameter of its own: Annotated[T, {marker}()]"
 
 
 def test_a_type_variable_that_stands_for_nothing_is_refused() -> None:
