@@ -34,9 +34,11 @@ SOON = 0.05
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind() -> Iterator[None]:
-    """After every test there are the threads of before, and no more."""
+    """After every test there are the threads of before, and no more, once those that were told to end have ended."""
     before = set(threading.enumerate())
     yield
+    for thread in set(threading.enumerate()) - before:
+        thread.join(5)
     assert set(threading.enumerate()) <= before
 
 
