@@ -10,7 +10,8 @@ ROOT = Path(__file__).parent.parent
 
 TOOLS = {
     "mypy": ["-m", "mypy"],
-    "pyright": ["-m", "pyright"],
+    # Without --pythonpath, pyright looks for its packages beside the first `python` of PATH: another environment's.
+    "pyright": ["-m", "pyright", "--pythonpath", sys.executable],
     "ruff check": ["-m", "ruff", "check", "."],
     "ruff format": ["-m", "ruff", "format", "--check", "."],
     "import-linter": ["-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"],

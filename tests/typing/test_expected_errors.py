@@ -29,6 +29,6 @@ def test_mypy_refuses_each_wrong_line_and_no_other() -> None:
 def test_pyright_refuses_each_wrong_line_and_no_other(tmp_path: Path) -> None:
     copy = tmp_path / FILE.name  # the file itself is excluded from the project, for the run over everything
     copy.write_text(FILE.read_text())
-    output = run("pyright", "--outputjson", str(copy))
+    output = run("pyright", "--pythonpath", sys.executable, "--outputjson", str(copy))
     found = {item["range"]["start"]["line"] + 1 for item in json.loads(output)["generalDiagnostics"]}
     assert sorted(found) == expected(), output
