@@ -10,10 +10,11 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from types import FrameType, ModuleType, SimpleNamespace
+from types import FrameType, ModuleType, NoneType, SimpleNamespace
 from typing import Any, Final
 
 _LOCALS: Final = "__micropie_locals__"
+_STRINGS: Final = (str, typing.ForwardRef, list)  # a list: of what a Callable takes
 
 
 def remember_locals(cls: type, frame: FrameType | None) -> None:
@@ -40,10 +41,19 @@ def resolve(function: Callable[..., Any], annotation: object, owner: type | None
 
     Raises NameError for a name that is nowhere, and whatever evaluating the annotation raises.
     """
-    holder = SimpleNamespace(__annotations__={"it": annotation})
-    names: Any = _Names(inspect.unwrap(function), owner)
-    found = typing.get_type_hints(holder, globalns={}, localns=names, include_extras=True)["it"]
-    return _substituted(found, _type_arguments(owner, function))
+    found = annotation if annotation is not None else NoneType
+    if _holds_strings(annotation):
+        holder = SimpleNamespace(__annotations__={"it": annotation})
+        names: Any = _Names(inspect.unwrap(function), owner)
+        found = typing.get_type_hints(holder, globalns={}, localns=names, include_extras=True)["it"]
+    return _substituted(found, _type_arguments(owner, function)) if type_variables(found) else found
+
+
+def _holds_strings(annotation: object) -> bool:
+    """Whether something in `annotation` may have been written as a string: most have nothing to be resolved."""
+    if isinstance(annotation, type):
+        return False
+    return isinstance(annotation, _STRINGS) or any(map(_holds_strings, typing.get_args(annotation)))
 
 
 def type_variables(annotation: Any) -> tuple[Any, ...]:

@@ -10,7 +10,8 @@ from abc import ABCMeta
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from typing import Any, ClassVar, Self, TypeVar
+from types import NoneType
+from typing import Any, ClassVar, Final, Self, TypeVar
 
 from .bodies import Media, media_of
 from .config import Limits, SessionConfig
@@ -23,17 +24,21 @@ from .middleware.base import HttpMiddleware, WebSocketMiddleware
 from .middleware.compose import Reply, after_http, through_http
 from .mounting import Mounted, mounted_scope, run_mounted
 from .requests import Request, current
-from .responses import send_response, split
-from .routing import Mode, Mount, Node, Route, Trail, match, prefix_of, split_path
+from .responses import send_response, split, written
+from .routing import Mode, Mount, Node, Route, Trail, find, match, prefix_of
 from .session_exchange import open_session, save_late, session_headers
 from .sessions import InMemorySessionBackend, SessionBackend
 from .streaming import BrokenResponse
 from .templates import Templates
 from .toolbox import Handlers, Toolbox
 from .types import ASGIApp, HeaderItems, Receive, Scope, Send
+from .uploads import MultipartBody
 from .workers import Workers
 
 T = TypeVar("T")
+
+_DATA: Final = frozenset({dict, str, tuple, list, bytes, NoneType})
+"""What most handlers return: nothing that one would have to await."""
 
 
 class Resource(Handlers):
@@ -141,6 +146,7 @@ class App(Toolbox, metaclass=_AppType):
         if not prefix.startswith("/") or "//" in prefix:
             raise ValueError(f"mount({prefix!r}): a prefix starts with '/', as in '/static'")
         self._node.mounts[tuple(prefix.strip("/").split("/")) if prefix.strip("/") else ()] = app
+        self._node.changed()
 
     @property
     def routes(self) -> Mapping[str, Route]:
@@ -181,21 +187,24 @@ class App(Toolbox, metaclass=_AppType):
         request = Request(scope, receive, self.limits)
         token = current.set(request)
         try:
-            if self.middlewares:
-                reply = await self._through(request, self._trail, None)
-            else:
-                try:
-                    reply = await self._answer(request, self._trail, split_path(scope))
-                except ClientDisconnected:
-                    return
-                except Exception as error:
-                    reply = await self._failed(request, error, self._trail)
-            added: HeaderItems = ()
-            if request._session is not None:
-                reply, added = await self._keep_session(request, reply)
-            await self._respond(request, send, reply, added)
-            if request._session is not None and _outlives_its_start(reply[1]):
-                await self._keep_session_late(request)
+            try:
+                if self.middlewares:
+                    reply = await self._through(request, self._trail, None)
+                else:
+                    reply = await self._answer(request, self._trail, None)
+            except ClientDisconnected:
+                return
+            except Exception as error:
+                reply = await self._failed(request, error, self._trail)
+            messages = written(scope, reply) if request._session is None else None
+            if messages is None:
+                await self._finish(request, send, reply)
+                return
+            try:
+                await send(messages[0])
+                await send(messages[1])
+            except OSError:  # ASGI HTTP 2.4: the client left
+                return
         except ClientDisconnected:
             return
         finally:
@@ -203,11 +212,17 @@ class App(Toolbox, metaclass=_AppType):
             if request.multipart is not None:
                 await request.multipart.close()
 
-    async def _answer(self, request: Request, trail: Trail, segments: Sequence[str]) -> Reply:
-        """What the handler for `segments` below `trail` returned, in normal form. Raises what refuses the request."""
+    async def _answer(self, request: Request, trail: Trail, segments: Sequence[str] | None) -> Reply:
+        """What the handler for `segments` below `trail` returned, in normal form. Raises what refuses the request.
+
+        `segments` is None for the whole path.
+        """
         found: Route | Trail | Mount
         if request._route_handler is None:
-            found, values = match(trail, segments, request.method)
+            if segments is None:
+                found, values = find(trail[-1], request.scope, request.method)
+            else:
+                found, values = match(trail, segments, request.method)
             if not isinstance(found, Route):
                 return await self._elsewhere(request, found, values)
         else:
@@ -216,13 +231,18 @@ class App(Toolbox, metaclass=_AppType):
         if request._cookie_header:
             await open_session(request, self.session_backend, self.session_config)
         if request.has_body:
-            await _receive_body(request, found, values)
+            if found.wants.streaming:
+                request.open_body(streaming=True)
+            else:
+                await request.read_body(raw=found.wants.raw)
+                if request.multipart is not None:
+                    await _receive_parts(request.multipart, request, found, values)
         result = found.bind(found.call, request, values)
-        if found.mode is Mode.ASYNC:
+        if found.awaited:
             result = await result
         elif found.mode is Mode.THREAD:
             result = await self._run_sync(result)
-        if hasattr(result, "__await__"):
+        if type(result) not in _DATA and hasattr(result, "__await__"):
             result = await result
         reply = split(result)
         if self.check_returns and found.signature.returns is not None:
@@ -240,8 +260,7 @@ class App(Toolbox, metaclass=_AppType):
         """The reply for `segments` (None: the whole path) as the middleware of the app that ends `trail` leaves it."""
 
         async def inner() -> Reply:
-            below = split_path(request.scope) if segments is None else segments
-            return await self._answer(request, trail, below)
+            return await self._answer(request, trail, segments)
 
         failed = partial(self._failed, request, trail=trail)
         middlewares: list[HttpMiddleware] = trail[-1].owner.middlewares
@@ -271,6 +290,15 @@ class App(Toolbox, metaclass=_AppType):
         """The answer to what was raised at the end of `trail`, in an app there or in one that holds it."""
         apps = [node.owner.error_handlers for node in reversed(trail) if isinstance(node.owner, App)]
         return await handled(request, error, apps, debug=self.debug)
+
+    async def _finish(self, request: Request, send: Send, reply: Reply) -> None:
+        """Send a reply of any kind, and keep the session."""
+        added: HeaderItems = ()
+        if request._session is not None:
+            reply, added = await self._keep_session(request, reply)
+        await self._respond(request, send, reply, added)
+        if request._session is not None and _outlives_its_start(reply[1]):
+            await self._keep_session_late(request)
 
     async def _keep_session(self, request: Request, reply: Reply) -> tuple[Reply, HeaderItems]:
         """Save the session; the reply, a failure to save being one too, and the headers that it must have besides."""
@@ -346,15 +374,9 @@ def _outlives_its_start(body: object) -> bool:
     return isinstance(body, Mounted | AsyncIterable | Iterator)
 
 
-async def _receive_body(request: Request, route: Route, values: Sequence[str]) -> None:
-    """Let arrive what the route's handler asks for. Raises HTTPError, and ClientDisconnected when it never will."""
-    if route.wants.streaming:
-        if not request._opened:  # else it has been read for middleware
-            request.open_body(streaming=True)
-        return
-    await request.read_body(raw=route.wants.raw)
-    if request.multipart is not None:
-        await request.multipart.read_until(lambda: route.wants.arrived(request, values))
+async def _receive_parts(body: MultipartBody, request: Request, route: Route, values: Sequence[str]) -> None:
+    """Let arrive what of `body` the route's handler asks for."""
+    await body.read_until(lambda: route.wants.arrived(request, values))
 
 
 def _held_apps(node: Node, seen: list[Node]) -> list["App"]:

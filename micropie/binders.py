@@ -7,9 +7,10 @@ far as the signature asks for it, before either runs (`Wants`), so neither waits
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeAlias
+
+import msgspec
 
 from .bodies import Media
 from .codegen import compile_function, indent
@@ -26,8 +27,7 @@ Bind: TypeAlias = Callable[[Callable[..., Any], Request, Sequence[str]], Any]
 """`bind(call, request, segments)`: calls `call` with the values and returns what it returns. Raises HTTPError."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wants:
+class Wants(msgspec.Struct, frozen=True):
     """What of a body has to have arrived before a handler can be called."""
 
     names: tuple[tuple[str, frozenset[Source], int | None], ...]
@@ -53,8 +53,7 @@ class Wants:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Binder:
+class Binder(msgspec.Struct, frozen=True, eq=False):
     """The compiled binder of one handler."""
 
     bind: Bind
@@ -94,6 +93,16 @@ _LOCALS: Final[Mapping[Source, tuple[str, str]]] = {
 }
 
 
+_FROM_BODY: Final = frozenset(_LOCALS[source] for source in _LOCALS if source != "query")
+
+# How a value is handed to the handler.
+_ARGUMENTS: Final[Mapping[Kind, str]] = {
+    Kind.POSITIONAL: "{value}",
+    Kind.KEYWORD: "{name}={value}",
+    Kind.VAR_POSITIONAL: "*{value}",
+    Kind.VAR_KEYWORD: "**{value}",
+}
+
 _ALWAYS: Final = "True"
 
 
@@ -118,22 +127,25 @@ class _Writer:
         body: list[str] = []
         for number, parameter in enumerate(self._parameters):
             body += self._parameter(f"v{number}", number, parameter)
-        body = [f"{name} = {value}" for name, value in self._locals.items()] + body
+        body = self._lookups() + body
         call = f"return call({', '.join(self._arguments())})"
         if not body:
             return ["def bind(call, request, segments):", *indent([call])]
         guarded = ["try:", *indent(body), "except surprises:", *indent(["raise explain(request, segments) from None"])]
         return ["def bind(call, request, segments):", *indent([*guarded, call])]
 
+    def _lookups(self) -> list[str]:
+        """The locals that the parameters asked for. Without a body nobody looks for what it might hold."""
+        held = {name: value for name, value in self._locals.items() if (name, value) in _FROM_BODY}
+        lines = [f"{name} = {value}" for name, value in self._locals.items() if name not in held]
+        if held:
+            lines.append(f"{' = '.join(held)} = {self._cell('empty', EMPTY)}")
+            lines += ["if request.has_body:", *indent([f"{name} = {value}" for name, value in held.items()])]
+        return lines
+
     def _arguments(self) -> list[str]:
-        forms = {
-            Kind.POSITIONAL: "{value}",
-            Kind.KEYWORD: "{name}={value}",
-            Kind.VAR_POSITIONAL: "*{value}",
-            Kind.VAR_KEYWORD: "**{value}",
-        }
         return [
-            forms[parameter.kind].format(name=parameter.name, value=given_value(parameter) or f"v{number}")
+            _ARGUMENTS[parameter.kind].format(name=parameter.name, value=given_value(parameter) or f"v{number}")
             for number, parameter in enumerate(self._parameters)
         ]
 

@@ -3,15 +3,14 @@
 Reading bytes under limits is `receiving.py`'s, multipart is `uploads.py`'s; which handler wants what is nobody's here.
 """
 
-import asyncio
 from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any, Final
-from urllib.parse import unquote, unquote_plus
 
 import msgspec
 
 from .config import Limits
+from .deferred import asyncio, urls
 from .errors import BadRequest, HTTPError, Invalid, Source
 from .receiving import BodyStream
 from .uploads import MultipartBody
@@ -36,6 +35,9 @@ _MEDIA: Final[Mapping[str, Media]] = {
 
 def media_of(content_type: str) -> Media:
     """The kind of body that a Content-Type announces; JSON is also whatever ends in `+json` (RFC 6839 §3.1)."""
+    known = _MEDIA.get(content_type)
+    if known is not None:
+        return known
     essence = content_type.partition(";")[0].strip().lower()
     known = _MEDIA.get(essence)
     if known is not None:
@@ -72,27 +74,28 @@ def parse_urlencoded(data: bytes, source: Source, limit: int) -> dict[str, list[
 
 def _pairs(text: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    encoded = "%" in text or "+" in text
-    for pair in text.split("&"):
-        if not pair:
-            continue
-        name, _, value = pair.partition("=")
-        if encoded:
-            if "%" in name or "+" in name:
-                name = unquote_plus(name, errors="strict")
-            if "%" in value or "+" in value:
-                value = unquote_plus(value, errors="strict")
-        if name in found:
-            found[name].append(value)
-        else:
-            found[name] = [value]
+    # Percent signs are left after the split alone: what they stand for may be `&` or `=`.
+    encoded = "%" in text
+    for pair in text.replace("+", " ").split("&"):
+        if pair:
+            name, _, value = pair.partition("=")
+            if encoded:
+                name, value = _decoded(name), _decoded(value)
+            if name in found:
+                found[name].append(value)
+            else:
+                found[name] = [value]
     return found
+
+
+def _decoded(text: str) -> str:
+    return urls.unquote(text, errors="strict") if "%" in text else text
 
 
 def decode_segment(segment: bytes) -> str:
     """A path segment, percent-decoded. Raises HTTPError 400 for what is no UTF-8 or holds NUL."""
     try:
-        text = unquote(segment.decode("utf-8"), errors="strict")
+        text = urls.unquote(segment.decode("utf-8"), errors="strict")
     except ValueError:
         raise HTTPError(400, "The path is not valid UTF-8 text") from None
     if "\0" in text:
@@ -157,7 +160,7 @@ def parse_cookies(header: str) -> list[tuple[str, str]]:
 class _ReaderStream:
     """A StreamReader as the stream that a multipart reader takes."""
 
-    def __init__(self, reader: asyncio.StreamReader) -> None:
+    def __init__(self, reader: "asyncio.StreamReader") -> None:
         self._reader = reader
 
     async def read(self) -> bytes:
@@ -165,7 +168,7 @@ class _ReaderStream:
 
 
 async def parse_multipart(
-    reader: asyncio.StreamReader, boundary: bytes, limits: Limits
+    reader: "asyncio.StreamReader", boundary: bytes, limits: Limits
 ) -> tuple[dict[str, list[str]], dict[str, dict[str, Any]]]:
     """The text fields and the files of multipart/form-data that `reader` brings to its end.
 

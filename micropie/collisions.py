@@ -5,7 +5,6 @@ is its remainder by 2**61 - 1, and Decimal and UUID follow. Of what fits into 64
 one, so that only long numbers are suspicious. It looks at documents, before anything is built of them.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from decimal import Decimal, InvalidOperation
@@ -14,13 +13,15 @@ from uuid import UUID
 
 import msgspec
 
+from .deferred import pattern
+
 SMALL: Final = 16 * 1024
 """Bytes of a document that cannot hold enough numbers to matter: some 700, which is 10 ms at worst."""
 MOST: Final = 100
 """Different numbers of one hash that a document may hold in one place; by chance there is one."""
 
 # What takes more than 64 bits: an integer, a Decimal with an exponent, a UUID.
-_LONG: Final = re.compile(rb"[0-9]{18}|[0-9][eE]|[0-9a-fA-F]{12}")
+_LONG: Final = pattern(rb"[0-9]{18}|[0-9][eE]|[0-9a-fA-F]{12}")
 _decode: Final = msgspec.json.Decoder(float_hook=Decimal).decode
 
 

@@ -6,24 +6,24 @@ sent.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC
-from email.utils import formatdate, parsedate_to_datetime
 from typing import Final
 
+import msgspec
+
+from .deferred import email_utils, pattern
 from .errors import HTTPError
 from .types import RawHeaders, Scope
 
 _FIELDS: Final = frozenset(
     (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since", b"if-range", b"range")
 )
-_ENTITY_TAG = re.compile(rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')  # RFC 9110 §8.8.3; a comma may stand inside
+_ENTITY_TAG = pattern(rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')  # RFC 9110 §8.8.3; a comma may stand inside
 # RFC 9110 §14.1.2, one range only. 18 digits are more than any file has, and few enough to convert.
-_BYTE_RANGE = re.compile(rb"bytes=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*", re.IGNORECASE)
+_BYTE_RANGE = pattern(rb"bytes=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Validators:
+class Validators(msgspec.Struct, frozen=True):
     """What tells one state of a resource from another."""
 
     etag: bytes
@@ -38,13 +38,13 @@ class Validators:
 
 def http_date(seconds: int) -> str:
     """Seconds since 1970 as an IMF-fixdate (RFC 9110 §5.6.7)."""
-    return formatdate(seconds, usegmt=True)
+    return email_utils.formatdate(seconds, usegmt=True)
 
 
 def parse_http_date(value: bytes) -> int | None:
     """An HTTP date in any of its three forms (RFC 9110 §5.6.7), as seconds since 1970; None when it is not one."""
     try:
-        moment = parsedate_to_datetime(value.decode("latin-1"))
+        moment = email_utils.parsedate_to_datetime(value.decode("latin-1"))
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
     except (ValueError, TypeError, OverflowError, IndexError):  # all that `email` has raised for what is no date
         return None

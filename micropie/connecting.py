@@ -3,13 +3,12 @@
 A connection is `websockets.py`'s, a session `session_exchange.py`'s; this puts them together as `app.py` does for HTTP.
 """
 
-import asyncio
-import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from .config import Limits, SessionConfig
+from .deferred import asyncio, logging
 from .discovery import chosen_route
 from .errors import BadRequest, ClientDisconnected, HTTPError
 from .messages import InvalidMessage
@@ -22,8 +21,6 @@ from .session_exchange import identifying, open_session, save_late, session_head
 from .sessions import SessionBackend
 from .types import Receive, Scope, Send
 from .websockets import ConnectionClosed, WebSocket
-
-logger = logging.getLogger("micropie")
 
 # RFC 6455 §7.4.1
 POLICY_VIOLATION: Final = 1008
@@ -46,7 +43,7 @@ class Connects(Protocol):
 async def serve_websocket(app: Connects, trail: Trail, scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one connection to `app`, whose own node is `trail`."""
     request = WebSocketRequest(scope, receive, app.limits)
-    request.websocket = WebSocket(receive, send, scope=scope)
+    request.websocket = _connection(app, request, send)
     token = current.set(request)
     try:
         try:
@@ -79,41 +76,12 @@ async def _fail(request: WebSocketRequest, error: Exception) -> None:
     if isinstance(error, InvalidMessage):  # the client's doing
         await request.websocket.close(error.code, error.detail)
         return
-    logger.error("Failed: WEBSOCKET %r", request.scope["path"], exc_info=error)
+    logging.getLogger("micropie").error("Failed: WEBSOCKET %r", request.scope["path"], exc_info=error)
     await request.websocket.close(INTERNAL_ERROR, "Internal Server Error")
 
 
-async def _through(
-    app: Connects, request: WebSocketRequest, send: Send, trail: Trail, segments: Sequence[str] | None
-) -> None:
-    """Let the middleware at the end of `trail` around what serves `segments` below it; None for the whole path."""
-
-    async def inner() -> None:
-        await _serve(app, request, send, trail, split_path(request.scope) if segments is None else segments)
-
-    async def refuse(code: int, reason: str) -> None:
-        await request.websocket.close(code, reason)
-
-    await through_websocket(trail[-1].owner.ws_middlewares, request, inner, refuse)
-
-
-async def _serve(app: Connects, request: WebSocketRequest, send: Send, trail: Trail, segments: Sequence[str]) -> None:
-    found: Route | Trail | Mount
-    if request._route_handler is None:
-        found, values = match(trail, segments, "")
-    else:
-        found, values = chosen_route(trail[-1], request, "")
-    if isinstance(found, Mount):
-        await found.app(mounted_scope(request.scope, prefix_of(request.scope, values)), request.receive, send)
-    elif isinstance(found, tuple):
-        await _through(app, request, send, found, values)
-    else:
-        await _run(app, request, send, found, values)
-
-
-async def _run(app: Connects, request: WebSocketRequest, send: Send, route: Route, values: Sequence[str]) -> None:
-    request.path_params = values
-    incoming, outgoing = route.messages
+def _connection(app: Connects, request: WebSocketRequest, send: Send) -> WebSocket[Any, Any]:
+    """The connection of `request`; what it receives and sends is for its route to say."""
 
     async def on_accept(session_id: str | None) -> list[tuple[str, str]]:
         """The handshake's headers about the session: one that was begun, or the identifier that the handler gives."""
@@ -123,14 +91,49 @@ async def _run(app: Connects, request: WebSocketRequest, send: Send, route: Rout
             return []
         return await session_headers(request, app.session_backend, app.session_config)
 
-    request.websocket = socket = WebSocket(
-        request.receive,
-        send,
-        incoming=incoming,
-        outgoing=outgoing,
-        max_message=app.limits.websocket_message,
-        on_accept=on_accept,
-        scope=request.scope,
-    )
+    limit = app.limits.websocket_message
+    return WebSocket(request.receive, send, max_message=limit, on_accept=on_accept, scope=request.scope)
+
+
+def _through(
+    app: Connects, request: WebSocketRequest, send: Send, trail: Trail, segments: Sequence[str] | None
+) -> Awaitable[None]:
+    """What lets the middleware at the end of `trail` around what serves `segments` below it; None for the whole path.
+
+    It and `_serve` choose, and hand on what is to be awaited: an idle connection keeps no frame of theirs.
+    """
+    middlewares = trail[-1].owner.ws_middlewares
+    if not middlewares:
+        return _serve(app, request, send, trail, segments)
+
+    async def inner() -> None:
+        await _serve(app, request, send, trail, segments)
+
+    async def refuse(code: int, reason: str) -> None:
+        await request.websocket.close(code, reason)
+
+    return through_websocket(middlewares, request, inner, refuse)
+
+
+def _serve(
+    app: Connects, request: WebSocketRequest, send: Send, trail: Trail, segments: Sequence[str] | None
+) -> Awaitable[None]:
+    if segments is None:
+        segments = split_path(request.scope)
+    found: Route | Trail | Mount
+    if request._route_handler is None:
+        found, values = match(trail, segments, "")
+    else:
+        found, values = chosen_route(trail[-1], request, "")
+    if isinstance(found, Mount):
+        return found.app(mounted_scope(request.scope, prefix_of(request.scope, values)), request.receive, send)
+    if isinstance(found, tuple):
+        return _through(app, request, send, found, values)
+    return _run(request, found, values)
+
+
+async def _run(request: WebSocketRequest, route: Route, values: Sequence[str]) -> None:
+    request.path_params = values
+    request.websocket.speak(*route.messages)
     await route.bind(route.call, request, values)
-    await socket.close()
+    await request.websocket.close()

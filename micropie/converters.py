@@ -6,7 +6,6 @@ Everything is decided here once per type and cached. What a reader raises for ba
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache, partial
 from types import UnionType
@@ -17,6 +16,7 @@ from msgspec import inspect as mi
 
 from .collisions import check_collisions
 from .completing import completer
+from .deferred import pattern
 from .errors import Invalid
 from .forms import FormReaders, form_readers
 from .texts import TextReader, TextsReader, is_many, is_scalar, narrowness, text_reader, texts_reader
@@ -46,8 +46,7 @@ class Shape(Enum):
     """Several names: a whole body, or all names of one source."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Converter:
+class Converter(msgspec.Struct, frozen=True, eq=False):
     """How one type is read. A reader is None where the type cannot come that way."""
 
     shape: Shape
@@ -116,6 +115,8 @@ class Converter:
 
 def strip(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
     """`annotation` without `Annotated`, `NewType` and type aliases around it, and the metadata found on the way."""
+    if isinstance(annotation, type):
+        return annotation, ()
     metadata: tuple[Any, ...] = ()
     while True:
         if get_origin(annotation) is Annotated:
@@ -236,7 +237,7 @@ def _spelled(word: str) -> str:
 
 # A JSON text that Decimal takes for no number or an infinite one, such as `" -sNaN1"`; msgspec leaves it to Decimal.
 _PADDING: Final = r"(?:[\s_+\x80-\xff-]|\\[bfnrt]|\\u[0-9a-f]{4})*"
-_NOT_FINITE: Final = re.compile(
+_NOT_FINITE: Final = pattern(
     f'"{_PADDING}(?:{_spelled("nan")}|{_spelled("snan")}|{_spelled("inf")}|{_spelled("infinity")})'
     f'(?:[0-9]|{_PADDING})*"'.encode("latin-1"),
     re.IGNORECASE,

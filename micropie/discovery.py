@@ -7,10 +7,11 @@ wrong with any handler is collected, so that one report can name it all.
 import inspect
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partialmethod
-from types import MemberDescriptorType, MethodType
+from types import FunctionType, MemberDescriptorType, MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+
+import msgspec
 
 from .annotations import remember_locals
 from .errors import Problem, SetupError
@@ -25,8 +26,7 @@ VERBS: Final = ("get", "head", "post", "put", "patch", "delete", "options")
 _OPTIONS: Final = "__micropie_route__"
 
 
-@dataclass(frozen=True, slots=True)
-class RouteOptions:
+class RouteOptions(msgspec.Struct, frozen=True):
     """What `@route` was given."""
 
     path: str | None = None
@@ -142,6 +142,7 @@ class Builder:
     def build(self) -> list[Problem]:
         """Fill the owner's node, and those of the Resources it holds; return what is wrong with any handler."""
         self._node.built = True  # before what it holds, which may hold it
+        self._node.changed()
         for name in _own_names(self._class, self._values):
             if not name.startswith("_"):
                 self._add(name)
@@ -155,6 +156,7 @@ class Builder:
 
     def refresh(self, name: str) -> list[Problem]:
         """Work out anew what the attribute `name` answers; return what is wrong with it."""
+        self._node.changed()
         if name in self._node.names:
             _forget(self._node, name)
         self._add(name)
@@ -203,7 +205,7 @@ class Builder:
         return None if is_private else value
 
     def _answering_from_class(self, name: str) -> Any:
-        static = inspect.getattr_static(self._class, name, None)
+        static = next((vars(base)[name] for base in self._class.__mro__ if name in vars(base)), None)
         if isinstance(static, Tree):
             return static
         inner = static.__func__ if isinstance(static, staticmethod | classmethod) else static
@@ -220,7 +222,7 @@ class Builder:
         node = node_of(held)
         if not node.built and not held._builds_itself:
             self._problems += Builder(held).build()
-        self._node.children[name] = node
+        self._node.hold(name, node)
 
     def _handle(self, name: str, handler: Callable[..., Any]) -> None:
         where = self._where(name)
@@ -287,7 +289,8 @@ def _is_ours(thing: object) -> bool:
 def _options_of(value: object) -> RouteOptions | None:
     """What `@route` was given, where it was used. Asks nothing of a value that answers to every name."""
     function = value.__func__ if isinstance(value, MethodType | staticmethod | classmethod) else value
-    found = inspect.getattr_static(function, _OPTIONS, None)
+    plain = isinstance(function, FunctionType)
+    found = vars(function).get(_OPTIONS) if plain else inspect.getattr_static(function, _OPTIONS, None)
     return found if isinstance(found, RouteOptions) else None
 
 

@@ -5,22 +5,23 @@ data into the documented plain text and into RFC 9457 problem details. No value 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from http import HTTPStatus
+from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
+from .deferred import http
 from .types import HeaderItems
 
 Source: TypeAlias = Literal["path", "query", "form", "body", "header", "cookie", "session", "file"]
 """Where a value comes from. All but `form`, `body`, `session` and `file` are OpenAPI's own `in`."""
 
 
+@lru_cache(maxsize=256)
 def phrase(status: int) -> str:
     """The reason phrase of `status` (RFC 9110 §15), or `"Unknown"` for a status without a registered one."""
     try:
-        return HTTPStatus(status).phrase
+        return http.HTTPStatus(status).phrase
     except ValueError:
         return "Unknown"
 
@@ -53,12 +54,11 @@ def missing(name: str) -> str:
     return f"{_MISSING} '{name}'"
 
 
-@dataclass(frozen=True, slots=True)
-class Invalid:
+class Invalid(msgspec.Struct, frozen=True, omit_defaults=True, rename={"source": "in"}):
     """One thing wrong with a request: what, and where.
 
     Either `source` and `parameter` say where, or `pointer` does (RFC 6901, into the JSON body). Without a parameter
-    it is the whole source.
+    it is the whole source. Encoded it is a member of the problem's `errors`.
     """
 
     detail: str
@@ -78,14 +78,8 @@ class Invalid:
 
     def problem(self) -> dict[str, str]:
         """The error as a member of the problem's `errors`."""
-        found = {"detail": self.detail}
-        if self.pointer is not None:
-            found["pointer"] = self.pointer
-        elif self.source is not None:
-            found["in"] = self.source
-            if self.parameter is not None:
-                found["parameter"] = self.parameter
-        return found
+        member: dict[str, str] = msgspec.to_builtins(self)
+        return member
 
 
 class BadRequest(HTTPError):
@@ -120,8 +114,7 @@ class MissingDependency(ImportError):
         self.name = package
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """One handler that cannot work: where it stands, what is wrong with it, and how to mend it."""
 
     where: str
@@ -154,11 +147,14 @@ def plain_text(error: HTTPError) -> str:
     return f"{heading}: {error.detail}" if error.detail else heading
 
 
+_encode = msgspec.json.Encoder().encode
+
+
 def problem_json(error: HTTPError) -> bytes:
     """`error` as an RFC 9457 `application/problem+json` document."""
     document: dict[str, Any] = {"type": "about:blank", "title": phrase(error.status), "status": error.status}
     if error.detail:
         document["detail"] = error.detail
     if isinstance(error, BadRequest):
-        document["errors"] = [invalid.problem() for invalid in error.errors]
-    return msgspec.json.encode(document)
+        document["errors"] = error.errors
+    return _encode(document)

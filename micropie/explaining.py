@@ -4,14 +4,15 @@ It looks where the compiled binder looked, by the same `Parameter`s, and never s
 for requests that will be refused.
 """
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final, NoReturn
+
+from msgspec.structs import replace
 
 from .bodies import Media
 from .converters import Converter, Shape
+from .deferred import logging
 from .errors import BadRequest, HTTPError, Invalid, Source, missing
 from .forms import FormReaders
 from .parameters import Kind, Parameter, Role, header_name
@@ -20,14 +21,14 @@ from .requests import EMPTY, Request
 from .types import UNSET
 from .validation import FAILURES, constraints, token, without_none
 
-logger = logging.getLogger("micropie")
-
 _FORMS: Final = (Media.FORM, Media.MULTIPART)
 
 
 def given_value(parameter: Parameter) -> str | None:
     """What the framework itself gives, as an expression."""
-    return {Role.REQUEST: "request", Role.WEBSOCKET: "request.websocket"}.get(parameter.role)
+    if parameter.role is Role.REQUEST:
+        return "request"
+    return "request.websocket" if parameter.role is Role.WEBSOCKET else None
 
 
 def form_of(parameter: Parameter) -> FormReaders | None:
@@ -76,11 +77,13 @@ def refuse(parameter: Parameter) -> NoReturn:
 def explain(parameters: Sequence[Parameter], request: Request, segments: Sequence[str]) -> HTTPError:
     """Everything that is wrong with a request that could not be bound. Raises HTTPError 415 for a wrong media type."""
     errors: dict[Invalid, None] = {}
-    sources: dict[Source, None] = {}
+    looks: dict[object, Callable[[], Sequence[Invalid]]] = {}
     for parameter in parameters:
-        sources.update(dict.fromkeys(parameter.sources if not parameter.whole else ()))
-    openings = [partial(_open, source, request) for source in sources]
-    for look in (*openings, *(partial(_explain, parameter, request, segments) for parameter in parameters)):
+        for source in parameter.sources if not parameter.whole else ():
+            looks[source] = partial(_open, source, request)
+    for parameter in parameters:
+        looks[parameter] = partial(_explain, parameter, request, segments)
+    for look in looks.values():
         try:
             found = look()
         except BadRequest as bad:  # the whole source is unreadable
@@ -145,8 +148,13 @@ def _text_errors(parameter: Parameter, source: Source, found: Any, name: str) ->
         elif reads.from_text is not None:
             reads.from_text(found[0])
     except FAILURES:
-        return [Invalid(f"Expected {reads.expected_text}", source, name)]
+        return [Invalid(_expected_text(reads), source, name)]
     return ()
+
+
+@lru_cache(maxsize=1024)
+def _expected_text(reads: Converter) -> str:
+    return f"Expected {reads.expected_text}"
 
 
 def _json_errors(parameter: Parameter, _: Source, found: Any, name: str) -> Sequence[Invalid]:
@@ -161,7 +169,7 @@ def _session_errors(parameter: Parameter, source: Source, found: Any, name: str)
     try:
         parameter.converter.from_value(found)
     except FAILURES:
-        logger.warning("What the session holds does not fit the parameter %r", parameter.name)
+        logging.getLogger("micropie").warning("What the session holds does not fit the parameter %r", parameter.name)
         return list(_stored_errors(parameter.converter, source, found, name))
     return ()
 
@@ -187,7 +195,7 @@ def _raw_errors(parameter: Parameter, request: Request) -> Sequence[Invalid]:
     try:
         check(request.body)
     except FAILURES:
-        return [Invalid(f"Expected {parameter.converter.expected_text}", "body", parameter.name)]
+        return [Invalid(_expected_text(parameter.converter), "body", parameter.name)]
     return ()
 
 
@@ -222,7 +230,6 @@ def _explain_whole(parameter: Parameter, request: Request) -> Sequence[Invalid]:
         try:
             reads.from_json(request.body)
         except FAILURES:
-            _ = request.get_json  # malformed JSON is told as such
             return reads.json_errors(request.body, "")
         return ()
     if form is not None and request.media in _FORMS:

@@ -3,17 +3,14 @@
 It knows which handler is the nearest, what is logged and what a client may see. It does not send anything.
 """
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from .debug import traceback_page
+from .deferred import logging
 from .errors import HTTPError
 from .middleware.compose import Reply
 from .requests import Request
 from .responses import error_response, prefers_problem, split
-
-logger = logging.getLogger("micropie")
 
 ErrorHandler: TypeAlias = Callable[[Request, Any], Any]
 """Called with the request and the exception; returns, or awaits to, anything that a handler may return."""
@@ -27,6 +24,8 @@ async def handled(
     A handler that fails hands its own exception on to the next app. Where there is none the answer is ours.
     """
     for handlers in apps:
+        if not handlers:
+            continue
         handler = next((handlers[cls] for cls in type(error).__mro__ if cls in handlers), None)
         if handler is not None:
             try:
@@ -42,13 +41,20 @@ def unhandled(request: Request, error: Exception, *, debug: bool) -> Reply:
     if not isinstance(error, HTTPError):
         log_failure(request, error)
         if debug:
+            from .debug import traceback_page
+
             page = traceback_page(error, request.method, request.scope["path"])
             return 500, page, [("Content-Type", "text/html; charset=utf-8")]
         error = HTTPError(500)
-    as_problem = prefers_problem(request.content_type, request.headers.get("accept", ""))
+    as_problem = prefers_problem(request.content_type, _accept(request))
     return error_response(error, as_problem=as_problem)
+
+
+def _accept(request: Request) -> str:
+    """The Accept field; `request.headers` would decode all of them for this one."""
+    return b", ".join([value for name, value in request.scope["headers"] if name == b"accept"]).decode("latin-1")
 
 
 def log_failure(request: Request, error: BaseException) -> None:
     """The one log record about what failed in answering `request`, with the traceback."""
-    logger.error("Failed: %s %r", request.method, request.scope["path"], exc_info=error)
+    logging.getLogger("micropie").error("Failed: %s %r", request.method, request.scope["path"], exc_info=error)

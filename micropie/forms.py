@@ -6,7 +6,6 @@ that is wrong is told.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
@@ -45,8 +44,7 @@ class FormReaders(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _FormField:
+class _FormField(msgspec.Struct, frozen=True):
     """One field of a structured type, as a form carries it."""
 
     name: str

@@ -45,7 +45,8 @@ def raw_headers(headers: Iterable[object]) -> RawHeaders:
         if not isinstance(name, str) or not isinstance(value, str):
             found = f"({type(name).__name__}, {type(value).__name__})"
             raise ResponseError(f"Header {name!r} is {found}, not (str, str): use str(value)")
-        if not _FIELD_VALUE.fullmatch(value):
+        # What most values are is told without the pattern.
+        if not (value.isascii() and value.isprintable()) and not _FIELD_VALUE.fullmatch(value):
             raise ResponseError(f"Header {name!r} has a control character or text outside latin-1 in its value")
         # Blanks around a value are not part of it (RFC 9110 §5.5), and some servers refuse them.
         raw.append((_raw_name(name), value.strip(" \t").encode("latin-1")))

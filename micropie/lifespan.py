@@ -3,19 +3,15 @@
 What has to start and stop is given as context managers; their order and the server's messages are kept here.
 """
 
-import asyncio
-import logging
-import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, Protocol, TypeAlias, cast
 
+from .deferred import asyncio, logging, traceback
 from .types import ASGIApp, Message, Receive, Scope, Send
 
 Hook: TypeAlias = Callable[[], Awaitable[object] | object]
 """A startup or shutdown handler: called, and awaited if need be."""
-
-logger = logging.getLogger("micropie")
 
 
 async def serve_lifespan(
@@ -41,7 +37,7 @@ async def serve_lifespan(
             await receive()  # lifespan.shutdown
             stage = "shutdown"
     except Exception as error:
-        logger.exception("The app failed at %s", stage)
+        logging.getLogger("micropie").exception("The app failed at %s", stage)
         reason = "".join(traceback.format_exception_only(error)).strip()
         await send({"type": f"lifespan.{stage}.failed", "message": reason})
         return
@@ -104,7 +100,7 @@ async def lifespan_of(app: ASGIApp, state: dict[str, Any]) -> AsyncGenerator[Non
         try:
             await app(scope, inbox.get, outbox.put)
         except Exception:
-            logger.debug("A mounted app has no lifespan", exc_info=True)
+            logging.getLogger("micropie").debug("A mounted app has no lifespan", exc_info=True)
         finally:
             outbox.put_nowait({"type": "ended"})
 

@@ -5,18 +5,17 @@ mounted responses too and can add headers to them.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from .errors import ResponseError
 from .headers import raw_headers
 from .middleware.compose import Reply, after_http
 from .requests import Request
+from .responses import Elsewhere
 from .types import ASGIApp, Message, Receive, Scope, Send
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Mounted:
+class Mounted(Elsewhere, frozen=True, eq=False):
     """A response that another application will give."""
 
     app: ASGIApp

@@ -3,17 +3,21 @@
 It reads `Content-Type` and `Accept`; it does not know what went wrong or how anything is sent.
 """
 
-import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Final, TypeAlias
 
+from .deferred import pattern
 from .errors import HTTPError, plain_text, problem_json
 
-_QVALUE = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")  # RFC 9110 §12.4.2
+_QVALUE = pattern(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")  # RFC 9110 §12.4.2
 
 # How much something is wanted, and by what: its own name (2), its family's (1), or `*/*` (0).
 _Wish: TypeAlias = tuple[float, int]
 _UNWANTED: Final[_Wish] = (0.0, 0)
+
+_ORDINARY: Final = 256
+"""Characters of both fields up to which the answer is remembered: clients send few, and none that is longer."""
 
 
 def error_response(error: HTTPError, *, as_problem: bool) -> tuple[int, bytes, list[tuple[str, str]]]:
@@ -30,10 +34,18 @@ def prefers_problem(content_type: str, accept: str) -> bool:
     It is when it sent JSON, and when it wants JSON of any kind more than text (RFC 9110 §12.5.1). Of two wanted alike
     the one that is named wins over the one that a wildcard covers; then the documented plain text does.
     """
+    is_ordinary = len(content_type) + len(accept) <= _ORDINARY
+    return (_remembered if is_ordinary else _prefers_problem)(content_type, accept)
+
+
+def _prefers_problem(content_type: str, accept: str) -> bool:
     if _is_json(content_type.partition(";")[0].strip().lower()):
         return True
     ranges = list(_media_ranges(accept))
     return _wish(ranges, _is_json, "application/*") > _wish(ranges, _is_text, "text/*")
+
+
+_remembered = lru_cache(maxsize=256)(_prefers_problem)
 
 
 def _is_json(kind: str) -> bool:

@@ -3,9 +3,10 @@
 How one is read from a signature is `signatures.py`'s.
 """
 
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
+
+import msgspec
 
 from .converters import Converter, converter
 from .errors import Source
@@ -44,8 +45,7 @@ class Kind(Enum):
     VAR_KEYWORD = auto()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Parameter:
+class Parameter(msgspec.Struct, frozen=True, eq=False):
     """One parameter of a handler."""
 
     name: str
@@ -74,8 +74,7 @@ class Parameter:
         return self.default is UNSET and self.kind in (Kind.POSITIONAL, Kind.KEYWORD)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Signature:
+class Signature(msgspec.Struct, frozen=True, eq=False):
     """A handler's parameters, in its own order, and what its return annotation promises."""
 
     parameters: tuple[Parameter, ...]

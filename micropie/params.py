@@ -5,53 +5,45 @@ the parameter's own.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Marker:
+class Marker(msgspec.Struct, frozen=True):
     """What every marker has: an optional `alias`, the name on the wire."""
 
     alias: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Path(Marker):
+class Path(Marker, frozen=True):
     """A path segment: the next one in order, or the one named in `@route("/{name}")`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Query(Marker):
+class Query(Marker, frozen=True):
     """A name in the query string; a structured type is built from the query's names."""
 
 
-@dataclass(frozen=True, slots=True)
-class Form(Marker):
+class Form(Marker, frozen=True):
     """A field of an urlencoded or multipart form; a structured type is built from the form's fields."""
 
 
-@dataclass(frozen=True, slots=True)
-class Body(Marker):
+class Body(Marker, frozen=True):
     """A top-level key of a JSON body; a structured type is the whole JSON body, `bytes` the body as it came."""
 
 
-@dataclass(frozen=True, slots=True)
-class Header(Marker):
+class Header(Marker, frozen=True):
     """A request header: `x_request_id` is `X-Request-Id` unless aliased. A list gets every line of that name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cookie(Marker):
+class Cookie(Marker, frozen=True):
     """A cookie by name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Session(Marker):
+class Session(Marker, frozen=True):
     """A key of the session, which no client can set; a structured type is the whole session."""
 
 
-@dataclass(frozen=True, slots=True)
-class File(Marker):
+class File(Marker, frozen=True):
     """An uploaded file, with what it may be.
 
     `max_size` is in bytes; a larger file makes reading it raise `UploadError` (413). `content_types` are media types

@@ -4,15 +4,20 @@ It knows ASGI's `http.request` and `http.disconnect` and nothing of what the byt
 the client is being waited for: a message that is already there costs no timer.
 """
 
-import asyncio
 from collections.abc import Generator, Iterator
 from typing import Any
 
+from .deferred import asyncio
 from .errors import ClientDisconnected, HTTPError
 from .types import Message, Receive
 
 
-class _Resumed:
+def too_large(size: int) -> HTTPError:
+    """The answer to a body of more than `size` bytes."""
+    return HTTPError(413, f"The request body is larger than {size} bytes")
+
+
+class Resumed:
     """An awaitable that was already stepped once and had to wait: `yield from` it (PEP 380), begun one step late."""
 
     __slots__ = ("_first", "_rest")
@@ -41,19 +46,40 @@ class _Resumed:
                 return message
 
 
-async def receive_within(receive: Receive, seconds: float) -> Message:
-    """The next ASGI message. Raises TimeoutError when it is not there within `seconds`.
+def take(receive: Receive) -> Message | Resumed:
+    """The next ASGI message if it is there already, else what to await for it.
 
-    The first step is taken by hand: most bodies have arrived with their headers, and then there is no need for a timer.
+    The first step of `receive()` is taken by hand: most bodies have arrived with their headers, and then there is no
+    need for a timer.
     """
     steps = receive().__await__()
     try:
-        waiting_for = next(steps)
+        return Resumed(next(steps), steps)
     except StopIteration as done:
         message: Message = done.value
         return message
-    async with asyncio.timeout(seconds):
-        return await _Resumed(waiting_for, steps)
+
+
+async def receive_within(receive: Receive, seconds: float) -> Message:
+    """The next ASGI message. Raises TimeoutError when it is not there within `seconds`."""
+    message = take(receive)
+    if isinstance(message, Resumed):
+        async with asyncio.timeout(seconds):
+            return await message
+    return message
+
+
+def resumed(first: Message | Resumed, receive: Receive) -> Receive:
+    """`receive` from before `take` took `first` from it."""
+    taken = [first]
+
+    async def receive_again() -> Message:
+        if not taken:
+            return await receive()
+        message = taken.pop()
+        return await message if isinstance(message, Resumed) else message
+
+    return receive_again
 
 
 class BodyStream:
@@ -108,5 +134,5 @@ class BodyStream:
         chunk: bytes = message.get("body", b"")
         self._left -= len(chunk)
         if self._left < 0:
-            raise HTTPError(413, f"The request body is larger than {self._size} bytes")
+            raise too_large(self._size)
         return chunk

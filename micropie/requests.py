@@ -25,7 +25,7 @@ from .bodies import (
 )
 from .config import Limits
 from .errors import BadRequest, HTTPError, Invalid
-from .receiving import BodyStream
+from .receiving import BodyStream, resumed, take, too_large
 from .sessions import SessionState
 from .types import Receive, Scope
 from .uploads import MultipartBody, UploadFile, boundary_of
@@ -47,10 +47,16 @@ def current_request() -> "Request":
         raise RuntimeError("There is no request here: `request` is for code that runs while one is answered") from None
 
 
-_MANY_DIGITS: Final = 19
-"""A Content-Length of so many digits is over any limit; int() itself refuses very many."""
-
 _BODY_METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
+"""Methods whose requests have a body unless Content-Length says otherwise: HTTP/2 needs no header for one."""
+
+_NOTED: Final = frozenset({b"content-type", b"content-length", b"transfer-encoding", b"cookie"})
+"""The only headers that every request is asked for."""
+
+
+def _beyond(length: bytes) -> int:
+    """A Content-Length of so many digits that it is over any limit, and int() might refuse it; or no number at all."""
+    return sys.maxsize if length.isdigit() else 0
 
 
 class Headers(dict[str, str]):
@@ -116,11 +122,22 @@ class Request:
         self.method: str = scope.get("method", "GET")
         self.receive: Receive = receive or _no_receive
         self.limits = limits
+        # Every request is asked for these: an instance's own attributes are found faster than its class's.
+        self.multipart = self._session = self._route_handler = None
+        self._cookie_header = b""
+        self.has_body = self.method in _BODY_METHODS
         for name, value in scope["headers"]:
             if name in _NOTED:
-                _NOTED[name](self, value)
-        if self.method in _BODY_METHODS and self._length is None:
-            self.has_body = True
+                if name == b"content-type":
+                    self.content_type = value.decode("latin-1")
+                elif name == b"content-length":
+                    self._length = length = int(value) if value.isdigit() and len(value) < 19 else _beyond(value)
+                    self.has_body = length > 0
+                elif name == b"cookie":
+                    # HTTP/2 may split cookies over several lines (RFC 9113 §8.2.3).
+                    self._cookie_header = self._cookie_header + b"; " + value if self._cookie_header else value
+                else:
+                    self.has_body = True
 
     # --- what every request has ---
 
@@ -314,13 +331,16 @@ class Request:
         limits = self.limits
         media = media_of(self.content_type)
         is_multipart = media is Media.MULTIPART and not (raw or streaming)
-        held = not (is_multipart or streaming)
-        size = limits.body if held else limits.multipart
+        size = limits.multipart if is_multipart or streaming else limits.body
         if self._length is not None and self._length > size:
-            raise HTTPError(413, f"The request body is larger than {size} bytes")
-        total = limits.body_timeout if held else limits.multipart_timeout
-        self._stream = BodyStream(self.receive, size=size, read_timeout=limits.read_timeout, total_timeout=total)
-        self.media = Media.NONE if streaming else media
+            raise too_large(size)
+        if not streaming:
+            self.media = media
+            if not is_multipart:
+                return None
+        self._stream = BodyStream(
+            self.receive, size=size, read_timeout=limits.read_timeout, total_timeout=limits.multipart_timeout
+        )
         if is_multipart:
             boundary = boundary_of(self.content_type)
             if boundary is None:
@@ -333,14 +353,34 @@ class Request:
 
         Does nothing the second time. Raises HTTPError 408 or 413, ClientDisconnected.
         """
-        if self._opened or self.open_body(raw=raw) is not None:
+        if self._opened:
             return
-        stream, self._stream = self._stream, None
-        self.body = body = await read_whole(stream) if stream is not None else b""
-        if not body:
-            self.media = Media.NONE
-        elif self.media is Media.JSON and not raw:
-            check_encoding(body)
+        media = media_of(self.content_type)
+        if media is Media.MULTIPART and not raw:
+            self.open_body()
+            return
+        self._opened = True
+        limits = self.limits
+        if self._length is not None and self._length > limits.body:
+            raise too_large(limits.body)
+        message = take(self.receive)
+        if isinstance(message, dict) and message["type"] == "http.request" and not message.get("more_body", False):
+            # Nearly every body comes in one piece, together with its headers.
+            body = message.get("body", b"")
+            if len(body) > limits.body:
+                raise too_large(limits.body)
+        else:
+            receive = resumed(message, self.receive)
+            body = await read_whole(
+                BodyStream(
+                    receive, size=limits.body, read_timeout=limits.read_timeout, total_timeout=limits.body_timeout
+                )
+            )
+        if body:
+            self.body = body
+            self.media = media
+            if media is Media.JSON and not (raw or body.isascii()):
+                check_encoding(body)
 
     @property
     def body_ended(self) -> bool:
@@ -366,36 +406,6 @@ def _as_text(value: msgspec.Raw) -> str:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise bad_json() from None
     return decoded if isinstance(decoded, str) else bytes(value).decode("utf-8")
-
-
-def _note_type(request: Request, value: bytes) -> None:
-    request.content_type = value.decode("latin-1")
-
-
-def _note_length(request: Request, value: bytes) -> None:
-    if value.isdigit():
-        request._length = int(value) if len(value) < _MANY_DIGITS else sys.maxsize
-    else:
-        request._length = 0
-    request.has_body = request._length > 0
-
-
-def _note_transfer(request: Request, _: bytes) -> None:
-    request.has_body = True
-
-
-def _note_cookie(request: Request, value: bytes) -> None:
-    # HTTP/2 may split cookies over several lines (RFC 9113 §8.2.3).
-    request._cookie_header = request._cookie_header + b"; " + value if request._cookie_header else value
-
-
-# The only headers that every request is asked for.
-_NOTED: Final = {
-    b"content-type": _note_type,
-    b"content-length": _note_length,
-    b"transfer-encoding": _note_transfer,
-    b"cookie": _note_cookie,
-}
 
 
 class WebSocketRequest(Request):

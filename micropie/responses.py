@@ -6,23 +6,23 @@ know which handler ran, or what an App is. The common case is written out in `se
 pays for it.
 """
 
-import asyncio
-import re
-from collections.abc import AsyncIterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Callable, Iterator, Mapping
 from enum import Enum
 from functools import lru_cache
-from pathlib import Path
 from types import NoneType
-from typing import Final, cast
-from urllib.parse import quote
+from typing import Any, Final, cast
 
+import msgspec
+
+from .deferred import pathlib, pattern, urls
 from .errors import ResponseError
 from .files import send_file
 from .headers import CONTENT, TRANSFER, completed, framed, raw_headers, without
 from .negotiation import error_response, prefers_problem
-from .payloads import BINARY, HTML, JSON, encode, encode_json, encode_text
+from .payloads import BINARY, HTML, JSON, encode, encode_json
 from .streaming import HTML_STREAM, RunSync, as_chunks, close_chunks, send_stream
-from .types import HeaderItems, RawHeaders, Receive, Scope, Send
+from .types import HeaderItems, Message, Receive, Scope, Send
+from .workers import in_thread
 
 __all__ = ["NO_CONTENT", "encode", "error_response", "prefers_problem", "redirect", "send_response", "split"]
 
@@ -31,9 +31,9 @@ NO_CONTENT: Final = frozenset((*range(100, 200), 204, 304))
 
 # RFC 3986 §2.2 and §2.3: what means something in a URL, and `%`. All else in a location is percent-encoded.
 _URL_CHARACTERS: Final = "%:/?#[]@!$&'()*+,;=-._~"
-_STRAY_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
-_CONTROL = re.compile("[\x00-\x1f\x7f]")
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")  # RFC 3986 §3.1
+_STRAY_PERCENT = pattern("%(?![0-9A-Fa-f]{2})")
+_CONTROL = pattern("[\x00-\x1f\x7f]")
+_SCHEME = pattern(r"([A-Za-z][A-Za-z0-9+.\-]*):")  # RFC 3986 §3.1
 
 _HTML_HEADER: Final = (b"content-type", HTML)
 _JSON_HEADER: Final = (b"content-type", JSON)
@@ -46,7 +46,9 @@ def split(result: object) -> tuple[int, object, list[tuple[str, str]]]:
     headers a list of pairs, a mapping or None. None is 204. Everything else, a NamedTuple too, is a body with status
     200. Raises ResponseError for a status outside 100 to 599, and for headers that are none of these.
     """
-    if type(result) is tuple and 2 <= len(result) <= 3:
+    if type(result) is not tuple:
+        return (200 if result is not None else 204), result, []
+    if 2 <= len(result) <= 3:
         status = result[0]
         if isinstance(status, int) and not isinstance(status, bool):
             if not 100 <= status <= 599:
@@ -55,7 +57,7 @@ def split(result: object) -> tuple[int, object, list[tuple[str, str]]]:
                     "return data as a list"
                 )
             return int(status), result[1], _pairs(result[2]) if len(result) == 3 else []
-    return (200 if result is not None else 204), result, []
+    return 200, result, []
 
 
 def _pairs(headers: object) -> list[tuple[str, str]]:
@@ -71,6 +73,10 @@ def _pairs(headers: object) -> list[tuple[str, str]]:
     )
 
 
+class Elsewhere(msgspec.Struct, frozen=True, eq=False):
+    """A body that is not ours to send, because another application sends it."""
+
+
 class _Shape(Enum):
     """How a body is sent."""
 
@@ -78,21 +84,56 @@ class _Shape(Enum):
     JSON = "json"
     STREAM = "stream"
     FILE = "file"
-
-
-# The first that fits. An Enum member is data, even one that is also a `str`.
-_SHAPES: Final[tuple[tuple[tuple[type, ...], _Shape], ...]] = (
-    ((AsyncIterable, Iterator), _Shape.STREAM),
-    ((Path,), _Shape.FILE),
-    ((Enum,), _Shape.JSON),
-    ((NoneType, str, *BINARY), _Shape.PLAIN),
-)
+    ELSEWHERE = "elsewhere"
 
 
 @lru_cache(maxsize=1024)
 def _shape(cls: type) -> _Shape:
     """How bodies of this type are sent. Remembered, as abstract classes are slow to ask."""
-    return next((shape for types, shape in _SHAPES if issubclass(cls, types)), _Shape.JSON)
+    # The first that fits. An Enum member is data, even one that is also a `str`.
+    shapes: tuple[tuple[tuple[type, ...], _Shape], ...] = (
+        ((AsyncIterable, Iterator), _Shape.STREAM),
+        ((pathlib.Path,), _Shape.FILE),
+        ((Elsewhere,), _Shape.ELSEWHERE),
+        ((Enum,), _Shape.JSON),
+        ((NoneType, str, *BINARY), _Shape.PLAIN),
+    )
+    return next((shape for types, shape in shapes if issubclass(cls, types)), _Shape.JSON)
+
+
+@lru_cache(maxsize=1024)
+def _encoding(cls: type) -> tuple[tuple[bytes, bytes], Callable[[Any], bytes]] | None:
+    """The Content-Type of bodies of the class `cls`, and what makes bytes of them; None where that is not all."""
+    if cls is str:
+        return _HTML_HEADER, str.encode
+    if cls is bytes:
+        return _HTML_HEADER, bytes
+    return (_JSON_HEADER, encode_json) if _shape(cls) is _Shape.JSON else None
+
+
+def written(scope: Scope, reply: tuple[int, object, HeaderItems]) -> tuple[Message, Message] | None:
+    """The two messages of the common response: text, bytes or data, no headers. None for what needs a closer look."""
+    status, body, headers = reply
+    if headers or status in NO_CONTENT or scope["method"] == "HEAD":
+        return None
+    encoding = _encoding(type(body))  # type: ignore[arg-type]  # mypy: a class is hashable
+    if encoding is None:
+        return None
+    content_type, encoded = encoding
+    try:
+        payload = encoded(body)
+    except (ResponseError, UnicodeEncodeError):  # told by whoever looks closer
+        return None
+    raw = [content_type, _content_length(len(payload))]
+    return (
+        {"type": "http.response.start", "status": status, "headers": raw},
+        {"type": "http.response.body", "body": payload},
+    )
+
+
+@lru_cache(maxsize=1024)
+def _content_length(length: int) -> tuple[bytes, bytes]:
+    return b"content-length", b"%d" % length
 
 
 async def send_response(
@@ -104,7 +145,7 @@ async def send_response(
     headers: HeaderItems = (),
     *,
     listen: bool = False,
-    run_sync: RunSync = asyncio.to_thread,
+    run_sync: RunSync = in_thread,
 ) -> None:
     """Send `body` as the response to the request of `scope`.
 
@@ -115,29 +156,11 @@ async def send_response(
     Nothing has been sent when it raises ResponseError (a body or header that cannot be sent), HTTPError (see
     `send_file`), or what a generator raised before its first chunk. What fails later is raised as BrokenResponse.
     """
-    cls = type(body)
-    payload: bytes
-    if headers or status in NO_CONTENT or scope["method"] == "HEAD":
+    messages = written(scope, (status, body, headers))
+    if messages is None:
         await _send_any(scope, receive if listen else None, send, status, body, headers, run_sync)
-        return
-    if cls is str:
-        content_type = _HTML_HEADER
-        payload = encode_text(body)  # type: ignore[arg-type]  # `cls is str` says that it is text
-    elif cls is bytes:
-        content_type = _HTML_HEADER
-        payload = body  # type: ignore[assignment]  # `cls is bytes` says that it is bytes
-    elif cls is dict or _shape(cls) is _Shape.JSON:  # type: ignore[arg-type]  # mypy: a class is hashable
-        content_type = _JSON_HEADER
-        payload = encode_json(body)
     else:
-        await _send_any(scope, receive if listen else None, send, status, body, headers, run_sync)
-        return
-    raw = [content_type, (b"content-length", b"%d" % len(payload))]
-    try:
-        await send({"type": "http.response.start", "status": status, "headers": raw})
-        await send({"type": "http.response.body", "body": payload})
-    except OSError:  # ASGI HTTP 2.4: the client left
-        return
+        await _send_both(send, messages)
 
 
 async def _send_any(
@@ -162,20 +185,21 @@ async def _send_any(
         await close_chunks(chunks)
         described, payload = completed(given, HTML_STREAM), b""
     elif shape is _Shape.FILE and status not in NO_CONTENT:
-        await send_file(scope, send, status, cast("Path", body), given, receive, run_sync)
+        await send_file(scope, send, status, cast("pathlib.Path", body), given, receive, run_sync)
         return
     else:
         payload, content_type = encode(None if status in NO_CONTENT else body)
         described = framed(given, content_type, len(payload))
     if status in NO_CONTENT:
         described = without(described, CONTENT)
-    await _send_whole(send, status, described, b"" if unwanted else payload)
+    start = {"type": "http.response.start", "status": status, "headers": described}
+    await _send_both(send, (start, {"type": "http.response.body", "body": b"" if unwanted else payload}))
 
 
-async def _send_whole(send: Send, status: int, headers: RawHeaders, payload: bytes) -> None:
+async def _send_both(send: Send, messages: tuple[Message, Message]) -> None:
     try:
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": payload})
+        await send(messages[0])
+        await send(messages[1])
     except OSError:  # ASGI HTTP 2.4: the client left
         return
 
@@ -194,7 +218,7 @@ def redirect(
         raise ValueError("A redirect's location has a control character in it")
     if not external:
         _refuse_disguised(target)
-    quoted = quote(_STRAY_PERCENT.sub("%25", target), safe=_URL_CHARACTERS)
+    quoted = urls.quote(_STRAY_PERCENT.sub("%25", target), safe=_URL_CHARACTERS)
     return 302, "", [("Location", quoted), *headers]
 
 

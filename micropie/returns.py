@@ -6,15 +6,14 @@ debug mode and under the test client, and read by whatever documents the app.
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator, Mapping
 from contextlib import aclosing, closing
-from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
 from types import NoneType
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
 
 from .converters import UnsupportedTypeError, describe_annotation, strip, union_members
+from .deferred import pathlib
 from .errors import ResponseError
 from .streaming import ServerSentEvent
 
@@ -27,20 +26,18 @@ _NOT_JSON: Final = (
     Iterator,
     str,
     bytes,
-    Path,
     NoneType,
     ServerSentEvent,
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Returns:
+class Returns(msgspec.Struct, frozen=True):
     """A return annotation, taken apart."""
 
     annotation: Any
-    statuses: Mapping[int, Any] = field(default_factory=dict)
+    statuses: Mapping[int, Any]
     """The body's type for each status that is spelled out."""
-    any_status: tuple[Any, ...] = ()
+    any_status: tuple[Any, ...]
     """The body's types where the status is not spelled out: a bare value, or `tuple[int, T]`."""
 
     def check(self, status: int, body: object) -> None:
@@ -141,7 +138,7 @@ def _misfit(body: object, annotation: Any) -> str | None:
 
 
 def _is_sent_as_it_is(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, _NOT_JSON) and not issubclass(kind, Enum)
+    return isinstance(kind, type) and issubclass(kind, (*_NOT_JSON, pathlib.Path)) and not issubclass(kind, Enum)
 
 
 def _is_data(annotation: Any) -> bool:

@@ -21,6 +21,11 @@ from .types import ASGIApp, Scope
 METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 """What a plain method answers (SPEC 2), in the order in which `Allow` names them."""
 
+_ALL: Final = frozenset((*METHODS, ""))
+
+_MOST_KNOWN: Final = 10_000
+"""Paths that a node remembers: /a-b, /a_b and /a_b/ are three, and clients choose."""
+
 
 class Mode(Enum):
     """How a handler is called."""
@@ -52,6 +57,10 @@ class Route:
     """The generated binder, for people."""
     wants: Wants
     signature: Signature
+    answers: frozenset[str]
+    """The methods of requests that reach it; `""` for WebSockets."""
+    awaited: bool
+    """Whether what `call` returns is a coroutine: then nothing else has to be done to get at its result."""
     path_values: float
     """How many path values it can take."""
     messages: tuple[Any, Any]
@@ -95,6 +104,8 @@ def make_route(
         binder.source,
         binder.wants,
         signature,
+        methods or _ALL,
+        mode is Mode.ASYNC,
         room,
         _messages(signature),
     )
@@ -206,6 +217,25 @@ class Node:
     """The attributes of the owner that answer something."""
     built: bool = False
     """Whether the owner's attributes have been looked through."""
+    known: dict[tuple[str, str], Route] = field(default_factory=dict)
+    """What `find` has found at whole paths, by method and path."""
+    holders: list["Node"] = field(default_factory=list)
+    """The nodes whose child this one is."""
+
+    def hold(self, name: str, child: "Node") -> None:
+        """Make `child` answer what is below `name`."""
+        self.children[name] = child
+        child.holders.append(self)
+
+    def changed(self) -> None:
+        """Forget what was found so far, here and wherever this node is held: it may be found elsewhere now."""
+        pending, seen = [self], [self]
+        while pending:
+            node = pending.pop()
+            node.known.clear()
+            new = [holder for holder in node.holders if all(holder is not one for one in seen)]
+            pending += new
+            seen += new
 
     def find_mount(self, segments: Sequence[str], start: int) -> tuple[ASGIApp, int] | None:
         """The application with the longest prefix of `segments[start:]`, and where its own segments begin.
@@ -231,6 +261,41 @@ class Mount:
     app: ASGIApp
 
 
+def find(node: Node, scope: Scope, method: str) -> "tuple[Route | Trail | Mount, Sequence[str]]":
+    """What answers the path of `scope` in the app of `node`, and the path values: `match`, with a memory.
+
+    A path without values always leads to the same route, so it is looked up once. Raises what `split_path` and `match`
+    raise.
+    """
+    if scope.get("root_path") or b"%" in (scope.get("raw_path") or b""):  # then one path can be two lists of segments
+        return match((node,), split_path(scope), method)
+    path = scope["path"]
+    known = node.known.get((method, path))
+    if known is not None:
+        return known, []
+    segments = _plain_segments(path)
+    found, values = match((node,), segments, method)
+    if not values and isinstance(found, Route) and _is_steady(node, segments):
+        node.known[method, path] = found
+    return found, values
+
+
+def _is_steady(node: Node, segments: Sequence[str]) -> bool:
+    """Whether only a change of the tree can make these segments lead elsewhere.
+
+    A nested app may be given middleware at any time, which then has to be asked first.
+    """
+    place = node
+    for segment in segments:
+        child = place.children.get(segment) or place.children.get(segment.replace("-", "_"))
+        if child is None:
+            break
+        if child.owner._builds_itself:
+            return False
+        place = child
+    return len(node.known) < _MOST_KNOWN
+
+
 def match(trail: Trail, segments: Sequence[str], method: str) -> "tuple[Route | Trail | Mount, Sequence[str]]":
     """What answers `segments` below the last node of `trail`, and which of them are left as path values.
 
@@ -253,11 +318,12 @@ def match(trail: Trail, segments: Sequence[str], method: str) -> "tuple[Route | 
                 found = literal.find(segments, start + 1)
                 if found is not None:
                     return _by_method(found[0], method), found[1]
-            if "-" in name and name not in table.named and name not in node.children:
-                name = name.replace("-", "_")  # /sign-up is sign_up where nothing is called just so
             route = table.named.get(name)
+            if route is None and "-" in name and name not in node.children:
+                name = name.replace("-", "_")  # /sign-up is sign_up where nothing is called just so
+                route = table.named.get(name)
             if route is not None and count - start - 1 <= route.path_values:
-                return _allowed(route, method), segments[start + 1 :]
+                return (route if method in route.answers else _unmatched(method, route.answers)), segments[start + 1 :]
             child = node.children.get(name)
             if child is not None and child not in trail:  # else it is a way back up, which is no URL
                 trail, start = (*trail, child), start + 1
@@ -293,10 +359,7 @@ def _verb(verbs: Mapping[str, Route], method: str, values: Sequence[str]) -> Rou
 
 def _allowed(route: Route, method: str) -> Route:
     """`route` if it answers `method`. Raises HTTPError 405."""
-    allowed = route.methods
-    if not method or (method in METHODS if allowed is None else method in allowed):
-        return route
-    return _unmatched(method, allowed or frozenset(METHODS))
+    return route if method in route.answers else _unmatched(method, route.answers)
 
 
 def _by_method(routes: Mapping[str, Route], method: str) -> Route:
@@ -319,7 +382,7 @@ def fitting(route: Route | None, values: Sequence[str], method: str) -> Route:
 def _unmatched(method: str, allowed: frozenset[str]) -> Route:
     """The automatic answer to OPTIONS (RFC 9110 §9.3.7). Raises HTTPError 405 for any other method (§15.5.6)."""
     names = allowed | {"OPTIONS"} | ({"HEAD"} if "GET" in allowed else set())
-    allow = ", ".join(name for name in sorted(names))
+    allow = ", ".join(name for name in sorted(names) if name)
     if method != "OPTIONS":
         raise HTTPError(405, headers=[("Allow", allow)])
     return _options_route(allow)
@@ -345,16 +408,25 @@ def split_path(scope: Scope) -> list[str]:
     if raw is not None and b"%" in raw:
         segments = [decode_segment(segment) for segment in raw.partition(b"?")[0].split(b"/")]
     if segments is None or "/".join(segments) != path:  # who changes only `path` on the way here means that one
-        if "\0" in path or "\ufffd" in path:
-            raise HTTPError(400, "The path is not valid UTF-8 text")
-        segments = path.split("/")
-    if segments[0]:
-        raise HTTPError(404)
-    del segments[0]
-    if segments and not segments[-1]:
-        segments.pop()
+        segments = _plain_segments(path)
+    else:
+        segments = _between_slashes(segments)
     root: str = scope.get("root_path", "")
     return _below(root, segments) if root and root != "/" else segments
+
+
+def _plain_segments(path: str) -> list[str]:
+    """The segments of a decoded path."""
+    if "\0" in path or (not path.isascii() and "\ufffd" in path):
+        raise HTTPError(400, "The path is not valid UTF-8 text")
+    return _between_slashes(path.split("/"))
+
+
+def _between_slashes(parts: list[str]) -> list[str]:
+    """The segments of a path, whose `parts` begin before its leading slash and end after a trailing one."""
+    if parts[0]:
+        raise HTTPError(404)
+    return parts[1:-1] if not parts[-1] else parts[1:]
 
 
 def prefix_of(scope: Scope, below: Sequence[str]) -> list[str]:

@@ -3,14 +3,11 @@
 `sessions/` knows stores and one session's history; this knows requests and what a response must say.
 """
 
-import logging
-
 from .config import SessionConfig
+from .deferred import logging
 from .requests import Request
 from .sessions import SessionBackend, SessionState, cookie_header, is_secure
 from .types import UNSET, HeaderItems
-
-logger = logging.getLogger("micropie")
 
 
 async def open_session(request: Request, backend: SessionBackend, config: SessionConfig) -> None:
@@ -52,6 +49,6 @@ async def save_late(request: Request, backend: SessionBackend, config: SessionCo
     state.sealed = True
     await state.commit(backend, config.timeout)
     if state.identifier is None and state.touched and state.data and not state.lost:
-        logger.warning(
+        logging.getLogger("micropie").warning(
             "A session was begun in a stream, or after the response had started: its cookie cannot be set any more"
         )

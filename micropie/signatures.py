@@ -5,16 +5,16 @@ comes.
 """
 
 import inspect
-import re
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
-from dataclasses import replace
-from types import NoneType
+from types import MethodType, NoneType
 from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
 import msgspec
+from msgspec.structs import replace
 
 from .annotations import resolve, type_variables
 from .converters import Converter, Shape, UnsupportedTypeError, converter, strip, union_members
+from .deferred import pattern
 from .errors import Problem, Source
 from .parameters import ANYTHING, FROM_BODY, Kind, Parameter, Role, Signature, header_name, source_is_pinned
 from .params import Body, Cookie, File, Form, Header, Marker, Path, Query, Session
@@ -42,7 +42,7 @@ _UNMARKED_ROLES: Final[dict[Role, tuple[Source, ...]]] = {
     Role.STREAM: ("body",),
 }
 
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2, RFC 6265 §4.1.1
+_TOKEN: Final = pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2, RFC 6265 §4.1.1
 
 _KINDS: Final = {
     inspect.Parameter.POSITIONAL_ONLY: Kind.POSITIONAL,
@@ -52,6 +52,7 @@ _KINDS: Final = {
     inspect.Parameter.VAR_KEYWORD: Kind.VAR_KEYWORD,
 }
 _SINGLE: Final = (Kind.POSITIONAL, Kind.KEYWORD)
+_RECEIVERS: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 _NO_SIGNATURE: Final = "Make it a plain method, with `self` as its first parameter"
@@ -75,6 +76,15 @@ def _refuse_markers_in(cls: type) -> None:
             shown = f"{type(marker).__name__}()"
             what = f"{shown} stands beside the field {cls.__name__}.{name}, where it pins nothing"
             raise _Refused(what, f"Take it as a parameter of its own: Annotated[T, {shown}]")
+
+
+def _refuse_fields(reads: Converter) -> None:
+    """Raises _Refused for a type with fields that cannot be filled."""
+    for cls in reads.classes():
+        _refuse_markers_in(cls)
+    if reads.form is None and reads.has_files:
+        what = "neither JSON nor a form can carry this type"
+        raise _Refused(what, "Put UploadFile or list[UploadFile] beside texts, not into what is nested")
 
 
 def _layers(handler: Any) -> Iterator[Any]:
@@ -110,12 +120,12 @@ def read_signature(
     """
     file, line = _place(handler)
     try:
-        written = inspect.signature(handler)
+        parameters, returns = _written(handler)
     except (ValueError, TypeError) as error:
         return Signature((), None), [Problem(where, f"has no signature: {error}", _NO_SIGNATURE, file, line)]
     reader = _Reader(handler, owner, template, websocket)
     problems: list[Problem] = []
-    for position, parameter in enumerate(written.parameters.values()):
+    for position, parameter in enumerate(parameters):
         try:
             reader.add(parameter, first=position == 0)
         except (_Refused, UnsupportedTypeError) as refused:
@@ -124,7 +134,18 @@ def read_signature(
             reader.refused.add(parameter.name)
     found = reader.finish()
     problems += [Problem(where, refused.what, refused.remedy, file, line) for refused in reader.conflicts(found)]
-    return Signature(found, reader.returns(written.return_annotation)), problems
+    return Signature(found, reader.returns(returns)), problems
+
+
+def _written(handler: Callable[..., Any]) -> tuple[Sequence[inspect.Parameter], Any]:
+    """The parameters of `handler` and its return annotation, as `inspect.signature` has them. Raises what that does."""
+    if isinstance(handler, MethodType):  # a signature without `self` is made of one with it: that one will do
+        whole = inspect.signature(handler.__func__)
+        receiver, *others = whole.parameters.values() or (None,)
+        if receiver is not None and receiver.kind in _RECEIVERS:
+            return others, whole.return_annotation
+    written = inspect.signature(handler)
+    return list(written.parameters.values()), written.return_annotation
 
 
 def _place(handler: Callable[..., Any]) -> tuple[str | None, int | None]:
@@ -170,11 +191,8 @@ class _Reader:
             reads = converter(annotation)
             if isinstance(marker, Body) and marker.alias is None and _members(annotation) == [bytes]:
                 role = Role.RAW
-            for cls in reads.classes():
-                _refuse_markers_in(cls)
-            if reads.shape is Shape.STRUCTURED and reads.form is None and reads.has_files:
-                what = "neither JSON nor a form can carry this type"
-                raise _Refused(what, "Put UploadFile or list[UploadFile] beside texts, not into what is nested")
+            if reads.shape is Shape.STRUCTURED:
+                _refuse_fields(reads)
         sources = self._sources(parameter, kind, role, marker, reads)
         default = UNSET if parameter.default is inspect.Parameter.empty else parameter.default
         if _is_marker(default) or _is_marker(annotation):
@@ -201,8 +219,9 @@ class _Reader:
             self._found = [replace(one, whole=False) if one in bodies else one for one in self._found]
         if any(one.role in (Role.RAW, Role.STREAM) for one in self._found):  # nothing of the body is left for others
             self._found = [_without_body(one) for one in self._found]
-        excluded = self._not_for_kwargs()
-        return tuple(replace(one, excluded=excluded) if one.kind is Kind.VAR_KEYWORD else one for one in self._found)
+        if self._found and self._found[-1].kind is Kind.VAR_KEYWORD:
+            self._found[-1] = replace(self._found[-1], excluded=self._not_for_kwargs())
+        return tuple(self._found)
 
     def _not_for_kwargs(self) -> frozenset[str]:
         """What a call already has by name, `self` included, and what other parameters read."""

@@ -4,17 +4,15 @@ Blocking work on files is done by worker threads, one piece at a time. It knows 
 parts, forms or requests.
 """
 
-import asyncio
-import secrets
-import tempfile
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import IO, Final, TypeAlias, TypeVar
 
+import msgspec
+
+from .deferred import asyncio, pathlib, secrets, tempfile
 from .errors import UploadError
 
 T = TypeVar("T")
@@ -44,8 +42,7 @@ async def finished(work: "asyncio.Future[T]") -> T:
         raise
 
 
-@dataclass(slots=True)
-class Stretch:
+class Stretch(msgspec.Struct):
     """Unread bytes that are in the spool, from `start` to `end`."""
 
     start: int
@@ -100,7 +97,7 @@ class Spool:
 
     def _opened(self) -> IO[bytes]:
         if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="micropie-")  # noqa: SIM115  # it outlives this call
+            self._file = tempfile.TemporaryFile(prefix="micropie-")  # it outlives this call
         return self._file
 
     def _write(self, start: int, blocks: deque[Block]) -> None:
@@ -119,7 +116,7 @@ class Spool:
 class Saved:
     """A file being written under another name in its own directory: it appears whole, or not at all."""
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: "pathlib.Path") -> None:
         self._target = target
         self._part = target.with_name(f".micropie-{secrets.token_hex(8)}.part")
         self._file: IO[bytes] | None = None

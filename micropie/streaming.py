@@ -5,15 +5,14 @@ other task, and only while the response is under way, waits for `http.disconnect
 would. Whatever happens, the generator is closed before `send_stream` returns. This room knows nothing of files.
 """
 
-import asyncio
 import re
-import threading
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
 from enum import Enum
 from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 
+from .deferred import asyncio, threading
 from .errors import ClientDisconnected
 from .headers import completed
 from .payloads import BINARY, HTML, encode_json, encode_text
@@ -86,6 +85,8 @@ class ServerSentEvent(msgspec.Struct, Generic[T], frozen=True):
 
 def encode_chunk(chunk: object) -> tuple[bytes, RawHeaders]:
     """`chunk` as bytes, and the headers of a stream that begins with it. Raises ResponseError for what is not data."""
+    if type(chunk) is bytes:
+        return chunk, HTML_STREAM
     if isinstance(chunk, str) and not isinstance(chunk, Enum):
         return encode_text(chunk), HTML_STREAM
     if isinstance(chunk, BINARY):
@@ -161,7 +162,10 @@ class _Stream:
             if not self.started:
                 await self._start(described)
             if payload:
-                await self._deliver({"type": "http.response.body", "body": payload, "more_body": True})
+                try:  # what `_deliver` does, without its frame
+                    await self._send({"type": "http.response.body", "body": payload, "more_body": True})
+                except OSError as error:
+                    raise ClientDisconnected from error
             # Neither the generator nor `send` need ever have waited. Everybody else has a turn after each chunk: with a
             # turn every millisecond, granian has been seen to tell of a client that left only seconds later.
             await asyncio.sleep(0)
@@ -199,9 +203,9 @@ class _Stream:
         except OSError as error:  # ASGI HTTP 2.4: that is how `send` tells of a client that left
             raise ClientDisconnected from error
 
-    async def _watch(self, receive: Receive, patience: asyncio.Timeout) -> None:
+    async def _watch(self, receive: Receive, patience: "asyncio.Timeout") -> None:
         try:
-            while (await receive())["type"] != "http.disconnect":  # noqa: ASYNC110  # `receive` is what is awaited
+            while (await receive())["type"] != "http.disconnect":  # `receive` is what is awaited
                 await asyncio.sleep(0)  # a `receive` that always has something must not take the loop for itself
         except OSError:
             pass  # the connection is gone, told in another way

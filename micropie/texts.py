@@ -30,12 +30,16 @@ def _number(info: mi.Type) -> TextReader:
     decode = msgspec.json.Decoder(scalar_type(info)).decode
 
     def read(text: str) -> object:
-        # JSON allows white space around a number, and Decimal in quotes; a number as text has neither.
-        if text != text.strip() or text[:1] == '"':
+        if text.strip() != text:  # JSON allows white space around a number; a number as text has none
             raise ValueError("not a number")
         return decode(text)
 
-    return read
+    def read_unquoted(text: str) -> object:
+        if text[:1] == '"':  # as JSON has a Decimal
+            raise ValueError("not a number")
+        return read(text)
+
+    return read_unquoted if isinstance(info, mi.DecimalType) else read
 
 
 _BOOLEANS: Final[Mapping[str, bool]] = {

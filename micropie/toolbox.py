@@ -3,12 +3,12 @@
 `Handlers` is what every App and Resource has; `Toolbox` is an App's, as its templates and its limits are.
 """
 
-import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 
 from .bodies import parse_cookies, parse_multipart
 from .config import Limits
+from .deferred import asyncio
 from .discovery import Tree
 from .requests import Request, current, current_request
 from .responses import redirect, send_response
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import jinja2
 
 T = TypeVar("T")
+P = ParamSpec("P")
+Owner = TypeVar("Owner", bound=Tree)
 
 
 class Handlers(Tree):
@@ -30,6 +32,22 @@ class Handlers(Tree):
     def request(self) -> Request:
         """The request that is being answered. Raises RuntimeError outside of one."""
         return current_request()
+
+    @overload
+    def url(self, handler: Callable[Concatenate[Owner, P], object], /, *args: P.args, **kwargs: P.kwargs) -> str: ...
+    @overload
+    def url(self, handler: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> str: ...
+    def url(self, handler: Any, /, *args: Any, **kwargs: Any) -> str:
+        """The URL at which `handler` is called with these arguments: `app.url(Api.user, 3)` is `"/user/3"`.
+
+        `handler` is a method of a class or of an object; of the class, when only one object in the app has it. Defaults
+        are left out, and so is what no URL carries: pass `ELSEWHERE` for a parameter of that kind. While a request is
+        answered the URL begins with its `root_path`. Raises LookupError for a handler that is nowhere in the app, or at
+        several places, TypeError for arguments that it does not take, ValueError for a value that would not come back.
+        """
+        from .links import url_of
+
+        return url_of(self, handler, args, kwargs)
 
     def _redirect(
         self, location: str, extra_headers: HeaderItems | None = None, *, external: bool = False
@@ -86,7 +104,7 @@ class Toolbox(Handlers):
         return dict(reversed(parse_cookies(cookie_header)))
 
     async def _parse_multipart(
-        self, reader: asyncio.StreamReader, boundary: bytes
+        self, reader: "asyncio.StreamReader", boundary: bytes
     ) -> tuple[dict[str, list[str]], dict[str, dict[str, Any]]]:
         """Parse multipart/form-data from `reader`: the text fields, and the files as `Request.files` has them.
 

@@ -10,7 +10,6 @@ It owns boundaries (RFC 2046 §5.1.1), form parts (RFC 7578) and the spool. It r
 `Stream` gives them), what a request is, and what a handler asked for.
 """
 
-import asyncio
 import copy
 import os
 import re
@@ -18,20 +17,24 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
-from .config import KIB, Limits
+from .config import KIB, MIB, Limits
+from .deferred import asyncio, pathlib, pattern
 from .errors import ClientDisconnected, HTTPError, MissingDependency, UploadError
 from .spool import OVER, Block, Refusal, Saved, Spool, Stretch, off_loop
 
 if TYPE_CHECKING:
     from multipart import MultipartSegment
 
+    from .contents import Content
+
 T = TypeVar("T")
 
+_MESSAGE: Final = 512 * KIB
+"""Most bytes parsed at once, which is more than servers deliver at once: what is cut must be copied."""
 _PIECE: Final = 64 * KIB
-"""Most bytes parsed at once: what servers deliver, and little enough (some 10 ms at worst) not to hold up the loop."""
+"""What larger messages are cut into, and smaller ones gathered to while nobody reads."""
 _BATCH: Final = 256 * KIB
 """Bytes moved to or from disk at once: from here on the hop to a worker thread costs less than the disk."""
 _AHEAD: Final = 16 * KIB
@@ -41,12 +44,16 @@ _SMALL: Final = 4 * KIB
 _FINISHED: Final = 2
 """Finished parts may together hold this many times `Limits.part_memory`; the ones after that go to disk as they end."""
 
-_BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")  # RFC 2046 §5.1.1
-_PARAMETER: Final = re.compile(r'[ \t]*;[ \t]*(?:([^\s;="]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*)))?')  # RFC 9110 §5.6.6
-_MEDIA_TYPE: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+/[!#$%&'*+.^_`|~0-9a-z-]+")  # RFC 9110 §8.3.1, lower case
-_UNFIT: Final = re.compile(r"[\r\n\x00]")  # in a header's value, RFC 9110 §5.5
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_BOUNDARY: Final = pattern(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")  # RFC 2046 §5.1.1
+_PARAMETER: Final = pattern(r'[ \t]*;[ \t]*(?:([^\s;="]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*)))?')  # RFC 9110 §5.6.6
+_MEDIA_TYPE: Final = pattern(r"[!#$%&'*+.^_`|~0-9a-z-]+/[!#$%&'*+.^_`|~0-9a-z-]+")  # RFC 9110 §8.3.1, lower case
+_UNFIT: Final = pattern(r"[\r\n\x00]")  # in a header's value, RFC 9110 §5.5
+_CONTROL: Final = pattern(r"[\x00-\x1f\x7f]")
 _DEFAULT_TYPE: Final = "application/octet-stream"
+
+# glibc gives the memory of each large message back to the system, and gets it anew page by page for the next one, until
+# a block at least as large was freed once (mallopt(3), M_MMAP_THRESHOLD). That took half the time of a large upload.
+bytes(MIB)
 
 _LEFT: Final[Refusal] = 400, "The client disconnected before its upload was whole"
 _BROKEN: Final[Refusal] = 500, "The upload could not be received"
@@ -101,7 +108,7 @@ class UploadFile:
         self._awaited = False
         self._max_size: int | None = None
         self._refusal: Refusal | None = None
-        self._content: _Content | None = None
+        self._content: Content | None = None
 
     def __repr__(self) -> str:
         state = "complete" if self.complete else "so far"
@@ -142,7 +149,7 @@ class UploadFile:
         The file appears under its name once it is whole, and replaces one that was there. When the upload fails, the
         disk does (OSError) or the caller is cancelled, nothing is left behind. The event loop never waits for the disk.
         """
-        saved = Saved(Path(path))
+        saved = Saved(pathlib.Path(path))
         written = 0
         try:
             while chunk := await self.read(_BATCH):
@@ -157,7 +164,9 @@ class UploadFile:
     def mapping(self) -> dict[str, Any]:
         """The documented form: `filename`, `content_type`, and `content`, an `asyncio.Queue` of chunks, then None."""
         if self._content is None:
-            self._content = _Content(self)
+            from .contents import Content
+
+            self._content = Content(self)
         return {"filename": self.filename, "content_type": self.content_type, "content": self._content}
 
     def restrict(self, *, max_size: int | None = None, content_types: Sequence[str] = ()) -> None:
@@ -174,7 +183,7 @@ class UploadFile:
 
     # What the body and the spool do to a part.
 
-    def _receive(self, data: bytes | bytearray) -> None:
+    def _receive(self, data: bytes) -> None:
         if not self.size and not self.filename:
             self._body._list(self)
         self.size += len(data)
@@ -295,53 +304,25 @@ def _accepts(wanted: str, content_type: str) -> bool:
     return wanted in (content_type, "*/*") or (wanted.endswith("/*") and content_type.startswith(wanted[:-1]))
 
 
-class _Content(asyncio.Queue[bytes | None]):
-    """An UploadFile as the documented queue: chunks, then None, and None again for whoever asks again.
+class _Texts:
+    """The text fields of one body: those that have arrived, and the one that is arriving."""
 
-    Only `get` waits for data and fetches what went to disk; the others speak of what is in memory.
-    """
-
-    def __init__(self, file: UploadFile) -> None:
-        super().__init__()
-        self._upload = file
-        self._end_taken = False
-
-    async def get(self) -> bytes | None:
-        chunk = await anext(self._upload, None)
-        self._end_taken = chunk is None
-        return chunk
-
-    def get_nowait(self) -> bytes | None:
-        if self.empty():
-            raise asyncio.QueueEmpty
-        chunk = self._upload._take_ready() or None
-        self._end_taken = chunk is None
-        return chunk
-
-    def qsize(self) -> int:
-        return self._upload._ready() - self._end_taken
-
-    def empty(self) -> bool:
-        return self.qsize() == 0
-
-    def put_nowait(self, item: bytes | None) -> None:  # noqa: ARG002  # the queue's own signature
-        raise TypeError("An upload's content can only be read: the client puts it there")
-
-    def task_done(self) -> None:
-        """Nothing: what arrives next does not depend on it."""
-
-
-class _Text:
-    """A text field that is arriving."""
-
-    def __init__(self, body: "MultipartBody", name: str) -> None:
-        self._body = body
-        self._name = name
+    def __init__(self, limits: Limits) -> None:
+        self.fields: dict[str, list[str]] = {}
+        self.name = ""
+        """Of the field that is arriving."""
         self._value = bytearray()
+        self._size = 0
+        self._most = limits.field
+        self._most_together = limits.body  # as of any other body that is held in memory
 
-    def _receive(self, data: bytes | bytearray) -> None:
+    def _receive(self, data: bytes) -> None:
         self._value += data
-        self._body._count_text(len(self._value), len(data))
+        self._size += len(data)
+        if len(self._value) > self._most:
+            raise UploadError(413, f"A form field is larger than {self._most} bytes")
+        if self._size > self._most_together:
+            raise UploadError(413, f"The form fields together are larger than {self._most_together} bytes")
 
     def _end(self) -> None:
         try:
@@ -350,7 +331,11 @@ class _Text:
             raise UploadError(400, "A form field is not valid UTF-8") from None
         if "\0" in text:
             raise UploadError(400, "A form field holds a NUL character")
-        self._body.fields.setdefault(self._name, []).append(text)
+        self._value.clear()
+        if self.name in self.fields:
+            self.fields[self.name].append(text)
+        else:
+            self.fields[self.name] = [text]
 
 
 class MultipartBody:
@@ -368,7 +353,8 @@ class MultipartBody:
             boundary = boundary.decode("latin-1")
         if not _BOUNDARY.fullmatch(boundary):
             raise UploadError(400, "Invalid boundary")
-        self.fields: dict[str, list[str]] = {}
+        self._texts = _Texts(limits)
+        self.fields = self._texts.fields
         """The values of the text fields that have arrived completely, by name."""
         self.files: dict[str, list[UploadFile]] = {}
         """The files whose headers have arrived, by name; a file input that was left empty is not among them."""
@@ -380,18 +366,20 @@ class MultipartBody:
         self._rest = memoryview(b"")
         self._preamble: bytes | None = b"\r\n"
         self._delimiter = b"\r\n--" + boundary.encode()
+        self._tail = len(self._delimiter) + 1  # all but the last byte of a delimiter and the two that follow it
         # Strict: a part must have a name, and headers are not folded, which costs far more to join than to send.
         self._parser = PushMultipartParser(
             boundary, max_segment_count=limits.fields, max_segment_size=limits.multipart, strict=True
         )
         self._malformed: type[Exception] = MultipartError
         self._over_limit: type[Exception] = ParserLimitReached
-        self._part: UploadFile | _Text | None = None
+        self._part: UploadFile | _Texts = self._texts  # which also stands for none
+        self._segment: MultipartSegment | None = None
+        self._flowing = False
         self._ended: deque[UploadFile] = deque()
         self._refusal: Refusal | None = None
         self._spool = Spool()
         self._held = 0
-        self._text = 0
 
     async def advance(self) -> bool:
         """Receives and parses one more piece of the body, and returns False once it is complete.
@@ -446,7 +434,7 @@ class MultipartBody:
     async def _receive(self) -> bytes:
         if not self._rest:
             piece = await self._stream.read()
-            if len(piece) <= _PIECE:
+            if len(piece) <= _MESSAGE:
                 return piece
             self._rest = memoryview(piece)
         piece, self._rest = bytes(self._rest[:_PIECE]), self._rest[_PIECE:]
@@ -459,14 +447,42 @@ class MultipartBody:
             piece = self._after_preamble(self._preamble + piece)
             if not piece:
                 return
+        part = self._part
+        if self._flowing and self._segment is not None and self._is_content(piece, self._segment):
+            self._segment.bytes_received += len(piece)
+            part._receive(piece)
+            return
         try:
             for event in self._parser.parse(piece):
-                self._take(event)
+                if event is None:
+                    part._end()
+                    part = self._part = self._texts
+                elif isinstance(event, bytes):
+                    part._receive(event)
+                else:
+                    part = self._part = self._begin(event)
         except self._over_limit as error:
             raise UploadError(413, f"Multipart body over a limit: {error.args[0]}") from None
         except self._malformed as error:
             raise UploadError(400, f"Malformed multipart body: {error.args[0]}") from None
-        self.complete = self._part is None and self._is_closed()
+        self._flowing = isinstance(part, UploadFile) and len(piece) > self._tail and not self._is_held(piece)
+        self.complete = part is self._texts and self._is_closed()
+
+    def _is_held(self, piece: bytes) -> bool:
+        """Whether what ends with `piece` may end with part of a delimiter, which the parser then keeps for later."""
+        return b"\r" in piece[-self._tail :]
+
+    def _is_content(self, piece: bytes, segment: "MultipartSegment") -> bool:
+        """Whether `piece`, before which the parser keeps nothing, is content of `segment` from end to end.
+
+        Then the parser need not see it. To look for a delimiter from the end takes half the time of its own search.
+        """
+        return (
+            not self._is_held(piece)
+            and piece.rfind(self._delimiter) < 0
+            and segment.bytes_received + len(piece) <= self._limits.multipart
+            and segment.header("Content-Length") is None
+        )
 
     def _after_preamble(self, seen: bytes) -> bytes:
         """What follows the text that may precede the first boundary and means nothing (RFC 2046 §5.1.1).
@@ -480,24 +496,18 @@ class MultipartBody:
         self._preamble = None
         return seen[start:]
 
-    def _take(self, event: "MultipartSegment | bytes | bytearray | None") -> None:
-        if isinstance(event, bytes | bytearray):
-            cast("UploadFile | _Text", self._part)._receive(event)  # data comes between a segment and None
-        elif event is None:
-            cast("UploadFile | _Text", self._part)._end()
-            self._part = None
-        else:
-            self._part = self._begin(event)
-
-    def _begin(self, segment: "MultipartSegment") -> "UploadFile | _Text":
-        if any(_UNFIT.search(value) for _, value in segment.headerlist):
-            raise UploadError(400, "Malformed multipart body: control character in a part's header")
+    def _begin(self, segment: "MultipartSegment") -> UploadFile | _Texts:
+        for _, value in segment.headerlist:
+            if not value.isprintable() and _UNFIT.search(value):
+                raise UploadError(400, "Malformed multipart body: control character in a part's header")
         name = segment.name or ""
         if segment.filename is None:
-            return _Text(self, name)
+            self._texts.name = name
+            return self._texts
         content_type = segment.content_type or ""
         if not _MEDIA_TYPE.fullmatch(content_type):
             content_type = _DEFAULT_TYPE
+        self._segment = segment
         file = UploadFile(self, name, _base_name(segment.filename), content_type)
         if file.filename:
             self._list(file)
@@ -523,13 +533,6 @@ class MultipartBody:
 
     def _list(self, file: UploadFile) -> None:
         self.files.setdefault(file.name, []).append(file)
-
-    def _count_text(self, field: int, more: int) -> None:
-        self._text += more
-        if field > self._limits.field:
-            raise UploadError(413, f"A form field is larger than {self._limits.field} bytes")
-        if self._text > self._limits.body:  # as any other body that is held in memory
-            raise UploadError(413, f"The form fields together are larger than {self._limits.body} bytes")
 
     def _fail(self, refusal: Refusal) -> None:
         if self._refusal is None:

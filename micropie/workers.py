@@ -3,12 +3,12 @@
 It owns the pool and how a call gets in and out of a thread: context variables go in, whatever it raises comes out.
 """
 
-import asyncio
 import contextvars
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
+
+from .deferred import asyncio, futures
 
 T = TypeVar("T")
 
@@ -17,12 +17,12 @@ class Workers:
     """Threads that are started when they are first needed."""
 
     def __init__(self) -> None:
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads: futures.ThreadPoolExecutor | None = None
 
     async def run(self, function: Callable[[], T], limit: int) -> T:
         """What `function` returns or raises in one of at most `limit` threads, with the caller's context variables."""
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(limit, thread_name_prefix="micropie")
+            self._threads = futures.ThreadPoolExecutor(limit, thread_name_prefix="micropie")
         context = contextvars.copy_context()
         call: Callable[[], T] = partial(_call, function)
         return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, call)
@@ -32,6 +32,11 @@ class Workers:
         threads, self._threads = self._threads, None
         if threads is not None:
             threads.shutdown(wait=False, cancel_futures=True)
+
+
+async def in_thread(function: Callable[[], T]) -> T:
+    """What `function` returns or raises in a thread of the event loop's own, for who has no `Workers`."""
+    return await asyncio.to_thread(function)
 
 
 def _call(function: Callable[[], T]) -> T:

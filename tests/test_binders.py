@@ -80,8 +80,10 @@ def bind(call, request, segments):
     try:
         count = len(segments)
         query = request.query_params
-        form = request.form_params
-        data = request.json_params
+        form = data = empty
+        if request.has_body:
+            form = request.form_params
+            data = request.json_params
         if count > 0:
             v0 = segments[0]
         elif (got := query.get('name')) is not None:
@@ -103,8 +105,10 @@ def bind(call, request, segments):
     try:
         count = len(segments)
         query = request.query_params
-        form = request.form_params
-        data = request.json_params
+        form = data = empty
+        if request.has_body:
+            form = request.form_params
+            data = request.json_params
         if count > 0:
             v0 = t0(segments[0])
         elif (got := query.get('a')) is not None:
@@ -157,7 +161,9 @@ def bind(call, request, segments):
     "/upload": """\
 def bind(call, request, segments):
     try:
-        files = request.file_params
+        files = empty
+        if request.has_body:
+            files = request.file_params
         if (got := files.get('picture')) is not None:
             v0 = r0(got[0])
         else:

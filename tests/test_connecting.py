@@ -4,6 +4,7 @@ import asyncio
 import logging
 from typing import Annotated, Any
 
+import msgspec
 import pytest
 from msgspec import Meta, Struct
 
@@ -22,7 +23,7 @@ from micropie import (
     WebSocketRequest,
 )
 from micropie.types import Message
-from tests.asgi import call_socket
+from tests.asgi import JSON, call, call_socket
 from tests.hooks import Hook, SocketHook
 
 ID = "x" * 43
@@ -64,6 +65,17 @@ class Socket(App):
             if isinstance(message, Leave):
                 return
             await ws.send(Told(message.text))
+
+    async def ws_forgiving(self, ws: WebSocket[Say | Leave, Told]) -> None:
+        await ws.accept(on_invalid="reply")
+        async for message in ws:
+            match message:
+                case Say(text):
+                    await ws.send(Told(text))
+                case Leave():
+                    await ws.close()
+
+    async def said(self, message: Say | Leave) -> None: ...
 
     async def ws_unaccepted(self, ws: WebSocket) -> None: ...
 
@@ -203,6 +215,19 @@ def test_typed_messages_are_decoded_checked_and_encoded(
     code, reason = closed(sent)
     assert code == end[0]
     assert end[1] in reason
+
+
+@pytest.mark.parametrize(
+    "wrong", ['{"type":"say","text":"too long"}', '{"type":"shout"}', "{}", "[1]", '{"type":"say"}']
+)
+def test_what_is_wrong_with_a_message_is_told_in_the_words_of_http(wrong: str) -> None:
+    app = Socket()
+    errors = call(app, "POST", "/said", wrong.encode(), JSON).json["errors"]
+    sent = call_socket(app, "/forgiving", [wrong, '{"type":"say","text":"hi"}', '{"type":"leave"}'])
+    answer, echo = texts(sent)
+    assert msgspec.json.decode(answer) == {"type": "invalid", "errors": errors}
+    assert echo == '{"text":"hi"}'
+    assert closed(sent) == (1000, "")
 
 
 def test_a_message_over_the_apps_limit_closes_1009() -> None:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micropie import App, HTTPError, Resource, Route, route
-from micropie.routing import METHODS, match, split_path
-from tests.asgi import call, call_socket
+from micropie import App, HTTPError, HttpMiddleware, Request, Resource, Route, route
+from micropie.routing import METHODS, find, match, split_path
+from tests.asgi import call, call_socket, http_scope
 
 GREETING = "Hello, Ann!"
 
@@ -707,3 +707,130 @@ def test_any_path_finds_a_handler_with_room_for_it_or_none(path: str) -> None:
         return
     assert isinstance(found, Route)
     assert len(values) <= found.path_values
+
+
+# --- what was found once is remembered, until the tree changes ---
+
+
+class Shelf(Resource):
+    async def get(self) -> str:
+        return "shelf"
+
+    async def first_book(self) -> str:
+        return "first book"
+
+
+class Annex(App):
+    async def index(self) -> str:
+        return "annex"
+
+
+class Library(App):
+    def __init__(self) -> None:
+        super().__init__()
+        self.shelf = Shelf()
+        self.annex = Annex()
+        self.other = Shelf()
+
+    async def index(self) -> str:
+        return "library"
+
+    async def open(self, door: str = "front") -> str:
+        return f"open {door}"
+
+
+def bound(owner: Any, text: str) -> Any:
+    async def handler(self: Any) -> str:
+        return text
+
+    return handler.__get__(owner)
+
+
+def close_open(library: Library) -> None:
+    library.open = bound(library, "closed")  # type: ignore[method-assign]  # on purpose
+
+
+def mount_over(library: Library) -> None:
+    async def mounted(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"mounted"})
+
+    library.mount("/shelf", mounted)
+
+
+def guard_annex(library: Library) -> None:
+    class Closed(HttpMiddleware):
+        async def before_request(self, request: Request) -> Any:
+            return {"status_code": 403, "body": "closed"}
+
+        async def after_request(self, *_: Any) -> None:
+            return None
+
+    library.annex.middlewares.append(Closed())
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "before", "after"),
+    [
+        (close_open, "/open", "open front", "closed"),
+        (lambda library: delattr(library, "other"), "/other", "shelf", "404 Not Found"),
+        (lambda library: setattr(library, "other", Annex()), "/other", "shelf", "annex"),
+        (lambda library: setattr(library.shelf, "first_book", bound(library.shelf, "late")), "/shelf/first-book/",
+         "first book", "late"),
+        (lambda library: setattr(library, "index", bound(library, "late")), "", "library", "late"),
+        (mount_over, "/shelf", "shelf", "mounted"),
+        (guard_annex, "/annex", "annex", "closed"),
+    ],
+)  # fmt: skip
+def test_a_change_of_the_tree_is_seen_by_paths_that_were_asked_before(
+    change: Any, path: str, before: str, after: str
+) -> None:
+    library = Library()
+    assert [call(library, "GET", path).text for _ in range(2)] == [before, before]
+    change(library)
+    assert [call(library, "GET", path).text for _ in range(2)] == [after, after]
+
+
+def test_a_resource_that_is_held_twice_changes_for_both() -> None:
+    shelf = Shelf()
+    libraries = [Library(), Library()]
+    for library in libraries:
+        library.other = shelf
+        assert call(library, "GET", "/other/first_book").text == "first book"
+    shelf.first_book = bound(shelf, "late")  # type: ignore[method-assign]  # on purpose
+    assert [call(library, "GET", "/other/first_book").text for library in libraries] == ["late", "late"]
+
+
+def test_an_encoded_slash_is_not_taken_for_a_path_that_was_asked_before() -> None:
+    library = Library()
+    scope = {**http_scope("GET", "/shelf/first_book"), "raw_path": b"/shelf%2Ffirst_book"}
+    assert call(library, "GET", "/shelf/first_book").text == "first book"
+    assert outcome(lambda: find(library._node, scope, "GET")) == (404, [])
+
+
+PIECES = st.sampled_from(["shelf", "first_book", "first-book", "annex", "open", "index", "none", ""])
+
+
+@given(st.lists(st.tuples(st.sampled_from(METHODS), st.lists(PIECES, max_size=3), st.sampled_from(["", "/open"]))))
+def test_what_is_remembered_is_what_would_be_found(asked: list[tuple[str, list[str], str]]) -> None:
+    library = Library()
+    for method, pieces, root in asked * 2:
+        scope = {**http_scope(method, "/" + "/".join(pieces)), "root_path": root}
+        found = [outcome(lambda: match(library._trail, split_path(scope), method)),  # noqa: B023  # called at once
+                 outcome(lambda: find(library._node, scope, method))]  # noqa: B023  # fmt: skip
+        assert found[0] == found[1]
+
+
+def outcome(look: Any) -> object:
+    try:
+        return look()
+    except HTTPError as error:
+        return error.status, error.headers
+
+
+def test_paths_that_clients_make_up_are_not_remembered_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("micropie.routing._MOST_KNOWN", 3)
+    library = Library()
+    for path in ["/shelf", "/shelf/", "/open", "/open/", "/other", "/shelf/first_book", "/shelf/first-book", "/none"]:
+        assert call(library, "GET", path).status == (404 if path == "/none" else 200)
+    assert len(library._node.known) == 3

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from micropie.config import Limits
 from micropie.converters import UnsupportedTypeError
-from micropie.messages import InvalidMessage, message_decoder, message_encoder
+from micropie.messages import InvalidMessage, message_decoder, message_encoder, read_bytes, read_text
 from micropie.types import Message
 from micropie.websockets import (
     MAX_MESSAGE,
@@ -810,6 +810,13 @@ def test_json_is_received_as_the_type_asked_for(message: Message, annotation: An
     assert run(steps()) == value
 
 
+@pytest.mark.parametrize(("read", "right", "wrong"), [(read_text, "a", b"a"), (read_bytes, b"a", "a")])
+def test_a_kind_of_message_is_read_as_it_is(read: Callable[[Any], Any], right: Any, wrong: Any) -> None:
+    assert read(right) is right
+    with pytest.raises(InvalidMessage):
+        read(wrong)
+
+
 def test_json_is_any_value_unless_a_type_is_asked_for() -> None:
     async def steps() -> object:
         return await (await opened(Server(text('{"a": [1, "b"]}')))).receive_json()
@@ -1106,6 +1113,160 @@ def test_what_a_handler_of_ones_own_raises_reaches_the_reader() -> None:
     run(steps())
 
 
+# --- what is done about them ------------------------------------------------------------------------------------------
+
+
+class Refused(msgspec.Struct, tag="refused"):
+    where: list[str]
+
+
+def places(invalid: InvalidMessage) -> Refused:
+    return Refused([str(error.pointer) for error in invalid.errors])
+
+
+async def places_later(invalid: InvalidMessage) -> Refused:
+    await asyncio.sleep(0)
+    return places(invalid)
+
+
+WRONG_SAY = {"detail": "Expected text, got a number", "pointer": "/words"}
+WRONG_TO = {"detail": "Expected text, got null", "pointer": "/to/1"}
+REPLY = {"type": "invalid", "errors": [WRONG_SAY, WRONG_TO]}
+CLOSE = (1008, "$.words: Expected `str`, got `int`")
+
+POLICIES: list[tuple[Any, list[Any], list[tuple[int, str]]]] = [
+    # the policy, what is answered, how it is closed
+    (None, [], [CLOSE]),
+    ("close", [], [CLOSE]),
+    ("skip", [], []),
+    ("reply", [REPLY], []),
+    (places, [{"type": "refused", "where": ["/words", "/to/1"]}], []),
+    (places_later, [{"type": "refused", "where": ["/words", "/to/1"]}], []),
+    (lambda _: None, [], []),
+    ([].append, [], []),
+]
+
+
+@pytest.mark.parametrize("declared", ["accept", "attribute"])
+@pytest.mark.parametrize(("policy", "answers", "closes"), POLICIES)
+def test_a_policy_says_what_becomes_of_a_message_that_does_not_fit(
+    policy: Any, answers: list[Any], closes: list[tuple[int, str]], declared: str
+) -> None:
+    async def steps() -> None:
+        bad, good = text('{"type": "say", "words": 5, "to": ["a", null]}'), text('{"type": "move", "x": 1}')
+        server = Server(CONNECT, bad, good, LEAVE)
+        ws: WebSocket[Any, Any] = WebSocket(server.receive, server.send, incoming=Command, outgoing=Refused)
+        if declared == "accept":
+            await ws.accept(on_invalid=policy)
+        elif policy is not None:
+            ws.on_invalid = policy
+        assert await collect(ws) == ([] if closes else [Move(1)])
+        sent = [msgspec.json.decode(message["text"]) for message in server.sent if "text" in message]
+        assert (sent, server.closes) == (answers, closes)
+
+    run(steps())
+
+
+@pytest.mark.parametrize("call", ["receive", "receive_json"])
+def test_a_policy_holds_for_every_way_to_receive_a_type(call: str) -> None:
+    async def steps() -> list[Message]:
+        server = Server(text("x"), text("1"))
+        ws = await opened(server, incoming=int)
+        ws.on_invalid = "reply"
+        assert await CALLS[call](ws) == 1
+        return server.sent
+
+    [sent] = run(steps())
+    malformed = {"detail": "JSON is malformed: invalid character (byte 0)", "pointer": ""}
+    assert msgspec.json.decode(sent["text"]) == {"type": "invalid", "errors": [malformed]}
+
+
+def test_whoever_asks_for_the_other_kind_of_message_is_told_whatever_the_policy_is() -> None:
+    async def steps() -> list[Message]:
+        server = Server(binary(b""))
+        ws = await opened(server)
+        ws.on_invalid = "skip"
+        with pytest.raises(InvalidMessage) as raised:
+            await ws.receive_text()
+        assert raised.value.code == 1003
+        return server.sent
+
+    assert run(steps()) == []
+
+
+@pytest.mark.parametrize("policy", ["", "clsoe", "Close", 5, None])
+def test_what_is_no_policy_is_refused_where_it_is_declared(policy: Any) -> None:
+    server = Server()
+    ws: WebSocket = WebSocket(server.receive, server.send)
+    with pytest.raises(ValueError, match=f"'close', 'reply', 'skip' or a function, not {policy!r}"):
+        ws.on_invalid = policy
+    assert ws.on_invalid == "close"
+
+
+def test_a_policy_that_is_none_leaves_the_handshake_for_another_try() -> None:
+    async def steps() -> None:
+        server = Server(CONNECT)
+        ws: WebSocket = WebSocket(server.receive, server.send)
+        typo: Any = "clsoe"
+        with pytest.raises(ValueError, match="clsoe"):
+            await ws.accept(on_invalid=typo)
+        assert server.sent == []
+        await ws.accept(on_invalid="skip")
+        assert ws.on_invalid == "skip"
+
+    run(steps())
+
+
+def test_a_client_that_leaves_before_it_is_answered_ends_the_iteration() -> None:
+    async def steps() -> list[Any]:
+        server = Server(text("x"), text("1"))
+        ws = await opened(server, incoming=int)
+        ws.on_invalid = "reply"
+        server.fails["websocket.send"] = OSError("gone")
+        return await collect(ws)
+
+    assert run(steps()) == []
+
+
+ERRORS = [
+    # In, the message, every error
+    (Command, text("x"), [("JSON is malformed: invalid character (byte 0)", "")]),
+    (Command, text('{"type": "shout"}'), [("Expected one of 'move', 'say', 'quit'", "/type")]),
+    (Command, text("{}"), [("Expected one of 'move', 'say', 'quit'", "/type")]),
+    (Command, text('{"type": "move"}'), [("Missing required field", "/x")]),
+    (Command, binary(b'{"type": "move", "x": "1", "y": []}'), [
+        ("Expected an integer, got a string", "/x"), ("Expected an integer, got an array", "/y"),
+    ]),
+    (Command, text('{"type": "quit", "a/b": 1}'), [("Unknown field", "/a~1b")]),
+    (bytes | Command, text('{"type": "move"}'), [("Missing required field", "/x")]),
+    (list[StrictPoint], text('[{"x": 1}, {"x": -1}]'), [("must not be negative", "/1")]),
+    (Any, text("9" * 5000), [("Bad JSON", "")]),
+    (Colour, text('"blue"'), [("Expected one of 'red'", "")]),
+    (Short, text("long"), [("Expected `str` of length <= 3", "")]),
+    (str, binary(b""), [("Expected a text message, got a binary message", "")]),
+    (Noted, text('{"type": "move"}'), [("Missing required field", "/x")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("annotation", "message", "errors"), ERRORS)
+def test_every_error_of_a_message_has_its_pointer(
+    annotation: Any, message: Message, errors: list[tuple[str, str]]
+) -> None:
+    with pytest.raises(InvalidMessage) as raised:
+        message_decoder(annotation)(message.get("text", message.get("bytes")))
+    assert [(error.detail, error.pointer) for error in raised.value.errors] == errors
+    assert raised.value.errors is raised.value.errors
+
+
+@pytest.mark.parametrize(("annotation", "message", "code", "reason"), INVALID)
+def test_whatever_is_wrong_can_be_told(annotation: Any, message: Message, code: int, reason: str) -> None:
+    with pytest.raises(InvalidMessage) as raised:
+        message_decoder(annotation)(message.get("text", message.get("bytes")))
+    assert (raised.value.code, raised.value.detail) == (code, reason)
+    assert all(error.detail and error.pointer is not None for error in raised.value.errors)
+    assert raised.value.problem()["errors"]
+
+
 # --- how large a message may be ---------------------------------------------------------------------------------------
 
 
@@ -1321,6 +1482,62 @@ def test_a_server_that_tells_of_our_own_close_does_not_change_it() -> None:
         return raised.value
 
     assert run(steps()).code == 4000
+
+
+@pytest.mark.parametrize("call", ["accept", "next"])
+def test_a_second_task_that_waits_for_the_handshake_is_refused(call: str) -> None:
+    async def steps() -> None:
+        server = Server()
+        ws: WebSocket = WebSocket(server.receive, server.send)
+        accepting = asyncio.create_task(ws.accept())
+        await server.waiting.wait()
+        with pytest.raises(RuntimeError, match="Another task"):
+            await CALLS[call](ws)
+        await ws.close()
+        with pytest.raises(ConnectionClosed):
+            await accepting
+
+    run(steps())
+
+
+def test_a_task_that_is_cancelled_in_the_handshake_may_try_again() -> None:
+    async def steps() -> bool:
+        server = Server()
+        ws: WebSocket = WebSocket(server.receive, server.send)
+        accepting = asyncio.create_task(ws.accept())
+        await server.waiting.wait()
+        accepting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await accepting
+        server.script.append(CONNECT)
+        await ws.accept()
+        return ws.accepted
+
+    assert run(steps())
+
+
+@pytest.mark.parametrize("outer", [False, True])
+def test_each_message_may_be_awaited_in_a_task_of_its_own(outer: bool) -> None:
+    """As asyncio.wait_for does before Python 3.12: a close must reach the task that waits now, and no other."""
+
+    async def steps() -> None:
+        server = Server(text("one"))
+        ws = await opened(server)
+        messages = aiter(ws)
+        if outer:
+            assert await anext(messages) == "one"
+        else:
+            assert await asyncio.create_task(ws.receive()) == "one"
+        waiting = asyncio.ensure_future(anext(messages))
+        await server.waiting.wait()
+        await ws.close()
+        with pytest.raises(StopAsyncIteration):
+            await waiting
+        own = asyncio.current_task()
+        assert own is not None
+        assert own.cancelling() == 0
+
+    run(steps())
 
 
 def test_a_second_reader_is_refused() -> None:

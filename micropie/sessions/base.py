@@ -10,13 +10,13 @@ Nothing here knows of cookies, requests or how a change is noticed.
 """
 # ruff: noqa: ASYNC109  # `timeout` is how long a session lives, not how long a call may take
 
-import asyncio
-import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Any
 from weakref import WeakValueDictionary
+
+from ..deferred import asyncio, pickle
 
 
 class SessionBackend(ABC):
@@ -49,7 +49,7 @@ class SessionBackend(ABC):
             stored = await self.load(session_id)
             if not stored:
                 return False
-            await self.save(session_id, _applied(stored, changed, removed), timeout)
+            await self.save(session_id, applied(stored, changed, removed), timeout)
             return True
 
     async def discard(self, session_id: str, timeout: int) -> None:
@@ -68,7 +68,7 @@ class SessionBackend(ABC):
         The new one is stored first: cut off in between, the client still has the old session, whole.
         """
         async with self.__lock(old):
-            moved = _applied(await self.load(old), changed, removed)
+            moved = applied(await self.load(old), changed, removed)
             if moved:
                 await self.save(new, moved, timeout)
             await self.save(old, {}, timeout)
@@ -77,18 +77,21 @@ class SessionBackend(ABC):
     # The names are mangled, and nothing is made in __init__, because the subclass is somebody else's.
 
     @cached_property
-    def __locks(self) -> WeakValueDictionary[tuple[asyncio.AbstractEventLoop, str], asyncio.Lock]:
+    def __locks(self) -> "WeakValueDictionary[tuple[asyncio.AbstractEventLoop, str], asyncio.Lock]":
         # Weak: a lock lives as long as somebody holds it or waits for it. The loop is in the key because a lock
         # belongs to one loop, and one that a closed loop left behind must never be waited for.
         return WeakValueDictionary()
 
-    def __lock(self, session_id: str) -> asyncio.Lock:
+    def __lock(self, session_id: str) -> "asyncio.Lock":
         return self.__locks.setdefault((asyncio.get_running_loop(), session_id), asyncio.Lock())
 
 
-def _applied(stored: Mapping[str, Any], changed: Mapping[str, Any], removed: Collection[str]) -> dict[str, Any]:
+def applied(stored: Mapping[str, Any], changed: Mapping[str, Any], removed: Collection[str]) -> dict[str, Any]:
     """A new dictionary: what a store returned may be what it keeps, and is not ours to change."""
-    return {key: value for key, value in {**stored, **changed}.items() if key not in removed}
+    data = {**stored, **changed}
+    for key in removed:
+        data.pop(key, None)
+    return data
 
 
 def unstorable(data: Mapping[str, Any], error: Exception) -> TypeError:
@@ -102,7 +105,7 @@ def unstorable(data: Mapping[str, Any], error: Exception) -> TypeError:
 
 def _survives(value: object) -> bool:
     try:
-        pickle.loads(pickle.dumps(value, 5))  # noqa: S301  # what was pickled in this very line
+        pickle.loads(pickle.dumps(value, 5))  # what was pickled in this very line
     except Exception:  # noqa: BLE001  # a value's own __reduce__ and __setstate__ may raise anything
         return False
     return True

@@ -6,13 +6,13 @@ round and round, and drops those that have expired: no timer, no task, no save t
 """
 # ruff: noqa: ASYNC109  # `timeout` is how long a session lives, not how long a call may take
 
-import pickle
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-from .base import SessionBackend, unstorable
+from ..deferred import pickle
+from .base import SessionBackend, applied, unstorable
 
 _SWEPT_PER_SAVE: Final = 2
 """Sessions that a save checks for expiry. More than one, so that a round ends before the store has doubled."""
@@ -34,6 +34,32 @@ class InMemorySessionBackend(SessionBackend):
 
     async def load(self, session_id: str) -> dict[str, Any]:
         """What was last saved, as new objects that the caller may change; `{}` when unknown or expired."""
+        return self._load(session_id)
+
+    async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
+        """Keep `data` for `timeout` seconds; without data, forget the session.
+
+        Raises TypeError naming the keys whose values cannot be pickled, with nothing saved.
+        """
+        self._save(session_id, data, timeout)
+
+    async def merge(self, session_id: str, changed: Mapping[str, Any], removed: Collection[str], timeout: int) -> bool:
+        """As every store does, but without a lock: nothing here ever waits, so that nobody comes in between."""
+        if self._extended():
+            return await super().merge(session_id, changed, removed, timeout)
+        stored = self._load(session_id)
+        if stored:
+            self._save(session_id, applied(stored, changed, removed), timeout)
+        return bool(stored)
+
+    def _extended(self) -> bool:
+        """Whether somebody put another `load` or `save` in place of ours, which a merge has to go by too."""
+        own = InMemorySessionBackend
+        return (
+            getattr(self.load, "__func__", None) is not own.load or getattr(self.save, "__func__", None) is not own.save
+        )
+
+    def _load(self, session_id: str) -> dict[str, Any]:
         found = self._sessions.get(session_id)
         if found is None:
             return {}
@@ -41,28 +67,25 @@ class InMemorySessionBackend(SessionBackend):
         if expires <= self._clock():
             self._sessions.pop(session_id, None)
             return {}
-        # Pickle runs code that its input names. This input was made by `save`, in this process, and never left.
-        data: dict[str, Any] = pickle.loads(stored)  # noqa: S301
+        # Pickle runs code that its input names. This input was made by `_save`, in this process, and never left.
+        data: dict[str, Any] = pickle.loads(stored)
         return data
 
-    async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
-        """Keep `data` for `timeout` seconds; without data, forget the session.
-
-        Raises TypeError naming the keys whose values cannot be pickled, with nothing saved.
-        """
+    def _save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
+        sessions = self._sessions
         if not data:
-            self._sessions.pop(session_id, None)
+            sessions.pop(session_id, None)
             return
         try:
             stored = pickle.dumps(data, 5)
         except Exception as error:  # a value's own __reduce__ may raise anything
             raise unstorable(data, error) from error
         now = self._clock()
-        self._sessions[session_id] = stored, now + timeout
-        self._sessions.move_to_end(session_id)
+        sessions[session_id] = stored, now + timeout
+        sessions.move_to_end(session_id)
         self._sweep(now)
-        while len(self._sessions) > self._max_sessions:
-            self._sessions.popitem(last=False)
+        while len(sessions) > self._max_sessions:
+            sessions.popitem(last=False)
 
     def _sweep(self, now: float) -> None:
         # Timeouts differ, so the order of saving is not the order of expiry and everything has to be visited.

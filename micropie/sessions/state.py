@@ -3,33 +3,32 @@
 The strategy: the first look at the data pickles it, the end of the request pickles it again, and equal bytes
 mean that nothing changed, however deep. That costs about a microsecond and asks nothing of the handler. Only
 when the bytes differ is it worked out which keys did, and only those are merged into the store, so that
-requests side by side do not undo each other. What does not pickle is compared with a deep copy, key by key.
+requests side by side do not undo each other.
 
 It owns when a session begins, ends and moves, and how its cookie reads. It does not know what a store is made of.
 """
 # ruff: noqa: ASYNC109  # `timeout` is how long a session lives, not how long a call may take
 
-import pickle
 import re
-import secrets
 from collections.abc import Mapping
-from copy import deepcopy
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final
 
 from ..config import SessionConfig
+from ..deferred import pattern, secrets
 from ..types import UNSET, Unset
-from .base import SessionBackend, unstorable
+from .base import SessionBackend
+from .frozen import NOTHING, Frozen, compare, freeze
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_-]{16,128}")
 
 # RFC 6265 §4.1.1, cookie-octet: no controls, space, double quote, comma, semicolon, backslash.
-_COOKIE_VALUE: Final = re.compile(r"[\x21\x23-\x2B\x2D-\x3A\x3C-\x5B\x5D-\x7E]*")
+_COOKIE_VALUE: Final = pattern(r"[\x21\x23-\x2B\x2D-\x3A\x3C-\x5B\x5D-\x7E]*")
 
 _PLAIN_SCHEMES: Final = frozenset({"http", "ws"})
 
 # localhost and all below it (RFC 6761 §6.3), 127/8 (RFC 1122 §3.2.1.3), ::1 (RFC 4291 §2.5.3), perhaps a port.
 # ASCII, because with IGNORECASE alone "ſ" would be an "s".
-_LOOPBACK: Final = re.compile(
+_LOOPBACK: Final = pattern(
     r"""(?: (?: [a-z0-9_-]+ \. )* localhost \.?
           | 127 (?: \. (?: 25[0-5] | 2[0-4][0-9] | 1?[0-9]?[0-9] ) ){3}
           | \[::1\]
@@ -48,75 +47,6 @@ def is_identifier(text: str) -> bool:
     return _IDENTIFIER.fullmatch(text) is not None
 
 
-_Frozen: TypeAlias = bytes | dict[str, object]
-"""A session at one moment: pickled whole, or where that fails, each value by `_freeze_value`."""
-
-_EMPTY: Final = pickle.dumps({}, 5)
-
-
-def _freeze(data: dict[str, Any]) -> _Frozen:
-    if not data:
-        return _EMPTY
-    try:
-        return pickle.dumps(data, 5)
-    except Exception:  # noqa: BLE001  # a value's own __reduce__ may raise anything
-        return {key: _freeze_value(value) for key, value in data.items()}
-
-
-def _freeze_value(value: object) -> object:
-    for copied in (_pickled, deepcopy):
-        try:
-            return copied(value)
-        except Exception:  # noqa: BLE001, S112  # as above, and __deepcopy__ too
-            continue
-    # Equal to nothing else, so the value counts as changed: a needless save where silence might lose one.
-    return object()
-
-
-def _pickled(value: object) -> bytes:
-    return pickle.dumps(value, 5)
-
-
-def _split(frozen: _Frozen) -> dict[str, object]:
-    """Each value frozen by itself."""
-    if isinstance(frozen, dict):
-        return frozen
-    return {key: _freeze_value(value) for key, value in pickle.loads(frozen).items()}  # noqa: S301  # our bytes
-
-
-def _same(before: object, now: object) -> bool:
-    try:
-        return bool(before == now)
-    except Exception:  # noqa: BLE001  # an __eq__ may raise anything; then it did not say "equal"
-        return False
-
-
-class _Changes(NamedTuple):
-    """What a request did to its session."""
-
-    values: dict[str, Any]
-    """All of it now; copies that the handler does not hold, unless a value cannot be pickled."""
-    changed: dict[str, Any]
-    """Those of `values` that are new or different."""
-    removed: frozenset[str]
-    """The keys that are no longer there."""
-
-
-def _compare(before: _Frozen, now: _Frozen, data: dict[str, Any]) -> _Changes:
-    """What changed from `before` to `now`, which is `data` frozen.
-
-    Both sides are read back from their pickles before their values are compared: a set that nobody touched is
-    rebuilt in the same way twice and so pickles alike, where the handler's own might have another order.
-    """
-    try:
-        values: dict[str, Any] = pickle.loads(now) if isinstance(now, bytes) else dict(data)  # noqa: S301  # ours
-        old, new = _split(before), _split(now)
-    except Exception as error:  # a value's own __setstate__ may raise anything
-        raise unstorable(data, error) from error
-    changed = {key: value for key, value in values.items() if key not in old or not _same(old[key], new[key])}
-    return _Changes(values, changed, frozenset(old).difference(new))
-
-
 class SessionState:
     """The session of one request. Without arguments a fresh one, which no store knows of yet.
 
@@ -124,24 +54,19 @@ class SessionState:
     `data`: then the response varies by its cookie.
     """
 
-    __slots__ = ("_data", "_rotating", "_saved", "identifier", "lost", "sealed", "touched")
-
-    identifier: str | None
-    touched: bool
-    lost: bool
+    # Plain class attributes, so that making one sets only what differs from "nobody looked at it yet".
+    touched: bool = False
+    lost: bool = False
     """Whether somebody else ended the session while this request had it."""
-    sealed: bool
+    sealed: bool = False
     """Whether the response has started, so that no cookie can be set any more."""
+    _saved: Frozen = NOTHING
+    _rotating: bool = False
 
     def __init__(self, identifier: str | None = None, data: Mapping[str, Any] | None = None) -> None:
         self.identifier = identifier
-        self.touched = False
-        self.sealed = False
         # Copied, since a store may have handed out the very dictionary that it keeps.
         self._data: dict[str, Any] = dict(data) if data else {}
-        self._saved: _Frozen = _EMPTY
-        self._rotating = False
-        self.lost = False
 
     @classmethod
     async def open(cls, backend: SessionBackend, cookie: str | None) -> "SessionState":
@@ -160,7 +85,7 @@ class SessionState:
         """The session's data: an ordinary dict, to be changed at will."""
         if not self.touched:
             self.touched = True
-            self._saved = _freeze(self._data)
+            self._saved = freeze(self._data)
         return self._data
 
     def replace(self, data: Mapping[str, Any]) -> None:
@@ -192,7 +117,7 @@ class SessionState:
         """
         if not self.touched or self.lost or (self.sealed and self.identifier is None):
             return UNSET
-        now = _freeze(self._data)
+        now = freeze(self._data)
         # Values frozen one by one are left to _compare: their own == may do anything.
         if isinstance(now, bytes) and now == self._saved and not self._rotating:
             return UNSET
@@ -201,7 +126,7 @@ class SessionState:
         self._rotating = False
         return cookie
 
-    async def _write(self, backend: SessionBackend, now: _Frozen, timeout: int) -> str | Unset | None:
+    async def _write(self, backend: SessionBackend, now: Frozen, timeout: int) -> str | Unset | None:
         """Begin, end, move or change the stored session; which of them follows from what there is."""
         identifier = self.identifier
         if not self._data:
@@ -210,7 +135,7 @@ class SessionState:
             await backend.discard(identifier, timeout)
             self.identifier = None
             return None
-        values, changed, removed = _compare(self._saved, now, self._data)
+        values, changed, removed = compare(self._saved, now, self._data)
         if identifier is None:
             successor = new_identifier()
             await backend.save(successor, values, timeout)

@@ -1,10 +1,11 @@
 """What a type checker must refuse. Each line that ends in `# error` is one, for mypy and for pyright; no other line is."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, assert_never
 
 from msgspec import Struct
 
-from micropie import App, File, HTTPError, Limits, Query, SessionConfig, WebSocket, route
+from micropie import App, File, HTTPError, InvalidMessage, Limits, Query, Resource, SessionConfig, WebSocket, route
+from micropie.client import Client
 from micropie.testing import TestClient
 
 
@@ -14,6 +15,18 @@ class Todo(Struct):
 
 class Gone(Struct):
     detail: str
+
+
+class Add(Struct, tag="add"):
+    amount: int
+
+
+class Reset(Struct, tag="reset"):
+    pass
+
+
+def gone(invalid: InvalidMessage) -> Gone:
+    return Gone(invalid.detail)
 
 
 class Api(App):
@@ -39,6 +52,17 @@ class Api(App):
     async def ws_text(self, ws: WebSocket) -> None:
         await ws.send(5)  # error
         await ws.accept(sub_protocol="x")  # error
+        await ws.accept(on_invalid="ignore")  # error
+        ws.on_invalid = lambda invalid: 5  # error
+
+    async def ws_protocol(self, ws: WebSocket[Add | Reset, Todo]) -> None:
+        ws.on_invalid = gone  # error
+        async for message in ws:
+            match message:
+                case Add():
+                    message.detail  # error
+                case _:
+                    assert_never(message)  # error
 
     @route("/path/{id}")
     async def path(self, id: int) -> None: ...
@@ -63,3 +87,46 @@ marker = File(max_size="5 MiB")  # error
 with TestClient(app) as client:
     client.get("/").status  # error
     client.websocket_connect("/", subprotocol="x")  # error
+
+
+class Todos(Resource):
+    async def get(self, id: int) -> tuple[Literal[200], Todo] | tuple[Literal[404], Gone]:
+        self.url(Todos.get, "x")  # error
+        return 200, Todo("x")
+
+
+class Held(App):
+    todos = Todos()
+
+    async def user(self, id: int, *, verbose: bool = False) -> Todo:
+        return Todo(self.url(self.user, "x"))  # error
+
+    def page(self, number: int) -> str:
+        return "x"
+
+
+held = Held()
+held.url(Held.user, "x")  # error
+held.url(Held.user)  # error
+held.url(Held.user, 3, verbos=True)  # error
+held.url(Held.user, 3, verbose="yes")  # error
+held.url(Held.user, 3, True)  # error
+held.url(held.user, "x")  # error
+held.url(held.todos.get)  # error
+held.url("user", 3)  # error
+held.url(Held.nobody)  # error
+
+
+async def call(client: Client[Held]) -> None:
+    await client.call(Held.user, "x")  # error
+    await client.call(Held.user)  # error
+    await client.call(Held.user, 3, verbos=True)  # error
+    await client.call(Held.page, "x")  # error
+    await client.call(client.api.todos.get, "x")  # error
+    (await client.call(Held.user, 3)).name  # error
+    number: int = await client.call(Held.page, 3)  # error
+    answer = await client.call(Todos.get, 3)
+    if answer[0] == 404:
+        answer[1].title  # error
+    Client(Todos, "http://localhost")  # error
+    Client(Held, timeout="1 s")  # error

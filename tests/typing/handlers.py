@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, assert_type
+from typing import Annotated, Any, Literal, assert_never, assert_type
 
 import httpx2
 from msgspec import Meta, Struct
@@ -13,6 +13,8 @@ from micropie import (
     File,
     Form,
     HttpMiddleware,
+    Invalid,
+    InvalidMessage,
     Limits,
     Query,
     Request,
@@ -37,6 +39,19 @@ class Gone(Struct):
 
 class Add(Struct, tag="add"):
     amount: int
+
+
+class Reset(Struct, tag="reset"):
+    pass
+
+
+def told_so(invalid: InvalidMessage) -> Gone:
+    assert_type(invalid.errors, list[Invalid])
+    return Gone(invalid.detail)
+
+
+async def told_later(invalid: InvalidMessage) -> Gone | None:
+    return Gone(invalid.detail) if invalid.code == 1008 else None
 
 
 class Api(App):
@@ -94,6 +109,24 @@ class Api(App):
         assert_type(await ws.receive(), Add)
         assert_type(await ws.receive_json(Todo), Todo)
         await ws.send(Todo("x"))
+
+    async def ws_protocol(self, ws: WebSocket[Add | Reset, Todo | Gone]) -> None:
+        """A tagged union narrows by itself, and what is left over is seen."""
+        await ws.accept(on_invalid=told_so)
+        async for message in ws:
+            assert_type(message, Add | Reset)
+            match message:
+                case Add(amount):
+                    assert_type(amount, int)
+                    await ws.send(Todo(str(amount)))
+                case Reset():
+                    assert_type(message, Reset)
+                    await ws.send(Gone("all"))
+                case _:
+                    assert_never(message)
+        ws.on_invalid = "skip"
+        ws.on_invalid = told_later
+        ws.on_invalid = lambda invalid: ws.close(4000, invalid.detail)
 
     async def ws_one_sided(self, ws: WebSocket[Add]) -> None:
         assert_type(await ws.receive(), Add)

@@ -1,0 +1,65 @@
+"""What is loaded when something of it is first used, and not by `import micropie`: modules, and patterns to compile.
+
+`from .deferred import asyncio` in place of `import asyncio`, where neither a class body nor a default nor an annotation
+outside quotes needs it. An app that never does what needs one of them never pays for it, and a request pays nothing:
+what was looked up once is kept. It knows nothing of what they are for.
+"""
+
+import re
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, AnyStr
+
+__all__ = [
+    "asyncio", "email_utils", "futures", "http", "logging", "mimetypes", "pathlib", "pattern", "pickle", "secrets",
+    "tempfile", "threading", "traceback", "urls",
+]  # fmt: skip
+
+
+class _Deferred:
+    """Stands for what `load` returns, and takes each of its attributes over when it is first asked for."""
+
+    def __init__(self, load: Callable[[], object]) -> None:
+        self._load = load
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._load(), name)
+        setattr(self, name, value)
+        return value
+
+
+def pattern(source: AnyStr, flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[AnyStr]:
+    """`re.compile(source, flags)`, put off: for what few requests need. `re` itself remembers what it compiled."""
+    compiled: Any = _Deferred(partial(re.compile, source, flags))
+    return compiled  # type: ignore[no-any-return]  # it has what a pattern has
+
+
+if TYPE_CHECKING:
+    import asyncio
+    import http
+    import logging
+    import mimetypes
+    import pathlib
+    import pickle
+    import secrets
+    import tempfile
+    import threading
+    import traceback
+    import urllib.parse as urls
+    from concurrent import futures
+    from email import utils as email_utils
+else:
+    asyncio = _Deferred(partial(import_module, "asyncio"))
+    email_utils = _Deferred(partial(import_module, "email.utils"))
+    futures = _Deferred(partial(import_module, "concurrent.futures"))
+    http = _Deferred(partial(import_module, "http"))
+    logging = _Deferred(partial(import_module, "logging"))
+    mimetypes = _Deferred(partial(import_module, "mimetypes"))
+    pathlib = _Deferred(partial(import_module, "pathlib"))
+    pickle = _Deferred(partial(import_module, "pickle"))
+    secrets = _Deferred(partial(import_module, "secrets"))
+    tempfile = _Deferred(partial(import_module, "tempfile"))
+    threading = _Deferred(partial(import_module, "threading"))
+    traceback = _Deferred(partial(import_module, "traceback"))
+    urls = _Deferred(partial(import_module, "urllib.parse"))
