@@ -7,10 +7,11 @@ one dictionary entry. Which attributes of an owner are URLs is `discovery.py`'s;
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import lru_cache
 from typing import Any, Final, TypeAlias, get_args
+
+import msgspec
 
 from .binders import Bind, Binder, Wants, make_binder
 from .bodies import decode_segment
@@ -38,8 +39,7 @@ class Mode(Enum):
     """On the event loop: generators, which stream, and what was declared `threaded=False`."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Route:
+class Route(msgspec.Struct, frozen=True, eq=False):
     """One handler at one URL, with everything that could be decided about it beforehand."""
 
     path: str
@@ -132,13 +132,12 @@ def _mode(handler: Callable[..., Any], threaded: bool) -> Mode:
     return Mode.THREAD
 
 
-@dataclass(slots=True)
-class Branch:
+class Branch(msgspec.Struct):
     """One place in the tree of `@route` paths."""
 
-    literals: dict[str, "Branch"] = field(default_factory=dict)
+    literals: dict[str, "Branch"] = {}
     value: "Branch | None" = None
-    routes: dict[str, Route] = field(default_factory=dict)
+    routes: dict[str, Route] = {}
     """By method; `""` for a route that answers all."""
 
     def grow(self, segments: Sequence[str]) -> "Branch":
@@ -182,13 +181,12 @@ class Branch:
             yield from branch.walk()
 
 
-@dataclass(slots=True, eq=False)
-class Table:
+class Table(msgspec.Struct, eq=False):
     """The routes of one protocol under one owner."""
 
-    named: dict[str, Route] = field(default_factory=dict)
+    named: dict[str, Route] = {}
     """Automatic URLs, by first segment. `index` is among them."""
-    verbs: dict[str, Route] = field(default_factory=dict)
+    verbs: dict[str, Route] = {}
     """A Resource's own answers, by HTTP method."""
     templates: Branch | None = None
     """The `@route` paths."""
@@ -200,26 +198,25 @@ class Table:
         return next((route for route in made if route.attribute == name), None)
 
 
-@dataclass(slots=True, eq=False)
-class Node:
+class Node(msgspec.Struct, eq=False):
     """What one App or Resource answers, and the nodes of those that it holds."""
 
     owner: Any
     """The App or Resource."""
-    http: Table = field(default_factory=Table)
-    sockets: Table = field(default_factory=Table)
-    children: dict[str, "Node"] = field(default_factory=dict)
-    mounts: dict[tuple[str, ...], ASGIApp] = field(default_factory=dict)
+    http: Table = msgspec.field(default_factory=Table)
+    sockets: Table = msgspec.field(default_factory=Table)
+    children: dict[str, "Node"] = {}
+    mounts: dict[tuple[str, ...], ASGIApp] = {}
     """Other applications, by the segments of their prefix."""
-    private: dict[str, Route] = field(default_factory=dict)
+    private: dict[str, Route] = {}
     """Routes of methods that have no URL and that middleware chose by their names."""
-    names: set[str] = field(default_factory=set)
+    names: set[str] = set()
     """The attributes of the owner that answer something."""
     built: bool = False
     """Whether the owner's attributes have been looked through."""
-    known: dict[tuple[str, str], Route] = field(default_factory=dict)
+    known: dict[tuple[str, str], Route] = {}
     """What `find` has found at whole paths, by method and path."""
-    holders: list["Node"] = field(default_factory=list)
+    holders: list["Node"] = []
     """The nodes whose child this one is."""
 
     def hold(self, name: str, child: "Node") -> None:
@@ -254,8 +251,7 @@ Trail: TypeAlias = tuple[Node, ...]
 """The way from the app that was called down to one node: that node, and before it every one that holds it."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Mount:
+class Mount(msgspec.Struct, frozen=True, eq=False):
     """Another ASGI application, found at a path."""
 
     app: ASGIApp

@@ -16,6 +16,7 @@ from .annotations import resolve, type_variables
 from .converters import Converter, Shape, UnsupportedTypeError, converter, strip, union_members
 from .deferred import pattern
 from .errors import Problem, Source
+from .messages import message_decoder
 from .parameters import ANYTHING, FROM_BODY, Kind, Parameter, Role, Signature, header_name, source_is_pinned
 from .params import Body, Cookie, File, Form, Header, Marker, Path, Query, Session
 from .requests import Request, WebSocketRequest
@@ -184,6 +185,8 @@ class _Reader:
         if role in (Role.REQUEST, Role.WEBSOCKET):
             if marker is not None:
                 raise _Refused("is given by the framework and comes from no other source", "Drop the marker")
+            if role is Role.WEBSOCKET:
+                message_decoder((*get_args(strip(annotation)[0]), str)[0])  # which refuses what no message can become
             self._found.append(Parameter(parameter.name, parameter.name, annotation, kind, role, ()))
             return
         reads = ANYTHING

@@ -19,6 +19,7 @@ from micropie import (
     Session,
     SessionBackend,
     SessionConfig,
+    SetupError,
     WebSocket,
     WebSocketRequest,
 )
@@ -228,6 +229,33 @@ def test_what_is_wrong_with_a_message_is_told_in_the_words_of_http(wrong: str) -
     assert msgspec.json.decode(answer) == {"type": "invalid", "errors": errors}
     assert echo == '{"text":"hi"}'
     assert closed(sent) == (1000, "")
+
+
+class Untagged(Struct):
+    x: int
+
+
+class UntaggedToo(Struct):
+    y: int
+
+
+@pytest.mark.parametrize(
+    ("incoming", "refused"),
+    [(complex, True), (Untagged | UntaggedToo, True), (Say | Leave, False), (bytes | Say, False), (Any, False)],
+)
+def test_a_protocol_that_cannot_be_told_apart_is_refused_when_the_app_is_made(incoming: Any, refused: bool) -> None:
+    async def ws_index(self: App, ws: Any) -> None: ...
+
+    ws_index.__annotations__["ws"] = WebSocket[incoming, str]
+    made = type("Made", (App,), {"ws_index": ws_index})
+    if not refused:
+        made()
+        return
+    with pytest.raises(SetupError) as raised:
+        made()
+    [problem] = raised.value.problems
+    assert problem.where.startswith("Made.ws_index (ws: ")
+    assert problem.remedy
 
 
 def test_a_message_over_the_apps_limit_closes_1009() -> None:

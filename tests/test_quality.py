@@ -43,6 +43,25 @@ print(*sorted(loaded - sys.stdlib_module_names - {"micropie"}))
     assert (done.stdout.split(), done.stderr) == ([], "")
 
 
+HEAVY = {"asyncio", "concurrent", "email", "html", "http", "ipaddress", "logging", "mimetypes", "pathlib", "pickle"} | {
+    "secrets", "socket", "ssl", "subprocess", "tempfile", "threading", "traceback", "urllib",
+}  # fmt: skip
+
+
+def test_importing_micropie_loads_nothing_heavy_that_not_every_app_needs() -> None:
+    # Isolated: what the site's .pth files or the tests' environment load is not micropie's doing.
+    code = """
+import sys
+before = set(sys.modules)
+import micropie
+print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before}))
+"""
+    site = next(path for path in sys.path if path.endswith("site-packages"))
+    done = run(sys.executable, "-S", "-c", f"import sys; sys.path[:0] = [{str(ROOT)!r}, {site!r}]\n{code}")
+    assert "micropie" in done.stdout.split(), done.stderr
+    assert HEAVY & set(done.stdout.split()) == set()
+
+
 def test_the_package_says_that_it_is_typed() -> None:
     assert (ROOT / "micropie" / "py.typed").is_file()
 
