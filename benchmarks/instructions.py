@@ -76,7 +76,9 @@ def table(counts: Counts, recorded: Counts) -> str:
     for workload, found in counts.items():
         before = recorded.get(workload, {}).get("micropie")
         change = f"{100 * (found['micropie'] / before - 1):+.1f} %" if before else ""
-        lines.append(f"{workload:18}{found['micropie']:>10,}{f'{before:,}' if before else '':>10}{change:>9}{found['bare']:>10,}")
+        lines.append(
+            f"{workload:18}{found['micropie']:>10,}{f'{before:,}' if before else '':>10}{change:>9}{found['bare']:>10,}"
+        )
     return "\n".join(lines)
 
 

@@ -119,9 +119,11 @@ def _fields(process: Process, workload: Workload) -> Sequence[float]:
 
 def _ask(process: Process, workload: Workload) -> float:
     """The seconds from the first byte sent to the last one received."""
+    request = wire.request_bytes(workload)
     with process.connect() as connection:
         begin = time.perf_counter()
-        answer = wire.ask(connection, workload)
+        wire.send(connection, request)
+        answer = wire.read(connection)
         seconds = time.perf_counter() - begin
     if wrong := difference(workload.expected, answer):
         raise Wrong(wrong)

@@ -12,7 +12,8 @@ from typing import Any, Final
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
-BOUNDARY: Final = "frontier"
+BOUNDARY: Final = "----WebKitFormBoundary7MA4YWxkTrZu0gW"
+"""As browsers make them."""
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = f"multipart/form-data; boundary={BOUNDARY}"

@@ -19,12 +19,14 @@ from .requests import Request, WebSocketRequest
 from .routing import Route
 from .sessions import InMemorySessionBackend, SessionBackend
 from .streaming import ServerSentEvent
+from .types import ELSEWHERE
 from .uploads import UploadFile
 from .websockets import ConnectionClosed, WebSocket
 
 __version__ = "1.0.0.dev0"
 
 __all__ = [
+    "ELSEWHERE",
     "SESSION_TIMEOUT",
     "App",
     "BadRequest",

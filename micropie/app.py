@@ -185,6 +185,7 @@ class App(Toolbox, metaclass=_AppType):
     async def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         request = Request(scope, receive, self.limits)
+        request._app = self
         token = current.set(request)
         try:
             try:

@@ -43,6 +43,7 @@ class Connects(Protocol):
 async def serve_websocket(app: Connects, trail: Trail, scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one connection to `app`, whose own node is `trail`."""
     request = WebSocketRequest(scope, receive, app.limits)
+    request._app = app
     request.websocket = _connection(app, request, send)
     token = current.set(request)
     try:

@@ -24,7 +24,7 @@ from .types import RawHeaders, Receive, Scope, Send
 
 T = TypeVar("T")
 
-PIECE: Final = 1024 * 1024
+PIECE: Final = 768 * 1024
 """Bytes read at a time: a hop to a thread and back costs about as much as to send 128 KiB to a client nearby."""
 
 # A file that is not there, in any of the ways a path can fail to name one.

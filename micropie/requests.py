@@ -101,6 +101,8 @@ class Request:
     """What kind of body arrived; NONE for an empty one, and for one that the handler streams."""
 
     multipart: MultipartBody | None = None
+    _app: Any = None
+    """The App that was called with it: the root of all its URLs."""
     _route_handler: str | None = None
     _passed: Sequence[Any] = ()
     """The middleware that sees what is answered, in that order."""

@@ -23,6 +23,7 @@ from .requests import Request, WebSocketRequest
 from .returns import Returns, read_returns
 from .types import UNSET
 from .uploads import UploadFile
+from .validation import without_none
 from .websockets import WebSocket
 
 _MARKER_SOURCES: Final[dict[type[Marker], Source]] = {
@@ -232,7 +233,9 @@ class _Reader:
         receivers = {name for code in codes for name in code.co_varnames[: min(code.co_argcount, 1)]}
         named = [one for one in self._found if one.kind in _SINGLE]
         aliases = {one.alias for one in named if "query" in one.sources or "form" in one.sources}
-        return frozenset(receivers | aliases | {one.name for one in named})
+        whole = [without_none(one.converter.info) for one in named if one.whole and one.role is Role.VALUE]
+        fields = {field.encode_name for info in whole for field in getattr(info, "fields", ())}
+        return frozenset(receivers | aliases | fields | {one.name for one in named})
 
     @staticmethod
     def _is_key(marker: Marker | None) -> bool:

@@ -32,3 +32,20 @@ class Unset(Enum):
 
 
 UNSET: Final = Unset.UNSET
+
+
+class Elsewhere(Enum):
+    """The type of `ELSEWHERE`."""
+
+    ELSEWHERE = "ELSEWHERE"
+
+    def __repr__(self) -> str:
+        return "ELSEWHERE"
+
+
+ELSEWHERE: Final[Any] = Elsewhere.ELSEWHERE
+"""The argument for a parameter that the caller does not fill.
+
+That is what the server fills: a session's value, a `Depends`, the `Request`, the WebSocket. In `url` it is also what no
+URL carries: bodies, forms, files, headers, cookies.
+"""

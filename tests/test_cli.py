@@ -400,7 +400,7 @@ def _environment(**more: str) -> dict[str, str]:
     ("arguments", "exit_code", "output"),
     [
         (["--version"], 0, f"micropie {micropie.__version__}\n"),
-        (["--help"], 0, "  run  Serve TARGET with uvicorn.\n"),
+        (["--help"], 0, "  run      Serve TARGET with uvicorn.\n"),
         (["run", "--help"], 0, "TARGET is module:app"),
     ],
 )

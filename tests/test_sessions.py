@@ -250,6 +250,7 @@ BEFORE: dict[str, Any] = {"user": "ann", "visits": 1, "cart": {"items": [1, 2]},
         (lambda state: state.data.update(new=None), {**BEFORE, "new": None}),
         (lambda state: state.data.update(visits=True), {**BEFORE, "visits": True}),
         (lambda state: state.data.update(visits=1.0), {**BEFORE, "visits": 1.0}),
+        (lambda state: state.data.update(user=b"ann"), {**BEFORE, "user": b"ann"}),
         (lambda state: state.data["cart"]["items"].append(3), {**BEFORE, "cart": {"items": [1, 2, 3]}}),
         (lambda state: state.data["tags"].add("b"), {**BEFORE, "tags": {"a", "b"}}),
         (lambda state: state.data.pop("cart"), {k: v for k, v in BEFORE.items() if k != "cart"}),
@@ -484,6 +485,36 @@ def test_a_failed_commit_can_be_repeated() -> None:
     run(check(KNOWN, lambda state: state.data.clear(), {}))
     run(check(KNOWN, login, {"a": 1, "user": "ann"}))
     run(check(None, lambda state: state.data.update(a=2), {"a": 2}))
+
+
+def test_the_sign_of_a_zero_is_a_change() -> None:
+    async def check() -> None:
+        backend = InMemorySessionBackend()
+        await backend.save(KNOWN, {"balance": 0.0}, HOUR)
+        state = await SessionState.open(backend, KNOWN)
+        state.data["balance"] = -0.0
+        await state.commit(backend, HOUR)
+        assert str(await backend.load(KNOWN)) == "{'balance': -0.0}"
+
+    run(check())
+
+
+@pytest.mark.parametrize("name", ["load", "save"])
+@pytest.mark.parametrize("on_the_class", [True, False])
+def test_a_merge_in_memory_goes_by_a_load_or_save_that_was_put_in_place(name: str, on_the_class: bool) -> None:
+    async def broken(*_: object) -> dict[str, Any]:
+        raise ConnectionError
+
+    async def check() -> None:
+        made = type("Mine", (InMemorySessionBackend,), {name: broken} if on_the_class else {})()
+        await InMemorySessionBackend.save(made, KNOWN, {"a": 1}, HOUR)
+        if not on_the_class:
+            setattr(made, name, broken)
+        with pytest.raises(ConnectionError):
+            await made.merge(KNOWN, {"a": 2}, [], HOUR)
+        assert await InMemorySessionBackend.load(made, KNOWN) == {"a": 1}
+
+    run(check())
 
 
 # The law: what was committed is what is opened

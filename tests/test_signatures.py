@@ -319,6 +319,10 @@ def test_of_several_structured_types_each_has_a_key_of_the_body() -> None:
     }  # fmt: skip
 
 
+class Renamed(Struct, rename="camel"):
+    page_number: int = 1
+
+
 class Handlers:
     def method(
         this,  # pyright: ignore[reportSelfClsParameterName]
@@ -331,6 +335,9 @@ class Handlers:
     @staticmethod
     def static(a: int, **rest: str) -> None: ...
 
+    @staticmethod
+    def whole(todo: Todo, page: Annotated[Renamed, Query()], **rest: str) -> None: ...
+
     @functools.wraps(method)
     def wrapped(that, *args: Any, **kwargs: Any) -> None: ...
 
@@ -340,6 +347,7 @@ class Handlers:
     [
         (Handlers().method, {"this", "a", "b", "B", "c"}),
         (Handlers().static, {"a"}),
+        (Handlers().whole, {"todo", "page", *Todo.__struct_encode_fields__, "pageNumber"}),
         (Handlers().wrapped, {"this", "that", "a", "b", "B", "c"}),
         (functools.partial(Handlers.static), {"a"}),
     ],

@@ -1,6 +1,7 @@
 """Templates: what is found, what is escaped, what is refused."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import jinja2
 import pytest
 
 from micropie.errors import MissingDependency
-from micropie.templates import Templates
+from micropie.templates import LOOK_EVERY, Templates
 
 MARKUP = "<b>"
 ESCAPED = "&lt;b&gt;"
@@ -130,3 +131,35 @@ def test_without_jinja2_the_error_names_the_command_that_installs_it(monkeypatch
 def test_jinja2_is_not_imported_before_a_template_is_rendered() -> None:
     code = "import sys, micropie.templates; micropie.templates.Templates(); sys.exit('jinja2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1]).returncode == 0
+
+
+def test_a_template_that_was_edited_is_seen_a_moment_later(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("micropie.templates.time.monotonic", lambda: now[0])
+    found = templates(directory, page="before")
+    assert render(found, "page.html") == "before"
+    (directory / "page.html").write_text("after it was edited")
+    os.utime(directory / "page.html", (1, 1))
+    seen = []
+    for now[0] in (0.5 * LOOK_EVERY, LOOK_EVERY, 1.5 * LOOK_EVERY):
+        seen.append(render(found, "page.html"))
+    assert seen == ["before", "after it was edited", "after it was edited"]
+
+
+@pytest.mark.parametrize(
+    ("context", "expected"), [({}, "app own 3"), ({"site": "page"}, "page own 3"), ({"only": "page"}, "app page 3")]
+)
+def test_the_context_comes_before_a_templates_globals_and_those_before_the_environments(
+    directory: Path, context: dict[str, object], expected: str
+) -> None:
+    found = templates(directory, page="{{ site }} {{ only }} {{ range(4) | last }}")
+    found.env.globals.update(site="app", only="app")
+    found.env.get_template("page.html", globals={"only": "own"})
+    assert render(found, "page.html", **context) == expected
+
+
+def test_what_a_template_raises_names_its_line(directory: Path) -> None:
+    with pytest.raises(ZeroDivisionError) as caught:
+        render(templates(directory, page="one\n{{ 1 // zero }}"), "page.html", zero=0)
+    frame = caught.traceback[-1]
+    assert (Path(frame.path).name, frame.lineno + 1) == ("page.html", 2)

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias, TypeVar
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
 from micropie.config import KIB, MIB, Limits
 from micropie.errors import ClientDisconnected, MissingDependency, UploadError
@@ -1372,3 +1373,56 @@ def test_43_000_tiny_fields_and_files_are_read() -> None:
     fields, files = run(everything(opened([data], fields=43_000)))
     assert fields == {"a": ["1"] * 21_500}
     assert files == {"f": [("a.bin", OCTETS, b"2")] * 21_500}
+
+
+@given(
+    contents=st.lists(CONTENTS, min_size=1, max_size=4),
+    places=st.lists(st.integers(0, 9999), max_size=12),
+    length=st.booleans(),
+)
+@settings(deadline=None, max_examples=300)
+def test_what_passes_by_the_parser_is_what_the_parser_would_have_made_of_it(
+    contents: list[bytes], places: list[int], length: bool
+) -> None:
+    typed = [f"Content-Length: {len(contents[0])}"] if length else []
+    head = 'Content-Disposition: form-data; name="f"; filename="a"'
+    data = b"".join(headed(head, *typed, content=content) for content in contents) + END
+    pieces = cut_at(data, places)
+    try:
+        expected = parsed_alone(data)
+    except MultipartError:
+        assert refused(everything(opened(pieces))) == 400
+    else:
+        _, files = run(everything(opened(pieces)))
+        assert [content for _, _, content in files["f"]] == expected
+
+
+def parsed_alone(data: bytes) -> list[bytes]:
+    """The contents of the parts of `data`, by the parser itself."""
+    contents: list[bytes] = []
+    parser = PushMultipartParser(BOUNDARY, strict=True)
+    for event in parser.parse(data):
+        if isinstance(event, MultipartSegment):
+            contents.append(b"")
+        elif event is not None:
+            contents[-1] += event
+    parser.close()
+    return contents
+
+
+def test_one_cut_anywhere_changes_nothing() -> None:
+    data = upload("f", b"x" * 50) + upload("f", b"y" * 50) + END[:-2]
+    for place in range(len(data)):
+        _, files = run(everything(opened(cut_at(data, [place]))))
+        assert [content for _, _, content in files["f"]] == [b"x" * 50, b"y" * 50]
+
+
+@pytest.mark.parametrize(("headers", "limit", "status"), [(["Content-Length: 99"], 10**9, 400), ([], 99, 413)])
+@pytest.mark.parametrize("places", [[], [120], [120, 150], [-16], [120, -16]])
+def test_a_part_that_is_too_long_is_refused_however_it_comes(
+    headers: list[str], limit: int, status: int, places: list[int]
+) -> None:
+    part = headed('Content-Disposition: form-data; name="f"; filename="a"', *headers, content=b"x" * 100)
+    data = part + END
+    bounds = sorted(place % len(data) for place in places)
+    assert refused(everything(opened(cut_at(data, bounds), multipart=limit))) == status

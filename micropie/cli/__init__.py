@@ -17,7 +17,7 @@ from .loading import NOT_STARTED, LoadError, report
 if TYPE_CHECKING:
     import click
 
-COMMANDS: Final = ("run",)
+COMMANDS: Final = ("run", "routes", "check", "openapi", "explain", "shell")
 """Each is the function of that name in the module of that name, in the order in which `--help` lists them."""
 
 EXIT_CODES: Final = (

@@ -25,6 +25,8 @@ from ..app import App
 from ..errors import SetupError
 from ..types import ASGIApp
 
+PROBLEMS: Final = 1
+"""Exit code: what was asked for was done, and problems were found."""
 WRONG_USAGE: Final = 2
 """Exit code: the command line asks for something that cannot be meant."""
 NOT_STARTED: Final = 3
@@ -83,6 +85,15 @@ def load_app(target: str, *, factory: bool, app_dir: str) -> ASGIApp:
         made = _call_factory(found, repr(target))
         return _as_app(made, f"what {target!r} returned", NOT_STARTED)
     return _as_app(found, repr(target), WRONG_USAGE)
+
+
+def load_micropie_app(target: str, *, factory: bool, app_dir: str) -> App:
+    """The same, for what looks into an app: other ASGI callables are refused. Raises LoadError."""
+    app = load_app(target, factory=factory, app_dir=app_dir)
+    if isinstance(app, App):
+        return app
+    wrong = "is an ASGI app, but no micropie App, and only into those one can look."
+    raise LoadError(f"{target!r} {wrong} Name an instance or a subclass of micropie.App.", WRONG_USAGE)
 
 
 def hand_over(target: str, *, factory: bool, app_dir: str, debug: bool) -> None:
@@ -186,7 +197,7 @@ def _no_such_attribute(module: ModuleType, so_far: str, owner: object, name: str
         remedy = "The apps there are " + ", ".join(f"{module.__name__}:{so_far}{app}" for app in apps) + "."
     else:
         remedy = "There is no app in it."
-    file = _shown(module.__file__) if module.__file__ else "a directory without __init__.py"
+    file = shown(module.__file__) if module.__file__ else "a directory without __init__.py"
     return f"{module.__name__!r} ({file}) has no {so_far + name!r}. {remedy}"
 
 
@@ -292,7 +303,7 @@ def _summary(error: BaseException) -> str:
     frames = _frames(error)
     # Where nothing is the user's own (an installed app, say), the innermost line of all is the best there is.
     own = [frame for frame in frames if not frame[0].startswith(("<", *LIBRARIES))] or frames
-    place = "".join(f"{_shown(file)}:{line}: " for file, line in own[-1:])
+    place = "".join(f"{shown(file)}:{line}: " for file, line in own[-1:])
     return f"{place}{type(error).__name__}: {message}".removesuffix(": ")
 
 
@@ -304,7 +315,7 @@ def _frames(error: BaseException) -> list[tuple[str, int]]:
     return [call for call in calls if not call[0].startswith(MACHINERY)]
 
 
-def _shown(file: str) -> str:
+def shown(file: str) -> str:
     """`file` as the user would type it: relative where it is below the working directory."""
     path = Path(file)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file

@@ -1,0 +1,97 @@
+"""`micropie check`: everything wrong with an app in one report, for people, programs and GitHub's annotations."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import click
+import msgspec
+
+from ..app import App
+from ..checks import Finding, collecting, from_problem
+from ..checks import check as run_checks
+from ..errors import SetupError
+from ..inventory import inventory
+from . import target_options
+from .loading import PROBLEMS, LoadError, load_micropie_app, shown
+from .output import count, emit, emit_json, faint, indented, styled
+
+COLOURS: Final = {"error": "red", "warning": "yellow"}
+
+
+@click.command
+@target_options
+@click.option("--strict", is_flag=True, help="Fail for warnings too.")
+@click.option("--format", "form", type=click.Choice(["text", "json", "github"]), default="text", show_default=True)
+@click.pass_context
+def check(ctx: click.Context, target: str, factory: bool, app_dir: str, strict: bool, form: str) -> None:
+    """Find what is wrong with TARGET or looks unmeant.
+
+    TARGET is module:app, an App instance or a subclass of App. Nothing is served and no handler is called.
+    """
+    app, findings = _findings(target, factory=factory, app_dir=app_dir)
+    FORMATS[form](target, app, findings)
+    failing = [finding for finding in findings if strict or finding.level == "error"]
+    ctx.exit(PROBLEMS if failing else 0)
+
+
+def _findings(target: str, *, factory: bool, app_dir: str) -> tuple[App | None, list[Finding]]:
+    """The app, unless it could not even be made, and what was found. Raises LoadError for what is no finding."""
+    with collecting() as problems:
+        try:
+            app = load_micropie_app(target, factory=factory, app_dir=app_dir)
+        except LoadError as error:
+            if not isinstance(error.__cause__, SetupError):
+                raise
+            # Raised by a handler that was set late: there is no app to look further into.
+            return None, [from_problem(one) for one in (*problems, *error.__cause__.problems)]
+    return app, run_checks(app, problems)
+
+
+def _as_text(target: str, app: App | None, findings: Sequence[Finding]) -> None:
+    lines = [line for finding in findings for line in _lines(finding)]
+    levels = [finding.level for finding in findings]
+    if findings:
+        summary = f"{count(levels.count('error'), 'error')}, {count(levels.count('warning'), 'warning')}."
+    else:
+        summary = f"{target}: no problems in {count(len(inventory(app)) if app is not None else 0, 'URL')}."
+    emit("\n".join([*lines, styled(summary, bold=True, colour=None if findings else "green")]))
+
+
+def _lines(finding: Finding) -> Iterator[str]:
+    place = f"{shown(finding.file)}:{finding.line}: " if finding.file else ""
+    level = styled(finding.level, colour=COLOURS[finding.level], bold=True)
+    yield f"{place}{level}: {finding.where}: {finding.what} {faint(f'[{finding.code}]')}"
+    yield from indented([finding.remedy], by=2)
+
+
+def _as_json(_target: str, _app: App | None, findings: Sequence[Finding]) -> None:
+    levels = [finding.level for finding in findings]
+    found = [{"level": one.level, **msgspec.to_builtins(one)} for one in findings]
+    emit_json({"errors": levels.count("error"), "warnings": levels.count("warning"), "findings": found})
+
+
+def _as_github(_target: str, _app: App | None, findings: Sequence[Finding]) -> None:
+    for finding in findings:
+        properties = {"file": _relative(finding.file), "line": finding.line, "title": f"micropie {finding.code}"}
+        given = ",".join(
+            f"{name}={str(value).translate(_PROPERTY)}" for name, value in properties.items() if value is not None
+        )
+        message = f"{finding.where}: {finding.what}\n{finding.remedy}"
+        click.echo(f"::{finding.level} {given}::{message.translate(_DATA)}")
+
+
+def _relative(file: str | None) -> str | None:
+    return None if file is None else shown(file).replace(os.sep, "/")
+
+
+# GitHub's workflow commands: actions/toolkit, packages/core/src/command.ts, escapeData and escapeProperty
+_DATA: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+_PROPERTY: Final = {**_DATA, **str.maketrans({":": "%3A", ",": "%2C"})}
+
+
+FORMATS: Final[dict[str, Callable[[str, App | None, Sequence[Finding]], None]]] = {
+    "text": _as_text,
+    "json": _as_json,
+    "github": _as_github,
+}

@@ -1,0 +1,127 @@
+"""`micropie routes`: every URL of an app, what answers it, and what that takes and returns."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import click
+
+from ..inventory import (
+    STARS,
+    Entry,
+    class_name,
+    constraints_of,
+    default_text,
+    inventory,
+    parameter_text,
+    place,
+    return_text,
+    type_text,
+)
+from ..parameters import Parameter, Role
+from ..routing import METHODS, Route
+from . import target_options
+from .loading import load_micropie_app
+from .output import columns, emit, emit_json, faint, heading, indented, styled
+
+GIVEN: Final = {Role.REQUEST: "the request", Role.WEBSOCKET: "the connection"}
+"""What comes from no source."""
+
+
+@click.command
+@target_options
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def routes(target: str, factory: bool, app_dir: str, form: str) -> None:
+    """List the URLs of TARGET with their handlers.
+
+    TARGET is module:app, an App instance or a subclass of App.
+    """
+    entries = inventory(load_micropie_app(target, factory=factory, app_dir=app_dir))
+    if form == "json":
+        emit_json([_as_json(entry) for entry in entries])
+    elif entries:
+        emit("\n".join(_as_table(entries)))
+    else:
+        emit(f"{target} has no URLs.")
+
+
+# For people
+
+
+def _as_table(entries: list[Entry]) -> Iterator[str]:
+    titles = [heading(title) for title in ("METHODS", "URL", "HANDLER", "RETURNS")]
+    lines = iter(columns([titles, *map(_row, entries)]))
+    yield next(lines)
+    for entry, line in zip(entries, lines, strict=True):
+        yield line
+        if isinstance(entry.answer, Route):
+            rows = [
+                (faint(_named(one)), _typed(one), faint(sources_text(one))) for one in entry.answer.signature.parameters
+            ]
+            yield from indented(columns(rows), by=2)
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    if not isinstance(entry.answer, Route):
+        return (styled("MOUNT", colour="magenta"), heading(entry.url), class_name(entry.answer.app))
+    answer = entry.answer
+    return (methods_text(entry), heading(entry.url), answer.name, return_text(answer))
+
+
+def methods_text(entry: Entry) -> str:
+    """The methods of `entry` in short: `any` for all of them, and HEAD left out where it is GET's."""
+    if entry.protocol == "websocket":
+        return styled("WEBSOCKET", colour="magenta")
+    shown = [method for method in entry.methods if method != "HEAD" or "GET" not in entry.methods]
+    return styled(", ".join(shown), colour="green") if shown else faint("any")
+
+
+def _named(parameter: Parameter) -> str:
+    return STARS.get(parameter.kind, "") + parameter.name
+
+
+def _typed(parameter: Parameter) -> str:
+    default = default_text(parameter)
+    written = parameter_text(parameter)
+    if default is None:
+        return written
+    return f"{written} = {default}" if written else f"= {default}"
+
+
+def sources_text(parameter: Parameter) -> str:
+    """Where a parameter's value is looked for, in order, and under which name if not its own."""
+    if not parameter.sources:
+        return GIVEN.get(parameter.role, parameter.role.name.lower())
+    sources = ", ".join(parameter.sources)
+    return sources if parameter.alias == parameter.name or parameter.whole else f"{sources} as {parameter.alias}"
+
+
+# For programs
+
+
+def _as_json(entry: Entry) -> dict[str, Any]:
+    found: dict[str, Any] = {"url": entry.url, "protocol": entry.protocol}
+    if not isinstance(entry.answer, Route):
+        return {**found, "app": class_name(entry.answer.app)}
+    route = entry.answer
+    file, line = place(route.handler)
+    if entry.protocol == "http":
+        found["methods"] = list(entry.methods or METHODS)
+    found |= {"handler": route.name, "file": file, "line": line}
+    found["parameters"] = [_parameter_as_json(one) for one in route.signature.parameters]
+    if entry.protocol == "websocket":
+        receives, sends = route.messages
+        return {**found, "receives": type_text(receives), "sends": type_text(sends)}
+    return {**found, "returns": return_text(route) or None}
+
+
+def _parameter_as_json(parameter: Parameter) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "alias": parameter.alias,
+        "kind": parameter.kind.name.lower(),
+        "type": type_text(parameter.annotation) or None,
+        "constraints": constraints_of(parameter),
+        "sources": list(parameter.sources),
+        "required": parameter.required,
+        "default": default_text(parameter),
+    }
