@@ -10,7 +10,8 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from types import FrameType, ModuleType, NoneType, SimpleNamespace
+from functools import partial
+from types import FrameType, FunctionType, ModuleType, NoneType, SimpleNamespace
 from typing import Any, Final
 
 _LOCALS: Final = "__micropie_locals__"
@@ -25,7 +26,7 @@ def remember_locals(cls: type, frame: FrameType | None) -> None:
     function = cls.__qualname__.rpartition(".<locals>.")[0]
     while function and frame is not None:
         if frame.f_code.co_qualname == function:
-            setattr(cls, _LOCALS, {name: value for name, value in frame.f_locals.items() if _is_named_by_types(value)})
+            setattr(cls, _LOCALS, {name: value for name, value in frame.f_locals.items() if _is_named(value)})
             return
         frame = frame.f_back
 
@@ -36,6 +37,11 @@ def _is_named_by_types(value: object) -> bool:
     return plain or typing.get_origin(value) is not None or type(value).__name__ in ("TypeAliasType", "Meta")
 
 
+def _is_named(value: object) -> bool:
+    """Whether an annotation may name `value`, the function in `Depends(function)` included."""
+    return isinstance(value, FunctionType) or _is_named_by_types(value)
+
+
 def resolve(function: Callable[..., Any], annotation: object, owner: type | None) -> Any:
     """The type that `annotation` of `function`, a method of `owner`, stands for; strings inside it are resolved too.
 
@@ -44,6 +50,8 @@ def resolve(function: Callable[..., Any], annotation: object, owner: type | None
     found = annotation if annotation is not None else NoneType
     if _holds_strings(annotation):
         holder = SimpleNamespace(__annotations__={"it": annotation})
+        while isinstance(function, partial):
+            function = function.func
         names: Any = _Names(inspect.unwrap(function), owner)
         found = typing.get_type_hints(holder, globalns={}, localns=names, include_extras=True)["it"]
     return _substituted(found, _type_arguments(owner, function)) if type_variables(found) else found
@@ -122,9 +130,12 @@ class _Names:
         yield _closure(self._function)
         for cls in classes:
             yield cls.__dict__.get(_LOCALS, {})
-        yield getattr(self._function, "__globals__", {})
+        yield getattr(self._function, "__globals__", None) or vars(self._module() or builtins)
         yield vars(builtins)
-        yield from _calling_scopes()
+        yield from _calling_scopes(_is_named_by_types)
+        # A method goes last: where it is called as a type is, an annotation means the type.
+        yield from map(vars, classes)
+        yield from _calling_scopes(callable)
 
 
 def _class_scope(cls: type) -> dict[str, Any]:
@@ -143,14 +154,14 @@ def _closure(function: Callable[..., Any]) -> dict[str, Any]:
     return found
 
 
-def _calling_scopes() -> Iterator[Mapping[str, Any]]:
-    """What types name in the functions that are making the app: where classes inside a function have their types."""
+def _calling_scopes(wanted: Callable[[object], bool]) -> Iterator[Mapping[str, Any]]:
+    """What is `wanted` in the functions that are making the app: where classes inside a function have their types."""
     frame = inspect.currentframe()
     while frame is not None:
         names, module = frame.f_locals, frame.f_globals.get("__name__", "")
         ours = module == "typing" or module.startswith("micropie.") or isinstance(names, _Names)
         if names is not frame.f_globals and not ours:
-            yield {name: value for name, value in names.items() if _is_named_by_types(value)}
+            yield {name: value for name, value in names.items() if wanted(value)}
         frame = frame.f_back
 
 

@@ -21,10 +21,10 @@ from .errors import ClientDisconnected, SetupError
 from .failures import ErrorHandler, handled, log_failure, unhandled
 from .lifespan import Hook, lifespan_of, living, serve_lifespan
 from .middleware.base import HttpMiddleware, WebSocketMiddleware
-from .middleware.compose import Reply, after_http, through_http
+from .middleware.compose import Reply, after_http, before_http
 from .mounting import Mounted, mounted_scope, run_mounted
 from .requests import Request, current
-from .responses import send_response, split, written
+from .responses import send_both, send_response, split, written
 from .routing import Mode, Mount, Node, Route, Trail, find, match, prefix_of
 from .session_exchange import open_session, save_late, session_headers
 from .sessions import InMemorySessionBackend, SessionBackend
@@ -259,26 +259,29 @@ class App(Toolbox, metaclass=_AppType):
 
     async def _through(self, request: Request, trail: Trail, segments: Sequence[str] | None) -> Reply:
         """The reply for `segments` (None: the whole path) as the middleware of the app that ends `trail` leaves it."""
-
-        async def inner() -> Reply:
-            return await self._answer(request, trail, segments)
-
-        failed = partial(self._failed, request, trail=trail)
         middlewares: list[HttpMiddleware] = trail[-1].owner.middlewares
-        due: Sequence[HttpMiddleware]
+        passed: list[HttpMiddleware] = []
+        reply: Reply | None = None
         try:
             if middlewares:
-                await self._prepare(request)
+                if request._cookie_header or request.has_body:
+                    try:
+                        await self._prepare(request)
+                    except Exception:
+                        passed.extend(middlewares)
+                        raise
+                reply = await before_http(middlewares, request, passed)
+            if reply is None:
+                reply = await self._answer(request, trail, segments)
         except ClientDisconnected:
             raise
         except Exception as error:
-            reply, due = await failed(error), tuple(reversed(middlewares))
-        else:
-            reply, due = await through_http(middlewares, request, inner, failed)
+            reply = await self._failed(request, error, trail)
+        due = passed[::-1]
         request._passed = (*request._passed, *due)
-        if type(reply[1]) is Mounted:  # it is seen when it begins
+        if not due or type(reply[1]) is Mounted:  # a Mounted is seen when it begins
             return reply
-        return await after_http(due, request, reply, failed)
+        return await after_http(due, request, reply, partial(self._failed, request, trail=trail))
 
     async def _prepare(self, request: Request) -> None:
         """What middleware may look at without waiting: the session, and a JSON or urlencoded body."""
@@ -297,6 +300,10 @@ class App(Toolbox, metaclass=_AppType):
         added: HeaderItems = ()
         if request._session is not None:
             reply, added = await self._keep_session(request, reply)
+            messages = written(request.scope, (reply[0], reply[1], [*reply[2], *added]))
+            if messages is not None:
+                await send_both(send, messages)
+                return
         await self._respond(request, send, reply, added)
         if request._session is not None and _outlives_its_start(reply[1]):
             await self._keep_session_late(request)

@@ -17,9 +17,11 @@ from .codegen import compile_function, indent
 from .converters import Shape
 from .errors import BadRequest, Source
 from .explaining import checked_bytes, explain, form_of, given_value, names_of, refuse
-from .parameters import FROM_BODY, Kind, Parameter, Role, Signature
+from .json_lines import lines_reader
+from .parameters import FROM_BODY, Kind, Parameter, Role, Signature, is_kept
 from .params import File
 from .requests import EMPTY, Request
+from .sessions.typed import typed_reader
 from .types import UNSET
 from .validation import FAILURES
 
@@ -62,21 +64,35 @@ class Binder(msgspec.Struct, frozen=True, eq=False):
     wants: Wants
 
 
-def make_binder(signature: Signature, qualname: str) -> Binder:
-    """The binder for `signature`. `qualname` names it in tracebacks: `<micropie bind module.qualname>`."""
-    writer = _Writer(signature)
+def make_binder(signature: Signature, qualname: str, within: Signature | None = None) -> Binder:
+    """The binder for `signature`. `qualname` names it in tracebacks: `<micropie bind module.qualname>`.
+
+    Where there are dependencies it does not call yet, but returns a function to be called with the list of what they
+    returned, in the order of `dependencies()`. So does the binder of a function that the handler of `within` depends
+    on: a request that does not fit one of them is told everything that is wrong with it for all.
+    """
+    writer = _Writer(signature, within or signature)
     lines = writer.lines()
     bind = compile_function("bind", lines, writer.cells, f"<micropie bind {qualname}>")
     return Binder(bind, "\n".join(lines) + "\n", _wants(signature))
 
 
 def _wants(signature: Signature) -> Wants:
-    readers = [one for one in signature.parameters if not FROM_BODY.isdisjoint(one.sources)]
-    silent = not readers and all(one.marker is None for one in signature.parameters)
-    everything = silent or any(_takes_all(one) for one in readers)
+    readers = [one for one in signature.inputs() if not FROM_BODY.isdisjoint(one.sources)]
+    by_hand = [one.signature for one in signature.dependencies() if _has_request(one.signature)]
+    everything = any(map(_says_nothing, [signature, *by_hand])) or any(_takes_all(one) for one in readers)
     names = tuple((one.alias, frozenset(one.sources), one.index) for one in readers)
     roles = {one.role for one in readers}
-    return Wants(names, everything, Role.RAW in roles, Role.STREAM in roles)
+    return Wants(names, everything, Role.RAW in roles, Role.STREAM in roles or Role.LINES in roles)
+
+
+def _has_request(signature: Signature) -> bool:
+    return any(one.role is Role.REQUEST for one in signature.parameters)
+
+
+def _says_nothing(signature: Signature) -> bool:
+    """Whether nobody knows what of a body the handler will look at."""
+    return all(one.marker is None and FROM_BODY.isdisjoint(one.sources) for one in signature.parameters)
 
 
 def _takes_all(parameter: Parameter) -> bool:
@@ -113,13 +129,15 @@ class _Missing(Exception):
 class _Writer:
     """Writes the source of one binder and collects the values that it closes over."""
 
-    def __init__(self, signature: Signature) -> None:
+    def __init__(self, signature: Signature, within: Signature) -> None:
         self._parameters = signature.parameters
+        self._order = within.dependencies()
+        inputs = tuple(within.inputs())
         self._locals: dict[str, str] = {}
         self.cells: dict[str, object] = {
             "Missing": _Missing,
             "surprises": (_Missing, *FAILURES, BadRequest),
-            "explain": lambda request, segments: explain(signature.parameters, request, segments),
+            "explain": lambda request, segments: explain(inputs, request, segments),
         }
 
     def lines(self) -> list[str]:
@@ -128,7 +146,7 @@ class _Writer:
         for number, parameter in enumerate(self._parameters):
             body += self._parameter(f"v{number}", number, parameter)
         body = self._lookups() + body
-        call = f"return call({', '.join(self._arguments())})"
+        call = f"return {'lambda given: ' if self._order else ''}call({', '.join(self._arguments())})"
         if not body:
             return ["def bind(call, request, segments):", *indent([call])]
         guarded = ["try:", *indent(body), "except surprises:", *indent(["raise explain(request, segments) from None"])]
@@ -145,17 +163,26 @@ class _Writer:
 
     def _arguments(self) -> list[str]:
         return [
-            _ARGUMENTS[parameter.kind].format(name=parameter.name, value=given_value(parameter) or f"v{number}")
+            _ARGUMENTS[parameter.kind].format(name=parameter.name, value=self._value(number, parameter))
             for number, parameter in enumerate(self._parameters)
         ]
 
+    def _value(self, number: int, parameter: Parameter) -> str:
+        if parameter.dependency is not None:
+            return f"given[{self._order.index(parameter.dependency)}]"
+        return given_value(parameter) or f"v{number}"
+
     def _parameter(self, value: str, number: int, parameter: Parameter) -> list[str]:
-        if given_value(parameter):
+        if given_value(parameter) or parameter.dependency is not None:
             return []
         if parameter.kind is Kind.VAR_POSITIONAL:
             return [f"{value} = {self._rest_of_path(number, parameter)}"]
         if parameter.kind is Kind.VAR_KEYWORD:
             return [f"{value} = {self._rest_of_names(number, parameter)}"]
+        if is_kept(parameter):
+            key = None if parameter.whole else parameter.alias
+            read = typed_reader(parameter.converter.from_value, key, parameter.default)
+            return [f"{value} = {self._cell(f's{number}', read)}(request.session_state)"]
         branches = self._branches(number, parameter)
         if branches[0][0] == _ALWAYS:
             return [f"{value} = {branches[0][1]}"]
@@ -206,16 +233,13 @@ class _Writer:
             return [("request.body" if optional else _ALWAYS, body)]
         if parameter.role is Role.STREAM:
             return [(_ALWAYS, "request.stream()")]
+        if parameter.role is Role.LINES:
+            return [(_ALWAYS, f"{self._cell(f'l{number}', lines_reader(parameter.converter))}(request)")]
         source = parameter.sources[0]
         if source in ("form", "body"):
             return self._whole_body(number, parameter)
-        if source == "session":
-            found = "dict(request.session_params)"
-        else:
-            found = f"{self._cell(f'n{number}', names_of(source, parameter))}(request)"
+        found = f"{self._cell(f'n{number}', names_of(source, parameter))}(request)"
         condition, given = (f"got := {found}", "got") if optional else (_ALWAYS, found)
-        if source == "session":
-            return [(condition, self._call(f"s{number}", parameter.converter.from_value, given))]
         return [(condition, self._form(number, parameter, given, self._cell("empty", EMPTY)))]
 
     def _whole_body(self, number: int, parameter: Parameter) -> Sequence[tuple[str, str]]:

@@ -24,7 +24,10 @@ class Limits:
     body: int = 10 * MIB
     """Bytes of a JSON, urlencoded or raw body: these are held in memory whole."""
     multipart: int = GIB
-    """Bytes of a multipart body, all parts and headers together: these are not held in memory."""
+    """Bytes of a multipart body, all parts and headers together, or of one that is streamed: these are not held in
+    memory."""
+    line: int = MIB
+    """Bytes of one line of a JSON Lines body."""
     field: int = MIB
     """Bytes of one text field of a multipart body."""
     fields: int = 1000

@@ -21,7 +21,7 @@ from .errors import Invalid
 from .forms import FormReaders, form_readers
 from .texts import TextReader, TextsReader, is_many, is_scalar, narrowness, text_reader, texts_reader
 from .uploads import UploadFile
-from .validation import FAILURES, bare, describe, describe_text, find_errors, without_none
+from .validation import FAILURES, OBJECTS, bare, describe, describe_text, find_errors, is_positional, without_none
 
 
 class UnsupportedTypeError(Exception):
@@ -70,6 +70,13 @@ class Converter(msgspec.Struct, frozen=True, eq=False):
     def has_files(self) -> bool:
         """Whether uploaded files are part of it."""
         return any(isinstance(part, mi.CustomType) for part in _inside(self.info))
+
+    @property
+    def has_names(self) -> bool:
+        """Whether it is written as names and values, as a session is."""
+        info = without_none(self.info)
+        members = map(bare, info.types) if isinstance(info, mi.UnionType) else [info]
+        return all(isinstance(one, (*OBJECTS, mi.DictType)) and not is_positional(one) for one in members)
 
     @property
     def expected(self) -> str:

@@ -5,7 +5,7 @@ for requests that will be refused.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, Final, NoReturn
 
 from msgspec.structs import replace
@@ -77,19 +77,19 @@ def refuse(parameter: Parameter) -> NoReturn:
 def explain(parameters: Sequence[Parameter], request: Request, segments: Sequence[str]) -> HTTPError:
     """Everything that is wrong with a request that could not be bound. Raises HTTPError 415 for a wrong media type."""
     errors: dict[Invalid, None] = {}
-    looks: dict[object, Callable[[], Sequence[Invalid]]] = {}
+    for source in dict.fromkeys([one for parameter in parameters if not parameter.whole for one in parameter.sources]):
+        errors.update(_found(_open, source, request))
     for parameter in parameters:
-        for source in parameter.sources if not parameter.whole else ():
-            looks[source] = partial(_open, source, request)
-    for parameter in parameters:
-        looks[parameter] = partial(_explain, parameter, request, segments)
-    for look in looks.values():
-        try:
-            found = look()
-        except BadRequest as bad:  # the whole source is unreadable
-            found = bad.errors
-        errors.update(dict.fromkeys(found))
+        errors.update(_found(_explain, parameter, request, segments))
     return BadRequest(list(errors) or [Invalid("The request does not fit")])
+
+
+def _found(look: Callable[..., Sequence[Invalid]], *given: object) -> dict[Invalid, None]:
+    """What `look` finds, or that the whole source is unreadable; each thing once."""
+    try:
+        return dict.fromkeys(look(*given))
+    except BadRequest as bad:
+        return dict.fromkeys(bad.errors)
 
 
 def _open(source: Source, request: Request) -> Sequence[Invalid]:
@@ -107,7 +107,7 @@ _OPEN: Final[Mapping[Source, Callable[[Request], object]]] = {
 
 
 def _explain(parameter: Parameter, request: Request, segments: Sequence[str]) -> Sequence[Invalid]:
-    if given_value(parameter) or parameter.role is Role.STREAM:
+    if given_value(parameter) or parameter.role in (Role.STREAM, Role.LINES):
         return ()
     if parameter.role is Role.RAW:
         return _raw_errors(parameter, request)
@@ -215,8 +215,9 @@ def _explain_whole(parameter: Parameter, request: Request) -> Sequence[Invalid]:
     source, reads, form = parameter.sources[0], parameter.converter, form_of(parameter)
     if source == "session":
         stored = dict(request.session_params)
-        if not stored and not parameter.required:
-            return ()
+        if not stored:
+            is_missing = parameter.required and not _is_read(parameter.converter.from_value, {})
+            return [Invalid(missing(parameter.alias), "session", parameter.alias)] if is_missing else ()
         return _session_errors(parameter, source, stored, parameter.alias)
     if form is not None and source in ("query", "header", "cookie"):
         try:
@@ -238,6 +239,14 @@ def _explain_whole(parameter: Parameter, request: Request) -> Sequence[Invalid]:
     if request.media is Media.NONE:
         return [Invalid("Missing request body", pointer="")] if parameter.required else ()
     refuse(parameter)
+
+
+def _is_read(read: Callable[[object], object], value: object) -> bool:
+    try:
+        read(value)
+    except FAILURES:
+        return False
+    return True
 
 
 def _at_source(error: Invalid, source: Source, whole: str) -> Invalid:

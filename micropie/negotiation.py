@@ -16,22 +16,38 @@ _QVALUE = pattern(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")  # RFC 9110 §12.4.2
 _Wish: TypeAlias = tuple[float, int]
 _UNWANTED: Final[_Wish] = (0.0, 0)
 
+LINES_TYPES: Final = frozenset(
+    f"application/{name}" for name in ("jsonl", "jsonlines", "json-lines", "x-jsonlines", "x-ndjson", "ndjson")
+)
+"""The names by which JSON Lines go: none is registered, the first is what jsonlines.org proposes."""
+
 _ORDINARY: Final = 256
 """Characters of both fields up to which the answer is remembered: clients send few, and none that is longer."""
 
 
 def error_response(error: HTTPError, *, as_problem: bool) -> tuple[int, bytes, list[tuple[str, str]]]:
     """`error` as (status, payload, headers), the error's own headers among them."""
-    payload = problem_json(error) if as_problem else plain_text(error).encode(errors="replace")
+    is_bare = type(error) is HTTPError and not error.detail
+    payload = _bare_payload(error.status, as_problem) if is_bare else _payload(error, as_problem)
     kind = "application/problem+json" if as_problem else "text/plain; charset=utf-8"
     own = [(name, value) for name, value in error.headers if name.lower() != "content-type"]
     return error.status, payload, [("Content-Type", kind), *own]
 
 
+def _payload(error: HTTPError, as_problem: bool) -> bytes:
+    return problem_json(error) if as_problem else plain_text(error).encode(errors="replace")
+
+
+@lru_cache(maxsize=512)
+def _bare_payload(status: int, as_problem: bool) -> bytes:
+    """What is said of an error of which there is nothing to say but its status, as of most that are 404 or 405."""
+    return _payload(HTTPError(status), as_problem)
+
+
 def prefers_problem(content_type: str, accept: str) -> bool:
     """Whether a caller with these `Content-Type` and `Accept` fields is answered in problem details.
 
-    It is when it sent JSON, and when it wants JSON of any kind more than text (RFC 9110 §12.5.1). Of two wanted alike
+    It is when it sent JSON or JSON Lines, and when it wants JSON of any kind more than text (RFC 9110 §12.5.1). Of two wanted alike
     the one that is named wins over the one that a wildcard covers; then the documented plain text does.
     """
     is_ordinary = len(content_type) + len(accept) <= _ORDINARY
@@ -39,7 +55,8 @@ def prefers_problem(content_type: str, accept: str) -> bool:
 
 
 def _prefers_problem(content_type: str, accept: str) -> bool:
-    if _is_json(content_type.partition(";")[0].strip().lower()):
+    sent = content_type.partition(";")[0].strip().lower()
+    if _is_json(sent) or sent in LINES_TYPES:
         return True
     ranges = list(_media_ranges(accept))
     return _wish(ranges, _is_json, "application/*") > _wish(ranges, _is_text, "text/*")

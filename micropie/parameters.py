@@ -3,14 +3,15 @@
 How one is read from a signature is `signatures.py`'s.
 """
 
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any, Final
 
 import msgspec
 
-from .converters import Converter, converter
+from .converters import Converter, Shape, converter
 from .errors import Source
-from .params import Marker
+from .params import Marker, Session
 from .returns import Returns
 from .types import UNSET
 
@@ -32,8 +33,16 @@ class Role(Enum):
     """The body's bytes as they came."""
     STREAM = auto()
     """The body's bytes as they come."""
+    LINES = auto()
+    """The items of a JSON Lines body as they come; the converter is that of one item."""
     REQUEST = auto()
     WEBSOCKET = auto()
+    DEPENDENCY = auto()
+    """What a function returned that was called before."""
+
+
+TAKES_BODY: Final = frozenset((Role.RAW, Role.STREAM, Role.LINES))
+"""The roles that leave nothing of the body for others."""
 
 
 class Kind(Enum):
@@ -67,6 +76,8 @@ class Parameter(msgspec.Struct, frozen=True, eq=False):
     """Whether it is built from all of its source, not from one name in it."""
     excluded: frozenset[str] = frozenset()
     """For `**kwargs`: the names that are not for it."""
+    dependency: "Dependency | None" = None
+    """The function whose result it is given, where its role is that."""
 
     @property
     def required(self) -> bool:
@@ -80,12 +91,46 @@ class Signature(msgspec.Struct, frozen=True, eq=False):
     parameters: tuple[Parameter, ...]
     returns: Returns | None
 
+    def dependencies(self) -> "list[Dependency]":
+        """The functions that are called before the handler, each once, and after those that it depends on itself."""
+        found: dict[Dependency, None] = {}
+        for parameter in self.parameters:
+            if parameter.dependency is not None:
+                found.update(dict.fromkeys(parameter.dependency.signature.dependencies()))
+                found[parameter.dependency] = None
+        return list(found)
+
+    def inputs(self) -> list[Parameter]:
+        """Every parameter that the request, or the framework, gives: the handler's own, then its dependencies'.
+
+        What asks what a request has to contain reads these; what asks how the handler is called reads `parameters`.
+        Two functions may read the same thing, so a name may come twice.
+        """
+        signatures = (self, *(dependency.signature for dependency in self.dependencies()))
+        return [one for signature in signatures for one in signature.parameters if one.role is not Role.DEPENDENCY]
+
     @property
     def path_values(self) -> float:
         """How many path values the handler can take: infinite with `*args`."""
         if any(parameter.kind is Kind.VAR_POSITIONAL for parameter in self.parameters):
             return float("inf")
-        return sum(parameter.index is not None for parameter in self.parameters)
+        return len({parameter.index for parameter in self.inputs()} - {None})
+
+
+class Dependency(msgspec.Struct, frozen=True, eq=False):
+    """A function whose result a parameter is given. One route has one of these for each function."""
+
+    function: Callable[..., Any]
+    name: str = ""
+    """`module.function`."""
+    signature: Signature = Signature((), None)
+    """Its own parameters; none until they have been read (`depending.py`)."""
+
+
+def is_kept(parameter: Parameter) -> bool:
+    """Whether it is part of a session that the handler may change: what it changes in it is saved."""
+    may_change = parameter.converter.shape in (Shape.MANY, Shape.STRUCTURED)
+    return isinstance(parameter.marker, Session) and may_change
 
 
 def header_name(name: str) -> str:

@@ -1,10 +1,10 @@
-"""The markers that pin a parameter to one source: `Annotated[int, Query()]`.
+"""The markers that pin a parameter to one source: `Annotated[int, Query()]`; and the function that gives its value.
 
 A marker is data and nothing else; `signatures.py` reads it. `alias` is the name on the wire where it differs from
 the parameter's own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -52,3 +52,17 @@ class File(Marker, frozen=True):
 
     max_size: int | None = None
     content_types: Sequence[str] = ()
+
+
+class Depends(msgspec.Struct, frozen=True):
+    """The result of a function that is called before the handler: `Annotated[User, Depends(current_user)]`.
+
+    `function` is anything that can be called. Its own parameters are bound as a handler's are, and it is called once in
+    a request, whoever depends on it. A generator function yields the value, and goes on once the response was sent.
+    """
+
+    function: Callable[..., object]
+
+    def __repr__(self) -> str:
+        function = self.function
+        return f"Depends({getattr(function, '__qualname__', None) or repr(function)})"

@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from .deferred import asyncio
+from .deadlines import within
 from .errors import ClientDisconnected, HTTPError
 from .types import Message, Receive
 
@@ -60,41 +61,39 @@ def take(receive: Receive) -> Message | Resumed:
         return message
 
 
-async def receive_within(receive: Receive, seconds: float) -> Message:
-    """The next ASGI message. Raises TimeoutError when it is not there within `seconds`."""
-    message = take(receive)
-    if isinstance(message, Resumed):
-        async with asyncio.timeout(seconds):
-            return await message
-    return message
-
-
-def resumed(first: Message | Resumed, receive: Receive) -> Receive:
-    """`receive` from before `take` took `first` from it."""
-    taken = [first]
-
-    async def receive_again() -> Message:
-        if not taken:
-            return await receive()
-        message = taken.pop()
-        return await message if isinstance(message, Resumed) else message
-
-    return receive_again
+async def waited(message: Resumed, seconds: float) -> Message:
+    """What `message` comes to. Raises HTTPError 408 when that takes longer than `seconds`."""
+    try:
+        return await within(message, seconds)
+    except TimeoutError:
+        raise HTTPError(408, "The request body did not arrive in time") from None
 
 
 class BodyStream:
     """Reads the body of one request from `receive`.
 
     `size` is the most bytes it may have, `read_timeout` the most seconds between two pieces, `total_timeout` the most
-    seconds spent waiting for all of them.
+    seconds spent waiting for all of them. `length` is what Content-Length says; once as much has come, that was all.
+    `first` is a message that has been taken from `receive` already.
     """
 
-    __slots__ = ("_begun", "_left", "_patience", "_read_timeout", "_receive", "_size", "ended")
+    __slots__ = ("_begun", "_first", "_left", "_patience", "_read_timeout", "_receive", "_rest", "_size", "ended")
 
-    def __init__(self, receive: Receive, *, size: int, read_timeout: float, total_timeout: float) -> None:
+    def __init__(
+        self,
+        receive: Receive,
+        *,
+        size: int,
+        read_timeout: float,
+        total_timeout: float,
+        length: int | None = None,
+        first: Message | None = None,
+    ) -> None:
+        self._first = first
         self._receive = receive
         self._size = size
         self._left = size
+        self._rest = -1 if length is None else length
         self._read_timeout = read_timeout
         self._patience = total_timeout
         self._begun = False
@@ -113,14 +112,15 @@ class BodyStream:
         return b""
 
     async def _next_message(self) -> Message:
+        if self._first is not None:
+            message, self._first, self._begun = self._first, None, True
+            return message
         # Only a body in several pieces needs the whole of it timed.
         loop = asyncio.get_running_loop() if self._begun else None
         started = loop.time() if loop is not None else 0.0
         self._begun = True
-        try:
-            message = await receive_within(self._receive, min(self._read_timeout, self._patience))
-        except TimeoutError:
-            raise HTTPError(408, "The request body did not arrive in time") from None
+        taken = take(self._receive)
+        message = await waited(taken, min(self._read_timeout, self._patience)) if isinstance(taken, Resumed) else taken
         if loop is not None:
             self._patience -= loop.time() - started
             if self._patience <= 0:
@@ -130,9 +130,11 @@ class BodyStream:
     def _accept(self, message: Message) -> bytes:
         if message["type"] == "http.disconnect":
             raise ClientDisconnected
-        self.ended = not message.get("more_body", False)
         chunk: bytes = message.get("body", b"")
         self._left -= len(chunk)
         if self._left < 0:
             raise too_large(self._size)
+        self._rest -= len(chunk)
+        # Some servers tell the end in a message of its own, which one would have to wait for.
+        self.ended = self._rest == 0 or not message.get("more_body", False)
         return chunk

@@ -25,7 +25,7 @@ from .bodies import (
 )
 from .config import Limits
 from .errors import BadRequest, HTTPError, Invalid
-from .receiving import BodyStream, resumed, take, too_large
+from .receiving import BodyStream, Resumed, take, too_large, waited
 from .sessions import SessionState
 from .types import Receive, Scope
 from .uploads import MultipartBody, UploadFile, boundary_of
@@ -341,7 +341,11 @@ class Request:
             if not is_multipart:
                 return None
         self._stream = BodyStream(
-            self.receive, size=size, read_timeout=limits.read_timeout, total_timeout=limits.multipart_timeout
+            self.receive,
+            size=size,
+            read_timeout=limits.read_timeout,
+            total_timeout=limits.multipart_timeout,
+            length=self._length,
         )
         if is_multipart:
             boundary = boundary_of(self.content_type)
@@ -365,19 +369,22 @@ class Request:
         limits = self.limits
         if self._length is not None and self._length > limits.body:
             raise too_large(limits.body)
-        message = take(self.receive)
-        if isinstance(message, dict) and message["type"] == "http.request" and not message.get("more_body", False):
-            # Nearly every body comes in one piece, together with its headers.
-            body = message.get("body", b"")
-            if len(body) > limits.body:
-                raise too_large(limits.body)
-        else:
-            receive = resumed(message, self.receive)
-            body = await read_whole(
-                BodyStream(
-                    receive, size=limits.body, read_timeout=limits.read_timeout, total_timeout=limits.body_timeout
-                )
+        taken = take(self.receive)
+        patience = min(limits.read_timeout, limits.body_timeout)
+        message = await waited(taken, patience) if isinstance(taken, Resumed) else taken
+        body: bytes = message.get("body", b"")
+        if (message.get("more_body", False) and len(body) != self._length) or message["type"] != "http.request":
+            stream = BodyStream(
+                self.receive,
+                size=limits.body,
+                read_timeout=limits.read_timeout,
+                total_timeout=limits.body_timeout,
+                length=self._length,
+                first=message,
             )
+            body = await read_whole(stream)
+        elif len(body) > limits.body:  # but nearly every body comes in one piece
+            raise too_large(limits.body)
         if body:
             self.body = body
             self.media = media

@@ -112,9 +112,9 @@ def _encoding(cls: type) -> tuple[tuple[bytes, bytes], Callable[[Any], bytes]] |
 
 
 def written(scope: Scope, reply: tuple[int, object, HeaderItems]) -> tuple[Message, Message] | None:
-    """The two messages of the common response: text, bytes or data, no headers. None for what needs a closer look."""
+    """The two messages of the common response: text, bytes or data. None for what needs a closer look."""
     status, body, headers = reply
-    if headers or status in NO_CONTENT or scope["method"] == "HEAD":
+    if status in NO_CONTENT or scope["method"] == "HEAD":
         return None
     encoding = _encoding(type(body))  # type: ignore[arg-type]  # mypy: a class is hashable
     if encoding is None:
@@ -122,9 +122,12 @@ def written(scope: Scope, reply: tuple[int, object, HeaderItems]) -> tuple[Messa
     content_type, encoded = encoding
     try:
         payload = encoded(body)
+        if headers:
+            raw = framed(raw_headers(headers), content_type[1], len(payload))
+        else:
+            raw = [content_type, _content_length(len(payload))]
     except (ResponseError, UnicodeEncodeError):  # told by whoever looks closer
         return None
-    raw = [content_type, _content_length(len(payload))]
     return (
         {"type": "http.response.start", "status": status, "headers": raw},
         {"type": "http.response.body", "body": payload},
@@ -160,7 +163,7 @@ async def send_response(
     if messages is None:
         await _send_any(scope, receive if listen else None, send, status, body, headers, run_sync)
     else:
-        await _send_both(send, messages)
+        await send_both(send, messages)
 
 
 async def _send_any(
@@ -193,10 +196,10 @@ async def _send_any(
     if status in NO_CONTENT:
         described = without(described, CONTENT)
     start = {"type": "http.response.start", "status": status, "headers": described}
-    await _send_both(send, (start, {"type": "http.response.body", "body": b"" if unwanted else payload}))
+    await send_both(send, (start, {"type": "http.response.body", "body": b"" if unwanted else payload}))
 
 
-async def _send_both(send: Send, messages: tuple[Message, Message]) -> None:
+async def send_both(send: Send, messages: tuple[Message, Message]) -> None:
     try:
         await send(messages[0])
         await send(messages[1])

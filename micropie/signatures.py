@@ -5,7 +5,7 @@ comes.
 """
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from types import MethodType, NoneType
 from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
@@ -17,8 +17,19 @@ from .converters import Converter, Shape, UnsupportedTypeError, converter, strip
 from .deferred import pattern
 from .errors import Problem, Source
 from .messages import message_decoder
-from .parameters import ANYTHING, FROM_BODY, Kind, Parameter, Role, Signature, header_name, source_is_pinned
-from .params import Body, Cookie, File, Form, Header, Marker, Path, Query, Session
+from .parameters import (
+    ANYTHING,
+    FROM_BODY,
+    TAKES_BODY,
+    Dependency,
+    Kind,
+    Parameter,
+    Role,
+    Signature,
+    header_name,
+    source_is_pinned,
+)
+from .params import Body, Cookie, Depends, File, Form, Header, Marker, Path, Query, Session
 from .requests import Request, WebSocketRequest
 from .returns import Returns, read_returns
 from .types import UNSET
@@ -42,6 +53,7 @@ _UNMARKED_ROLES: Final[dict[Role, tuple[Source, ...]]] = {
     Role.FILE: ("file",),
     Role.FILES: ("file",),
     Role.STREAM: ("body",),
+    Role.LINES: ("body",),
 }
 
 _TOKEN: Final = pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2, RFC 6265 §4.1.1
@@ -60,7 +72,7 @@ _RECEIVERS: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITI
 _NO_SIGNATURE: Final = "Make it a plain method, with `self` as its first parameter"
 
 
-def _buried_markers(annotation: Any) -> Iterator[Marker]:
+def _buried_markers(annotation: Any) -> Iterator[Marker | Depends]:
     """The markers in the parts of `annotation`: a member of a union, the item of a list."""
     for part in get_args(strip(annotation)[0]):
         yield from (_instance(item) for item in strip(part)[1] if _is_marker(item))
@@ -115,17 +127,20 @@ def read_signature(
     owner: type | None = None,
     template: Sequence[str] | None = None,
     websocket: bool = False,
+    path_values: Mapping[str, int] | None = None,
 ) -> tuple[Signature, list[Problem]]:
     """The signature of `handler` (bound: without `self`), and every reason why it cannot work.
 
     `where` names it in problems; `template` holds the names in its `@route` path, whose values come in that order.
+    `path_values` says that it is a function which a handler depends on, and has the indexes of the handler's path
+    values by name: its parameters take those by their names. What such functions depend on themselves is not read.
     """
     file, line = _place(handler)
     try:
         parameters, returns = _written(handler)
     except (ValueError, TypeError) as error:
         return Signature((), None), [Problem(where, f"has no signature: {error}", _NO_SIGNATURE, file, line)]
-    reader = _Reader(handler, owner, template, websocket)
+    reader = _Reader(handler, owner, template, websocket, path_values)
     problems: list[Problem] = []
     for position, parameter in enumerate(parameters):
         try:
@@ -136,7 +151,7 @@ def read_signature(
             reader.refused.add(parameter.name)
     found = reader.finish()
     problems += [Problem(where, refused.what, refused.remedy, file, line) for refused in reader.conflicts(found)]
-    return Signature(found, reader.returns(returns)), problems
+    return Signature(found, reader.returns(returns) if path_values is None else None), problems
 
 
 def _written(handler: Callable[..., Any]) -> tuple[Sequence[inspect.Parameter], Any]:
@@ -166,12 +181,18 @@ class _Reader:
     """Goes through one signature in order."""
 
     def __init__(
-        self, handler: Callable[..., Any], owner: type | None, template: Sequence[str] | None, websocket: bool
+        self,
+        handler: Callable[..., Any],
+        owner: type | None,
+        template: Sequence[str] | None,
+        websocket: bool,
+        path_values: Mapping[str, int] | None,
     ) -> None:
         self._handler = handler
         self._owner = owner
         self._template = template
         self._websocket = websocket
+        self._path_values = path_values
         self._next_index = 0
         self._found: list[Parameter] = []
         self.refused: set[str] = set()
@@ -180,7 +201,13 @@ class _Reader:
     def add(self, parameter: inspect.Parameter, *, first: bool) -> None:
         annotation, marker = self._split(parameter)
         kind = _KINDS[parameter.kind]
-        role = self._role(annotation, first and kind in _SINGLE)
+        if isinstance(marker, Depends):
+            self._depend(parameter, annotation, kind, marker)
+            return
+        if self._path_values is not None and kind is Kind.VAR_POSITIONAL:
+            what = "path values come by name to what a handler depends on, so none are left for *args"
+            raise _Refused(what, "Name a parameter as the path value is named")
+        role = self._role(annotation, first and kind in _SINGLE and self._path_values is None)
         if role is not Role.VALUE and kind not in _SINGLE:
             raise _one_text_each()
         if role in (Role.REQUEST, Role.WEBSOCKET):
@@ -197,6 +224,8 @@ class _Reader:
                 role = Role.RAW
             if reads.shape is Shape.STRUCTURED:
                 _refuse_fields(reads)
+        elif role is Role.LINES:
+            reads = _items(annotation)
         sources = self._sources(parameter, kind, role, marker, reads)
         default = UNSET if parameter.default is inspect.Parameter.empty else parameter.default
         if _is_marker(default) or _is_marker(annotation):
@@ -210,18 +239,25 @@ class _Reader:
         if not sources:
             raise _Refused("can never get a path value", "Name it in the @route path, or give it another source")
         structured = reads.shape is Shape.STRUCTURED and kind in _SINGLE
-        whole = (structured and not self._is_key(marker)) or role in (Role.RAW, Role.STREAM)
+        whole = (structured and not self._is_key(marker, reads)) or role in TAKES_BODY
         alias = self._alias(parameter.name, marker, sources, whole)
         self._found.append(
             Parameter(parameter.name, alias, annotation, kind, role, sources, index, default, reads, marker, whole)
         )
+
+    def _depend(self, parameter: inspect.Parameter, annotation: Any, kind: Kind, depends: Depends) -> None:
+        if kind not in _SINGLE:
+            raise _Refused("what a function returns is one value", "Give it a parameter of its own")
+        dependency = Dependency(depends.function)
+        name = parameter.name
+        self._found.append(Parameter(name, name, annotation, kind, Role.DEPENDENCY, (), dependency=dependency))
 
     def finish(self) -> tuple[Parameter, ...]:
         """The parameters; of several that want the whole body, each gets the key of its name instead (SPEC 3)."""
         bodies = [one for one in self._found if one.whole and "body" in one.sources and one.role is Role.VALUE]
         if len(bodies) > 1:
             self._found = [replace(one, whole=False) if one in bodies else one for one in self._found]
-        if any(one.role in (Role.RAW, Role.STREAM) for one in self._found):  # nothing of the body is left for others
+        if any(one.role in TAKES_BODY for one in self._found):  # nothing of the body is left for others
             self._found = [_without_body(one) for one in self._found]
         if self._found and self._found[-1].kind is Kind.VAR_KEYWORD:
             self._found[-1] = replace(self._found[-1], excluded=self._not_for_kwargs())
@@ -238,8 +274,10 @@ class _Reader:
         return frozenset(receivers | aliases | fields | {one.name for one in named})
 
     @staticmethod
-    def _is_key(marker: Marker | None) -> bool:
+    def _is_key(marker: Marker | None, reads: Converter) -> bool:
         """Whether a structured value is at one key of its source, and not all of it."""
+        if isinstance(marker, Session) and not reads.has_names:
+            return True
         return isinstance(marker, Body | Session) and marker.alias is not None
 
     @staticmethod
@@ -269,14 +307,15 @@ class _Reader:
         """What is wrong with the parameters taken together."""
         problems = []
         names = self.refused | {parameter.name for parameter in found if parameter.index is not None}
-        for name in self._template or ():
-            if name not in names:
-                what = f"the @route path names {{{name}}}, which no parameter takes"
-                problems.append(_Refused(what, f"Add a parameter `{name}`, or take it out of the path"))
+        if all(one.role is not Role.DEPENDENCY for one in found):  # else it may be for what the handler depends on
+            problems += [_Refused(*untaken(name)) for name in self._template or () if name not in names]
         return problems + _shared_names(found) + _shared_body(found)
 
-    def _split(self, parameter: inspect.Parameter) -> tuple[Any, Marker | None]:
+    def _split(self, parameter: inspect.Parameter) -> tuple[Any, Marker | Depends | None]:
         """The parameter's type, and the marker that was beside it."""
+        if isinstance(parameter.default, Depends):
+            shown = repr(parameter.default)
+            raise _Refused(f"{shown} is no default", f"It stands beside the type: Annotated[T, {shown}]")
         if parameter.annotation is inspect.Parameter.empty:
             return inspect.Parameter.empty, None
         try:
@@ -284,10 +323,13 @@ class _Reader:
         except Exception as error:  # whatever it is, it is to be mended where the annotation was written
             remedy = "Import or define the name at module level, where it exists when the app is made"
             raise _Refused(f"the annotation cannot be resolved: {error}", remedy) from error
+        plain, beside = strip(resolved)
+        markers = [_instance(item) for item in beside if _is_marker(item)]
+        if len(markers) == 1 and isinstance(markers[0], Depends):  # then the type is for type checkers alone
+            return plain, markers[0]
         if variables := type_variables(resolved):
             what = f"the type variable {variables[0]} stands for no type here"
             raise _Refused(what, "Derive from the generic class with a type: class Items(Crud[Item])")
-        markers = [_instance(item) for item in strip(resolved)[1] if _is_marker(item)]
         for buried in _buried_markers(resolved):
             shown = f"{type(buried).__name__}()"
             what = f"{shown} stands inside the type, where it pins nothing"
@@ -307,10 +349,11 @@ class _Reader:
                 what = f"only a ws_ method has a {origin.__name__}"
                 raise _Refused(what, "Name the method ws_…, or drop the parameter")
             return Role.REQUEST if issubclass(origin, Request) else Role.WEBSOCKET
-        if origin is AsyncIterator:
-            if get_args(plain) != (bytes,):
-                raise _Refused("only AsyncIterator[bytes] streams a body", "Write AsyncIterator[bytes]")
-            return Role.STREAM
+        if origin in (AsyncIterator, AsyncIterable):
+            if not get_args(plain) or strip(get_args(plain)[0])[0] is str:
+                what = "only AsyncIterator[bytes] streams a body as it comes, and text would be split anywhere"
+                raise _Refused(what, "Write AsyncIterator[bytes], or AsyncIterator[Row] for JSON Lines")
+            return Role.STREAM if get_args(plain) == (bytes,) else Role.LINES
         members = _members(annotation)
         if members == [UploadFile]:
             return Role.FILE
@@ -326,24 +369,28 @@ class _Reader:
             return (self._pinned(parameter, kind, marker, role, reads),)
         if self._template is not None and parameter.name in self._template:
             return (self._pinned(parameter, Kind.POSITIONAL, Path(), role, reads),)
+        if self._path_values is not None and parameter.name in self._path_values:
+            self._pinned(parameter, kind, Path(), role, reads)  # which refuses what no path value can become
         sources = _UNMARKED_ROLES.get(role) or _UNMARKED[reads.shape]
         if self._websocket:
             sources = _without(sources, FROM_BODY)
             if not sources:
                 raise _no_body()
-        return sources if kind is Kind.POSITIONAL else _without(sources, ("path",))
+        by_name = self._path_values is not None
+        return sources if kind is Kind.POSITIONAL or by_name else _without(sources, ("path",))
 
     def _pinned(self, parameter: inspect.Parameter, kind: Kind, marker: Marker, role: Role, reads: Converter) -> Source:
         source, shape = _MARKER_SOURCES[type(marker)], reads.shape
         if (source == "file") != (role in (Role.FILE, Role.FILES)):
             raise _Refused("File() goes with UploadFile, and nothing else does", "Write Annotated[UploadFile, File(…)]")
-        if role is Role.STREAM and source != "body":
+        if role in (Role.STREAM, Role.LINES) and source != "body":
             raise _Refused("only the body can be streamed", "Drop the marker, or use Body()")
         if self._websocket and source in FROM_BODY:
             raise _no_body()
         if source == "path" and shape not in (Shape.ANY, Shape.SCALAR):
             raise _Refused("a path segment is one text", "Use a scalar type, or *args for several segments")
-        if source == "path" and kind is Kind.KEYWORD and parameter.name not in (self._template or ()):
+        by_name = self._path_values is not None or parameter.name in (self._template or ())
+        if source == "path" and kind is Kind.KEYWORD and not by_name:
             raise _Refused("a keyword-only parameter is never a path segment", "Move it before the *, or drop Path()")
         if shape is Shape.STRUCTURED and source not in ("body", "session") and reads.form is None:
             raise _Refused(f"the {source} cannot carry this type", "Use a flat type, or Body()")
@@ -352,12 +399,25 @@ class _Reader:
     def _index(self, name: str, kind: Kind, sources: tuple[Source, ...]) -> int | None:
         if "path" not in sources:
             return None
+        if self._path_values is not None:
+            return self._path_values.get(name)
         if self._template is not None and kind is not Kind.VAR_POSITIONAL:
             return self._template.index(name) if name in self._template else None
         if kind is Kind.VAR_POSITIONAL:
             return max(self._next_index, len(self._template or ()))
         self._next_index += 1
         return self._next_index - 1
+
+
+def _items(annotation: Any) -> Converter:
+    """The converter of what a JSON Lines body has on each line. Raises _Refused and UnsupportedTypeError."""
+    (item,) = get_args(strip(annotation)[0])
+    reads = converter(item)
+    if reads.has_files:
+        raise _Refused("JSON Lines cannot carry files", "Take them as UploadFile or list[UploadFile]")
+    if reads.shape is Shape.STRUCTURED:
+        _refuse_fields(reads)
+    return reads
 
 
 def _rest_sources(kind: Kind, marker: Marker | None, reads: Converter) -> tuple[Source, ...]:
@@ -408,7 +468,7 @@ def _shared_names(found: Sequence[Parameter]) -> list[_Refused]:
 
 def _shared_body(found: Sequence[Parameter]) -> list[_Refused]:
     """One parameter that takes the body's bytes, and others that need something of it."""
-    takers = [one for one in found if one.role in (Role.RAW, Role.STREAM)]
+    takers = [one for one in found if one.role in TAKES_BODY]
     others = [one for one in found if one not in takers and FROM_BODY.issuperset(one.sources) and one.sources]
     if not takers or len(takers) + len(others) == 1:
         return []
@@ -422,13 +482,22 @@ def _members(annotation: Any) -> list[Any]:
     return [member for member in plain if member not in (None, NoneType)]
 
 
+def untaken(name: str) -> tuple[str, str]:
+    """What is wrong with a `@route` path with a value called `name` that nobody takes, and the remedy."""
+    what = f"the @route path names {{{name}}}, which no parameter takes"
+    return what, f"Add a parameter `{name}`, or take it out of the path"
+
+
 def _is_marker(item: object) -> bool:
-    return isinstance(item, Marker) or (isinstance(item, type) and issubclass(item, Marker))
+    kinds = (Marker, Depends)
+    return isinstance(item, kinds) or (isinstance(item, type) and issubclass(item, kinds))
 
 
-def _instance(item: Any) -> Marker:
+def _instance(item: Any) -> Marker | Depends:
     """A marker may be written without its call: `Annotated[int, Query]`."""
-    marker: Marker = item() if isinstance(item, type) else item
+    if item is Depends:
+        raise _Refused("Depends stands without its function", "Write Annotated[T, Depends(function)]")
+    marker: Marker | Depends = item() if isinstance(item, type) else item
     return marker
 
 

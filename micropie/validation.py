@@ -211,13 +211,13 @@ class _Enough(Exception):
 class _Search:
     """One search for errors. It ends at `MAX_VALUES`, so that what is hostile costs no more than what is wrong."""
 
-    __slots__ = ("_left", "_wanted", "depth", "errors")
+    __slots__ = ("_wanted", "depth", "errors", "left")
 
     def __init__(self, wanted: int, left: int) -> None:
         self.errors: list[Invalid] = []
         self.depth = 0
         self._wanted = wanted
-        self._left = left
+        self.left = left
 
     def note(self, detail: str, pointer: str) -> None:
         """Add an error. Raises _Enough after the last one that is wanted."""
@@ -226,16 +226,18 @@ class _Search:
             raise _Enough
 
     def enter(self) -> int:
-        """Begin with an object; how many errors there are so far. Raises RecursionError at `MAX_DEPTH`."""
+        """Begin with an object; how many errors there are so far. Raises _GaveUp, and RecursionError at `MAX_DEPTH`."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise RecursionError
+        if self.left < 0:
+            raise _GaveUp
         return len(self.errors)
 
     def count(self) -> None:
         """One more value is looked at. Raises _GaveUp."""
-        self._left -= 1
-        if self._left < 0:
+        self.left -= 1
+        if self.left < 0:
             raise _GaveUp
 
     def look(self, check: "_Check", value: object, pointer: str) -> None:
@@ -246,14 +248,14 @@ class _Search:
 
     def refuses(self, check: "_Check", value: object) -> bool:
         """Whether anything is wrong with `value`; what that is is not noted. Raises _GaveUp."""
-        search = _Search(1, self._left)
+        search = _Search(1, self.left)
         search.depth = self.depth
         try:
             search.look(check, value, "")
         except _Enough:
             return True
         finally:
-            self._left = search._left
+            self.left = search.left
         return False
 
 
@@ -526,7 +528,7 @@ class _Names(_Check):
             if type(item) is kind and (judge is None or judge(item)):  # `check.knows(item)`
                 continue
             if item is not UNSET:
-                search.count()
+                search.left -= 1  # as in `count`; whether any are left is asked where there may be many
                 check.look(search, item, pointer + place)
             elif required:
                 search.note("Missing required field", pointer + place)
@@ -544,9 +546,11 @@ def _rule_of(info: Any, parts: Iterable[_Check]) -> Any:
 
     A Struct does so by a `__post_init__`; of what other classes are made of we know nothing.
     """
-    is_plain = isinstance(info, mi.StructType) and not hasattr(get_origin(info.cls) or info.cls, "__post_init__")
-    is_sure = isinstance(info, mi.TupleType) or (is_plain and not any(part.builds_sets for part in parts))
-    return None if is_sure else info.cls
+    if isinstance(info, mi.TupleType):
+        return None
+    cls: Any = info.cls
+    is_plain = isinstance(info, mi.StructType) and not hasattr(get_origin(cls) or cls, "__post_init__")
+    return None if is_plain and not any(part.builds_sets for part in parts) else cls
 
 
 def _obey(cls: Any, search: _Search, value: object, pointer: str) -> None:
@@ -573,8 +577,9 @@ class _Union(_Check):
         self._tagged = [kind for kind, _ in members if isinstance(kind, mi.StructType) and kind.tag_field is not None]
 
     def look(self, search: _Search, value: Any, pointer: str) -> None:
-        if any(check.knows(value) for check in self._checks):
-            return
+        for check in self._checks:
+            if check.knows(value):
+                return
         tagged, meant = self._tagged, self._meant(value)
         if len(meant) == 1:
             search.look(meant[0], value, pointer)

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from micropie import App
 from micropie.errors import BadRequest, HTTPError, Invalid
 from micropie.negotiation import error_response, prefers_problem
+from tests.asgi import call
 
 # Content-Type, Accept, whether the answer is problem details
 PREFERENCES = [
@@ -51,6 +53,22 @@ def test_the_form_of_an_error_follows_what_the_caller_speaks(content_type: str, 
     assert prefers_problem(content_type, accept) is problem
 
 
+def test_the_form_is_the_same_for_fields_too_long_to_be_remembered() -> None:
+    for content_type, accept, problem in PREFERENCES:
+        assert prefers_problem(content_type, "image/png," * 50 + accept) is problem
+
+
+def test_accept_may_come_in_several_lines() -> None:
+    for lines, problem in [
+        (["text/plain;q=0.1", "application/json"], True),
+        (["application/json;q=0.1", "text/plain"], False),
+        ([], False),
+    ]:
+        headers = [(b"accept", line.encode()) for line in lines]
+        answer = call(App(), "GET", "/nowhere", headers=[(b"host", b"x"), *headers])
+        assert (answer.status, answer.header("content-type") == "application/problem+json") == (404, problem)
+
+
 @given(st.text(), st.text())
 def test_no_field_is_too_strange_to_answer(content_type: str, accept: str) -> None:
     assert prefers_problem(content_type, accept) in (True, False)
@@ -66,6 +84,14 @@ def test_an_error_is_the_documented_plain_text() -> None:
         b"400 Bad Request: Invalid query parameter 'n': Expected int",
         [("Content-Type", "text/plain; charset=utf-8")],
     )
+
+
+def test_an_error_that_says_no_more_than_its_status_is_told_alike_each_time() -> None:
+    for _ in range(2):
+        for status, phrase in [(404, "Not Found"), (405, "Method Not Allowed"), (599, "Unknown")]:
+            assert error_response(HTTPError(status), as_problem=False)[1] == f"{status} {phrase}".encode()
+            document = json.loads(error_response(HTTPError(status), as_problem=True)[1])
+            assert document == {"type": "about:blank", "title": phrase, "status": status}
 
 
 def test_an_error_is_problem_details_for_who_prefers_them() -> None:

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micropie import App, Body, Limits
+from micropie.deadlines import within
 from micropie.errors import ClientDisconnected, HTTPError
-from micropie.receiving import BodyStream, receive_within
+from micropie.receiving import BodyStream, Resumed, take
 from micropie.types import Message, Receive
 from tests.asgi import JSON, MULTIPART, call, form_data, http_scope
 
@@ -43,6 +44,11 @@ def script(*messages: Message, wait: float | None = None) -> Receive:
 
 def stream(receive: Receive, *, size: int = 100, read_timeout: float = 5.0, total_timeout: float = 5.0) -> BodyStream:
     return BodyStream(receive, size=size, read_timeout=read_timeout, total_timeout=total_timeout)
+
+
+async def receive_within(receive: Receive, seconds: float) -> Message:
+    message = take(receive)
+    return await within(message, seconds) if isinstance(message, Resumed) else message
 
 
 async def everything(body: BodyStream) -> list[bytes]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum
-from typing import Annotated, Any, Generic, Literal, NamedTuple, TypedDict, TypeVar
+from typing import Annotated, Any, Generic, Literal, NamedTuple, TypedDict, TypeVar, Union
 from uuid import UUID
 
 import attrs
@@ -19,6 +19,7 @@ from msgspec import inspect as mi
 from micropie.uploads import UploadFile
 from micropie.validation import (
     FAILURES,
+    MAX_DEPTH,
     MAX_ERRORS,
     MAX_VALUES,
     describe,
@@ -141,6 +142,16 @@ class Moody(Struct):
 
 class Picture(Struct):
     image: UploadFile
+
+
+class Nested(Struct):
+    value: int
+    below: "Nested | None" = None
+
+
+class Twins(Struct):
+    left: "Twins | None" = None
+    right: "Twins | None" = None
 
 
 def errors(annotation: Any, value: object) -> list[tuple[str | None, str]]:
@@ -392,6 +403,27 @@ def test_no_more_values_are_looked_at_than_cost_little() -> None:
     assert errors(list[int], value) == [("", f"Only the first {MAX_VALUES} values were checked")]
 
 
+def test_no_more_objects_within_one_another_are_looked_into_than_the_stack_holds() -> None:
+    value: dict[str, Any] = {"value": "x"}
+    for _ in range(MAX_DEPTH - 1):
+        value = {"value": 1, "below": value}
+    assert errors(Nested, value) == [("/below" * (MAX_DEPTH - 1) + "/value", "Expected an integer, got a string")]
+    with pytest.raises(RecursionError):
+        errors(Nested, {"value": 1, "below": value})
+
+
+def test_values_count_wherever_they_are_held() -> None:
+    value: dict[str, Any] = {}
+    for _ in range(MAX_VALUES.bit_length()):
+        value = {"left": value, "right": value}
+    assert errors(Twins, value) == [("", f"Only the first {MAX_VALUES} values were checked")]
+
+
+def test_a_type_is_never_taken_for_another_that_is_gone() -> None:
+    for least in range(5000):
+        assert errors(Annotated[int, Meta(ge=least)], least - 1) == [("", f"Expected an integer >= {least}")]
+
+
 # --- the law --------------------------------------------------------------------------------------------------------
 
 JSON_VALUES: st.SearchStrategy[Any] = st.recursive(
@@ -420,6 +452,47 @@ def test_something_is_found_exactly_where_msgspec_refuses(annotation: Any, value
     else:
         fits = True
     assert (errors(annotation, msgspec.json.decode(document)) == []) is fits
+
+
+LIMITED: Sequence[Any] = [
+    Annotated[int, Meta(ge=1, lt=5)],
+    Annotated[int, Meta(gt=-2, le=2)],
+    Annotated[int, Meta(multiple_of=3)],
+    Annotated[int, Meta(ge=2**62)],
+    Annotated[float, Meta(ge=1)],
+    Annotated[float, Meta(gt=1, lt=1.5)],
+    Annotated[float, Meta(le=2)],
+    Annotated[float, Meta(lt=2)],
+    Annotated[float, Meta(multiple_of=0.5)],
+    Annotated[str, Meta(min_length=2)],
+    Annotated[str, Meta(max_length=2)],
+    Annotated[str, Meta(pattern="a$")],
+    Annotated[str, Meta(pattern="^[ab]*$", min_length=1, max_length=3)],
+    Literal[1, 2],
+    Literal["a", "b"],
+    Literal["a", 1, None],
+    Colour,
+    bool,
+    Union[Annotated[int, Meta(ge=1)], Annotated[str, Meta(max_length=1)], None],  # noqa: UP007  # Annotated has no `|`
+]
+
+
+@given(
+    st.integers(-7, 7)
+    | st.integers()
+    | st.floats()
+    | st.sampled_from([1.0, 1.5, 2.0, 2**62, 2**62 - 1, 2**63, 2**64, -(2**64), 10**400, True, False, None])
+    | st.text("abé😀\n", max_size=4)
+)
+@pytest.mark.parametrize("annotation", LIMITED)
+def test_what_is_right_at_first_sight_is_what_msgspec_takes(annotation: Any, value: object) -> None:
+    try:
+        msgspec.convert(value, annotation)
+    except FAILURES:
+        fits = False
+    else:
+        fits = True
+    assert (errors(annotation, value) == []) is fits
 
 
 @given(st.text().map("§{}§".format))

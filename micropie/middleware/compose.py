@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, TypeAlias
 
-from ..errors import ClientDisconnected
 from ..requests import Request, WebSocketRequest
 from .base import HttpMiddleware, WebSocketMiddleware
 
@@ -40,31 +39,16 @@ def _changed(reply: Reply, changes: Mapping[str, Any]) -> Reply:
     return int(status), changes.get("body", body), pairs
 
 
-async def through_http(
-    middlewares: Sequence[HttpMiddleware],
-    request: Request,
-    inner: Callable[[], Awaitable[Reply]],
-    failed: Callable[[Exception], Awaitable[Reply]],
-) -> tuple[Reply, Sequence[HttpMiddleware]]:
-    """The reply of `inner`, or of the first middleware that answers by itself; and whose `after_request` is due.
-
-    Those outside the one that answered, in the order in which they want to see the reply.
-    """
-    passed: list[HttpMiddleware] = []
-    try:
-        for middleware in tuple(middlewares):
-            short = _mapping(await middleware.before_request(request))
-            if short:
-                reply = _changed((200, "", []), short)
-                break
-            passed.append(middleware)
-        else:
-            reply = await inner()
-    except ClientDisconnected:
-        raise
-    except Exception as error:
-        reply = await failed(error)
-    return reply, passed[::-1]
+async def before_http(
+    middlewares: Sequence[HttpMiddleware], request: Request, passed: list[HttpMiddleware]
+) -> Reply | None:
+    """The reply of the first middleware that answers by itself, or None; those before it are added to `passed`."""
+    for middleware in tuple(middlewares):
+        short = await middleware.before_request(request)
+        if short:
+            return _changed((200, "", []), _mapping(short))
+        passed.append(middleware)
+    return None
 
 
 async def after_http(
@@ -77,7 +61,9 @@ async def after_http(
     for middleware in due:
         try:
             status, body, headers = reply
-            reply = _changed(reply, _mapping(await middleware.after_request(request, status, body, headers)))
+            changes = await middleware.after_request(request, status, body, headers)
+            if changes:
+                reply = _changed(reply, _mapping(changes))
         except Exception as error:
             reply = await failed(error)
     return reply

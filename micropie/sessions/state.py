@@ -11,7 +11,7 @@ It owns when a session begins, ends and moves, and how its cookie reads. It does
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from ..config import SessionConfig
 from ..deferred import pattern, secrets
@@ -47,6 +47,14 @@ def is_identifier(text: str) -> bool:
     return _IDENTIFIER.fullmatch(text) is not None
 
 
+class Kept(Protocol):
+    """A value that was read from a session's data, and that a handler may change."""
+
+    def write(self, data: dict[str, Any], /) -> None:
+        """Put into `data` what has changed in the value. Raises TypeError for what cannot be stored."""
+        ...
+
+
 class SessionState:
     """The session of one request. Without arguments a fresh one, which no store knows of yet.
 
@@ -60,6 +68,8 @@ class SessionState:
     """Whether somebody else ended the session while this request had it."""
     sealed: bool = False
     """Whether the response has started, so that no cookie can be set any more."""
+    kept: tuple[Kept, ...] = ()
+    """What handlers have of the data besides the data itself."""
     _saved: Frozen = NOTHING
     _rotating: bool = False
 
@@ -115,6 +125,8 @@ class SessionState:
         stored, and whatever the store raises. Raising or cancelled, it leaves the stored session whole. A session that
         begins when `sealed` is not saved: nobody would ever know its identifier.
         """
+        for value in self.kept:
+            value.write(self.data)
         if not self.touched or self.lost or (self.sealed and self.identifier is None):
             return UNSET
         now = freeze(self._data)
