@@ -7,6 +7,10 @@ Try it:
     curl localhost:8000/greet/Ann   -> Hello, Ann!
 """
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from micropie import App
 
 
@@ -14,7 +18,7 @@ class Hello(App):
     async def index(self) -> str:
         return "Hello, world!"
 
-    async def greet(self, name: str = "Guest", times: int = 1) -> str:
+    async def greet(self, name: str = "Guest", times: Annotated[int, Meta(ge=0, le=100)] = 1) -> str:
         return f"Hello, {name}!\n" * times
 
 

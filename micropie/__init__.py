@@ -14,7 +14,7 @@ from .discovery import route
 from .errors import BadRequest, HTTPError, Invalid, MissingDependency, Problem, ResponseError, SetupError, UploadError
 from .messages import InvalidMessage
 from .middleware import CloseDict, HttpMiddleware, ResponseDict, WebSocketMiddleware
-from .params import Body, Cookie, File, Form, Header, Path, Query, Session
+from .params import Body, Cookie, Depends, File, Form, Header, Path, Query, Session
 from .requests import Request, WebSocketRequest
 from .routing import Route
 from .sessions import InMemorySessionBackend, SessionBackend
@@ -34,6 +34,7 @@ __all__ = [
     "CloseDict",
     "ConnectionClosed",
     "Cookie",
+    "Depends",
     "File",
     "Form",
     "HTTPError",

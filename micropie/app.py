@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final, Self, TypeVar
 from .bodies import Media, media_of
 from .config import Limits, SessionConfig
 from .connecting import serve_websocket
-from .discovery import Builder, chosen_route, list_routes, node_of
+from .discovery import Builder, Overrides, chosen_route, list_routes, node_of
 from .errors import ClientDisconnected, SetupError
 from .failures import ErrorHandler, handled, log_failure, unhandled
 from .lifespan import Hook, lifespan_of, living, serve_lifespan
@@ -31,7 +31,7 @@ from .sessions import InMemorySessionBackend, SessionBackend
 from .streaming import BrokenResponse
 from .templates import Templates
 from .toolbox import Handlers, Toolbox
-from .types import ASGIApp, HeaderItems, Receive, Scope, Send
+from .types import UNSET, ASGIApp, HeaderItems, Receive, Scope, Send, Unset
 from .uploads import MultipartBody
 from .workers import Workers
 
@@ -66,8 +66,9 @@ class App(Toolbox, metaclass=_AppType):
 
     `session_backend` keeps the sessions, in memory unless another is given. Everything else is keyword-only:
     `limits` on what clients may send, `sessions` for the session cookie, `debug` for pages with tracebacks and for
-    results that are checked, `templates` for their directory. Raises SetupError, naming every handler that cannot
-    work, with the remedy.
+    results that are checked, `templates` for their directory, `docs` for `/openapi.json` and `/docs`, which
+    `openapi_path` and `docs_path` move, or leave out where they are None. Raises SetupError, naming every handler that
+    cannot work, with the remedy, and ValueError for a path without a leading slash.
     """
 
     _hooks = ("lifespan",)
@@ -83,12 +84,16 @@ class App(Toolbox, metaclass=_AppType):
     """Called, and awaited if need be, after the last request."""
     error_handlers: dict[type[Exception], ErrorHandler]
     """What answers an exception, by its class or the nearest one above it."""
+    overrides: Overrides
+    """For tests: what is called in place of a function that handlers depend on, `overrides[function] = other`."""
     session_backend: SessionBackend
     session_config: SessionConfig
     debug: bool
     check_returns: bool
     """Whether results are held against return annotations: in debug mode and under the test client."""
     _trail: Trail
+    _documents: tuple[str | None, str | None]
+    """Where the OpenAPI document and the page that shows it are, if they are anywhere."""
 
     def __new__(cls, *_: Any, **__: Any) -> Self:
         # Not in __init__: a subclass may be a dataclass, whose __init__ calls no other, and may be frozen.
@@ -99,6 +104,7 @@ class App(Toolbox, metaclass=_AppType):
             "startup_handlers": [],
             "shutdown_handlers": [],
             "error_handlers": {},
+            "overrides": {},
             "session_backend": InMemorySessionBackend(),
             "limits": Limits(),
             "session_config": SessionConfig(),
@@ -106,6 +112,7 @@ class App(Toolbox, metaclass=_AppType):
             "check_returns": False,
             "_templates": Templates(),
             "_workers": Workers(),
+            "_documents": (None, None),
             "_trail": (node_of(self),),
         }
         for name, value in defaults.items():
@@ -120,6 +127,9 @@ class App(Toolbox, metaclass=_AppType):
         sessions: SessionConfig | None = None,
         debug: bool = False,
         templates: str | os.PathLike[str] = "templates",
+        docs: bool = False,
+        openapi_path: str | Unset | None = UNSET,
+        docs_path: str | Unset | None = UNSET,
     ) -> None:
         if session_backend is not None:
             self.session_backend = session_backend
@@ -127,6 +137,9 @@ class App(Toolbox, metaclass=_AppType):
         self.session_config = sessions or self.session_config
         self.debug = self.check_returns = debug
         self._templates = Templates(templates)
+        at_docs = docs_path or ("/docs" if docs and docs_path is UNSET else None)
+        at_openapi = openapi_path or ("/openapi.json" if (docs or at_docs) and openapi_path is UNSET else None)
+        self._documents = (at_openapi, at_docs)
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncGenerator[Mapping[str, Any] | None]:
@@ -158,8 +171,24 @@ class App(Toolbox, metaclass=_AppType):
 
     def _build(self) -> None:
         problems = Builder(self).build()
+        if any(self._documents):
+            from .openapi.serving import add_pages
+
+            problems += add_pages(self, *self._documents)
         if problems:
             raise SetupError(list(dict.fromkeys(problems)))
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI 3.1 document of the app: its handlers, those of what it holds, and every type they name."""
+        from .openapi import document
+
+        return document(self)
+
+    def asyncapi(self) -> dict[str, Any]:
+        """The AsyncAPI 3.0 document of the app: its WebSocket handlers and those of what it holds, and their types."""
+        from .openapi import asyncapi
+
+        return asyncapi.document(self)
 
     def _intercepts(self, scope_type: str) -> bool:
         """Whether, held by another app, it has something to do around that one's requests."""
@@ -208,10 +237,17 @@ class App(Toolbox, metaclass=_AppType):
                 return
         except ClientDisconnected:
             return
+        except BaseException as error:
+            _note(request, error)
+            raise
         finally:
-            current.reset(token)
-            if request.multipart is not None:
-                await request.multipart.close()
+            try:
+                if request._exits is not None:
+                    await request._exits.leave(scope)
+            finally:
+                current.reset(token)
+                if request.multipart is not None:
+                    await request.multipart.close()
 
     async def _answer(self, request: Request, trail: Trail, segments: Sequence[str] | None) -> Reply:
         """What the handler for `segments` below `trail` returned, in normal form. Raises what refuses the request.
@@ -228,6 +264,8 @@ class App(Toolbox, metaclass=_AppType):
                 return await self._elsewhere(request, found, values)
         else:
             found, values = chosen_route(trail[-1], request, request.method)
+        if found.prepare is not None:
+            found = found.prepare(request, self, trail)
         request.path_params = values
         if request._cookie_header:
             await open_session(request, self.session_backend, self.session_config)
@@ -246,6 +284,8 @@ class App(Toolbox, metaclass=_AppType):
         if type(result) not in _DATA and hasattr(result, "__await__"):
             result = await result
         reply = split(result)
+        if found.stream_type is not None:
+            reply = _described(reply, found.stream_type)
         if self.check_returns and found.signature.returns is not None:
             found.signature.returns.check(reply[0], reply[1])
             reply = reply[0], found.signature.returns.watched(reply[1]), reply[2]
@@ -292,6 +332,7 @@ class App(Toolbox, metaclass=_AppType):
 
     async def _failed(self, request: Request, error: Exception, trail: Trail) -> Reply:
         """The answer to what was raised at the end of `trail`, in an app there or in one that holds it."""
+        _note(request, error)
         apps = [node.owner.error_handlers for node in reversed(trail) if isinstance(node.owner, App)]
         return await handled(request, error, apps, debug=self.debug)
 
@@ -350,6 +391,7 @@ class App(Toolbox, metaclass=_AppType):
             if broken.__cause__ is None:  # logged by an app that is mounted here
                 raise
             # The server must hear of it and break the connection off; but not every server logs why.
+            _note(request, broken.__cause__)
             log_failure(request, broken.__cause__)
             raise BrokenResponse(str(broken)) from None
         except Exception as error:
@@ -375,6 +417,20 @@ class App(Toolbox, metaclass=_AppType):
             id(app): app for one in apps for app in one._node.mounts.values() if all(app is not one for one in apps)
         }
         return [*(living(one) for one in apps), *(lifespan_of(app, state) for app in mounted.values())]
+
+
+def _note(request: Request, error: BaseException | None) -> None:
+    """Say what a request failed with, for those of its dependencies that go on afterwards."""
+    if request._exits is not None:
+        request._exits.fail(error)
+
+
+def _described(reply: Reply, content_type: str) -> Reply:
+    """`reply` with that Content-Type, if it is a stream and says nothing else: it may turn out to be empty."""
+    status, body, headers = reply
+    if not isinstance(body, AsyncIterable | Iterator) or any(name.lower() == "content-type" for name, _ in headers):
+        return reply
+    return status, body, [*headers, ("Content-Type", content_type)]
 
 
 def _outlives_its_start(body: object) -> bool:

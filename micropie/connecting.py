@@ -65,7 +65,11 @@ async def serve_websocket(app: Connects, trail: Trail, scope: Scope, receive: Re
     except Exception as error:
         await _fail(request, error)
     finally:
-        current.reset(token)
+        try:
+            if request._exits is not None:
+                await request._exits.leave(scope)
+        finally:
+            current.reset(token)
 
 
 async def _fail(request: WebSocketRequest, error: Exception) -> None:
@@ -130,6 +134,8 @@ def _serve(
         return found.app(mounted_scope(request.scope, prefix_of(request.scope, values)), request.receive, send)
     if isinstance(found, tuple):
         return _through(app, request, send, found, values)
+    if found.prepare is not None:
+        found = found.prepare(request, app, trail)
     return _run(request, found, values)
 
 

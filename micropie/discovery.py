@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partialmethod
 from types import FunctionType, MemberDescriptorType, MethodType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias, TypeVar
 
 import msgspec
 
@@ -21,6 +21,9 @@ from .routing import METHODS, Branch, Node, Route, Table, Trail, fitting, make_r
 from .signatures import read_signature
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+Overrides: TypeAlias = dict[Callable[..., Any], Callable[..., Any]]
+"""Functions by those that are called no longer, as what they return is given in their place."""
 
 VERBS: Final = ("get", "head", "post", "put", "patch", "delete", "options")
 _OPTIONS: Final = "__micropie_route__"
@@ -167,7 +170,7 @@ class Builder:
         handler = self._answering(name)
         if handler is None or isinstance(handler, Tree) or name in (self._node.names | self._reserved):
             return None
-        signature, problems = read_signature(handler, self._where(name), owner=self._class)
+        signature, problems = self._read(handler, name)
         if problems:
             raise SetupError(problems)
         return self._route(name, handler, signature, path="")
@@ -229,7 +232,7 @@ class Builder:
         options = _options_of(handler) or _PLAIN
         is_socket = name.startswith("ws_")
         names = _template_names(options.path) if options.path is not None else None
-        signature, problems = read_signature(handler, where, owner=self._class, template=names, websocket=is_socket)
+        signature, problems = self._read(handler, name, template=names, websocket=is_socket)
         if is_socket:
             problems += _socket_problems(where, handler, signature if not problems else None)
         if problems:
@@ -251,6 +254,21 @@ class Builder:
         if branch is not None and branch.routes:
             self._problems.append(_double(where, path, made, next(iter(branch.routes.values()))))
 
+    def _read(
+        self, handler: Callable[..., Any], name: str, template: Sequence[str] | None = None, websocket: bool = False
+    ) -> tuple[Signature, list[Problem]]:
+        """The signature of a handler, with what it depends on, and what is wrong with either."""
+        where, owner = self._where(name), self._class
+        signature, problems = read_signature(handler, where, owner=owner, template=template, websocket=websocket)
+        if all(one.dependency is None for one in signature.parameters):
+            return signature, problems
+        from .depending import Site, path_values, read_dependencies  # which not every app needs
+
+        names = {one: index for index, one in enumerate(template)} if template is not None else path_values(signature)
+        site = Site(handler, where, self._owner, names, websocket)
+        whole, more = read_dependencies(signature, site, template)
+        return whole, problems + more
+
     def _route(
         self,
         name: str,
@@ -262,7 +280,12 @@ class Builder:
     ) -> Route:
         threaded = (_options_of(handler) or _PLAIN).threaded
         qualname = f"{self._class.__module__}.{self._where(name)}"
-        return make_route(handler, signature, path=path, name=qualname, methods=methods, threaded=threaded)
+        made = make_route(handler, signature, path=path, name=qualname, methods=methods, threaded=threaded)
+        if not signature.dependencies():
+            return made
+        from .dependencies import planned
+
+        return planned(made, self._owner)
 
     def _place_template(self, table: Table, segments: list[str], made: Route) -> None:
         table.templates = table.templates or Branch()

@@ -215,9 +215,8 @@ def _explain_whole(parameter: Parameter, request: Request) -> Sequence[Invalid]:
     source, reads, form = parameter.sources[0], parameter.converter, form_of(parameter)
     if source == "session":
         stored = dict(request.session_params)
-        if not stored:
-            is_missing = parameter.required and not _is_read(parameter.converter.from_value, {})
-            return [Invalid(missing(parameter.alias), "session", parameter.alias)] if is_missing else ()
+        if not stored and not parameter.required:
+            return ()
         return _session_errors(parameter, source, stored, parameter.alias)
     if form is not None and source in ("query", "header", "cookie"):
         try:
@@ -239,14 +238,6 @@ def _explain_whole(parameter: Parameter, request: Request) -> Sequence[Invalid]:
     if request.media is Media.NONE:
         return [Invalid("Missing request body", pointer="")] if parameter.required else ()
     refuse(parameter)
-
-
-def _is_read(read: Callable[[object], object], value: object) -> bool:
-    try:
-        read(value)
-    except FAILURES:
-        return False
-    return True
 
 
 def _at_source(error: Invalid, source: Source, whole: str) -> Invalid:

@@ -47,8 +47,8 @@ def _bare_payload(status: int, as_problem: bool) -> bytes:
 def prefers_problem(content_type: str, accept: str) -> bool:
     """Whether a caller with these `Content-Type` and `Accept` fields is answered in problem details.
 
-    It is when it sent JSON or JSON Lines, and when it wants JSON of any kind more than text (RFC 9110 §12.5.1). Of two wanted alike
-    the one that is named wins over the one that a wildcard covers; then the documented plain text does.
+    It is when it sent JSON or JSON Lines, and when it wants JSON of any kind more than text (RFC 9110 §12.5.1). Of two
+    wanted alike the one that is named wins over the one that a wildcard covers; then the documented plain text does.
     """
     is_ordinary = len(content_type) + len(accept) <= _ORDINARY
     return (_remembered if is_ordinary else _prefers_problem)(content_type, accept)

@@ -125,6 +125,8 @@ class Dependency(msgspec.Struct, frozen=True, eq=False):
     """`module.function`."""
     signature: Signature = Signature((), None)
     """Its own parameters; none until they have been read (`depending.py`)."""
+    written: Callable[..., Any] | None = None
+    """What stands in `Depends`, where that is something else: a method as its class has it, what was overridden."""
 
 
 def is_kept(parameter: Parameter) -> bool:

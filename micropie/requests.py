@@ -25,6 +25,7 @@ from .bodies import (
 )
 from .config import Limits
 from .errors import BadRequest, HTTPError, Invalid
+from .exits import Exits
 from .receiving import BodyStream, Resumed, take, too_large, waited
 from .sessions import SessionState
 from .types import Receive, Scope
@@ -46,6 +47,8 @@ def current_request() -> "Request":
     except LookupError:
         raise RuntimeError("There is no request here: `request` is for code that runs while one is answered") from None
 
+
+_FORM: Final = b"application/x-www-form-urlencoded"
 
 _BODY_METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
 """Methods whose requests have a body unless Content-Length says otherwise: HTTP/2 needs no header for one."""
@@ -98,7 +101,7 @@ class Request:
     body: bytes = b""
     """The body as it came, unless it is multipart."""
     media: Media = Media.NONE
-    """What kind of body arrived; NONE for an empty one, and for one that the handler streams."""
+    """What kind of body arrived; NONE for an empty one that is no form, and for one that the handler streams."""
 
     multipart: MultipartBody | None = None
     _app: Any = None
@@ -117,6 +120,8 @@ class Request:
     _stream: BodyStream | None = None
     _opened: bool = False
     _session: SessionState | None = None
+    _exits: Exits | None = None
+    """What is left once the response has been sent."""
     _state: dict[str, Any] | None = None
 
     def __init__(self, scope: Scope, receive: Receive | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -125,13 +130,15 @@ class Request:
         self.receive: Receive = receive or _no_receive
         self.limits = limits
         # Every request is asked for these: an instance's own attributes are found faster than its class's.
-        self.multipart = self._session = self._route_handler = None
+        self.multipart = self._session = self._route_handler = self._exits = None
         self._cookie_header = b""
         self.has_body = self.method in _BODY_METHODS
         for name, value in scope["headers"]:
             if name in _NOTED:
                 if name == b"content-type":
                     self.content_type = value.decode("latin-1")
+                    if value[: len(_FORM)].lower() == _FORM:
+                        self.media = Media.FORM  # an empty one is a form, too: no box was checked
                 elif name == b"content-length":
                     self._length = length = int(value) if value.isdigit() and len(value) < 19 else _beyond(value)
                     self.has_body = length > 0
@@ -336,10 +343,9 @@ class Request:
         size = limits.multipart if is_multipart or streaming else limits.body
         if self._length is not None and self._length > size:
             raise too_large(size)
-        if not streaming:
-            self.media = media
-            if not is_multipart:
-                return None
+        self.media = Media.NONE if streaming else media
+        if not (streaming or is_multipart):
+            return None
         self._stream = BodyStream(
             self.receive,
             size=size,

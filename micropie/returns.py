@@ -15,6 +15,7 @@ import msgspec
 from .converters import UnsupportedTypeError, describe_annotation, strip, union_members
 from .deferred import pathlib
 from .errors import ResponseError
+from .payloads import BINARY, HTML
 from .streaming import ServerSentEvent
 
 _STREAMS: Final = (AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterator, Iterable)
@@ -50,6 +51,13 @@ class Returns(msgspec.Struct, frozen=True):
             promised = ", ".join(str(known) for known in self.statuses)
             raise ResponseError(f"status {status} is not among those that the return annotation promises: {promised}")
 
+    @property
+    def stream_type(self) -> str | None:
+        """The Content-Type of every stream that is promised; None where there is none, and where it depends."""
+        promised = (*self.statuses.values(), *self.any_status)
+        kinds = {_item_type(item) for annotation in promised for item in _items(annotation)}
+        return kinds.pop() if len(kinds) == 1 else None
+
     def watched(self, body: object) -> object:
         """`body`; a generator is one that raises ResponseError at the first item that was not promised."""
         promised = (*self.statuses.values(), *self.any_status)
@@ -83,6 +91,17 @@ def _items(annotation: Any) -> tuple[Any, ...]:
     if any(strip(member)[0] in (Any, object) for member in members):
         return ()
     return tuple(get_origin(member) if get_origin(member) is ServerSentEvent else member for member in members)
+
+
+def _item_type(annotation: Any) -> str:
+    """The Content-Type of a stream of these."""
+    plain, _ = strip(annotation)
+    if isinstance(plain, type) and not issubclass(plain, Enum):
+        if issubclass(plain, ServerSentEvent):
+            return "text/event-stream"
+        if issubclass(plain, (str, *BINARY)):
+            return HTML.decode()
+    return "application/jsonl"
 
 
 def read_returns(annotation: Any) -> Returns | None:

@@ -17,6 +17,7 @@ from .binders import Bind, Binder, Wants, make_binder
 from .bodies import decode_segment
 from .errors import HTTPError
 from .parameters import Kind, Role, Signature
+from .requests import Request
 from .types import ASGIApp, Scope
 
 METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
@@ -65,6 +66,10 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     """How many path values it can take."""
     messages: tuple[Any, Any]
     """What a WebSocket handler receives and sends."""
+    stream_type: str | None = None
+    """The Content-Type of the streams that it returns, where its annotation says it."""
+    prepare: "Prepare | None" = None
+    """What has to be done with a request first, where the handler has dependencies (`dependencies.py`)."""
 
     @property
     def attribute(self) -> str:
@@ -73,6 +78,10 @@ class Route(msgspec.Struct, frozen=True, eq=False):
 
     def __repr__(self) -> str:
         return f"<Route {self.path} {self.name}>"
+
+
+Prepare: TypeAlias = Callable[[Request, Any, "Trail"], Route]
+"""`prepare(request, app, trail)`: the route that is to be used for this one request."""
 
 
 def make_route(
@@ -86,7 +95,7 @@ def make_route(
 ) -> Route:
     """The route for `handler` (bound), whose signature has been read."""
     binder: Binder = make_binder(signature, name)
-    mode = _mode(handler, threaded)
+    mode = mode_of(handler, threaded=threaded)
     call = functools.partial(functools.partial, handler) if mode is Mode.THREAD else handler
     if methods is not None and "GET" in methods:
         methods |= {"HEAD"}
@@ -108,6 +117,7 @@ def make_route(
         mode is Mode.ASYNC,
         room,
         _messages(signature),
+        signature.returns.stream_type if signature.returns is not None else None,
     )
 
 
@@ -123,7 +133,8 @@ def _messages(signature: Signature) -> tuple[Any, Any]:
     return incoming, outgoing
 
 
-def _mode(handler: Callable[..., Any], threaded: bool) -> Mode:
+def mode_of(handler: Callable[..., Any], *, threaded: bool) -> Mode:
+    """How `handler` is called; `threaded`, when it may block unless it says otherwise."""
     inner = inspect.unwrap(handler)
     if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(inner):
         return Mode.ASYNC

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from micropie import App, HTTPError, Limits, Request, Resource, ResponseError, ServerSentEvent, route
 from micropie.streaming import BrokenResponse
-from micropie.types import Message
+from micropie.types import Message, RawHeaders
 from tests.asgi import JSON, MULTIPART, PROBLEM, Answer, acall, call, form_data, http_scope
 from tests.hooks import Hook
 
@@ -748,3 +748,55 @@ def test_names_of_pythons_own_may_be_sent_by_anybody() -> None:
         "request": "4",
     }
     assert call(Keywords(), "GET", "/named?self=1&request=2&scope=3").json == ["2", "3"]
+
+
+# --- nothing, of a kind ---
+
+
+class Boxes(Struct):
+    news: bool = False
+    offers: bool = False
+
+
+class Nothing(App):
+    async def boxes(self, boxes: Boxes) -> Boxes:
+        return boxes
+
+    async def rows(self) -> AsyncIterator[Boxes]:
+        for box in ():
+            yield box
+
+    async def events(self) -> tuple[int, Iterator[ServerSentEvent[str]]]:
+        return 200, iter([])
+
+    async def text(self) -> AsyncIterator[str]:
+        for line in ():
+            yield line
+
+    async def some(self) -> tuple[int, AsyncIterator[Boxes], dict[str, str]]:
+        return 200, self.rows(), {"content-type": "application/x-ndjson"}
+
+    async def either(self) -> AsyncIterator[Boxes] | list[int]:
+        return [1]
+
+
+@pytest.mark.parametrize("length", [[], [(b"content-length", b"0")]])
+def test_a_form_with_no_box_checked_is_a_form(length: RawHeaders) -> None:
+    form = [(b"content-type", b"Application/x-www-form-urlencoded; charset=utf-8"), *length]
+    assert call(Nothing(), "POST", "/boxes", b"", form).json == {"news": False, "offers": False}
+    assert call(Nothing(), "POST", "/boxes", b"", JSON).status == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type"),
+    [
+        ("/rows", "application/jsonl"),
+        ("/events", "text/event-stream"),
+        ("/text", "text/html; charset=utf-8"),
+        ("/some", "application/x-ndjson"),
+        ("/either", "application/json"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_an_empty_stream_is_of_the_type_that_was_promised(method: str, path: str, content_type: str) -> None:
+    assert call(Nothing(), method, path).header("content-type") == content_type

@@ -1,0 +1,59 @@
+"""`App(docs=…, openapi_path=…, docs_path=…)`: which of the documents and the page it serves, and where."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from micropie import App
+from micropie.errors import SetupError
+from micropie.openapi import asyncapi, document
+from micropie.testing import TestClient
+
+
+class Shop(App):
+    async def index(self) -> str:
+        return "shop"
+
+
+PATHS = ("/openapi.json", "/asyncapi.json", "/docs", "/docs/openapi.json", "/a.json", "/help")
+SERVED: list[tuple[dict[str, Any], set[str]]] = [
+    ({}, set()),
+    ({"docs": False}, set()),
+    ({"docs": True}, set(PATHS[:4])),
+    ({"docs": True, "openapi_path": None}, {"/docs", "/docs/openapi.json"}),
+    ({"docs": True, "docs_path": None}, {"/openapi.json", "/asyncapi.json"}),
+    ({"docs": True, "openapi_path": None, "docs_path": None}, set()),
+    ({"docs": True, "openapi_path": "/a.json", "docs_path": "/help"}, {"/a.json", "/asyncapi.json", "/help"}),
+    ({"openapi_path": "/a.json"}, {"/a.json", "/asyncapi.json"}),
+    ({"docs_path": "/help"}, {"/openapi.json", "/asyncapi.json", "/help"}),
+    ({"openapi_path": None}, set()),
+]
+
+
+@pytest.mark.parametrize(("arguments", "expected"), SERVED)
+def test_what_is_asked_for_is_served(arguments: dict[str, Any], expected: set[str]) -> None:
+    with TestClient(Shop(**arguments)) as client:
+        found = {path for path in PATHS if client.get(path).status_code == 200}
+    assert found == expected
+
+
+def test_the_documents_are_methods_of_the_app() -> None:
+    app = Shop()
+    assert (app.openapi(), app.asyncapi()) == (document(app), asyncapi.document(app))
+
+
+def test_a_path_that_is_taken_is_reported_when_the_app_is_made() -> None:
+    class Taken(Shop):
+        async def docs(self) -> str:
+            return ""
+
+    with pytest.raises(SetupError, match=r"answers /docs, as .*Taken.docs does"):
+        Taken(docs=True)
+
+
+def test_nothing_of_it_is_loaded_by_an_app_that_asks_for_none_of_it() -> None:
+    code = "import sys, micropie; micropie.App(); print([name for name in sys.modules if 'micropie.openapi' in name])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -1,0 +1,283 @@
+"""The documents and their page as URLs of an app: where they are, what they load, and who else answers there."""
+
+import sys
+from collections.abc import Mapping
+from html.parser import HTMLParser
+from typing import Annotated, Any
+
+import msgspec
+import pytest
+from msgspec import Meta, Struct
+from openapi_spec_validator import validate
+
+from micropie import App, Form, Resource, Session, WebSocket, route
+from micropie.openapi.serving import add_pages
+from micropie.testing import TestClient
+
+OPENAPI, DOCS = "/openapi.json", "/docs"
+
+
+class Note(Struct):
+    """A <b>note</b>."""
+
+    text: Annotated[str, Meta(max_length=99)]
+    tags: list[str] = []
+
+
+class Shop(App):
+    """Sells & buys."""
+
+    async def index(self) -> str:
+        return "shop"
+
+    async def price(self, item: str, count: int = 1) -> dict[str, int]:
+        """The price of <something>.
+
+        Args:
+            item: What & where.
+        """
+        return {item: count}
+
+    async def save(self, note: Note) -> Note:
+        return note
+
+    async def login(self, name: Annotated[str, Form()], user: Annotated[str | None, Session()] = None) -> str:
+        return name
+
+    async def ws_chat(self, ws: WebSocket[str, Note]) -> None:
+        await ws.accept()
+
+
+def documented(app: App, openapi_path: str | None = OPENAPI, docs_path: str | None = DOCS) -> App:
+    assert add_pages(app, openapi_path, docs_path) == []
+    return app
+
+
+@pytest.fixture(params=["Swagger UI", "no JavaScript"])
+def is_swagger(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """With the extra `docs`, and as if it were not installed."""
+    if request.param != "Swagger UI":
+        monkeypatch.setitem(sys.modules, "swagger_ui_bundle", None)
+    return bool(request.param == "Swagger UI")
+
+
+def answers(app: App, *paths: str, root_path: str = "") -> dict[str, int]:
+    with TestClient(app, root_path=root_path) if root_path else TestClient(app) as client:
+        return {path: client.get(path).status_code for path in paths}
+
+
+EVERYTHING = (
+    "/openapi.json",
+    "/asyncapi.json",
+    "/docs",
+    "/docs/",
+    "/docs/openapi.json",
+    "/a/b.json",
+    "/a/asyncapi.json",
+    "/a/docs",
+    "/a/docs/openapi.json",
+)
+PLACES: list[tuple[str | None, str | None, set[str]]] = [
+    (None, None, set()),
+    (OPENAPI, DOCS, set(EVERYTHING[:5])),
+    (OPENAPI, None, {"/openapi.json", "/asyncapi.json"}),
+    (None, DOCS, {"/docs", "/docs/", "/docs/openapi.json"}),
+    ("/a/b.json", "/a/docs", {"/a/b.json", "/a/asyncapi.json", "/a/docs", "/a/docs/openapi.json"}),
+]
+
+
+@pytest.mark.parametrize(("openapi_path", "docs_path", "expected"), PLACES)
+def test_each_is_where_it_is_wanted_and_nowhere_else(
+    openapi_path: str | None, docs_path: str | None, expected: set[str]
+) -> None:
+    found = answers(documented(Shop(), openapi_path, docs_path), *EVERYTHING)
+    assert found == {path: 200 if path in expected else 404 for path in EVERYTHING}
+
+
+def test_the_documents_are_of_the_users_own_routes() -> None:
+    with TestClient(documented(Shop())) as client:
+        openapi, asyncapi = client.get(OPENAPI), client.get("/asyncapi.json")
+    validate(openapi.json())
+    assert openapi.headers["content-type"] == asyncapi.headers["content-type"] == "application/json"
+    assert list(openapi.json()["paths"]) == ["/", "/price/{item}", "/price/{item}/{count}", "/save", "/login"]
+    assert list(asyncapi.json()["channels"]) == ["chat"]
+
+
+@pytest.mark.parametrize("path", [OPENAPI, DOCS, "/docs/openapi.json"])
+def test_other_methods_are_refused(path: str) -> None:
+    with TestClient(documented(Shop())) as client:
+        refused = client.post(path)
+        assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+        assert (client.head(path).status_code, client.head(path).content) == (200, b"")
+
+
+class Loading(HTMLParser):
+    """What a page loads, and the text in it."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.tags: list[str] = []
+        self.text = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.loaded += [
+            value for name, value in attrs if value and (name == "src" or (name == "href" and tag == "link"))
+        ]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.mark.parametrize("docs_path", ["/docs", "/a/help", "/"])
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_the_page_loads_only_what_is_beside_it(is_swagger: bool, docs_path: str, slash: str) -> None:
+    class Empty(App):
+        async def price(self) -> str:
+            return ""
+
+    with TestClient(documented(Empty(), OPENAPI, docs_path)) as client:
+        page = client.get(docs_path.rstrip("/") + slash or "/")
+        loaded = Loading(page.text).loaded
+        types = {path.rpartition("/")[2]: client.get(path).headers["content-type"] for path in loaded}
+    expected = {
+        "swagger-ui.css": "text/css; charset=utf-8",
+        "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+        "start.js": "text/javascript; charset=utf-8",
+        "favicon-32x32.png": "image/png",
+    }
+    assert types == (expected if is_swagger else {"style.css": "text/css; charset=utf-8"})
+    assert all(path.startswith(docs_path.rstrip("/") + "/") for path in loaded)
+
+
+def test_the_page_may_load_nothing_from_elsewhere(is_swagger: bool) -> None:
+    with TestClient(documented(Shop())) as client:
+        headers = client.get(DOCS).headers
+    policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    allowed = {source for sources in policy.values() for source in sources.split()}
+    assert allowed <= {"'none'", "'self'", "data:", "'unsafe-inline'"}
+    assert policy.get("script-src") == ("'self'" if is_swagger else None)
+
+
+def test_no_validator_elsewhere_is_asked() -> None:
+    with TestClient(documented(Shop())) as client:
+        assert "validatorUrl: null" in client.get("/docs/start.js").text
+
+
+@pytest.mark.parametrize("file", ["../serving.py", "index.html", "swagger-ui.css/x", "style.css", "%2e%2e/x", "x"])
+def test_no_other_file_is_served(file: str) -> None:
+    assert answers(documented(Shop()), f"/docs/{file}") == {f"/docs/{file}": 404}
+
+
+def test_the_page_without_javascript_shows_all_of_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "swagger_ui_bundle", None)
+    with TestClient(documented(Shop())) as client:
+        page = Loading(client.get(DOCS).text)
+    assert "script" not in page.tags
+    for said in (
+        "Sells & buys.",
+        "GET /price/{item}/{count}",
+        "The price of <something>.",
+        "What & where.",
+        "integer, by default 1",
+        "string, length ≤ 99",
+        "array of string, by default []",
+        "A <b>note</b>.",
+        "application/json, application/x-www-form-urlencoded, multipart/form-data",
+        "object of integer",
+        "session, or nothing",
+        "pip install 'micropie[docs]'",
+    ):
+        assert said in page.text
+
+
+# --- below something --------------------------------------------------------------------------------------------------
+
+
+def test_below_a_root_path_the_document_says_so() -> None:
+    app = documented(Shop())
+    with TestClient(app, root_path="/v1") as client:
+        assert client.get("/v1/openapi.json").json()["servers"] == [{"url": "/v1"}]
+        assert "/v1/docs/start.js" in client.get("/v1/docs").text
+        assert client.get("/v1/docs/openapi.json").json()["servers"] == [{"url": "/v1"}]
+    with TestClient(app) as client:
+        assert "servers" not in client.get(OPENAPI).json()
+
+
+def test_an_app_that_is_held_or_mounted_has_pages_of_its_own() -> None:
+    class Site(App):
+        async def index(self) -> str:
+            return "site"
+
+    site = Site()
+    setattr(site, "shop", documented(Shop()))  # noqa: B010  (no class says that it has it)
+    site.mount("/mounted", documented(Shop()))
+    with TestClient(site) as client:
+        for prefix in ("/shop", "/mounted"):
+            assert client.get(f"{prefix}/openapi.json").json()["servers"] == [{"url": prefix}]
+            assert f"{prefix}/docs/start.js" in client.get(f"{prefix}/docs").text
+        assert client.get("/openapi.json").status_code == 404
+
+
+# --- who else answers there -------------------------------------------------------------------------------------------
+
+
+class Docs(Resource):
+    async def get(self) -> str:
+        return ""
+
+
+async def handler(self: App) -> str:
+    return ""
+
+
+@route("/help/docs")
+async def templated(self: App) -> str:
+    return ""
+
+
+TAKEN: dict[str, tuple[Mapping[str, Any], str, str]] = {
+    "a method": ({"docs": handler}, "/docs", "Taken.docs does"),
+    "the index": ({"index": handler}, "/", "Taken.index does"),
+    "a resource": ({"docs": Docs()}, "/docs", "Docs does"),
+    "a template": ({"help": templated}, "/help/docs", "Taken.help does"),
+}
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_a_path_that_is_taken_is_a_problem(name: str) -> None:
+    members, path, other = TAKEN[name]
+    (problem,) = add_pages(type("Taken", (App,), dict(members))(), None, path)
+    assert problem.where == "Taken(docs_path=…)"
+    assert problem.what.startswith(f"answers {path}, as ")
+    assert problem.what.endswith(other)
+    assert problem.remedy == "Move it with docs_path, or leave it out with docs_path=None"
+
+
+@pytest.mark.parametrize("path", ["docs", "//docs", "/a//b", "/{docs}"])
+def test_what_is_no_path_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match="a path starts with '/'"):
+        add_pages(Shop(), None, path)
+
+
+def test_the_document_is_made_once() -> None:
+    app = documented(Shop())
+    with TestClient(app) as client:
+        first = client.get(OPENAPI).json()
+
+        async def added(self: App) -> str:
+            return ""
+
+        setattr(app, "added", added.__get__(app))  # noqa: B010  (no class says that it has it)
+        assert client.get("/added").status_code == 200
+        assert client.get(OPENAPI).json() == first
+
+
+def test_the_users_own_routes_are_found_as_before() -> None:
+    with TestClient(documented(Shop())) as client:
+        assert client.get("/price/apple/2").json() == {"apple": 2}
+        assert msgspec.json.decode(client.post("/save", json={"text": "x"}).content) == {"text": "x", "tags": []}

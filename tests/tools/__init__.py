@@ -1,0 +1,1 @@
+"""What tests need of the world outside Python: a browser, and what npm installs."""
