@@ -12,6 +12,7 @@ from .app import App, Resource
 from .config import SESSION_TIMEOUT, Limits, SessionConfig
 from .discovery import route
 from .errors import BadRequest, HTTPError, Invalid, MissingDependency, Problem, ResponseError, SetupError, UploadError
+from .form_results import FormResult
 from .messages import InvalidMessage
 from .middleware import CloseDict, HttpMiddleware, ResponseDict, WebSocketMiddleware
 from .params import Body, Cookie, Depends, File, Form, Header, Path, Query, Session
@@ -37,6 +38,7 @@ __all__ = [
     "Depends",
     "File",
     "Form",
+    "FormResult",
     "HTTPError",
     "Header",
     "HttpMiddleware",

@@ -13,7 +13,7 @@ from functools import partial
 from types import NoneType
 from typing import Any, ClassVar, Final, Self, TypeVar
 
-from .bodies import Media, media_of
+from .bodies import Media
 from .config import Limits, SessionConfig
 from .connecting import serve_websocket
 from .discovery import Builder, Overrides, chosen_route, list_routes, node_of
@@ -192,7 +192,8 @@ class App(Toolbox, metaclass=_AppType):
 
     def _intercepts(self, scope_type: str) -> bool:
         """Whether, held by another app, it has something to do around that one's requests."""
-        return bool(self.error_handlers or self.middlewares if scope_type == "http" else self.ws_middlewares)
+        around = self.error_handlers or self.middlewares if scope_type == "http" else self.ws_middlewares
+        return bool(around or self.overrides)
 
     # --- ASGI ---
 
@@ -238,16 +239,14 @@ class App(Toolbox, metaclass=_AppType):
         except ClientDisconnected:
             return
         except BaseException as error:
-            _note(request, error)
+            request.note(error)
             raise
         finally:
             try:
-                if request._exits is not None:
-                    await request._exits.leave(scope)
+                if request._is_open:
+                    await request.close()
             finally:
                 current.reset(token)
-                if request.multipart is not None:
-                    await request.multipart.close()
 
     async def _answer(self, request: Request, trail: Trail, segments: Sequence[str] | None) -> Reply:
         """What the handler for `segments` below `trail` returned, in normal form. Raises what refuses the request.
@@ -327,12 +326,12 @@ class App(Toolbox, metaclass=_AppType):
         """What middleware may look at without waiting: the session, and a JSON or urlencoded body."""
         if request._cookie_header:
             await open_session(request, self.session_backend, self.session_config)
-        if request.has_body and media_of(request.content_type) in (Media.JSON, Media.FORM):
+        if request.has_body and request._announced in (Media.JSON, Media.FORM):
             await request.read_body()
 
     async def _failed(self, request: Request, error: Exception, trail: Trail) -> Reply:
         """The answer to what was raised at the end of `trail`, in an app there or in one that holds it."""
-        _note(request, error)
+        request.note(error)
         apps = [node.owner.error_handlers for node in reversed(trail) if isinstance(node.owner, App)]
         return await handled(request, error, apps, debug=self.debug)
 
@@ -391,7 +390,7 @@ class App(Toolbox, metaclass=_AppType):
             if broken.__cause__ is None:  # logged by an app that is mounted here
                 raise
             # The server must hear of it and break the connection off; but not every server logs why.
-            _note(request, broken.__cause__)
+            request.note(broken.__cause__)
             log_failure(request, broken.__cause__)
             raise BrokenResponse(str(broken)) from None
         except Exception as error:
@@ -417,12 +416,6 @@ class App(Toolbox, metaclass=_AppType):
             id(app): app for one in apps for app in one._node.mounts.values() if all(app is not one for one in apps)
         }
         return [*(living(one) for one in apps), *(lifespan_of(app, state) for app in mounted.values())]
-
-
-def _note(request: Request, error: BaseException | None) -> None:
-    """Say what a request failed with, for those of its dependencies that go on afterwards."""
-    if request._exits is not None:
-        request._exits.fail(error)
 
 
 def _described(reply: Reply, content_type: str) -> Reply:

@@ -16,7 +16,7 @@ from .bodies import Media
 from .codegen import compile_function, indent
 from .converters import Shape
 from .errors import BadRequest, Source
-from .explaining import checked_bytes, explain, form_of, given_value, names_of, refuse
+from .explaining import checked_bytes, explain, form_of, given_value, names_of, read_form, refuse
 from .json_lines import lines_reader
 from .parameters import FROM_BODY, Kind, Parameter, Role, Signature, is_kept
 from .params import File
@@ -233,6 +233,8 @@ class _Writer:
             return [("request.body" if optional else _ALWAYS, body)]
         if parameter.role is Role.STREAM:
             return [(_ALWAYS, "request.stream()")]
+        if parameter.role is Role.FORM:
+            return [(_ALWAYS, f"{self._cell(f'f{number}', read_form(parameter))}(request)")]
         if parameter.role is Role.LINES:
             return [(_ALWAYS, f"{self._cell(f'l{number}', lines_reader(parameter.converter))}(request)")]
         source = parameter.sources[0]

@@ -14,14 +14,16 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from inspect import get_annotations
 from mimetypes import guess_type
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Concatenate, Final, Generic, ParamSpec, Self, TypeVar, cast, get_type_hints, overload
+from typing import Any, Concatenate, Final, Generic, ParamSpec, Self, TypeVar, cast, overload
 from urllib.parse import urlencode
 
 import msgspec
 
+from .annotations import resolve
 from .answers import ANYTHING, CallError, MalformedAnswer, Promise, kept, read_body, read_promises, read_stream
 from .app import App
 from .discovery import Tree
@@ -173,7 +175,7 @@ class Client(Generic[A]):
         self.http: httpx2.AsyncClient = http
         """What sends: its headers, cookies and auth go with every call."""
         self._base = httpx2.URL(base_url or str(http.base_url) or ("http://localhost" if app is not None else ""))
-        if self._base.scheme not in ("http", "https") or not self._base.host:
+        if self._base.scheme not in ("http", "https") or not self._base.host or self._base.query:
             raise ValueError(f"base_url is where the app is, as in 'https://example.org', not {base_url!r}")
         self._downloads: Path | None = None
 
@@ -278,7 +280,7 @@ class Client(Generic[A]):
     async def _download(self, response: httpx2.Response) -> Path:
         """The answer's body, in a file of the client's own."""
         if self._downloads is None:
-            self._downloads = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="micropie-"))
+            self._downloads = Path(tempfile.mkdtemp(prefix="micropie-"))  # at once: calls may run side by side
         name = re.sub(r"[^\w.-]", "_", response.url.path.rpartition("/")[2], flags=re.ASCII)
         path = self._downloads / f"{secrets.token_hex(4)}-{name[-100:]}"
         with await asyncio.to_thread(path.open, "xb") as file:
@@ -309,17 +311,23 @@ def _outline(cls: Any, within: tuple[type, ...]) -> Any:
     Raises SetupError for handlers that cannot work.
     """
     made = cls.__new__(cls)
-    try:
-        hints = get_type_hints(cls)
-    except Exception:  # noqa: BLE001  (whatever an annotation raises: what it stands for is then not seen)
-        hints = {}
-    for name, hint in hints.items():
+    for name, hint in _fields(cls):
         is_tree = isinstance(hint, type) and issubclass(hint, Tree) and hint not in within
         if is_tree and not name.startswith("_") and not hasattr(cls, name):
             object.__setattr__(made, name, _outline(hint, (*within, cls)))
     if isinstance(made, App):
         made._build()
     return made
+
+
+def _fields(cls: type) -> Iterator[tuple[str, Any]]:
+    """The annotated fields of `cls`, of those above it too, whose types can be found."""
+    for base in reversed(cls.__mro__):
+        for name, annotation in get_annotations(base).items():
+            try:
+                yield name, resolve(base, annotation, cls)
+            except Exception:  # noqa: BLE001  (whatever an annotation raises: what it stands for is then not seen)
+                continue
 
 
 def _method(route: Route, made: Draft) -> str:

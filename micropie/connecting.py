@@ -66,8 +66,8 @@ async def serve_websocket(app: Connects, trail: Trail, scope: Scope, receive: Re
         await _fail(request, error)
     finally:
         try:
-            if request._exits is not None:
-                await request._exits.leave(scope)
+            if request._is_open:
+                await request.close()
         finally:
             current.reset(token)
 

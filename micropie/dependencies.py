@@ -87,8 +87,7 @@ class _Plan:
 
     def _prepare(self, request: Request, app: Answers, trail: Trail) -> Route:
         """The route for one request to `app`, with what is overridden now. Raises SetupError."""
-        if request._exits is None:
-            request._exits = Exits(app._run_sync)
+        request.exits(app._run_sync)
         overrides: dict[Any, Any] = {}
         for node in reversed(trail):  # so that the app which was called has the last word
             if node.owner._builds_itself:

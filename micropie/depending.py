@@ -226,5 +226,5 @@ def _shared_body(site: Site, signature: Signature) -> list[Problem]:
         needing = [one for one in others if FROM_BODY.issuperset(one.sources)]
         if needing:
             what = f"'{taker.name}' takes the whole body, so nothing is left for '{needing[0].name}'"
-            return [Problem(site.where, what, "Read the body in one place")]
+            return [Problem(site.where, what, "Read the body in one place", *_place(site.handler))]
     return []

@@ -149,7 +149,7 @@ class Builder:
         for name in _own_names(self._class, self._values):
             if not name.startswith("_"):
                 self._add(name)
-            elif _options_of(vars(self._class).get(name)) is not None:
+            elif options_of(vars(self._class).get(name)) is not None:
                 self._problems.append(_hidden(self._where(name), name, vars(self._class)[name]))
         verbs, index = [*self._node.http.verbs.values()], self._node.http.named.get("index")
         if verbs and index is not None:
@@ -198,7 +198,7 @@ class Builder:
         if name not in self._values:
             return self._answering_from_class(name)
         value = self._values[name]
-        if isinstance(value, Tree) or _options_of(value) is not None:
+        if isinstance(value, Tree) or options_of(value) is not None:
             return value
         if not isinstance(value, MethodType) or value.__self__ is not self._owner:
             return None
@@ -217,7 +217,7 @@ class Builder:
             return None
         if name in self._reserved and _is_ours(inner):
             return None
-        if name in self._fields and _options_of(inner) is None:
+        if name in self._fields and options_of(inner) is None:
             return None
         return getattr(self._owner, name)
 
@@ -229,7 +229,7 @@ class Builder:
 
     def _handle(self, name: str, handler: Callable[..., Any]) -> None:
         where = self._where(name)
-        options = _options_of(handler) or _PLAIN
+        options = options_of(handler) or _PLAIN
         is_socket = name.startswith("ws_")
         names = _template_names(options.path) if options.path is not None else None
         signature, problems = self._read(handler, name, template=names, websocket=is_socket)
@@ -278,7 +278,7 @@ class Builder:
         path: str,
         methods: frozenset[str] | None = None,
     ) -> Route:
-        threaded = (_options_of(handler) or _PLAIN).threaded
+        threaded = (options_of(handler) or _PLAIN).threaded
         qualname = f"{self._class.__module__}.{self._where(name)}"
         made = make_route(handler, signature, path=path, name=qualname, methods=methods, threaded=threaded)
         if not signature.dependencies():
@@ -309,7 +309,7 @@ def _is_ours(thing: object) -> bool:
     return str(getattr(thing, "__module__", "")).startswith("micropie.")
 
 
-def _options_of(value: object) -> RouteOptions | None:
+def options_of(value: object) -> RouteOptions | None:
     """What `@route` was given, where it was used. Asks nothing of a value that answers to every name."""
     function = value.__func__ if isinstance(value, MethodType | staticmethod | classmethod) else value
     plain = isinstance(function, FunctionType)

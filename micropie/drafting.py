@@ -25,6 +25,9 @@ _LONG: Final = 4000
 """Characters of a text that goes into a body where it may: half of the 8000 octets of a request line that everybody
 should take (RFC 9112 §3)."""
 
+BODY_METHODS: Final = frozenset(("POST", "PUT", "PATCH"))
+"""The methods whose requests have a body as a rule (RFC 9110 §9.3)."""
+
 _CONTROL: Final = frozenset(map(chr, (*range(32), 127))) - {"\t"}
 """What no header's value may hold (RFC 9110 §5.5)."""
 
@@ -80,6 +83,8 @@ class _Drafter:
         takes_all = any(one.whole and not FROM_BODY.isdisjoint(one.sources) for one in self._parameters)
         self._has_room = not (to_url or takes_all)
         """Whether there may be a body with something in it that could as well be in the URL."""
+        self._prefers_body = self._has_room and route.methods is not None and route.methods <= BODY_METHODS
+        """Whether that is where it goes: URLs are logged and kept, and may not tell a password."""
         self._in_body: list[tuple[Parameter, Any]] = []
         """What is in a body of which it is yet to be decided whether it is JSON or a form."""
 
@@ -215,9 +220,10 @@ class _Drafter:
                 raise _Unfit(self._of(parameter, "holds a NUL, which is refused outside of a JSON body"))
 
     def _short(self, parameter: Parameter, texts: list[str]) -> list[str]:
-        """`texts`, if they can be in a URL. Raises _Unfit for long ones that can be in a body."""
-        if self._has_room and not FROM_BODY.isdisjoint(parameter.sources) and sum(map(len, texts)) > _LONG:
-            raise _Unfit(self._of(parameter, "is too long for a URL"))
+        """`texts`, if they are for a URL. Raises _Unfit for long ones, and others, that a body takes."""
+        too_long = sum(map(len, texts)) > _LONG
+        if self._has_room and not FROM_BODY.isdisjoint(parameter.sources) and (too_long or self._prefers_body):
+            raise _Unfit(self._of(parameter, "is too long for a URL" if too_long else "goes into the body"))
         return texts
 
     def _try(self, parameter: Parameter, read: Callable[[Any], object], written: Any, value: object) -> None:

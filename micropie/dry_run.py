@@ -13,7 +13,7 @@ from .app import App
 from .binders import make_binder
 from .bodies import Media
 from .errors import BadRequest, HTTPError, Source, phrase
-from .explaining import _LOOK
+from .explaining import LOOK
 from .mounting import mounted_scope
 from .negotiation import error_response, prefers_problem
 from .parameters import Kind, Parameter, Role, Signature
@@ -41,6 +41,7 @@ class Asked:
     target: str
     """Path and query as they are sent: percent-encoded."""
     headers: Sequence[tuple[str, str]] = ()
+    """Bytes that are no UTF-8 as surrogates (PEP 383)."""
     body: bytes = b""
     session: Mapping[str, Any] = field(default_factory=dict)
     """What the session would hold."""
@@ -157,7 +158,7 @@ def _scope(asked: Asked) -> Scope:
         "raw_path": raw_path.encode("ascii"),
         "query_string": query.encode("ascii"),
         "root_path": "",
-        "headers": [(name.lower().encode("latin-1"), value.encode("utf-8")) for name, value in asked.headers],
+        "headers": [(name.lower().encode("latin-1"), value.encode("utf-8", "surrogateescape")) for name, value in asked.headers],
     }
     return {**scope, "method": asked.method} if asked.method else scope
 
@@ -250,7 +251,7 @@ def _found(parameter: Parameter, request: Request, values: Sequence[str]) -> tup
     if parameter.whole:
         return _found_whole(parameter, request)
     for source in parameter.sources:
-        there = _LOOK[source](parameter, request, values)
+        there = LOOK[source](parameter, request, values)
         if there is not UNSET:
             index = (parameter.index or 0) + 1
             origin = f"path segment {index}" if source == "path" else _ORIGINS[source].format(parameter.alias)

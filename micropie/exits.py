@@ -105,26 +105,25 @@ class _Offloaded(AbstractAsyncContextManager[Any]):
         self._context = contextvars.copy_context()  # one for both, so that variables can be reset
 
     async def __aenter__(self) -> Any:
-        return await self._run_sync(partial(self._context.run, self._enter))
+        return await self._run_sync(self._enter)
 
     def _enter(self) -> Any:
         with self._lock:
-            if self._left:  # before the thread came to it
-                return None
-            made = self._make()
-            manager = made if isinstance(made, AbstractContextManager) else contextmanager(lambda: made)()
-            value = manager.__enter__()
-            self._manager = manager
-            return value
+            return self._context.run(self._begin) if not self._left else None  # left before the thread came to it
+
+    def _begin(self) -> Any:
+        made = self._make()
+        manager = made if isinstance(made, AbstractContextManager) else contextmanager(lambda: made)()
+        value = manager.__enter__()
+        self._manager = manager
+        return value
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
-        return await self._run_sync(partial(self._context.run, self._leave, kind, error, traceback))
+        return await self._run_sync(partial(self._leave, kind, error, traceback))
 
-    def _leave(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> bool | None:
+    def _leave(self, *thrown: Any) -> bool | None:
         with self._lock:
             self._left = True
-            return self._manager.__exit__(kind, error, traceback) if self._manager is not None else False
+            return self._context.run(self._manager.__exit__, *thrown) if self._manager is not None else False

@@ -14,6 +14,7 @@ from .bodies import Media
 from .converters import Converter, Shape
 from .deferred import logging
 from .errors import BadRequest, HTTPError, Invalid, Source, missing
+from .form_results import form_reader
 from .forms import FormReaders
 from .parameters import Kind, Parameter, Role, header_name
 from .params import Body
@@ -34,6 +35,12 @@ def given_value(parameter: Parameter) -> str | None:
 def form_of(parameter: Parameter) -> FormReaders | None:
     """How names and texts become a parameter that takes all of its source; None where they cannot."""
     return parameter.converter.form if parameter.whole and not isinstance(parameter.marker, Body) else None
+
+
+def read_form(parameter: Parameter) -> Callable[[Request], object]:
+    """What reads a FormResult. It raises HTTPError for what is no form."""
+    blank: Any = parameter.default
+    return form_reader(blank, of_query=parameter.sources == ("query",))
 
 
 def checked_bytes(parameter: Parameter) -> Callable[[object], Any] | None:
@@ -109,6 +116,9 @@ _OPEN: Final[Mapping[Source, Callable[[Request], object]]] = {
 def _explain(parameter: Parameter, request: Request, segments: Sequence[str]) -> Sequence[Invalid]:
     if given_value(parameter) or parameter.role in (Role.STREAM, Role.LINES):
         return ()
+    if parameter.role is Role.FORM:
+        read_form(parameter)(request)  # what is wrong with its fields is told to the handler
+        return ()
     if parameter.role is Role.RAW:
         return _raw_errors(parameter, request)
     if parameter.kind is Kind.VAR_POSITIONAL:
@@ -120,7 +130,7 @@ def _explain(parameter: Parameter, request: Request, segments: Sequence[str]) ->
         return _explain_whole(parameter, request)
     for source in parameter.sources:
         try:
-            found = _LOOK[source](parameter, request, segments)
+            found = LOOK[source](parameter, request, segments)
         except ValueError:
             return [Invalid("Expected UTF-8 text", source, parameter.alias)]
         if found is not UNSET:
@@ -128,7 +138,7 @@ def _explain(parameter: Parameter, request: Request, segments: Sequence[str]) ->
     return [_missing(parameter, request)] if parameter.required else ()
 
 
-_LOOK: Final[Mapping[Source, Callable[[Parameter, Request, Sequence[str]], Any]]] = {
+LOOK: Final[Mapping[Source, Callable[[Parameter, Request, Sequence[str]], Any]]] = {
     "path": lambda p, _, segments: [segments[p.index]] if p.index is not None and p.index < len(segments) else UNSET,
     "query": lambda p, request, _: request.query_params.get(p.alias, UNSET),
     "form": lambda p, request, _: request.form_params.get(p.alias, UNSET),
@@ -138,6 +148,7 @@ _LOOK: Final[Mapping[Source, Callable[[Parameter, Request, Sequence[str]], Any]]
     "cookie": lambda p, request, _: request.cookie_params.get(p.alias, UNSET),
     "session": lambda p, request, _: request.session_params.get(p.alias, UNSET),
 }
+"""What a source has for a parameter that it takes by name; UNSET for nothing."""
 
 
 def _text_errors(parameter: Parameter, source: Source, found: Any, name: str) -> Sequence[Invalid]:

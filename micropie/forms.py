@@ -2,7 +2,8 @@
 
 Each field is read by the rules of `texts.py`, files included by name; the whole is built by msgspec, so defaults,
 constraints and the type's own rules hold. Each type is read up to the first surprise, or explained: then everything
-that is wrong is told.
+that is wrong is told. What people fill in is read by the rules of browsers (HTML §4.10.21.4): an unchecked box sends
+nothing, an empty field an empty text.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,11 +11,14 @@ from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 from msgspec import inspect as mi
+from msgspec.structs import replace
 
 from .completing import completer
+from .deferred import pattern
 from .errors import Invalid, missing
 from .texts import TextsReader, is_many, is_scalar, text_reader, texts_reader
 from .validation import (
+    ARRAYS,
     FAILURES,
     OBJECTS,
     bare,
@@ -44,7 +48,7 @@ class FormReaders(Protocol):
         ...
 
 
-class _FormField(msgspec.Struct, frozen=True):
+class FormField(msgspec.Struct, frozen=True):
     """One field of a structured type, as a form carries it."""
 
     name: str
@@ -55,6 +59,8 @@ class _FormField(msgspec.Struct, frozen=True):
     is_file: bool
     read: Callable[[Sequence[Any]], object] | None
     """What makes the value of everything with its name; None where texts cannot."""
+    absent: Sequence[str] | None = None
+    """What it means that nothing has its name, where that is a value."""
 
     def value(self, found: Sequence[Any]) -> object:
         if self.read is None:
@@ -62,18 +68,56 @@ class _FormField(msgspec.Struct, frozen=True):
         return self.read(found)
 
 
-def _form_field(field: mi.Field) -> _FormField:
+def _form_field(field: mi.Field) -> FormField:
     info = without_none(field.type)
     is_file, read = False, _reader(field.type)
     if isinstance(info, mi.CustomType):
         is_file, read = True, _first
     elif isinstance(info, mi.ListType) and isinstance(bare(info.item_type), mi.CustomType):
         is_file, read = True, list
-    return _FormField(field.encode_name, field.name, field.required, field.type, is_file, read)
+    return FormField(field.encode_name, field.name, field.required, field.type, is_file, read)
 
 
 def _first(found: Sequence[Any]) -> object:
     return found[0]
+
+
+def _browser_field(field: mi.Field) -> FormField:
+    """The same, as a browser sends it: no name for a box that is not checked or a list of which nothing is chosen."""
+    made, whole, info = _form_field(field), bare(field.type), without_none(field.type)
+    if isinstance(info, ARRAYS) or made.read is None:
+        return replace(made, absent=[])
+    if isinstance(whole, mi.UnionType) and any(isinstance(bare(member), mi.NoneType) for member in whole.types):
+        return replace(made, read=_or_none(_completed(info, made.read)), absent=[""] if field.required else None)
+    return replace(made, read=_completed(info, made.read), absent=["false"] if isinstance(info, mi.BoolType) else None)
+
+
+def _or_none(read: TextsReader) -> TextsReader:
+    return lambda found: read(found) if found[0] else None
+
+
+def _completed(info: mi.Type, read: TextsReader) -> TextsReader:
+    complete = _INCOMPLETE.get(type(info))
+    return read if complete is None else lambda texts: read([complete(texts[0])])
+
+
+def _with_seconds(text: str) -> str:
+    """A time of day as an input has it, without seconds (HTML §2.3.5)."""
+    return f"{text}:00" if _NO_SECONDS.fullmatch(text) else text
+
+
+def _with_zero(text: str) -> str:
+    """A number as an input has it, perhaps without a digit before the point (HTML §2.3.4.3)."""
+    return text.replace(".", "0.", 1) if text.startswith((".", "-.")) else text
+
+
+_NO_SECONDS: Final = pattern(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T)?[0-9]{2}:[0-9]{2}")
+_INCOMPLETE: Final[Mapping[type[mi.Type], Callable[[str], str]]] = {
+    mi.DateTimeType: _with_seconds,
+    mi.TimeType: _with_seconds,
+    mi.FloatType: _with_zero,
+    mi.DecimalType: _with_zero,
+}
 
 
 def _reader(info: mi.Type) -> TextsReader | None:
@@ -87,16 +131,16 @@ def _reader(info: mi.Type) -> TextsReader | None:
     return _first if one is None else lambda texts: one(texts[0])
 
 
-class _ObjectForm:
-    """A type with fields."""
+class ObjectForm:
+    """A type with fields. With `browser` it is read as browsers fill it in."""
 
-    def __init__(self, annotation: Any, info: Any) -> None:
+    def __init__(self, annotation: Any, info: Any, *, browser: bool = False) -> None:
         self._annotation = annotation
         self._info = info
-        self._fields = [_form_field(field) for field in info.fields]
+        self.fields = [(_browser_field if browser else _form_field)(field) for field in info.fields]
         self._tag_field: str | None = getattr(info, "tag_field", None)
         self._tag = str(getattr(info, "tag", None))
-        self._known = {field.name for field in self._fields} | {self._tag_field}
+        self._known = {field.name for field in self.fields} | {self._tag_field}
         self._closed: bool = getattr(info, "forbid_unknown_fields", False)
         self._positional = is_positional(info)
         self._complete: Callable[[object], object] | None = completer(info, [info])
@@ -104,7 +148,7 @@ class _ObjectForm:
     @property
     def can_be(self) -> bool:
         """Whether texts and files can carry all that it needs."""
-        return not any(field.required and field.read is None for field in self._fields)
+        return not any(field.required and field.read is None for field in self.fields)
 
     def read(self, fields: Fields, files: Files) -> object:
         values: dict[str, object] = {}
@@ -113,20 +157,23 @@ class _ObjectForm:
         return self._build(values)
 
     def explain(self, fields: Fields, files: Files) -> list[Invalid]:
+        return self.attempt(fields, files)[1]
+
+    def attempt(self, fields: Fields, files: Files) -> tuple[Any, list[Invalid]]:
+        """The value, or None and everything that is wrong."""
         values: dict[str, object] = {}
         errors = list(self._gather(values, fields, files))
         if errors:
-            return errors
+            return None, errors
         try:
-            self._build(values)
+            return self._build(values), []
         except FAILURES as failure:
-            return [Invalid(own_words(failure) or f"Expected {describe(self._info)}")]
-        return []
+            return None, [Invalid(own_words(failure) or f"Expected {describe(self._info)}")]
 
     def _gather(self, values: dict[str, object], texts: Fields, files: Files) -> Iterator[Invalid]:
         """Fills `values`, and yields what is wrong."""
-        for field in self._fields:
-            found = (files if field.is_file else texts).get(field.name)
+        for field in self.fields:
+            found = (files if field.is_file else texts).get(field.name, field.absent)
             if found is not None:
                 try:
                     values[field.attribute if self._positional else field.name] = field.value(found)
@@ -186,14 +233,14 @@ class _TaggedForm:
 
     def __init__(self, infos: Sequence[mi.StructType]) -> None:
         self._name = str(infos[0].tag_field)
-        self._members = {str(info.tag): _ObjectForm(info.cls, info) for info in infos}
+        self._members = {str(info.tag): ObjectForm(info.cls, info) for info in infos}
         self._wanted = "one of " + ", ".join(repr(info.tag) for info in infos)
 
     @property
     def can_be(self) -> bool:
         return all(member.can_be for member in self._members.values())
 
-    def _chosen(self, fields: Fields) -> _ObjectForm | None:
+    def _chosen(self, fields: Fields) -> ObjectForm | None:
         return self._members.get(next(iter(fields.get(self._name, ())), ""))
 
     def read(self, fields: Fields, files: Files) -> object:
@@ -215,9 +262,9 @@ def form_readers(annotation: Any, info: mi.Type) -> FormReaders | None:
     if isinstance(info, mi.DictType):
         read_value = _reader(info.value_type)
         return _DictForm(annotation, info, read_value) if read_value is not None else None
-    form: _ObjectForm | _TaggedForm | None = None
+    form: ObjectForm | _TaggedForm | None = None
     if isinstance(info, _OBJECTS):
-        form = _ObjectForm(annotation, info)
+        form = ObjectForm(annotation, info)
     elif isinstance(info, mi.UnionType):
         tagged = [one for one in info.types if isinstance(one, mi.StructType) and one.tag_field is not None]
         form = _TaggedForm(tagged) if len(tagged) == len(info.types) else None

@@ -7,7 +7,7 @@ of what any header means, except for the few that describe the content and are t
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from .errors import ResponseError
 from .types import RawHeaders
@@ -39,18 +39,27 @@ def raw_headers(headers: Iterable[object]) -> RawHeaders:
     """
     raw: RawHeaders = []
     for item in headers:
-        if not isinstance(item, (tuple, list)) or len(item) != 2:
-            raise ResponseError(f"Headers are (name, value) pairs of text, and one is a {type(item).__name__}")
-        name, value = item
-        if not isinstance(name, str) or not isinstance(value, str):
-            found = f"({type(name).__name__}, {type(value).__name__})"
-            raise ResponseError(f"Header {name!r} is {found}, not (str, str): use str(value)")
+        name, value = item if type(item) is tuple and len(item) == 2 else _pair(item)
+        if type(value) is not str or type(name) is not str:
+            _refuse_other_than_text(name, value)
         # What most values are is told without the pattern.
         if not (value.isascii() and value.isprintable()) and not _FIELD_VALUE.fullmatch(value):
             raise ResponseError(f"Header {name!r} has a control character or text outside latin-1 in its value")
         # Blanks around a value are not part of it (RFC 9110 §5.5), and some servers refuse them.
         raw.append((_raw_name(name), value.strip(" \t").encode("latin-1")))
     return raw
+
+
+def _pair(item: object) -> tuple[Any, Any]:
+    if not isinstance(item, (tuple, list)) or len(item) != 2:
+        raise ResponseError(f"Headers are (name, value) pairs of text, and one is a {type(item).__name__}")
+    return item[0], item[1]
+
+
+def _refuse_other_than_text(name: object, value: object) -> None:
+    if not isinstance(name, str) or not isinstance(value, str):
+        found = f"({type(name).__name__}, {type(value).__name__})"
+        raise ResponseError(f"Header {name!r} is {found}, not (str, str): use str(value)")
 
 
 def without(headers: RawHeaders, names: frozenset[bytes]) -> RawHeaders:
@@ -67,6 +76,8 @@ def completed(headers: RawHeaders, defaults: RawHeaders) -> RawHeaders:
 def framed(headers: RawHeaders, content_type: bytes | None, length: int) -> RawHeaders:
     """`headers` for content of `length` bytes, which is of `content_type` if they do not say otherwise."""
     raw: RawHeaders = [(b"content-length", b"%d" % length)]
+    if content_type is not None and CONTENT.isdisjoint(dict(headers)):  # nearly always
+        return [*headers, *raw, (b"content-type", content_type)]
     for header in headers:
         name = header[0]
         if name not in FRAMING:

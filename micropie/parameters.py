@@ -35,6 +35,8 @@ class Role(Enum):
     """The body's bytes as they come."""
     LINES = auto()
     """The items of a JSON Lines body as they come; the converter is that of one item."""
+    FORM = auto()
+    """A FormResult; the default is the one of a form that was not submitted, the converter that of its value."""
     REQUEST = auto()
     WEBSOCKET = auto()
     DEPENDENCY = auto()

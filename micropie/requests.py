@@ -28,6 +28,7 @@ from .errors import BadRequest, HTTPError, Invalid
 from .exits import Exits
 from .receiving import BodyStream, Resumed, take, too_large, waited
 from .sessions import SessionState
+from .streaming import RunSync
 from .types import Receive, Scope
 from .uploads import MultipartBody, UploadFile, boundary_of
 
@@ -47,8 +48,6 @@ def current_request() -> "Request":
     except LookupError:
         raise RuntimeError("There is no request here: `request` is for code that runs while one is answered") from None
 
-
-_FORM: Final = b"application/x-www-form-urlencoded"
 
 _BODY_METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
 """Methods whose requests have a body unless Content-Length says otherwise: HTTP/2 needs no header for one."""
@@ -104,6 +103,8 @@ class Request:
     """What kind of body arrived; NONE for an empty one that is no form, and for one that the handler streams."""
 
     multipart: MultipartBody | None = None
+    _announced: Media = Media.OTHER
+    """What kind of body the Content-Type tells of."""
     _app: Any = None
     """The App that was called with it: the root of all its URLs."""
     _route_handler: str | None = None
@@ -121,7 +122,9 @@ class Request:
     _opened: bool = False
     _session: SessionState | None = None
     _exits: Exits | None = None
-    """What is left once the response has been sent."""
+    """What its dependencies have entered."""
+    _is_open: bool = False
+    """Whether there is anything to be closed at the end."""
     _state: dict[str, Any] | None = None
 
     def __init__(self, scope: Scope, receive: Receive | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -130,15 +133,17 @@ class Request:
         self.receive: Receive = receive or _no_receive
         self.limits = limits
         # Every request is asked for these: an instance's own attributes are found faster than its class's.
-        self.multipart = self._session = self._route_handler = self._exits = None
+        self._session = self._route_handler = None
+        self._is_open = False
         self._cookie_header = b""
         self.has_body = self.method in _BODY_METHODS
         for name, value in scope["headers"]:
             if name in _NOTED:
                 if name == b"content-type":
-                    self.content_type = value.decode("latin-1")
-                    if value[: len(_FORM)].lower() == _FORM:
-                        self.media = Media.FORM  # an empty one is a form, too: no box was checked
+                    self.content_type = text = value.decode("latin-1")
+                    self._announced = media = media_of(text)
+                    if media is Media.FORM:
+                        self.media = media  # an empty one is a form, too: no box was checked
                 elif name == b"content-length":
                     self._length = length = int(value) if value.isdigit() and len(value) < 19 else _beyond(value)
                     self.has_body = length > 0
@@ -338,7 +343,7 @@ class Request:
             return self.multipart
         self._opened = True
         limits = self.limits
-        media = media_of(self.content_type)
+        media = self._announced
         is_multipart = media is Media.MULTIPART and not (raw or streaming)
         size = limits.multipart if is_multipart or streaming else limits.body
         if self._length is not None and self._length > size:
@@ -358,7 +363,29 @@ class Request:
             if boundary is None:
                 raise BadRequest([Invalid("Missing boundary")])
             self.multipart = MultipartBody(self._stream, boundary, limits)
+            self._is_open = True
         return self.multipart
+
+    def exits(self, run_sync: RunSync) -> Exits:
+        """What its dependencies have entered, and will leave when it is closed; `run_sync` runs what blocks."""
+        if self._exits is None:
+            self._exits = Exits(run_sync)
+            self._is_open = True
+        return self._exits
+
+    def note(self, error: BaseException | None) -> None:
+        """Say what answering it failed with, for those of its dependencies that go on afterwards."""
+        if self._exits is not None:
+            self._exits.fail(error)
+
+    async def close(self) -> None:
+        """Leave what its dependencies entered, then close a multipart body: the last that is done about a request."""
+        try:
+            if self._exits is not None:
+                await self._exits.leave(self.scope)
+        finally:
+            if self.multipart is not None:
+                await self.multipart.close()
 
     async def read_body(self, *, raw: bool = False) -> None:
         """Receive a body that is held in memory; of a multipart one only the reader is made, unless it is wanted `raw`.
@@ -367,7 +394,7 @@ class Request:
         """
         if self._opened:
             return
-        media = media_of(self.content_type)
+        media = self._announced
         if media is Media.MULTIPART and not raw:
             self.open_body()
             return
@@ -376,8 +403,9 @@ class Request:
         if self._length is not None and self._length > limits.body:
             raise too_large(limits.body)
         taken = take(self.receive)
-        patience = min(limits.read_timeout, limits.body_timeout)
-        message = await waited(taken, patience) if isinstance(taken, Resumed) else taken
+        if isinstance(taken, Resumed):
+            taken = await waited(taken, min(limits.read_timeout, limits.body_timeout))
+        message = taken
         body: bytes = message.get("body", b"")
         if (message.get("more_body", False) and len(body) != self._length) or message["type"] != "http.request":
             stream = BodyStream(

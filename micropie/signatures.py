@@ -16,6 +16,7 @@ from .annotations import resolve, type_variables
 from .converters import Converter, Shape, UnsupportedTypeError, converter, strip, union_members
 from .deferred import pattern
 from .errors import Problem, Source
+from .form_results import FormResult, FormType
 from .messages import message_decoder
 from .parameters import (
     ANYTHING,
@@ -54,6 +55,7 @@ _UNMARKED_ROLES: Final[dict[Role, tuple[Source, ...]]] = {
     Role.FILES: ("file",),
     Role.STREAM: ("body",),
     Role.LINES: ("body",),
+    Role.FORM: ("form",),
 }
 
 _TOKEN: Final = pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2, RFC 6265 §4.1.1
@@ -79,7 +81,7 @@ def _buried_markers(annotation: Any) -> Iterator[Marker | Depends]:
         yield from _buried_markers(part)
 
 
-def _refuse_markers_in(cls: type) -> None:
+def _refuse_markers_in(cls: type, allowed: type[Marker] | None) -> None:
     """Raises _Refused for a marker beside a field of `cls`: msgspec, which fills the fields, knows nothing of it."""
     try:
         hints = get_type_hints(cls, include_extras=True)
@@ -87,15 +89,17 @@ def _refuse_markers_in(cls: type) -> None:
         return
     for name, hint in hints.items():
         for marker in (*(_instance(item) for item in strip(hint)[1] if _is_marker(item)), *_buried_markers(hint)):
+            if allowed is not None and isinstance(marker, allowed):
+                continue
             shown = f"{type(marker).__name__}()"
             what = f"{shown} stands beside the field {cls.__name__}.{name}, where it pins nothing"
             raise _Refused(what, f"Take it as a parameter of its own: Annotated[T, {shown}]")
 
 
-def _refuse_fields(reads: Converter) -> None:
-    """Raises _Refused for a type with fields that cannot be filled."""
+def _refuse_fields(reads: Converter, allowed: type[Marker] | None = None) -> None:
+    """Raises _Refused for a type with fields that cannot be filled, or with markers that are not `allowed` there."""
     for cls in reads.classes():
-        _refuse_markers_in(cls)
+        _refuse_markers_in(cls, allowed)
     if reads.form is None and reads.has_files:
         what = "neither JSON nor a form can carry this type"
         raise _Refused(what, "Put UploadFile or list[UploadFile] beside texts, not into what is nested")
@@ -139,7 +143,8 @@ def read_signature(
     try:
         parameters, returns = _written(handler)
     except (ValueError, TypeError) as error:
-        return Signature((), None), [Problem(where, f"has no signature: {error}", _NO_SIGNATURE, file, line)]
+        remedy = _NO_SIGNATURE if path_values is None else "Call it in a function of your own, and depend on that"
+        return Signature((), None), [Problem(where, f"has no signature: {error}", remedy, file, line)]
     reader = _Reader(handler, owner, template, websocket, path_values)
     problems: list[Problem] = []
     for position, parameter in enumerate(parameters):
@@ -217,7 +222,7 @@ class _Reader:
                 message_decoder((*get_args(strip(annotation)[0]), str)[0])  # which refuses what no message can become
             self._found.append(Parameter(parameter.name, parameter.name, annotation, kind, role, ()))
             return
-        reads = ANYTHING
+        reads, blank = ANYTHING, None
         if role is Role.VALUE and annotation is not inspect.Parameter.empty:
             reads = converter(annotation)
             if isinstance(marker, Body) and marker.alias is None and _members(annotation) == [bytes]:
@@ -226,6 +231,8 @@ class _Reader:
                 _refuse_fields(reads)
         elif role is Role.LINES:
             reads = _items(annotation)
+        elif role is Role.FORM:
+            reads, blank = _form(annotation)
         sources = self._sources(parameter, kind, role, marker, reads)
         default = UNSET if parameter.default is inspect.Parameter.empty else parameter.default
         if _is_marker(default) or _is_marker(annotation):
@@ -238,6 +245,10 @@ class _Reader:
             sources = _without(sources, ("path",))
         if not sources:
             raise _Refused("can never get a path value", "Name it in the @route path, or give it another source")
+        if blank is not None:
+            if default is not UNSET:
+                raise _Refused("is given by the framework, submitted or not", "Drop the default")
+            default = blank
         structured = reads.shape is Shape.STRUCTURED and kind in _SINGLE
         whole = (structured and not self._is_key(marker, reads)) or role in TAKES_BODY
         alias = self._alias(parameter.name, marker, sources, whole)
@@ -354,6 +365,8 @@ class _Reader:
                 what = "only AsyncIterator[bytes] streams a body as it comes, and text would be split anywhere"
                 raise _Refused(what, "Write AsyncIterator[bytes], or AsyncIterator[Row] for JSON Lines")
             return Role.STREAM if get_args(plain) == (bytes,) else Role.LINES
+        if origin is FormResult:
+            return Role.FORM
         members = _members(annotation)
         if members == [UploadFile]:
             return Role.FILE
@@ -385,6 +398,8 @@ class _Reader:
             raise _Refused("File() goes with UploadFile, and nothing else does", "Write Annotated[UploadFile, File(…)]")
         if role in (Role.STREAM, Role.LINES) and source != "body":
             raise _Refused("only the body can be streamed", "Drop the marker, or use Body()")
+        if role is Role.FORM and source not in ("form", "query"):
+            raise _Refused("a form comes in the body or in the query", "Drop the marker, or use Query()")
         if self._websocket and source in FROM_BODY:
             raise _no_body()
         if source == "path" and shape not in (Shape.ANY, Shape.SCALAR):
@@ -418,6 +433,17 @@ def _items(annotation: Any) -> Converter:
     if reads.shape is Shape.STRUCTURED:
         _refuse_fields(reads)
     return reads
+
+
+def _form(annotation: Any) -> tuple[Converter, FormResult[Any]]:
+    """The converter of a form's value, and the form before it is submitted. Raises _Refused, UnsupportedTypeError."""
+    plain, _ = strip(annotation)
+    if not get_args(plain):
+        raise _Refused("does not say what the form has to be", "Write FormResult[Signup], Signup being its fields")
+    reads = converter(get_args(plain)[0])
+    if reads.shape is Shape.STRUCTURED:
+        _refuse_fields(reads, File)
+    return reads, FormType(get_args(plain)[0], reads).blank
 
 
 def _rest_sources(kind: Kind, marker: Marker | None, reads: Converter) -> tuple[Source, ...]:

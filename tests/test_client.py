@@ -130,6 +130,18 @@ class Api(App):
     async def by_id(self, id: int) -> list[str]:
         return self.seen()
 
+    @route(methods=["POST"])
+    async def sign_up(self, name: str, password: str, *, stay: bool = False, q: Annotated[str, Query()] = "") -> list[str]:
+        return [*self.seen(), name, password, str(stay)]
+
+    @route(methods=["POST"])
+    async def sent(self, name: str, file: UploadFile) -> list[str]:
+        return [*self.seen(), name, file.filename]
+
+    @route("/patched/{id}", methods=["PATCH"])
+    async def patched(self, id: int, name: str) -> list[str]:
+        return [*self.seen(), name]
+
     @route(methods=["GET"])
     async def only_get(self, text: str, *, it: Any = None) -> list[str]:
         return self.seen()
@@ -283,6 +295,10 @@ REQUESTS: list[tuple[Any, tuple[Any, ...], dict[str, Any], list[str]]] = [
     (Api.head_of, ("é", ["a, b", "c"]), {}, ["GET", "/head_of", "", "é", "a, b", "c"]),
     (Api.baked, (' "a" ', 3), {}, ["GET", "/baked", "", ' "a" ', "3"]),
     (Api.by_id, (3,), {}, ["PUT", "/by/3", ""]),
+    (Api.sign_up, ("Ann", "secret"), {}, ["POST", "/sign_up", JSON, "Ann", "secret", "False"]),
+    (Api.sign_up, ("", "é"), {"stay": True, "q": "t"}, ["POST", "/sign_up?q=t", JSON, "", "é", "True"]),
+    (Api.sent, ("Ann", upload(b"", filename="a")), {}, ["POST", "/sent", MULTIPART, "Ann", "a"]),
+    (Api.patched, (3, "Ann"), {}, ["PATCH", "/patched/3", JSON, "Ann"]),
 ]  # fmt: skip
 
 
@@ -361,6 +377,16 @@ def test_a_file_may_be_json_and_something_else_may_take_its_place(tmp_path: Path
             assert await client.call(Files.either, "none") is None
             file: Any = await client.call(Files.either, "file")
             assert file.read_bytes() == Path(__file__).read_bytes()
+
+    asyncio.run(main())
+
+
+def test_files_that_come_side_by_side_are_removed_alike() -> None:
+    async def main() -> None:
+        async with Client(Api, app=Api()) as client:
+            found = await asyncio.gather(*(client.call(Api.file) for _ in range(3)))
+            assert all(file.exists() for file in found)
+        assert not any(file.parent.exists() for file in found)
 
     asyncio.run(main())
 
@@ -726,7 +752,8 @@ class Fields(App):
 
 
 class Unresolved(App):
-    todos: "Nowhere"  # type: ignore[name-defined]  # noqa: F821
+    database: "Nowhere"  # type: ignore[name-defined]  # noqa: F821
+    todos: Todos
 
     async def here(self) -> None: ...
 
@@ -742,7 +769,7 @@ def test_an_outline_is_made_of_the_class_alone() -> None:
     assert client.api.url(Costly.here) == "/here"
     assert client.api.url(client.api.todos.get, 3) == "/todos/3"
     assert client.api.url(client.api.more.todos.get, 3) == "/more/todos/3"
-    assert Client(Unresolved, "http://localhost").api.url(Unresolved.here) == "/here"
+    assert Client(Unresolved, "http://localhost").api.url(Todos.get, 3) == "/todos/3"
     assert Client(Fields, "http://localhost").api.url(Todos.get, 3) == "/todos/3"
 
 
@@ -772,7 +799,7 @@ def test_a_media_type_is_one() -> None:
         upload(b"", content_type="text/plain\r\nX: y")
 
 
-@pytest.mark.parametrize("base_url", ["", "localhost:8000", "/api", "ftp://localhost"])
+@pytest.mark.parametrize("base_url", ["", "localhost:8000", "/api", "ftp://localhost", "http://localhost/?a=1"])
 def test_where_the_app_is_has_to_be_said(base_url: str) -> None:
     with pytest.raises(ValueError, match="base_url is where the app is"):
         Client(Api, base_url)

@@ -6,14 +6,14 @@ URL, headers and body → binder → handler.
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypeAlias, get_args
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from micropie import App, Body, Cookie, Form, Header, Path, Query
+from micropie import App, Body, Cookie, Form, Header, Path, Query, route
 from micropie.client import Client
 from micropie.testing import ASGITransport
 from tests.asgi import acall
@@ -102,6 +102,8 @@ BODIES: Final[list[list[tuple[Any, Values]]]] = [
     marked([(bytes, st.binary(min_size=1))], Body()),
 ]
 """What may be in the body, by the kind that it is."""
+METHODS: Final = [None, ["POST"], ["PUT", "DELETE"]]
+"""What a handler answers: everything, what has a body, what may have one."""
 SEVERAL: Final = (3, 5)
 """The kinds of which there may be several parameters in one body."""
 
@@ -140,8 +142,8 @@ def taken(draw: Draw, name: str, table: list[tuple[Any, Values]], kind: Any = No
 bound: list[dict[str, Any]] = []
 
 
-def app_with(found: list[Taken], rest: list[Any], more: dict[str, Any]) -> Any:
-    """An app whose method `take` has these parameters, and notes what it gets."""
+def app_with(found: list[Taken], rest: list[Any], more: dict[str, Any], methods: Sequence[str] | None = None) -> Any:
+    """An app whose method `take` has these parameters, answers these HTTP methods, and notes what it gets."""
     parameters = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)]
     parameters += [one.written() for one in found if one.kind is POSITIONAL]
     parameters += [inspect.Parameter("rest", inspect.Parameter.VAR_POSITIONAL, annotation=int)] if rest else []
@@ -155,7 +157,7 @@ def app_with(found: list[Taken], rest: list[Any], more: dict[str, Any]) -> Any:
         bound.append(dict(call.arguments))
 
     take.__signature__ = signature  # type: ignore[attr-defined]  # what `inspect` looks for
-    made: Any = type("Api", (App,), {"take": take})
+    made: Any = type("Api", (App,), {"take": take if methods is None else route(methods=methods)(take)})
     return made
 
 
@@ -198,7 +200,7 @@ many = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCh
 def test_what_a_client_is_given_is_what_the_handler_gets(drawn: Drawn, data: st.DataObject) -> None:
     args, kwargs = called_with(drawn, data)
     bound.clear()
-    asyncio.run(call(app_with(*drawn), args, kwargs))
+    asyncio.run(call(app_with(*drawn, data.draw(st.sampled_from(METHODS))), args, kwargs))
     check(drawn)
 
 

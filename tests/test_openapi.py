@@ -1,6 +1,7 @@
 """The OpenAPI document: which operations there are, what each asks for and answers, and how its types are called."""
 
 # mypy: disable-error-code="empty-body"
+import math
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -306,6 +307,9 @@ class Asking:
     async def texts(
         self, *, a: int, b: str | None = None, c: bool = True, d: Decimal = Decimal(1), e: bytes = b"x"
     ) -> None: ...
+    async def defaults(
+        self, *, a: tuple[int, int] = (1, 2), b: Annotated[list[int], Meta(max_length=3)] = [], c: float = math.inf
+    ) -> None: ...
     async def choices(self, *, a: Color = Color.RED, b: Literal["x", 1, None] = None) -> None: ...
     async def many(self, *, a: Annotated[list[int], Meta(max_length=3)], b: frozenset[str] = frozenset()) -> None: ...
     async def headers(
@@ -327,6 +331,26 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
         {"name": "c", "in": "query", "schema": {"type": "boolean", "default": True}},
         {"name": "d", "in": "query", "schema": {"type": "number", "default": 1}},
         {"name": "e", "in": "query", "schema": {"type": "string", "default": "x"}},
+    ],
+    "defaults": [
+        {
+            "name": "a",
+            "in": "query",
+            "schema": {
+                "type": "array",
+                "minItems": 2,
+                "maxItems": 2,
+                "prefixItems": [{"type": "integer"}, {"type": "integer"}],
+                "items": False,
+                "default": [1, 2],
+            },
+        },
+        {
+            "name": "b",
+            "in": "query",
+            "schema": {"type": "array", "maxItems": 3, "items": {"type": "integer"}, "default": []},
+        },
+        {"name": "c", "in": "query", "schema": {"type": "number"}},
     ],
     "choices": [
         {"name": "a", "in": "query", "schema": {"$ref": "#/components/schemas/Color", "default": "red"}},
@@ -408,6 +432,13 @@ def in_forms(schema: dict[str, Any]) -> dict[str, Any]:
     return dict.fromkeys((URLENCODED, MULTIPART), schema)
 
 
+class Nested(Struct):
+    name: str
+    tags: list[str] = []
+    thing: New | None = None
+    things: list[New] = []
+
+
 class Bodies:
     """Handlers, each with its body."""
 
@@ -416,6 +447,7 @@ class Bodies:
     async def whole_form(self, thing: Annotated[New, Form()]) -> None: ...
     async def two(self, a: New, b: New) -> None: ...
     async def nested(self, pages: list[New]) -> None: ...
+    async def nested_form(self, thing: Annotated[Nested, Form()]) -> None: ...
     async def upload(self, file: Annotated[UploadFile, File(max_size=10)], note: str = "") -> None: ...
     async def uploads(self, files: list[UploadFile]) -> None: ...
     async def signup(self, signup: Signup) -> None: ...
@@ -440,6 +472,16 @@ CONTENTS: dict[str, dict[str, Any]] = {
     "whole_form": {URLENCODED: NEW, MULTIPART: NEW},
     "two": {JSON: {"type": "object", "properties": {"a": NEW, "b": NEW}, "required": ["a", "b"]}},
     "nested": {JSON: {"type": "array", "items": NEW}},
+    "nested_form": in_forms(
+        {
+            "type": "object",
+            "properties": {
+                "name": {"type": "string"},
+                "tags": {"type": "array", "items": {"type": "string"}, "default": []},
+            },
+            "required": ["name"],
+        }
+    ),
     "upload": {
         MULTIPART: {
             "type": "object",
@@ -506,6 +548,18 @@ def test_bodies_are_documented_in_every_form_that_they_may_have(name: str) -> No
     assert body.get("required", False) is (name != "rest")
 
 
+@pytest.mark.parametrize(
+    ("handler", "said"),
+    [
+        (Bodies.keys, "Each value may also be given in the query, which goes before the body."),
+        (Bodies.upload, "note may also be given in the query, which goes before the body."),
+        (Bodies.form_key, None),
+    ],
+)
+def test_what_of_a_body_may_be_in_the_query_is_said(handler: Any, said: str | None) -> None:
+    assert operation(handler)["requestBody"].get("description") == said
+
+
 REFUSALS = {
     "nothing": ["default"],
     "optional": ["400", "default"],
@@ -540,6 +594,7 @@ class Secured:
     async def key(self, x_api_key: Annotated[str | None, Header()] = None) -> None: ...
     async def cookie(self, auth_token: Annotated[str, Cookie()]) -> None: ...
     async def session(self, user: Annotated[str, Session()]) -> None: ...
+    async def namesake(self, session: Annotated[str, Cookie()], user: Annotated[str, Session()]) -> None: ...
     async def several(
         self,
         user: Annotated[str, Session()],
@@ -554,6 +609,13 @@ SCHEMES: dict[str, tuple[list[Any], dict[str, Any]]] = {
     "key": ([{"X-Api-Key": []}, {}], {"X-Api-Key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"}}),
     "cookie": ([{"auth_token": []}], {"auth_token": {"type": "apiKey", "in": "cookie", "name": "auth_token"}}),
     "session": ([{"session": []}], {"session": {"type": "apiKey", "in": "cookie", "name": "sid"}}),
+    "namesake": (
+        [{"session_cookie": [], "session": []}],
+        {
+            "session_cookie": {"type": "apiKey", "in": "cookie", "name": "session"},
+            "session": {"type": "apiKey", "in": "cookie", "name": "sid"},
+        },
+    ),
     "several": (
         [{"session": [], "X-Api-Key": []}],
         {
@@ -769,6 +831,7 @@ DOCSTRINGS: dict[str, tuple[str, dict[str, str], str]] = {
     ),
     "Say\n\nParameters\n----------\na, b\n    Both\n\nNotes\n-----\nNothing": ("Say", {"a": "Both", "b": "Both"}, ""),
     "Say\n\n:param a: One\n\n:return: Two": ("Say", {"a": "One"}, "Two"),
+    "Say\n\nReturns\n-------\nint\n    Two\n    of it": ("Say", {}, "Two of it"),
     "Say\n\nYields:\n    Each one": ("Say", {}, "Each one"),
     "Say\n\nArgs:\n    a: One\nMore of it\n\nReturns:\n    Two": ("Say", {"a": "One"}, "Two"),
     "": ("", {}, ""),

@@ -576,7 +576,7 @@ def test_what_msgspec_does_not_know_stays_what_it_is() -> None:
 
 
 def test_a_session_is_no_place_for_a_list_without_a_name() -> None:
-    """So a list, or what is written as one, is at the key of its parameter; an alias for all of a session says nothing."""
+    """So a list, or what is written as one, is at the key of its parameter."""
 
     class Fine(App):
         async def one(self, items: Annotated[list[Item], Session()], point: Annotated[Point, Session()]) -> None: ...

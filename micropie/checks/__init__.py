@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..app import App
-from ..discovery import Builder, Tree
-from ..errors import Problem
+from ..discovery import Tree
+from ..errors import Problem, SetupError
 from ..inventory import Entry, inventory
 from .code import Reader, Written
 from .findings import RULES, Finding, Level, from_problem
@@ -45,10 +45,14 @@ def collecting() -> Generator[list[Problem]]:
     """
     problems: list[Problem] = []
 
-    def build(app: App) -> None:
-        problems.extend(Builder(app).build())
-
     original = App._build
+
+    def build(app: App) -> None:
+        try:
+            original(app)
+        except SetupError as refused:
+            problems.extend(refused.problems)
+
     App._build = build  # type: ignore[assignment, method-assign]  # for as long as this lasts
     try:
         yield problems

@@ -18,7 +18,7 @@ from typing import Any, Final, get_origin
 from msgspec import inspect as mi
 
 from ..converters import Shape, UnsupportedTypeError, describe_annotation, strip
-from ..discovery import _options_of
+from ..discovery import options_of
 from ..inventory import Entry, parameter_text, place, type_text
 from ..parameters import Kind, Parameter, Role
 from ..routing import Route
@@ -124,7 +124,7 @@ def _accidental(subject: Subject) -> Iterator[Finding]:
 
 def _is_declared(subject: Subject) -> bool:
     """Whether the URL is no accident: `@route`, a verb, `index`."""
-    declared = _options_of(subject.route.handler) is not None
+    declared = options_of(subject.route.handler) is not None
     return (
         declared or subject.route.attribute == "index" or subject.route in subject.entry.trail[-1].http.verbs.values()
     )

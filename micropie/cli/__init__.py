@@ -5,6 +5,7 @@ the functions, because `main` must also be able to say that it is missing.
 """
 
 import importlib
+import io
 import signal
 import sys
 from collections.abc import Callable
@@ -37,6 +38,8 @@ def main() -> NoReturn:
     # Being asked to stop is Ctrl-C from another hand, and ends as quietly.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, _interrupt)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # else it is closed
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does with what it has no letters for
     command_line().main(prog_name="micropie")
 
 

@@ -13,7 +13,7 @@ from ..checks import check as run_checks
 from ..errors import SetupError
 from ..inventory import inventory
 from . import target_options
-from .loading import PROBLEMS, LoadError, load_micropie_app, shown
+from .loading import PROBLEMS, LoadError, load_micropie_app, prints_aside, shown
 from .output import count, emit, emit_json, faint, indented, styled
 
 COLOURS: Final = {"error": "red", "warning": "yellow"}
@@ -45,7 +45,8 @@ def _findings(target: str, *, factory: bool, app_dir: str) -> tuple[App | None, 
                 raise
             # Raised by a handler that was set late: there is no app to look further into.
             return None, [from_problem(one) for one in (*problems, *error.__cause__.problems)]
-    return app, run_checks(app, problems)
+    with prints_aside():
+        return app, run_checks(app, problems)
 
 
 def _as_text(target: str, app: App | None, findings: Sequence[Finding]) -> None:
@@ -78,7 +79,7 @@ def _as_github(_target: str, _app: App | None, findings: Sequence[Finding]) -> N
             f"{name}={str(value).translate(_PROPERTY)}" for name, value in properties.items() if value is not None
         )
         message = f"{finding.where}: {finding.what}\n{finding.remedy}"
-        click.echo(f"::{finding.level} {given}::{message.translate(_DATA)}")
+        emit(f"::{finding.level} {given}::{message.translate(_DATA)}")
 
 
 def _relative(file: str | None) -> str | None:

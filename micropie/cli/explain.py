@@ -20,7 +20,7 @@ from ..routing import Mount, Route
 from ..tracing import Candidate
 from ..types import UNSET
 from . import target_options
-from .loading import PROBLEMS, load_micropie_app, shown
+from .loading import PROBLEMS, load_micropie_app, prints_aside, shown
 from .output import columns, emit, emit_json, faint, heading, indented, styled
 
 WEBSOCKET: Final = "WEBSOCKET"
@@ -38,11 +38,16 @@ LONGEST: Final = 200
 """Characters of a value that are shown."""
 
 
+def _bytes(argument: str) -> bytes:
+    """What was typed, byte by byte: Python keeps what is not in the locale's encoding as surrogates (PEP 383)."""
+    return argument.encode("utf-8", "surrogateescape")
+
+
 def _object(_ctx: click.Context, _parameter: click.Parameter, written: str) -> dict[str, Any]:
     """A JSON object."""
     try:
-        return msgspec.json.decode(written, type=dict[str, Any])
-    except msgspec.MsgspecError as error:
+        return msgspec.json.decode(_bytes(written), type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         example = """'{"user": "ann"}'"""
         raise click.BadParameter(f"{written!r} is no JSON object such as {example}: {error}") from None
 
@@ -81,7 +86,8 @@ def explain(
     """
     asked = _asked(request_line, data, headers, session)
     app = load_micropie_app(target, factory=factory, app_dir=app_dir)
-    explanation = asyncio.run(dry_run(app, asked))
+    with prints_aside():
+        explanation = asyncio.run(dry_run(app, asked))
     if form == "json":
         emit_json(_as_json(asked, explanation))
     else:
@@ -129,7 +135,7 @@ def _request_line(written: str, default: str) -> tuple[str, str, str]:
         raise _not_a_request(written, f"Did you mean {f'{method} /{target}'!r}?" if len(words) == 2 else "")
     if not re.fullmatch(_NAME, method):
         raise _not_a_request(written, f"{method!r} is no method.")
-    target = quote(target.partition("#")[0], safe=string.punctuation)
+    target = quote(_bytes(target.partition("#")[0]), safe=string.punctuation)
     return "" if method == WEBSOCKET else method, target, host
 
 
@@ -146,8 +152,10 @@ def _header(written: str) -> tuple[str, str]:
 
 def _contents(written: str) -> bytes:
     if not written.startswith("@"):
-        return written.encode("utf-8", "surrogateescape")
+        return _bytes(written)
     if written == "@-":
+        if sys.stdin is None:
+            raise click.BadParameter("standard input is closed.", param_hint="-d")
         return sys.stdin.buffer.read()
     try:
         return Path(written[1:]).read_bytes()
@@ -257,8 +265,9 @@ def _short(text: str) -> str:
 
 def _as_json(asked: Asked, found: Explanation) -> dict[str, Any]:
     answering = [one for one in found.candidates if one.outcome != "lost"]
+    headers = [(name, _bytes(value).decode("utf-8", "backslashreplace")) for name, value in asked.headers]
     return {
-        "request": {"method": asked.method or WEBSOCKET, "target": asked.target, "headers": [*asked.headers]},
+        "request": {"method": asked.method or WEBSOCKET, "target": asked.target, "headers": headers},
         "route": _candidate(answering[-1]) if answering else None,
         "others": [_candidate(one) for one in found.candidates if one.outcome == "lost"],
         "arguments": [_argument(one) for one in found.arguments],

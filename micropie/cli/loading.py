@@ -14,9 +14,9 @@ import sys
 import sysconfig
 import traceback
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PureWindowsPath
 from pkgutil import iter_modules
 from types import MethodType, ModuleType
 from typing import Final, cast
@@ -89,11 +89,17 @@ def load_app(target: str, *, factory: bool, app_dir: str) -> ASGIApp:
 
 def load_micropie_app(target: str, *, factory: bool, app_dir: str) -> App:
     """The same, for what looks into an app: other ASGI callables are refused. Raises LoadError."""
-    app = load_app(target, factory=factory, app_dir=app_dir)
+    with prints_aside():
+        app = load_app(target, factory=factory, app_dir=app_dir)
     if isinstance(app, App):
         return app
     wrong = "is an ASGI app, but no micropie App, and only into those one can look."
     raise LoadError(f"{target!r} {wrong} Name an instance or a subclass of micropie.App.", WRONG_USAGE)
+
+
+def prints_aside() -> AbstractContextManager[object]:
+    """For the user's code, which may print: standard output is for what the command has to say."""
+    return redirect_stdout(sys.stderr)
 
 
 def hand_over(target: str, *, factory: bool, app_dir: str, debug: bool) -> None:
@@ -116,7 +122,8 @@ def report(error: Exception, *, debug: bool = False) -> None:
     """Write `error` to standard error, and before it, with `debug`, the traceback of the exception behind it."""
     if debug and error.__cause__ is not None:
         traceback.print_exception(error.__cause__)
-    sys.stderr.write(f"Error: {error}\n")
+    if sys.stderr is not None:
+        sys.stderr.write(f"Error: {error}\n")
 
 
 def parse_target(target: str) -> Target:
@@ -130,8 +137,11 @@ def parse_target(target: str) -> Target:
 
 def _reshaped(target: str) -> str:
     """`target` as it was probably meant: a file or a path becomes a module, a call becomes a factory."""
-    module, _, attribute = target.partition(":")
-    path = PurePath(module.removesuffix(".py"))
+    drive, colon, rest = target[:1], target[1:2], target[2:]
+    has_drive = drive.isalpha() and colon == ":" and rest[:1] in ("\\", "/")
+    module, _, attribute = (rest if has_drive else target).partition(":")
+    module = f"{drive}:{module}" if has_drive else module
+    path = (PureWindowsPath if "\\" in module else PurePath)(module.removesuffix(".py"))
     directory = "" if path.parent == PurePath() else f"--app-dir {path.parent} "
     name = path.name if NAMES.fullmatch(path.name) else "main"
     named = NAMES.match(attribute)
@@ -197,8 +207,15 @@ def _no_such_attribute(module: ModuleType, so_far: str, owner: object, name: str
         remedy = "The apps there are " + ", ".join(f"{module.__name__}:{so_far}{app}" for app in apps) + "."
     else:
         remedy = "There is no app in it."
-    file = shown(module.__file__) if module.__file__ else "a directory without __init__.py"
+    file = _file_of(module)
     return f"{module.__name__!r} ({file}) has no {so_far + name!r}. {remedy}"
+
+
+def _file_of(module: ModuleType) -> str:
+    if module.__spec__ is not None and module.__spec__.origin in ("built-in", "frozen"):
+        return "part of Python"
+    file = getattr(module, "__file__", None)
+    return shown(file) if isinstance(file, str) else "a directory without __init__.py"
 
 
 def _is_app(value: object) -> bool:
@@ -288,18 +305,21 @@ def _users_code(failed: str) -> Generator[None, None, None]:
     """Turn whatever the user's code raises into a LoadError that says what `failed` and where."""
     try:
         yield
-    except LoadError:
+    except (LoadError, KeyboardInterrupt):
         raise
     except SetupError as error:
         raise LoadError(f"{failed}: {error}", NOT_STARTED) from error
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # whatever it is, it is not this program that failed
         remedy = next((f"\n{remedy}" for kind, remedy in REMEDIES if isinstance(error, kind)), "")
         raise LoadError(f"{failed}.\n{_summary(error)}{remedy}", NOT_STARTED) from error
 
 
 def _summary(error: BaseException) -> str:
     """`file:line: ExceptionType: message`, at the innermost line that the user wrote."""
-    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    try:
+        message = error.msg if isinstance(error, SyntaxError) else str(error)
+    except Exception as again:  # noqa: BLE001  (a user's exception may raise another when it is asked)
+        message = f"its __str__ raised {type(again).__name__}"
     frames = _frames(error)
     # Where nothing is the user's own (an installed app, say), the innermost line of all is the best there is.
     own = [frame for frame in frames if not frame[0].startswith(("<", *LIBRARIES))] or frames

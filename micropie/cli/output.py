@@ -10,17 +10,30 @@ from typing import Final
 import click
 import msgspec
 
+from .loading import WRONG_USAGE
+
 INDENT: Final = "  "
 
 
-def emit(text: str) -> None:
-    """Print `text`, which may be styled, as one line or several."""
-    click.echo(text)
+class NotWritten(click.ClickException):
+    """Standard output takes nothing more."""
+
+    exit_code = WRONG_USAGE
+
+
+def emit(text: str | bytes) -> None:
+    """Print `text`, which may be styled, as one line or several. Raises NotWritten, but not for a closed pipe."""
+    try:
+        click.echo(text)
+    except BrokenPipeError:  # `micropie routes … | head`: click ends quietly
+        raise
+    except OSError as error:
+        raise NotWritten(f"What was found cannot be written: {error.strerror}.") from None
 
 
 def emit_json(document: object) -> None:
-    """Print `document` as indented JSON."""
-    click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
+    """Print `document` as indented JSON, in UTF-8 wherever it goes (RFC 8259 §8.1)."""
+    emit(msgspec.json.format(msgspec.json.encode(document), indent=2))
 
 
 def styled(text: str, *, colour: str | None = None, bold: bool = False, faint: bool = False) -> str:

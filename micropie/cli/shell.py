@@ -36,6 +36,8 @@ def shell(ctx: click.Context, target: str, factory: bool, app_dir: str, source: 
     names = _names(parse_target(target).module, app)
     if source is not None:
         ctx.exit(_execute(source, names))
+    if sys.stdin is None:
+        return
     if not sys.stdin.isatty():
         piped = _Piped(names)
         piped.interact(banner="", exitmsg="")

@@ -46,7 +46,7 @@ def read_docstring(text: str | None) -> Docstring:
         if section in _PARAMETERS:
             parameters |= _items(body)
         elif section in _RESULT:
-            returns = returns or _joined(body)
+            returns = returns or _joined(_without_types(body))
         elif section not in _LEFT_OUT:
             plain += body
     fields: dict[tuple[str, str], str] = {}
@@ -74,6 +74,11 @@ def _sections(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
         elif not (section and not indented and _UNDERLINE.match(line)):
             body.append(line)
     yield section, body
+
+
+def _without_types(lines: Sequence[str]) -> Sequence[str]:
+    """What a section says of the result: in NumPy's its type stands at the margin, what is said of it below."""
+    return [line for line in lines if line.startswith(" ")] or lines
 
 
 def _items(lines: Sequence[str]) -> dict[str, str]:

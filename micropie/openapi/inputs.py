@@ -11,13 +11,14 @@ from typing import Final
 import msgspec
 from msgspec import inspect as mi
 
+from ..drafting import BODY_METHODS
 from ..errors import Source
 from ..explaining import form_of
 from ..parameters import FROM_BODY, TAKES_BODY, Kind, Parameter, Role, header_name
 from ..params import File
 from ..types import UNSET
 from ..validation import OBJECTS, without_none
-from .paths import BODY_METHODS, Url, needs_body, takes_whole_body
+from .paths import Url, needs_body, takes_whole_body
 from .schemas import BINARY, Json, Schemas, component_name, default_of
 
 JSON: Final = "application/json"
@@ -95,7 +96,8 @@ def credential(parameter: Parameter, cookie: str) -> tuple[str, Json] | None:
         return "session", {"type": "apiKey", "in": "cookie", "name": cookie}
     if source not in ("header", "cookie") or parameter.whole or not _CREDENTIAL.fullmatch(parameter.alias):
         return None
-    return component_name(parameter.alias), {"type": "apiKey", "in": source, "name": parameter.alias}
+    name = component_name(parameter.alias)
+    return name if name != "session" else f"session_{source}", {"type": "apiKey", "in": source, "name": parameter.alias}
 
 
 class _Writer:
@@ -206,8 +208,9 @@ class _Writer:
         said = [self._said[one.name] for one in self._wholes if one.name in self._said]
         if said:
             made["description"] = said[0]
-        elif any("query" in one.sources for one in self._keys):
-            made["description"] = "Each value may also be given in the query, which goes before the body."
+        elif elsewhere := [one.alias for one in self._keys if "query" in one.sources]:
+            which = "Each value" if len(elsewhere) == len(self._keys) else ", ".join(elsewhere)
+            made["description"] = f"{which} may also be given in the query, which goes before the body."
         if any(one.required for one in (*self._wholes, *self._keys)):
             made["required"] = True
         return made

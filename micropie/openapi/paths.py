@@ -11,12 +11,10 @@ from urllib.parse import quote
 
 import msgspec
 
+from ..drafting import BODY_METHODS
 from ..errors import HTTPError
 from ..parameters import FROM_BODY, TAKES_BODY, Kind, Parameter, source_is_pinned
 from ..routing import Route, Trail, match
-
-BODY_METHODS: Final = frozenset(("POST", "PUT", "PATCH"))
-"""The methods whose requests have a body as a rule (RFC 9110 §9.3)."""
 
 _SAMPLE: Final = "\N{REPLACEMENT CHARACTER}"
 """Stands for a path value when the router is asked: no path has it, and so no literal segment."""

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias, get_args, get_origin
 import msgspec
 from msgspec import inspect as mi
 
+from ..texts import is_many, is_scalar
 from ..validation import ARRAYS, OBJECTS, OCTETS, AnyObject, bare, is_positional, without_none
 
 Json: TypeAlias = dict[str, Any]
@@ -129,6 +130,9 @@ class Schemas:
             return self.form(info)
         made = _object(info, self.text)
         for field in info.fields:
+            if not field.required and not _is_spelled(field.type):  # a form cannot carry it, and need not
+                del made["properties"][field.encode_name]
+                continue
             schema = made["properties"][field.encode_name]
             if schema.pop("default", None) is not None:  # which no text says
                 schema |= default_of(_default(field), as_text=True)
@@ -253,6 +257,13 @@ def _field(field: mi.Field, schema: Callable[[mi.Type], Json]) -> Json:
     return schema(field.type) | (default_of(default) if default is not msgspec.NODEFAULT else {})
 
 
+def _is_spelled(info: mi.Type) -> bool:
+    """Whether texts of one name, or files, can be an `info`."""
+    info = without_none(info)
+    item = bare(info.item_type) if isinstance(info, mi.ListType) else info
+    return isinstance(item, mi.CustomType) or is_scalar(info) or is_many(info)
+
+
 def _default(field: mi.Field) -> Any:
     if field.default is msgspec.NODEFAULT and field.default_factory in (list, dict, set, bytearray):
         return field.default_factory()
@@ -266,9 +277,10 @@ def default_of(value: object, *, as_text: bool = False) -> Json:
             return {"default": int(value) if value == int(value) else float(value)}
         if as_text and isinstance(value, bytes):  # JSON has it in base64
             return {"default": value.decode()}
-        return {"default": msgspec.to_builtins(value, str_keys=True)}
+        said = msgspec.json.decode(msgspec.json.encode(value))  # lists where Python has tuples
     except (TypeError, ValueError, ArithmeticError, RecursionError):
         return {}
+    return {"default": said} if said is not None or value is None else {}  # JSON's null is also what it has for inf
 
 
 def _titled(info: Any) -> Json:
