@@ -4,6 +4,8 @@ No figure is asserted here, only that there is one.
 """
 
 import asyncio
+import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +15,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import calls, growth, load, reporting, servers, uploads, workloads
+from benchmarks import calls, growth, instructions, load, reporting, servers, uploads, workloads
 from benchmarks.__main__ import main
 from benchmarks.apps import bare, micropie_app, shared
 from benchmarks.client import App, Lifespan, ask, start_session, time_calls
@@ -336,3 +338,43 @@ def test_a_frame_is_masked_and_short() -> None:
     assert text_frame("hi") == b"\x81\x82\x00\x00\x00\x00hi"
     with pytest.raises(ValueError, match="125"):
         text_frame("x" * 126)
+
+
+# --- instructions ---
+
+
+@pytest.mark.parametrize("app", instructions.APPS.values())
+def test_the_requests_that_are_counted_are_answered(app: str) -> None:
+    for workload in instructions.WORKLOADS:
+        asyncio.run(instructions.requests(app, workload, 2))
+
+
+def test_counts_are_held_against_the_recorded_ones() -> None:
+    counts = {"hello": {"micropie": 1100, "bare": 500}, "typed": {"micropie": 2000, "bare": 900}}
+    assert instructions.table(counts, {"hello": {"micropie": 1000, "bare": 500}}).splitlines() == [
+        "                         now  recorded   change      bare",
+        "hello                  1,100     1,000  +10.0 %       500",
+        "typed                  2,000                          900",
+    ]
+
+
+def test_every_counted_workload_has_a_record() -> None:
+    recorded = json.loads(instructions.RECORD.read_text())
+    assert recorded["command"] == "python -m benchmarks.instructions --record"
+    assert {name: set(counts) for name, counts in recorded["counts"].items()} == {
+        name: set(instructions.APPS) for name in instructions.WORKLOADS
+    }
+
+
+def test_without_valgrind_nothing_is_counted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert instructions.main([]) == 2
+    assert "apt-get install valgrind" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
+def test_instructions_are_counted() -> None:
+    [counts] = instructions.measure(["hello"], {"bare": "bare"}, few=5, many=10).values()
+    assert 1_000 < counts["bare"] < 1_000_000
