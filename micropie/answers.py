@@ -6,7 +6,16 @@ an answer says that nobody promised is told by CallError, what it should have sa
 
 import codecs
 import re
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from enum import Enum
 from pathlib import Path
 from types import NoneType
@@ -75,7 +84,7 @@ def _problem(status: int, content_type: str, body: bytes) -> _Problem:
             return msgspec.json.decode(body, type=_Problem)
         except FAILURES:
             return _Problem()
-    is_plain = content_type.partition(";")[0].strip().lower() == "text/plain"
+    is_plain = _essence(content_type) == "text/plain"
     heading = f"{status} {phrase(status)}"
     return _Problem(detail=body.decode(errors="replace").removeprefix(heading).removeprefix(": ") if is_plain else "")
 
@@ -130,8 +139,14 @@ def _promise(member: Any) -> Promise:
         first, _ = strip(parts[0])
         values = get_args(first) if get_origin(first) is Literal else ()
         if first is int or (values and all(type(value) is int for value in values)):
-            return Promise(tuple(values), *parts[1:])
-    return Promise(None, member)
+            return Promise(tuple(values), _listed(parts[1]), *parts[2:])
+    return Promise(None, _listed(member))
+
+
+def _listed(annotation: Any) -> Any:
+    """An `Iterable[T]`, which is a list or a generator's rows, as the list that it is here; the rest as it is."""
+    plain, _ = strip(annotation)
+    return list[get_args(plain)] if get_origin(plain) is Iterable else annotation  # type: ignore[misc]  # at run time
 
 
 def kept(promises: Sequence[Promise], status: int) -> Promise | None:
@@ -160,10 +175,13 @@ def read_body(annotation: Any, status: int, content_type: str, body: bytes) -> o
     kinds = [_kind(member) for member in members]
     if Any in kinds or object in kinds:
         return _as_it_says(status, content_type, body)
-    if NoneType in kinds and (status in _NO_CONTENT or len(kinds) == 1):
+    is_nothing = status in _NO_CONTENT or not (body or content_type)
+    if NoneType in kinds and (is_nothing or len(kinds) == 1):
         return None
     texts = [member for member, kind in zip(members, kinds, strict=True) if kind in (str, bytes)]
     data = [member for member, kind in zip(members, kinds, strict=True) if kind is None]
+    if _is_json_lines(content_type):
+        content_type, body = "application/json", b"[%s]" % b",".join(line for line in body.splitlines() if line.strip())
     is_json = media_of(content_type) is Media.JSON
     if data and (is_json or not texts):
         if not is_json:
@@ -173,6 +191,15 @@ def read_body(annotation: Any, status: int, content_type: str, body: bytes) -> o
     if bytes in kinds and not (str in kinds and content_type.startswith("text/")):
         return body
     return _read_text(Union[tuple(one for one in texts if _kind(one) is str)], body)  # noqa: UP007
+
+
+def _essence(content_type: str) -> str:
+    """A media type without its parameters."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def _is_json_lines(content_type: str) -> bool:
+    return _essence(content_type) in _JSON_LINES
 
 
 def _kind(annotation: Any) -> Any:
@@ -222,11 +249,10 @@ def _read_text(annotation: Any, body: bytes) -> object:
 
 async def read_stream(item: Any, content_type: str, chunks: AsyncIterable[bytes]) -> AsyncGenerator[Any, None]:
     """The items of a stream as they come. Raises MalformedAnswer, which names the line."""
-    essence = content_type.partition(";")[0].strip().lower()
-    if essence == "text/event-stream":
+    if _essence(content_type) == "text/event-stream":
         async for event in _events(_members_in(item, ServerSentEvent), chunks):
             yield event
-    elif essence in _JSON_LINES:
+    elif _is_json_lines(content_type):
         async for row in _rows(item, chunks):
             yield row
     else:

@@ -32,7 +32,6 @@ from .streaming import BrokenResponse
 from .templates import Templates
 from .toolbox import Handlers, Toolbox
 from .types import UNSET, ASGIApp, HeaderItems, Receive, Scope, Send, Unset
-from .uploads import MultipartBody
 from .workers import Workers
 
 T = TypeVar("T")
@@ -239,12 +238,12 @@ class App(Toolbox, metaclass=_AppType):
         except ClientDisconnected:
             return
         except BaseException as error:
-            request.note(error)
+            request._note(error)
             raise
         finally:
             try:
                 if request._is_open:
-                    await request.close()
+                    await request._close()
             finally:
                 current.reset(token)
 
@@ -273,8 +272,8 @@ class App(Toolbox, metaclass=_AppType):
                 request.open_body(streaming=True)
             else:
                 await request.read_body(raw=found.wants.raw)
-                if request.multipart is not None:
-                    await _receive_parts(request.multipart, request, found, values)
+                if request._is_open:
+                    await _receive_parts(request, found, values)
         result = found.bind(found.call, request, values)
         if found.awaited:
             result = await result
@@ -331,7 +330,7 @@ class App(Toolbox, metaclass=_AppType):
 
     async def _failed(self, request: Request, error: Exception, trail: Trail) -> Reply:
         """The answer to what was raised at the end of `trail`, in an app there or in one that holds it."""
-        request.note(error)
+        request._note(error)
         apps = [node.owner.error_handlers for node in reversed(trail) if isinstance(node.owner, App)]
         return await handled(request, error, apps, debug=self.debug)
 
@@ -390,7 +389,7 @@ class App(Toolbox, metaclass=_AppType):
             if broken.__cause__ is None:  # logged by an app that is mounted here
                 raise
             # The server must hear of it and break the connection off; but not every server logs why.
-            request.note(broken.__cause__)
+            request._note(broken.__cause__)
             log_failure(request, broken.__cause__)
             raise BrokenResponse(str(broken)) from None
         except Exception as error:
@@ -431,9 +430,10 @@ def _outlives_its_start(body: object) -> bool:
     return isinstance(body, Mounted | AsyncIterable | Iterator)
 
 
-async def _receive_parts(body: MultipartBody, request: Request, route: Route, values: Sequence[str]) -> None:
-    """Let arrive what of `body` the route's handler asks for."""
-    await body.read_until(lambda: route.wants.arrived(request, values))
+async def _receive_parts(request: Request, route: Route, values: Sequence[str]) -> None:
+    """Let arrive what of a multipart body the route's handler asks for."""
+    if request.multipart is not None:
+        await request.multipart.read_until(lambda: route.wants.arrived(request, values))
 
 
 def _held_apps(node: Node, seen: list[Node]) -> list["App"]:

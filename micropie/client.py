@@ -18,7 +18,7 @@ from inspect import get_annotations
 from mimetypes import guess_type
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Concatenate, Final, Generic, ParamSpec, Self, TypeVar, cast, overload
+from typing import Any, Concatenate, Final, Generic, ParamSpec, Self, TypeAlias, TypeVar, cast, overload
 from urllib.parse import urlencode
 
 import msgspec
@@ -47,6 +47,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 Owner = TypeVar("Owner", bound=Tree)
+Streamed: TypeAlias = Iterator[T] | AsyncIterator[T]
 
 TIMEOUT: Final = 30.0
 """Seconds to wait for a connection, and for each piece of an answer."""
@@ -202,14 +203,14 @@ class Client(Generic[A]):
     ) -> R: ...
     @overload
     async def call(
-        self, handler: Callable[Concatenate[Owner, P], Iterator[T]], /, *args: P.args, **kwargs: P.kwargs
+        self, handler: Callable[Concatenate[Owner, P], Streamed[T]], /, *args: P.args, **kwargs: P.kwargs
     ) -> Stream[T]: ...
     @overload
     async def call(self, handler: Callable[Concatenate[Owner, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
     @overload
     async def call(self, handler: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
     @overload
-    async def call(self, handler: Callable[P, Iterator[T]], /, *args: P.args, **kwargs: P.kwargs) -> Stream[T]: ...
+    async def call(self, handler: Callable[P, Streamed[T]], /, *args: P.args, **kwargs: P.kwargs) -> Stream[T]: ...
     @overload
     async def call(self, handler: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
     async def call(self, handler: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -326,7 +327,7 @@ def _fields(cls: type) -> Iterator[tuple[str, Any]]:
         for name, annotation in get_annotations(base).items():
             try:
                 yield name, resolve(base, annotation, cls)
-            except Exception:  # noqa: BLE001  (whatever an annotation raises: what it stands for is then not seen)
+            except Exception:  # noqa: BLE001, S112  (what an annotation that raises anything stands for is not seen)
                 continue
 
 

@@ -67,7 +67,7 @@ async def serve_websocket(app: Connects, trail: Trail, scope: Scope, receive: Re
     finally:
         try:
             if request._is_open:
-                await request.close()
+                await request._close()
         finally:
             current.reset(token)
 

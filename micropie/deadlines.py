@@ -6,12 +6,13 @@ but younger ones. Cancelling works as in `asyncio.timeout`. It knows nothing of 
 """
 
 from collections.abc import Awaitable
+from math import inf
 from typing import TYPE_CHECKING, TypeVar
 
-from .deferred import asyncio
+from .deferred import asyncio, threading
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, Task, TimerHandle
+    from asyncio import AbstractEventLoop, Handle, Task
     from typing import Any
 
 T = TypeVar("T")
@@ -31,16 +32,18 @@ class _Wait:
 class _Waits:
     """The waits of one event loop."""
 
-    __slots__ = ("_timer", "_waits", "loop")
+    __slots__ = ("_next", "_timer", "_waits", "loop")
 
     def __init__(self, loop: "AbstractEventLoop") -> None:
         self.loop = loop
         self._waits: set[_Wait] = set()
-        self._timer: TimerHandle | None = None
+        self._timer: Handle | None = None
+        self._next = inf
+        """When the timer fires. It cannot always say so itself: uvloop's for right now has no `when()`."""
 
     def add(self, wait: _Wait) -> None:
         self._waits.add(wait)
-        if self._timer is None or wait.deadline < self._timer.when():
+        if wait.deadline < self._next:
             self._wake_at(wait.deadline)
 
     def remove(self, wait: _Wait) -> None:
@@ -49,11 +52,12 @@ class _Waits:
     def _wake_at(self, deadline: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        self._next = deadline
         self._timer = self.loop.call_at(deadline, self._wake)
 
     def _wake(self) -> None:
         now = self.loop.time()
-        self._timer = None
+        self._timer, self._next = None, inf
         for wait in [wait for wait in self._waits if wait.deadline <= now]:
             self._waits.discard(wait)
             wait.over = True
@@ -63,16 +67,29 @@ class _Waits:
 
 
 _latest: _Waits | None = None
-"""Those of the loop that asked last: a process with several loops, in threads, makes them anew more often."""
+"""Those of the loop that asked last: the only loop, in nearly every process."""
+
+_of_threads: "threading.local | None" = None
+"""For processes with a loop in each of several threads: the `waits` of the loop that ran last in each."""
+
+
+def _waits_of(loop: "AbstractEventLoop") -> _Waits:
+    """The waits of `loop`, which runs in this thread."""
+    global _latest, _of_threads
+    _of_threads = _of_threads or threading.local()
+    found: _Waits | None = getattr(_of_threads, "waits", None)
+    if found is None or found.loop is not loop:
+        _of_threads.waits = found = _Waits(loop)
+    _latest = found
+    return found
 
 
 async def within(awaitable: Awaitable[T], seconds: float) -> T:
     """What `awaitable` comes to. Raises TimeoutError, and cancels it, when that takes longer than `seconds`."""
-    global _latest  # noqa: PLW0603  # one for the process, as its event loop is
     loop = asyncio.get_running_loop()
     waits = _latest
     if waits is None or waits.loop is not loop:
-        _latest = waits = _Waits(loop)
+        waits = _waits_of(loop)
     task = asyncio.current_task(loop)
     if task is None:
         raise RuntimeError("There is no task that could wait")

@@ -7,6 +7,7 @@ then the handler. What is to be left afterwards is noted in the request's `Exits
 
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, Protocol
 
@@ -42,14 +43,14 @@ class _Step(msgspec.Struct, frozen=True, eq=False):
     """Whether it is a generator function, which goes on afterwards."""
 
     async def take(self, called: Any, exits: Exits) -> Any:
-        """The value, `called` being what `call` returned. Raises what the function raises."""
+        """The value, `called` being what `call` returned, unless it is a coroutine. Raises what the function raises."""
         if self.mode is Mode.THREAD:
             if self.yields:
                 return await exits.enter_blocking(self.name, called)
             called = await exits.run_sync(called)
         elif self.yields:
             return await exits.enter(self.name, called)
-        return await called if hasattr(called, "__await__") else called
+        return await called if hasattr(called, "__await__") else called  # it may be a function that calls an async one
 
 
 def _step(dependency: Dependency, within: Signature) -> _Step:
@@ -58,8 +59,12 @@ def _step(dependency: Dependency, within: Signature) -> _Step:
     code = code_of(function)
     mode = mode_of(code, threaded=True)
     yields = mode is Mode.DIRECT
-    if yields and not inspect.isasyncgenfunction(inspect.unwrap(code)):
-        mode = Mode.THREAD
+    if yields:
+        mode = Mode.DIRECT if inspect.isasyncgenfunction(inspect.unwrap(code)) else Mode.THREAD
+        if inspect.isasyncgenfunction(code):
+            function = asynccontextmanager(function)
+        elif inspect.isgeneratorfunction(code):
+            function = contextmanager(function)
     call = partial(partial, function) if mode is Mode.THREAD else function
     return _Step(dependency.name, call, binder.bind, binder.source, mode, yields)
 
@@ -87,7 +92,7 @@ class _Plan:
 
     def _prepare(self, request: Request, app: Answers, trail: Trail) -> Route:
         """The route for one request to `app`, with what is overridden now. Raises SetupError."""
-        request.exits(app._run_sync)
+        request._enters(app._run_sync)
         overrides: dict[Any, Any] = {}
         for node in reversed(trail):  # so that the app which was called has the last word
             if node.owner._builds_itself:
@@ -116,7 +121,8 @@ class _Plan:
         given: list[Any] = []
         try:
             for step, make in zip(self._steps, later, strict=True):
-                given.append(await step.take(make(given), exits))
+                called = make(given)
+                given.append(await (called if step.mode is Mode.ASYNC else step.take(called, exits)))
             called = last(given)
             if self._mode is Mode.ASYNC:
                 return await called

@@ -145,7 +145,6 @@ class Builder:
     def build(self) -> list[Problem]:
         """Fill the owner's node, and those of the Resources it holds; return what is wrong with any handler."""
         self._node.built = True  # before what it holds, which may hold it
-        self._node.changed()
         for name in _own_names(self._class, self._values):
             if not name.startswith("_"):
                 self._add(name)
@@ -155,14 +154,17 @@ class Builder:
         if verbs and index is not None:
             self._problems.append(_double(self._where("index"), "the Resource's own URL", index, verbs[0]))
         self._node.built = not self._problems
+        self._node.changed()
         return self._problems
 
     def refresh(self, name: str) -> list[Problem]:
         """Work out anew what the attribute `name` answers; return what is wrong with it."""
-        self._node.changed()
-        if name in self._node.names:
-            _forget(self._node, name)
-        self._add(name)
+        try:
+            if name in self._node.names:
+                _forget(self._node, name)
+            self._add(name)
+        finally:
+            self._node.changed()
         return self._problems
 
     def private_route(self, name: str) -> Route | None:

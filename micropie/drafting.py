@@ -5,7 +5,8 @@ where it is read as the same value again, and one that is so nowhere is refused.
 prefixes and percent-encoding are `links.py`'s, sending is `client.py`'s.
 """
 
-from collections.abc import Callable, Container, Mapping, Sequence
+import os
+from collections.abc import AsyncIterable, Callable, Container, Mapping, Sequence
 from typing import Any, Final, get_args
 
 import msgspec
@@ -17,7 +18,7 @@ from .explaining import form_of
 from .parameters import FROM_BODY, Kind, Parameter, Role, header_name
 from .requests import EMPTY
 from .routing import Route
-from .spelling import Pairs, spell, spell_each, spell_fields
+from .spelling import Pairs, says_the_same, spell, spell_each, spell_fields
 from .types import ELSEWHERE, UNSET, Unset
 from .validation import FAILURES
 
@@ -239,7 +240,7 @@ class _Drafter:
                 what = f"does not fit: expected {parameter.converter.expected_text}"
                 raise _Unfit(self._of(parameter, what)) from None
             return  # the server will say what is wrong with it
-        if not _same(found, value):
+        if not says_the_same(found, value):
             raise _Unfit(self._of(parameter, "would arrive as another value, as its text is read by another type"))
 
     def _pairs(self, parameter: Parameter, value: Any) -> Pairs:
@@ -269,6 +270,9 @@ class _Drafter:
         if parameter.role not in (Role.VALUE, Role.FILE, Role.FILES):
             if value is None or (value == b"" and parameter.default is not UNSET):
                 raise ValueError(self._of(parameter, "cannot be nothing, which no body says"))
+            if not isinstance(value, bytes | bytearray | memoryview | AsyncIterable):
+                what = f"is a body as it is: bytes, or an asynchronous iterator, not {type(value).__name__}"
+                raise ValueError(self._of(parameter, what))
             self._draft.content = value
             self._draft.is_lines = parameter.role is not Role.RAW and get_args(parameter.annotation) != (bytes,)
             return
@@ -322,7 +326,7 @@ class _Drafter:
             self._in_body.append((parameter, value))
 
     def _place_file(self, parameter: Parameter, value: Any) -> None:
-        files = value if parameter.role is Role.FILES else [value]
+        files = value if parameter.role is Role.FILES and isinstance(value, list | tuple) else [value]
         if not files:
             raise _Unfit(self._of(parameter, "cannot be empty: no form says that"))
         self._draft.files += [(parameter.alias, file) for file in files]
@@ -340,6 +344,13 @@ class _Drafter:
                 self._draft.form += self._pairs(parameter, value)
         elif self._in_body:
             self._draft.json = self._json()
+        self._check_files()
+
+    def _check_files(self) -> None:
+        for name, file in self._draft.files:
+            if not isinstance(file, bytes | os.PathLike) and not hasattr(file, "filename"):
+                what = f"'{name}' is a file: give bytes, a path or upload(…), not {type(file).__name__}"
+                raise ValueError(f"{self._where}: {what}")
 
     def _json(self) -> bytes:
         whole = [self._encoded(one, value) for one, value in self._in_body if one.whole]
@@ -388,14 +399,3 @@ def _needs_path(parameter: Parameter, given: Mapping[str, Any]) -> bool:
         return bool(given.get(parameter.name))
     default = None if parameter.default is UNSET else parameter.default
     return parameter.sources == ("path",) and (parameter.name in given or default is not None)
-
-
-def _same(found: Any, value: Any) -> bool:
-    """Whether `found` says what `value` did; classes may have no equality, and a list may stand for a set."""
-    if found == value:
-        return True
-    try:
-        one, other = msgspec.to_builtins(found, str_keys=True), msgspec.to_builtins(value, str_keys=True)
-    except (TypeError, ValueError, RecursionError):
-        return False
-    return type(one) is type(other) and bool(one == other)

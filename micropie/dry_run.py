@@ -5,7 +5,7 @@ about. No handler, middleware, error handler, session store or startup is called
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -61,6 +61,8 @@ class Argument:
     value: object | Unset
     """What it becomes; UNSET where there is no value, or none yet."""
     errors: tuple[str, ...] = ()
+    dependency: str = ""
+    """The function that takes it; empty for the handler itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +127,8 @@ async def _bound(
     try:
         await _receive_body(request, route, values)
         arguments = [_argument(one, request, values, route) for one in route.signature.parameters]
-        if all(one.parameter.sources or one.parameter.role in GIVEN for one in arguments):
-            route.bind(_call, request, values)
-        elif errors := [text for one in arguments for text in one.errors]:
-            raise HTTPError(400, "; ".join(errors))
+        arguments += _of_dependencies(request, values, route)
+        _bind(route, request, values)
     except Exception as raised:  # noqa: BLE001  (a type of the user's may raise anything: then it is a 500)
         error = raised
         answer = _answer(request, raised if isinstance(raised, HTTPError) else HTTPError(500))
@@ -137,6 +137,14 @@ async def _bound(
             await request.multipart.close()
     notes = [*_about_apps(trail, error), *_unread(request, route)]
     return Explanation(so_far.candidates, route, arguments, answer, notes)
+
+
+def _bind(route: Route, request: Request, values: Sequence[str]) -> None:
+    """Bind what the handler depends on, and the handler, as is done before any of them is called. Raises HTTPError."""
+    signature = route.signature
+    for one in signature.dependencies():
+        make_binder(one.signature, one.name, signature).bind(_call, request, values)
+    make_binder(signature, route.name).bind(_call, request, values)
 
 
 def _call(*args: object, **kwargs: object) -> tuple[tuple[object, ...], dict[str, object]]:
@@ -158,7 +166,9 @@ def _scope(asked: Asked) -> Scope:
         "raw_path": raw_path.encode("ascii"),
         "query_string": query.encode("ascii"),
         "root_path": "",
-        "headers": [(name.lower().encode("latin-1"), value.encode("utf-8", "surrogateescape")) for name, value in asked.headers],
+        "headers": [
+            (name.lower().encode("latin-1"), value.encode("utf-8", "surrogateescape")) for name, value in asked.headers
+        ],
     }
     return {**scope, "method": asked.method} if asked.method else scope
 
@@ -198,7 +208,8 @@ async def _receive_body(request: Request, route: Route, values: Sequence[str]) -
 
 def _argument(parameter: Parameter, request: Request, values: Sequence[str], route: Route) -> Argument:
     if not parameter.sources:
-        origin = GIVEN.get(parameter.role, "a function of its own, which is not called here")
+        of = parameter.dependency.name if parameter.dependency is not None else "a function of its own"
+        origin = GIVEN.get(parameter.role, f"{of}, which is not called here")
         return Argument(parameter, None, origin, None, UNSET)
     try:
         source, origin, sent = _found(parameter, request, values)
@@ -213,6 +224,16 @@ def _argument(parameter: Parameter, request: Request, values: Sequence[str], rou
         shown = str(error) if isinstance(error, HTTPError) else f"{type(error).__name__}: {error}"
         return Argument(parameter, source, origin, sent, UNSET, (shown,))
     return Argument(parameter, source, origin, sent, _value(parameter, args, kwargs))
+
+
+def _of_dependencies(request: Request, values: Sequence[str], route: Route) -> list[Argument]:
+    """What the functions that the handler depends on take from the request."""
+    taken = [(one.name, taken) for one in route.signature.dependencies() for taken in one.signature.parameters]
+    return [
+        replace(_argument(parameter, request, values, route), dependency=name)
+        for name, parameter in taken
+        if parameter.sources
+    ]
 
 
 def _value(parameter: Parameter, args: Sequence[object], kwargs: Mapping[str, object]) -> object:
@@ -315,12 +336,13 @@ def _about_apps(trail: Trail, error: Exception | None) -> list[str]:
 
 def _unread(request: Request, route: Route) -> list[str]:
     """The names in the query and the form that no parameter takes."""
-    read = {one.alias for one in route.signature.parameters}
+    inputs = route.signature.inputs()
+    read = {one.alias for one in inputs}
     notes = []
     sources: tuple[Source, ...] = ("query", "form")
     for source in sources:
         brought: set[Source] = {"query"} if source == "query" else {"form", "body"}
-        takers = [one for one in route.signature.parameters if not brought.isdisjoint(one.sources)]
+        takers = [one for one in inputs if not brought.isdisjoint(one.sources)]
         if any(one.whole or one.kind is Kind.VAR_KEYWORD for one in takers):
             continue
         try:

@@ -64,8 +64,6 @@ class Exits:
                 if await manager.__aexit__(*thrown):
                     self.error = None  # it was dealt with, as `contextlib` has it
             except BaseException as raised:  # noqa: BLE001  (the others must be left, whatever happens to one)
-                if raised is error:
-                    continue
                 self.error = raised
                 if not isinstance(raised, Exception):
                     interrupted = raised

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import inspect as mi
 
 from .deferred import pattern
-from .forms import FormField
+from .forms import FormField, is_checkbox
 from .spelling import spell
 from .validation import ARRAYS, FAILURES, constraints, without_none
 
@@ -28,7 +28,6 @@ _TYPES: Final[Mapping[type[mi.Type], str]] = {
     mi.DateType: "date",
     mi.DateTimeType: "datetime-local",
     mi.TimeType: "time",
-    mi.BoolType: "checkbox",
     mi.CustomType: "file",
     mi.EnumType: "select",
     mi.LiteralType: "select",
@@ -107,8 +106,8 @@ class HtmlField(msgspec.Struct, frozen=True, eq=False):
     def type(self) -> str:
         """The type of its input, or `select`."""
         item = self.item
-        if isinstance(item, mi.LiteralType) and set(item.values) == {True}:
-            return "checkbox"  # one that has to be checked
+        if is_checkbox(item):
+            return "checkbox"
         return "text" if constraints(item).get("tz") else _TYPES.get(type(item), "text")
 
     def is_checked(self, texts: Sequence[str]) -> bool:

@@ -12,9 +12,9 @@ from typing import Any, Final, Generic, TypeVar, final, get_origin, get_type_hin
 import msgspec
 
 from . import form_html
-from .bodies import Media, media_of
+from .bodies import Media
 from .converters import Converter, UnsupportedTypeError, strip
-from .errors import HTTPError, Invalid, UploadError, missing
+from .errors import HTTPError, UploadError, missing
 from .form_html import Html, HtmlField
 from .forms import ObjectForm
 from .params import File
@@ -136,10 +136,8 @@ class FormType:
     def of_body(self, request: Request) -> FormResult[Any]:
         """The form in the body. Raises HTTPError 415 for a body of another kind."""
         media = request.media
-        if media is Media.NONE:  # nothing, or a form of which nothing was filled in
-            media = media_of(request.content_type) if request.method not in ("GET", "HEAD") else media
-            if media not in _FORMS:
-                return self.blank
+        if media is Media.NONE or (request.method in ("GET", "HEAD") and not request.has_body):
+            return self.blank
         if media not in _FORMS:
             accepted = "application/x-www-form-urlencoded or multipart/form-data"
             raise HTTPError(415, f"The request body must be {accepted}")
@@ -153,27 +151,22 @@ class FormType:
     def _read(self, texts: Mapping[str, Sequence[str]], files: Mapping[str, Sequence[UploadFile]]) -> FormResult[Any]:
         value, invalid = self._form.attempt(texts, files)
         errors: dict[str, list[str]] = {}
-        for error in (*invalid, *self._refused(files)):
-            errors.setdefault(error.parameter or "", []).append(_words(error, texts))
+        for error in invalid:
+            name = error.parameter
+            is_empty = name is not None and (not any(texts.get(name, ())) or error.detail == missing(name))
+            errors.setdefault(name or "", []).append(_REQUIRED if is_empty else error.detail)
+        for name, detail in self._refused(files):
+            errors.setdefault(name, []).append(detail)
         return FormResult(self, value=None if errors else value, errors=errors, texts=texts, submitted=True)
 
-    def _refused(self, files: Mapping[str, Sequence[UploadFile]]) -> Iterator[Invalid]:
+    def _refused(self, files: Mapping[str, Sequence[UploadFile]]) -> Iterator[tuple[str, str]]:
         """The files that are not what their markers say."""
         for name, marker in self._markers.items():
             for file in files.get(name, ()):
                 try:
                     file.restrict(max_size=marker.max_size, content_types=marker.content_types)
                 except UploadError as error:
-                    yield Invalid(error.detail, parameter=name)
-
-
-def _words(error: Invalid, texts: Mapping[str, Sequence[str]]) -> str:
-    """What is wrong, for who filled the form in: an empty field is told from a wrong one."""
-    name = error.parameter
-    if name is None:
-        return error.detail
-    is_empty = name in texts and not any(texts[name])
-    return _REQUIRED if is_empty or error.detail == missing(name) else error.detail
+                    yield name, error.detail
 
 
 def _hints(cls: Any) -> Mapping[str, Any]:

@@ -89,7 +89,13 @@ def _browser_field(field: mi.Field) -> FormField:
         return replace(made, absent=[])
     if isinstance(whole, mi.UnionType) and any(isinstance(bare(member), mi.NoneType) for member in whole.types):
         return replace(made, read=_or_none(_completed(info, made.read)), absent=[""] if field.required else None)
-    return replace(made, read=_completed(info, made.read), absent=["false"] if isinstance(info, mi.BoolType) else None)
+    return replace(made, read=_completed(info, made.read), absent=["false"] if is_checkbox(info) else None)
+
+
+def is_checkbox(info: mi.Type) -> bool:
+    """Whether it is yes or no, or has to be yes."""
+    is_yes = isinstance(info, mi.LiteralType) and all(value is True for value in info.values)
+    return isinstance(info, mi.BoolType) or is_yes
 
 
 def _or_none(read: TextsReader) -> TextsReader:
@@ -173,7 +179,9 @@ class ObjectForm:
     def _gather(self, values: dict[str, object], texts: Fields, files: Files) -> Iterator[Invalid]:
         """Fills `values`, and yields what is wrong."""
         for field in self.fields:
-            found = (files if field.is_file else texts).get(field.name, field.absent)
+            found = (files if field.is_file else texts).get(field.name)
+            if found is None and field.absent is not None:
+                found = field.absent
             if found is not None:
                 try:
                     values[field.attribute if self._positional else field.name] = field.value(found)

@@ -76,8 +76,6 @@ def completed(headers: RawHeaders, defaults: RawHeaders) -> RawHeaders:
 def framed(headers: RawHeaders, content_type: bytes | None, length: int) -> RawHeaders:
     """`headers` for content of `length` bytes, which is of `content_type` if they do not say otherwise."""
     raw: RawHeaders = [(b"content-length", b"%d" % length)]
-    if content_type is not None and CONTENT.isdisjoint(dict(headers)):  # nearly always
-        return [*headers, *raw, (b"content-type", content_type)]
     for header in headers:
         name = header[0]
         if name not in FRAMING:

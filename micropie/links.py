@@ -71,8 +71,8 @@ def find(root: Tree, handler: object, asking: object = None) -> Place:
     Of several objects with that method `asking` goes first, then what it holds; where one object is held several times,
     the first of its places is meant. Raises LookupError.
     """
-    links = vars(root).get(_LINKS)
-    places = _candidates(links, handler) if links is not None else []
+    links: Links = vars(root).get(_LINKS, {})
+    places = _candidates(links, handler)
     if not places or not all(map(_stands, places)):  # first asked, or changed since then
         links = {}
         for function, place in _walk((node_of(root),), ()):
@@ -81,7 +81,8 @@ def find(root: Tree, handler: object, asking: object = None) -> Place:
         places = _candidates(links, handler)
     name = getattr(handler, "__qualname__", repr(handler))
     if not places:
-        raise LookupError(f"{name} is at no URL of {type(root).__qualname__}")
+        of_another = ": it is the method of an object that is not part of it" if _function(handler) in links else ""
+        raise LookupError(f"{name} is at no URL of {type(root).__qualname__}{of_another}")
     own = [place for place in places if place.owner is asking]
     below = [place for place in places if any(node.owner is asking for node in place.trail)]
     preferred = own or below or places
@@ -93,8 +94,13 @@ def find(root: Tree, handler: object, asking: object = None) -> Place:
 
 def _candidates(links: Links, handler: Any) -> list[Place]:
     receiver = getattr(handler, "__self__", None)
-    places = links.get(getattr(handler, "__func__", handler), [])
+    places = links.get(_function(handler), [])
     return [place for place in places if place.owner is receiver] if isinstance(receiver, Tree) else places
+
+
+def _function(handler: Any) -> Any:
+    """What is behind a method of an object; a function is itself."""
+    return getattr(handler, "__func__", handler)
 
 
 def _walk(trail: Trail, prefix: tuple[str, ...]) -> Iterator[tuple[Any, Place]]:
@@ -131,7 +137,7 @@ def _routes(table: Table) -> list[Route]:
 def _functions(owner: Tree, route: Route) -> list[Any]:
     """The handler's function, and those of the same name that it overrides."""
     inherited = [vars(cls).get(route.attribute) for cls in type(owner).__mro__]
-    known = [getattr(one, "__func__", one) for one in (route.handler, *inherited) if one is not None]
+    known = [_function(one) for one in (route.handler, *inherited) if one is not None]
     return list(dict.fromkeys(one for one in known if callable(one)))
 
 

@@ -106,10 +106,14 @@ class Signature(msgspec.Struct, frozen=True, eq=False):
         """Every parameter that the request, or the framework, gives: the handler's own, then its dependencies'.
 
         What asks what a request has to contain reads these; what asks how the handler is called reads `parameters`.
-        Two functions may read the same thing, so a name may come twice.
+        What two functions read in one and the same way comes once; a name that they read as two types comes twice.
         """
         signatures = (self, *(dependency.signature for dependency in self.dependencies()))
-        return [one for signature in signatures for one in signature.parameters if one.role is not Role.DEPENDENCY]
+        found: dict[object, Parameter] = {}
+        for parameter in (one for signature in signatures for one in signature.parameters):
+            if parameter.role is not Role.DEPENDENCY:
+                found.setdefault(_reading(parameter), parameter)
+        return list(found.values())
 
     @property
     def path_values(self) -> float:
@@ -135,6 +139,12 @@ def is_kept(parameter: Parameter) -> bool:
     """Whether it is part of a session that the handler may change: what it changes in it is saved."""
     may_change = parameter.converter.shape in (Shape.MANY, Shape.STRUCTURED)
     return isinstance(parameter.marker, Session) and may_change
+
+
+def _reading(parameter: Parameter) -> tuple[object, ...]:
+    """What tells one way of reading something from another."""
+    one = parameter
+    return one.alias, one.sources, one.index, one.role, one.kind, one.converter, one.required, one.whole
 
 
 def header_name(name: str) -> str:

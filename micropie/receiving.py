@@ -7,8 +7,8 @@ the client is being waited for: a message that is already there costs no timer.
 from collections.abc import Generator, Iterator
 from typing import Any
 
-from .deferred import asyncio
 from .deadlines import within
+from .deferred import asyncio
 from .errors import ClientDisconnected, HTTPError
 from .types import Message, Receive
 

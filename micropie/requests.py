@@ -366,19 +366,18 @@ class Request:
             self._is_open = True
         return self.multipart
 
-    def exits(self, run_sync: RunSync) -> Exits:
+    def _enters(self, run_sync: RunSync) -> None:
         """What its dependencies have entered, and will leave when it is closed; `run_sync` runs what blocks."""
         if self._exits is None:
             self._exits = Exits(run_sync)
             self._is_open = True
-        return self._exits
 
-    def note(self, error: BaseException | None) -> None:
+    def _note(self, error: BaseException | None) -> None:
         """Say what answering it failed with, for those of its dependencies that go on afterwards."""
         if self._exits is not None:
             self._exits.fail(error)
 
-    async def close(self) -> None:
+    async def _close(self) -> None:
         """Leave what its dependencies entered, then close a multipart body: the last that is done about a request."""
         try:
             if self._exits is not None:

@@ -122,11 +122,12 @@ def written(scope: Scope, reply: tuple[int, object, HeaderItems]) -> tuple[Messa
     content_type, encoded = encoding
     try:
         payload = encoded(body)
+        raw = [content_type, _content_length(len(payload))]
         if headers:
-            raw = framed(raw_headers(headers), content_type[1], len(payload))
-        else:
-            raw = [content_type, _content_length(len(payload))]
-    except (ResponseError, UnicodeEncodeError):  # told by whoever looks closer
+            given = raw_headers(headers)
+            # Few say anything of the content themselves.
+            raw = raw + given if CONTENT.isdisjoint(dict(given)) else framed(given, content_type[1], len(payload))
+    except Exception:  # noqa: BLE001  # data may raise anything as it is read: told by whoever looks closer
         return None
     return (
         {"type": "http.response.start", "status": status, "headers": raw},

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum, auto
 from functools import lru_cache
 from typing import Any, Final, TypeAlias, get_args
+from weakref import WeakSet
 
 import msgspec
 
@@ -209,7 +210,7 @@ class Table(msgspec.Struct, eq=False):
         return next((route for route in made if route.attribute == name), None)
 
 
-class Node(msgspec.Struct, eq=False):
+class Node(msgspec.Struct, eq=False, weakref=True):
     """What one App or Resource answers, and the nodes of those that it holds."""
 
     owner: Any
@@ -227,23 +228,26 @@ class Node(msgspec.Struct, eq=False):
     """Whether the owner's attributes have been looked through."""
     known: dict[tuple[str, str], Route] = {}
     """What `find` has found at whole paths, by method and path."""
-    holders: list["Node"] = []
-    """The nodes whose child this one is."""
+    holders: WeakSet["Node"] = msgspec.field(default_factory=WeakSet)
+    """The nodes whose child this one is, or was. It keeps none of them: what a class holds outlives its instances."""
 
     def hold(self, name: str, child: "Node") -> None:
         """Make `child` answer what is below `name`."""
         self.children[name] = child
-        child.holders.append(self)
+        child.holders.add(self)
 
     def changed(self) -> None:
-        """Forget what was found so far, here and wherever this node is held: it may be found elsewhere now."""
-        pending, seen = [self], [self]
+        """Forget what was found so far, here and wherever this node is held: it may be found elsewhere now.
+
+        Called after the change. The memory is a new one, since a `find` in another thread may just be filling the old.
+        """
+        pending, seen = [self], {self}
         while pending:
             node = pending.pop()
-            node.known.clear()
-            new = [holder for holder in node.holders if all(holder is not one for one in seen)]
-            pending += new
-            seen += new
+            node.known = {}
+            new = set(node.holders) - seen
+            pending.extend(new)
+            seen |= new
 
     def find_mount(self, segments: Sequence[str], start: int) -> tuple[ASGIApp, int] | None:
         """The application with the longest prefix of `segments[start:]`, and where its own segments begin.
@@ -277,13 +281,14 @@ def find(node: Node, scope: Scope, method: str) -> "tuple[Route | Trail | Mount,
     if scope.get("root_path") or b"%" in (scope.get("raw_path") or b""):  # then one path can be two lists of segments
         return match((node,), split_path(scope), method)
     path = scope["path"]
-    known = node.known.get((method, path))
-    if known is not None:
-        return known, []
+    known = node.known
+    route = known.get((method, path))
+    if route is not None:
+        return route, []
     segments = _plain_segments(path)
     found, values = match((node,), segments, method)
-    if not values and isinstance(found, Route) and _is_steady(node, segments):
-        node.known[method, path] = found
+    if not values and isinstance(found, Route) and len(known) < _MOST_KNOWN and _is_steady(node, segments):
+        known[method, path] = found
     return found, values
 
 
@@ -300,7 +305,7 @@ def _is_steady(node: Node, segments: Sequence[str]) -> bool:
         if child.owner._builds_itself:
             return False
         place = child
-    return len(node.known) < _MOST_KNOWN
+    return True
 
 
 def match(trail: Trail, segments: Sequence[str], method: str) -> "tuple[Route | Trail | Mount, Sequence[str]]":

@@ -48,6 +48,17 @@ def spell_each(value: object) -> list[str]:
     return [spell(item) for item in value] if isinstance(value, _MANY) else [spell(value)]
 
 
+def says_the_same(found: Any, value: Any) -> bool:
+    """Whether `found` says what `value` did; classes may have no equality, and a list may stand for a set."""
+    if found == value:
+        return True
+    try:
+        one, other = msgspec.to_builtins(found, str_keys=True), msgspec.to_builtins(value, str_keys=True)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return type(one) is type(other) and bool(one == other)
+
+
 def spell_fields(info: mi.Type, value: Any) -> tuple[Pairs, list[tuple[str, Any]]]:
     """`value`, an `info` with fields, as names with texts, and as names with files. Raises ValueError."""
     meant = _meant(without_none(info), value)

@@ -763,14 +763,14 @@ class Nothing(App):
         return boxes
 
     async def rows(self) -> AsyncIterator[Boxes]:
-        for box in ():
+        for box in list[Boxes]():
             yield box
 
     async def events(self) -> tuple[int, Iterator[ServerSentEvent[str]]]:
         return 200, iter([])
 
     async def text(self) -> AsyncIterator[str]:
-        for line in ():
+        for line in list[str]():
             yield line
 
     async def some(self) -> tuple[int, AsyncIterator[Boxes], dict[str, str]]:

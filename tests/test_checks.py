@@ -5,6 +5,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any, Literal, Protocol, TypedDict
 from msgspec import Meta, Struct
-from micropie import App, Form, HTTPError, Query, Request, Resource, Session, UploadFile, WebSocket, route
+from micropie import App, Depends, Form, HTTPError, Query, Request, Resource, Session, UploadFile, WebSocket, route
 
 async def other(scope, receive, send): ...
 
@@ -455,6 +456,45 @@ def test_apps_refuse_again_after_their_problems_were_collected(directory: Path) 
     assert [one.where for one in problems] == ["Bad.area (z: complex)", "Outer.also (z: complex)"]
     with pytest.raises(SetupError):
         outer()
+
+
+DEPENDING = """
+def by_marker(user: Annotated[str, Session()]) -> str: ...
+def by_hand(request: Request) -> str: return request.session["cart"]
+def open_to_all(user: str, n: int = "x", z=3) -> str: ...
+def silenced(
+    user: str,  # micropie: ignore[session-override]
+) -> str: ...
+
+class Site(App):
+    async def one(self, a: Annotated[str, Depends(by_marker)], b: Annotated[str, Depends(by_hand)]) -> str: ...
+    async def two(self, a: Annotated[str, Depends(open_to_all)], b: Annotated[str, Depends(silenced)]) -> str: ...
+    async def three(self, a: Annotated[str, Depends(open_to_all)], cart: list[int]) -> str: ...
+"""
+
+
+def test_what_handlers_depend_on_is_checked_once_and_where_it_is_written(directory: Path) -> None:
+    app, problems = made_in(directory, DEPENDING)
+    assert problems == []
+    begin = len(HEADER.splitlines()) + 1
+    assert [(f"{one.code} {one.where}", (one.line or 0) - begin) for one in check(app)] == [
+        ("default-type checked.open_to_all (n: int)", 3),
+        ("session-override checked.open_to_all (user: str)", 3),
+        ("untyped-parameter checked.open_to_all (z)", 3),
+        ("session-override Site.three (cart: list[int])", 11),
+    ]
+
+
+def test_the_framework_s_own_pages_are_made_but_not_checked() -> None:
+    class Site(App):
+        def __init__(self) -> None:
+            super().__init__(docs=True)
+
+    class Double(Site):
+        async def docs(self) -> Any: ...
+
+    assert check(Site) == []
+    assert [one.code for one in check(Double)] == ["untyped-return", "cannot-work"]
 
 
 def test_what_has_no_source_is_checked_as_far_as_its_signature_goes() -> None:

@@ -83,6 +83,9 @@ PROJECT = {
     "bad_syntax.py": "x = 1\ny = (",
     "null_byte.py": "x = '\0'",
     "interrupted.py": "raise KeyboardInterrupt",
+    "stops.py": "raise GeneratorExit",
+    "unspeakable.py": "class Bad(Exception):\n    def __str__(self): raise ValueError\nraise Bad",
+    "prints.py": "print('hello')\nfrom site_one import app",
     "generated.py": "exec('def create(): return 1 / 0')",
     "exits.py": "import sys\nsys.exit('bye')",
     "lacks_extra.py": """
@@ -181,6 +184,9 @@ SHAPES = [
     ("main:", "main:app"),
     (":app", "main:app"),
     ("", "main:app"),
+    ("src\\main.py:site", "--app-dir src main:site"),
+    ("C:\\shop\\main.py:site", "--app-dir C:\\shop main:site"),
+    ("C:main:site", "C:main"),
     ("main:1st", "main:app"),
     ("my-site:app", "main:app"),
     ("main.py:app", "main:app"),
@@ -235,6 +241,11 @@ CANNOT_BE_LOADED = {
     "null_byte:app": (
         "'null_byte' failed while it was imported.\nSyntaxError: source code string cannot contain null bytes"
     ),
+    "stops:app": "'stops' failed while it was imported.\nstops.py:1: GeneratorExit",
+    "unspeakable:app": (
+        "'unspeakable' failed while it was imported.\nunspeakable.py:3: Bad: its __str__ raised ValueError"
+    ),
+    "sys:app": "'sys' (part of Python) has no 'app'. There is no app in it.",
     "exits:app": (
         "'exits' failed while it was imported.\nexits.py:2: SystemExit: bye\n"
         "Put what runs the program under: if __name__ == '__main__':"
@@ -483,6 +494,41 @@ def test_a_mistake_ends_the_command_with_one_message_and_no_traceback(
     assert ended.stderr.startswith(message)
     assert [line for line in ended.stderr.splitlines() if line.startswith("Error: ")] == ended.stderr.splitlines()[:1]
     assert "Traceback" not in ended.stderr
+
+
+def test_what_is_printed_while_the_app_is_loaded_is_no_part_of_the_answer(project: Path) -> None:
+    ended = micropie_command("routes", "prints:app", "--format", "json", cwd=project)
+    assert (ended.returncode, ended.stderr) == (0, "hello\n")
+    assert [one["url"] for one in json.loads(ended.stdout)] == ["/"]
+
+
+def test_what_a_terminal_has_no_letters_for_is_escaped(project: Path) -> None:
+    asked = ["explain", "site_one:app", "/", "-H", "X-Name: \u2192"]
+    told = micropie_command(*asked, cwd=project, PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
+    assert (told.returncode, told.stderr) == (0, "")
+    ended = micropie_command(*asked, "--format", "json", cwd=project, PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
+    assert ["X-Name", "\u2192"] in json.loads(ended.stdout)["request"]["headers"]
+
+
+@pytest.mark.parametrize(
+    ("command", "exit_code", "error"),
+    [
+        ("routes site_one:app > /dev/full", 2, "Error: What was found cannot be written: No space left on device.\n"),
+        ("explain site_one:app / -d @- <&-", 2, "Error: Invalid value for -d: standard input is closed.\n"),
+        ("shell site_one:app <&-", 0, ""),
+        ("routes no_app:zzz 2>&-", 3, ""),
+        ("routes site_one:app >&-", 0, ""),
+        ("openapi site_one:app | head -n 1 > /dev/null", 0, ""),
+    ],
+)
+def test_streams_may_be_closed_or_full(project: Path, command: str, exit_code: int, error: str) -> None:
+    ended = subprocess.run(
+        f"{sys.executable} -m micropie {command}", shell=True, cwd=project, env=_environment(), capture_output=True,
+        text=True, timeout=PATIENCE,
+    )  # fmt: skip
+    assert (ended.returncode, "Traceback" in ended.stderr) == (exit_code, False)
+    assert ended.stderr.endswith(error)
+    assert bool(ended.stderr) is bool(error)
 
 
 # Serving

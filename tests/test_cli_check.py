@@ -44,6 +44,10 @@ SITES = {
 
         def create() -> App:
             return Site()
+
+        def create_with_docs() -> App:
+            print("made")
+            return Twice(docs=True)
     """,
     "late.py": """
         from micropie import App
@@ -165,6 +169,14 @@ WHOLE = {
 def test_nothing_found_is_said_in_one_line(target: str) -> None:
     assert run("check", target).out == WHOLE[target]
     assert run("check", target, "--format", "github").out == ""
+
+
+@pytest.mark.parametrize("form", ["text", "json", "github"])
+def test_what_is_printed_while_the_app_is_made_is_no_part_of_the_report(form: str) -> None:
+    ran = run("check", "good:create_with_docs", "--factory", "--format", form)
+    assert (ran.exit_code, ran.err) == (0, "made\n")
+    nothing = {"errors": 0, "warnings": 0, "findings": []}
+    assert (msgspec.json.decode(ran.out) == nothing) if form == "json" else ("made" not in ran.out)
 
 
 REFUSED = {

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micropie import App, Header, HTTPError, HttpMiddleware, Limits, Request, ResponseDict, Session
+from micropie import App, Depends, Header, HTTPError, HttpMiddleware, Limits, Request, ResponseDict, Session
 from micropie.dry_run import Asked, dry_run
 from micropie.testing import TestClient
+from micropie.types import UNSET
 from tests.commands import project, run
 
 SHOP = {
@@ -359,6 +360,7 @@ WRONG = [
     (["ws:/chat/x", "-d", "a"], "A WebSocket handshake has no body: leave out -d."),
     (["/", "--session", "[1]"], "'[1]' is no JSON object such as"),
     (["/", "--session", "{"], "'{' is no JSON object such as"),
+    (["/", "--session", '{"\udcff": 1}'], "is no JSON object such as"),
     ([], "Missing argument 'REQUEST'"),
 ]
 
@@ -375,6 +377,65 @@ def test_wrong_usage_exits_2_with_the_right_form(arguments: list[str], message: 
 def test_an_app_that_is_not_there_has_its_exit_code(target: str, exit_code: int) -> None:
     ran = run("explain", target, "/")
     assert (ran.exit_code, ran.out) == (exit_code, "")
+
+
+NO_TEXT = "\udcff"
+"""What Python makes of an argument's byte 0xFF (PEP 383)."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([f"/find/{NO_TEXT}"], "The path is not valid UTF-8 text"),
+        ([f"/find?limit={NO_TEXT}"], "The query is not valid UTF-8 text"),
+        (["/agent", "-H", f"User-Agent: {NO_TEXT}"], "Expected UTF-8 text"),
+        (["/items", "-d", f"name={NO_TEXT}"], "The form is not valid UTF-8 text"),
+    ],
+)
+def test_bytes_that_are_no_text_are_sent_as_they_are(arguments: list[str], told: str) -> None:
+    ran = run("explain", "shop:app", *arguments)
+    assert (ran.exit_code, told in ran.out) == (1, True)
+    assert told in explained(*arguments)["answer"]["body"]
+
+
+# What a handler depends on
+
+
+def token(authorization: Annotated[str, Header()]) -> str:
+    raise SystemExit
+
+
+def user(known: Annotated[str, Depends(token)], name: Annotated[str, Session()], page: int = 1) -> str:
+    raise SystemExit
+
+
+class Depending(App):
+    async def me(self, who: Annotated[str, Depends(user)], size: int = 2) -> str:
+        raise SystemExit
+
+
+@pytest.mark.parametrize(
+    ("headers", "session", "expected"),
+    [
+        ([("Authorization", "x")], {"name": "ann"}, [("who", None), ("size", 2), ("authorization", "x"),
+                                                     ("name", "ann"), ("page", 3)]),
+        ([], {"name": 5}, ["Missing required parameter 'Authorization'", "Invalid session parameter 'name'"]),
+    ],
+)  # fmt: skip
+def test_what_a_handler_depends_on_is_told_what_it_takes_and_not_called(
+    headers: list[tuple[str, str]], session: dict[str, Any], expected: list[Any]
+) -> None:
+    told = asyncio.run(dry_run(Depending(), Asked("GET", "/me?page=3", headers, session=session)))
+    functions = [one.dependency.rpartition(".")[2] for one in told.arguments]
+    assert functions == ["", "", "token", "user", "user"]
+    assert told.notes == []
+    if told.answer is None:
+        values = [None if one.value is UNSET else one.value for one in told.arguments]
+        assert list(zip([one.parameter.name for one in told.arguments], values, strict=True)) == expected
+    else:
+        assert told.answer.status == 400
+        lines = told.answer.body.splitlines()
+        assert [words in line for words, line in zip(expected, lines, strict=True)] == [True, True]
 
 
 # What is told is what the client gets

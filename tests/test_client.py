@@ -1,7 +1,7 @@
 """The client: which request a call becomes, what an answer becomes, what is said of answers that nobody promised."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import date
@@ -131,7 +131,9 @@ class Api(App):
         return self.seen()
 
     @route(methods=["POST"])
-    async def sign_up(self, name: str, password: str, *, stay: bool = False, q: Annotated[str, Query()] = "") -> list[str]:
+    async def sign_up(
+        self, name: str, password: str, *, stay: bool = False, q: Annotated[str, Query()] = ""
+    ) -> list[str]:
         return [*self.seen(), name, password, str(stay)]
 
     @route(methods=["POST"])
@@ -173,6 +175,18 @@ class Api(App):
 
     async def point(self) -> Point:
         return Point(1, 2)
+
+    async def accepted(self, nothing: bool) -> tuple[Literal[202], str | None]:
+        return 202, None if nothing else ""
+
+    async def accepted_data(self) -> tuple[Literal[200], Todo | None]:
+        return 200, None
+
+    async def listed(self) -> Iterable[Todo]:
+        return [Todo(1, "x")]
+
+    def generated(self) -> Iterable[Todo]:
+        yield from (Todo(1, "x"), Todo(2, "é\u2028"))
 
     async def several_types(self) -> dict[str, set[Colour]]:
         return {"a": {Colour.RED}}
@@ -327,6 +341,11 @@ RESULTS: list[tuple[Any, tuple[Any, ...], Any]] = [
     (Api.choice, (), "b"),
     (Api.user, (), User("Ann", date(2000, 1, 1))),
     (Api.point, (), Point(1, 2)),
+    (Api.accepted, (True,), (202, None)),
+    (Api.accepted, (False,), (202, "")),
+    (Api.accepted_data, (), (200, None)),
+    (Api.listed, (), [Todo(1, "x")]),
+    (Api.generated, (), [Todo(1, "x"), Todo(2, "é\u2028")]),
     (Api.several_types, (), {"a": {Colour.RED}}),
     (Api.any_status, (202,), (202, "body")),
     (Api.whatever, ("json",), {"a": 1}),
@@ -610,6 +629,11 @@ UNASKABLE: list[tuple[Any, tuple[Any, ...], type[Exception], str]] = [
     (Api.head_of, ("a", []), ValueError, "'tags' cannot be empty"),
     (Api.baked, ("a;b",), ValueError, "'a' holds what a cookie cannot"),
     (Api.several, ([],), ValueError, "'files' cannot be empty"),
+    (Api.several, ("ab",), ValueError, r"'files' is a file: give bytes, a path or upload\(…\), not str"),
+    (Api.filed, (None,), ValueError, r"'file' is a file: give bytes, a path or upload\(…\), not NoneType"),
+    (Api.attached, (Attached("t", "x"),), ValueError, "'file' is a file"),  # type: ignore[arg-type]  # as it says
+    (Api.raw, ("ab",), ValueError, "'body' is a body as it is: bytes, or an asynchronous iterator, not str"),
+    (Api.poured, ([b"1"],), ValueError, "'body' is a body as it is: bytes, or an asynchronous iterator, not list"),
     (Api.keyed, (object(), [1]), ValueError, "'a' cannot be sent as JSON"),
     (len, (), LookupError, "len is at no URL of Api"),
 ]  # fmt: skip

@@ -69,12 +69,12 @@ async def async_generator(q: str = "-") -> AsyncIterator[str]:
 
 
 @contextmanager
-def manager(q: str = "-") -> Iterator[str]:
+def manager(q: str = "-") -> Generator[str]:
     yield f"manager {q}"
 
 
 @asynccontextmanager
-async def async_manager(q: str = "-") -> AsyncIterator[str]:
+async def async_manager(q: str = "-") -> AsyncGenerator[str]:
     yield f"async manager {q}"
 
 
@@ -178,16 +178,16 @@ def test_what_may_block_runs_in_a_worker_thread(function: Any, is_loop: bool) ->
 def test_every_kind_of_handler_may_have_dependencies(path: str, on_the_loop: bool) -> None:
     class Api(App):
         def blocks(self, value: Annotated[str, Depends(asynchronous)]) -> str:
-            return f"{value}, on the loop: {threading.get_ident() == loop}"
+            return f"{value}, on the loop: {threading.get_ident() == main}"
 
         @route(threaded=False)
         def direct(self, value: Annotated[str, Depends(asynchronous)]) -> str:
-            return f"{value}, on the loop: {threading.get_ident() == loop}"
+            return f"{value}, on the loop: {threading.get_ident() == main}"
 
         def streams(self, value: Annotated[str, Depends(asynchronous)]) -> Iterator[str]:
-            yield f"{value}, on the loop: {threading.get_ident() == loop}"
+            yield f"{value}, on the loop: {threading.get_ident() == main}"
 
-    loop = threading.get_ident()
+    main = threading.get_ident()
     assert call(Api(), "GET", path).text == f"async -, on the loop: {on_the_loop}"
 
 
@@ -267,6 +267,10 @@ def test_a_dependency_may_check_the_bytes_that_a_handler_reads_as_json(length: b
 
 def by_id(id: int) -> str:
     return f"user {id}"
+
+
+def by_text(id: str) -> str:
+    return id
 
 
 def pinned(id: Annotated[int, Path()]) -> str:
@@ -984,7 +988,8 @@ def test_context_variables_can_be_reset(function: Any, seen: str, caplog: pytest
 # --- what cannot work -----------------------------------------------------------------------------------------------
 
 
-def cycle_a(b: "Annotated[int, Depends(cycle_b)]") -> int:
+# pyright looks for what is in quotes where the function begins.
+def cycle_a(b: "Annotated[int, Depends(cycle_b)]") -> int:  # pyright: ignore[reportUndefinedVariable]
     return b
 
 
@@ -992,7 +997,7 @@ def cycle_b(a: Annotated[int, Depends(cycle_a)]) -> int:
     return a
 
 
-def itself(again: "Annotated[int, Depends(itself)]") -> int:
+def itself(again: "Annotated[int, Depends(itself)]") -> int:  # pyright: ignore[reportUndefinedVariable]
     return again
 
 
@@ -1006,7 +1011,7 @@ def connected(ws: WebSocket) -> None: ...
 def depends_on_rest(*names: Annotated[str, Depends(sync)]) -> None: ...
 def depends_inside(name: Annotated[str, Depends(sync)] | None) -> None: ...
 def no_function(name: Annotated[str, Depends]) -> None: ...
-def unresolved(name: "Annotated[str, Depends(nowhere)]") -> None: ...  # noqa: F821  (that is what is wrong)
+def unresolved(name: "Annotated[str, Depends(nowhere)]") -> None: ...  # pyright: ignore  # noqa: F821
 def as_default(name: str = Depends(sync)) -> None: ...  # type: ignore[assignment]  # as FastAPI has it
 
 
@@ -1182,16 +1187,21 @@ def test_an_override_that_cannot_work_is_told_when_it_is_used(
     [([], "async -"), (["outer"], "outer"), (["inner"], "inner"), (["outer", "inner"], "outer")],
 )
 def test_the_app_that_was_called_overrides_what_the_one_inside_does(overriding: list[str], text: str) -> None:
+    class Between(Resource):
+        def __init__(self) -> None:
+            self.inner = Account()
+
     class Outer(App):
         def __init__(self) -> None:
             super().__init__()
-            self.inner = Account()
+            self.between = Between()
+            self.inner = self.between.inner
 
     app = Outer()
     for name, one in (("outer", app), ("inner", app.inner)):
         if name in overriding:
             one.overrides[asynchronous] = functools.partial(two, name, "")
-    assert call(app, "GET", "/inner/me").text == text
+    assert [call(app, "GET", path).text for path in ("/inner/me", "/between/inner/me")] == [text, text]
 
 
 # --- what others read -----------------------------------------------------------------------------------------------
@@ -1204,11 +1214,34 @@ def test_inputs_are_everything_that_a_request_has_to_contain() -> None:
     assert [one.name.rpartition(".")[2] for one in signature.dependencies()] == ["reads_header", "nested"]
 
 
+@pytest.mark.parametrize(
+    ("function", "found"),
+    [
+        (by_id, [("id", int)]),
+        (pinned, [("id", int), ("id", int)]),
+        (by_text, [("id", int), ("id", str)]),
+    ],
+)
+def test_an_input_that_is_read_in_one_way_comes_once(function: Any, found: list[Any]) -> None:
+    class Api(App):
+        async def read(self, id: int, value: Annotated[Any, Depends(function)]) -> None: ...
+
+    signature = Api().routes["/read/{id}"].signature
+    assert [(one.name, one.annotation) for one in signature.inputs()] == found
+    assert signature.path_values == 1
+
+
 def test_the_source_of_a_route_shows_every_binder() -> None:
     source = Account().routes["/deep"].source
     titles = [line for line in source.splitlines() if line.startswith("#")]
     assert titles == [f"# {__name__}.{name}" for name in ("reads_header", "nested", "Account.deep")]
     assert "return lambda given: call(given[0], count=v1)" in source
+
+
+def test_a_request_is_prepared_before_it_is_bound() -> None:
+    made = Account().routes["/me"]
+    with pytest.raises(RuntimeError, match=r"Route\.prepare comes before Route\.bind"):
+        asyncio.run(made.bind(made.call, Request(http_scope("GET", "/me")), []))
 
 
 def test_a_route_without_dependencies_has_nothing_to_prepare() -> None:

@@ -146,6 +146,29 @@ def as_somebody_with(server: Server, session_id: str) -> httpx2.Client:
     return httpx2.Client(base_url=server.http, timeout=PATIENCE, cookies={"session_id": session_id})
 
 
+# --- Forms ------------------------------------------------------------------------------------------------------------
+
+
+def test_signup_example(tmp_path: Path) -> None:
+    with using("signup", tmp_path) as (_, client):
+        assert 'href="/signup"' in client.get("/").text
+        page = client.get("/signup")
+        assert (page.status_code, "error" in page.text.partition("<form")[2]) == (200, False)
+        assert '<select name="plan" id="plan" required><option value=""></option>' in page.text
+        wrong = client.post("/signup", data={"name": "<A>", "age": "17", "plan": "small"})
+        assert wrong.status_code == 422
+        assert '<input name="news" id="news" type="checkbox">' in wrong.text
+        assert 'value="&lt;A&gt;" aria-invalid="true"' in wrong.text
+        assert '<span id="terms-error" class="error">Required</span>' in wrong.text
+        right = {"name": "Ann", "age": "42", "plan": "small", "terms": "on"}
+        picture = {"picture": ("a.png", b"x", "image/png")}
+        assert "The small plan has no pictures" in client.post("/signup", data=right, files=picture).text
+        assert "session_id" not in client.cookies
+        assert client.post("/signup", data=right).headers["location"] == "/"
+        for visit in (1, 2):
+            assert f"Your plan: small. Visits: {visit}." in client.get("/").text
+
+
 # --- Streaming --------------------------------------------------------------------------------------------------------
 
 

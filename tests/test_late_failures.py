@@ -2,7 +2,7 @@
 
 import logging
 import pathlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 
 import pytest
 
@@ -23,7 +23,23 @@ class Witness(HttpMiddleware):
         extra_headers.append(("X-Witness", "yes"))
 
 
+class Lazy(Mapping[str, str]):
+    """Data that fails as it is read, as a row of a database may whose connection is gone."""
+
+    def __getitem__(self, key: str) -> str:
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        raise OSError("the connection is gone")
+
+    def __len__(self) -> int:
+        return 1
+
+
 class Late(App):
+    async def lazy(self) -> Lazy:
+        return Lazy()
+
     async def unencodable(self) -> object:
         return object()
 
@@ -44,7 +60,8 @@ class Late(App):
 
 
 @pytest.mark.parametrize(
-    ("path", "status"), [("unencodable", 500), ("header", 500), ("generator", 500), ("session", 500), ("file", 404)]
+    ("path", "status"),
+    [("lazy", 500), ("unencodable", 500), ("header", 500), ("generator", 500), ("session", 500), ("file", 404)],
 )
 def test_middleware_sees_the_reply_that_replaces_one(path: str, status: int, caplog: pytest.LogCaptureFixture) -> None:
     witness, app = Witness(), Late()

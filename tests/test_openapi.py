@@ -3,7 +3,7 @@
 # mypy: disable-error-code="empty-body"
 import math
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -308,7 +308,7 @@ class Asking:
         self, *, a: int, b: str | None = None, c: bool = True, d: Decimal = Decimal(1), e: bytes = b"x"
     ) -> None: ...
     async def defaults(
-        self, *, a: tuple[int, int] = (1, 2), b: Annotated[list[int], Meta(max_length=3)] = [], c: float = math.inf
+        self, *, a: tuple[int, int] = (1, 2), b: frozenset[int] = frozenset(), c: float = math.inf
     ) -> None: ...
     async def choices(self, *, a: Color = Color.RED, b: Literal["x", 1, None] = None) -> None: ...
     async def many(self, *, a: Annotated[list[int], Meta(max_length=3)], b: frozenset[str] = frozenset()) -> None: ...
@@ -348,7 +348,7 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
         {
             "name": "b",
             "in": "query",
-            "schema": {"type": "array", "maxItems": 3, "items": {"type": "integer"}, "default": []},
+            "schema": {"type": "array", "items": {"type": "integer"}, "uniqueItems": True, "default": []},
         },
         {"name": "c", "in": "query", "schema": {"type": "number"}},
     ],
@@ -361,7 +361,7 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
             "name": "a",
             "in": "query",
             "required": True,
-            "schema": {"type": "array", "maxItems": 3, "items": {"type": "integer"}},
+            "schema": {"type": "array", "minItems": 1, "maxItems": 3, "items": {"type": "integer"}},
         },
         {
             "name": "b",
@@ -493,7 +493,11 @@ CONTENTS: dict[str, dict[str, Any]] = {
         }
     },
     "uploads": {
-        MULTIPART: {"type": "object", "properties": {"files": {"type": "array", "items": FILE}}, "required": ["files"]}
+        MULTIPART: {
+            "type": "object",
+            "properties": {"files": {"type": "array", "items": FILE, "minItems": 1}},
+            "required": ["files"],
+        }
     },
     "signup": {
         MULTIPART: {
@@ -508,7 +512,10 @@ CONTENTS: dict[str, dict[str, Any]] = {
     "form_key": in_forms(
         {
             "type": "object",
-            "properties": {"A": {"type": "string"}, "b": {"type": "array", "items": {"type": "integer"}}},
+            "properties": {
+                "A": {"type": "string"},
+                "b": {"type": "array", "items": {"type": "integer"}, "minItems": 1},
+            },
             "required": ["A", "b"],
         },
     ),
@@ -586,7 +593,17 @@ def test_the_lines_of_a_body_have_a_type() -> None:
 def test_a_restricted_file_may_be_refused_for_its_kind() -> None:
     async def call(self: App, file: Annotated[UploadFile, File(content_types=["image/*"])]) -> None: ...
 
-    assert "415" in operation(call)["responses"]
+    found = operation(call)
+    assert "415" in found["responses"]
+    assert found["requestBody"]["content"][MULTIPART]["encoding"] == {"file": {"contentType": "image/*"}}
+
+
+class Basket(Struct):
+    items: list[int] = []
+
+
+class Owned(Struct):
+    user: str
 
 
 class Secured:
@@ -594,6 +611,8 @@ class Secured:
     async def key(self, x_api_key: Annotated[str | None, Header()] = None) -> None: ...
     async def cookie(self, auth_token: Annotated[str, Cookie()]) -> None: ...
     async def session(self, user: Annotated[str, Session()]) -> None: ...
+    async def basket(self, basket: Annotated[Basket, Session()]) -> None: ...
+    async def owned(self, basket: Annotated[Owned, Session()]) -> None: ...
     async def namesake(self, session: Annotated[str, Cookie()], user: Annotated[str, Session()]) -> None: ...
     async def several(
         self,
@@ -609,6 +628,8 @@ SCHEMES: dict[str, tuple[list[Any], dict[str, Any]]] = {
     "key": ([{"X-Api-Key": []}, {}], {"X-Api-Key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"}}),
     "cookie": ([{"auth_token": []}], {"auth_token": {"type": "apiKey", "in": "cookie", "name": "auth_token"}}),
     "session": ([{"session": []}], {"session": {"type": "apiKey", "in": "cookie", "name": "sid"}}),
+    "basket": ([{"session": []}, {}], {"session": {"type": "apiKey", "in": "cookie", "name": "sid"}}),
+    "owned": ([{"session": []}], {"session": {"type": "apiKey", "in": "cookie", "name": "sid"}}),
     "namesake": (
         [{"session_cookie": [], "session": []}],
         {
@@ -660,6 +681,9 @@ class Answers:
     async def statuses(self) -> tuple[Literal[201], Thing] | tuple[Literal[404, 410], dict[str, str]]: ...
     async def with_headers(self) -> tuple[Literal[201], Thing, dict[str, str]]: ...
     async def no_content(self) -> tuple[Literal[204], None]: ...
+    async def empty(self) -> tuple[Literal[202], None]: ...
+    async def perhaps_empty(self) -> tuple[Literal[202], Thing | None]: ...
+    async def iterable(self) -> Iterable[Thing]: ...
     async def any_status(self) -> tuple[int, str]: ...
     async def pair(self) -> tuple[str, int]: ...
     async def page(self) -> Page[Thing]: ...
@@ -702,6 +726,11 @@ RESPONSES: dict[str, dict[str, Any]] = {
     },
     "with_headers": {"201": {JSON: {"schema": REF}}},
     "no_content": {"204": None},
+    "empty": {"202": None},
+    "perhaps_empty": {"202": {JSON: {"schema": REF}}},
+    "iterable": {
+        "200": {JSON: {"schema": {"type": "array", "items": REF}}, "application/jsonl": {**TEXT, "x-line": REF}}
+    },
     "any_status": {"default": {"text/html": TEXT, **OTHER}},
     "pair": {
         "200": {

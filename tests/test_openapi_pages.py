@@ -133,7 +133,7 @@ class Loading(HTMLParser):
 
 
 @pytest.mark.parametrize("docs_path", ["/docs", "/a/help", "/"])
-@pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.parametrize("slash", ["", "/", "//"])
 def test_the_page_loads_only_what_is_beside_it(is_swagger: bool, docs_path: str, slash: str) -> None:
     class Empty(App):
         async def price(self) -> str:
@@ -206,6 +206,12 @@ def test_below_a_root_path_the_document_says_so() -> None:
         assert client.get("/v1/docs/openapi.json").json()["servers"] == [{"url": "/v1"}]
     with TestClient(app) as client:
         assert "servers" not in client.get(OPENAPI).json()
+
+
+def test_a_page_may_be_asked_for_with_hyphens() -> None:
+    with TestClient(documented(Shop(), "/api_document", "/my_docs")) as client:
+        assert all(path.startswith("/my_docs/") for path in Loading(client.get("/my-docs").text).loaded)
+        assert "servers" not in client.get("/api-document").json()
 
 
 def test_an_app_that_is_held_or_mounted_has_pages_of_its_own() -> None:

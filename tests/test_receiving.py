@@ -2,8 +2,10 @@
 
 import asyncio
 import gc
+import threading
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Annotated, Any, TypeVar
 
@@ -253,6 +255,105 @@ def test_an_error_of_the_server_is_not_hidden() -> None:
 
     with pytest.raises(OSError, match="gone"):
         run(stream(receive).read())
+
+
+class Hasty(asyncio.SelectorEventLoop):
+    """A loop whose handles for what is due have no `when()`, as uvloop's."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:  # type: ignore[override]
+        soon = when <= self.time()
+        return self.call_soon(callback, *args, context=context) if soon else super().call_at(when, callback, *args)
+
+
+@pytest.mark.parametrize("make", [asyncio.SelectorEventLoop, Hasty])
+def test_two_waits_that_are_over_at_once_are_both_told(make: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    async def main() -> list[Any]:
+        waits = [within(asyncio.Event().wait(), seconds) for seconds in (0.0, 0.0, -1.0, 0.001)]
+        return await asyncio.gather(*waits, return_exceptions=True)
+
+    with asyncio.Runner(loop_factory=make) as runner:
+        assert [type(one) for one in runner.run(main())] == [TimeoutError] * 4
+
+
+def test_loops_in_several_threads_have_one_timer_each() -> None:
+    turns = threading.Barrier(2)
+
+    async def main() -> int:
+        loop = asyncio.get_running_loop()
+        before = len(_timers(loop))
+        for _ in range(5):
+            turns.wait()
+            await within(asyncio.sleep(0), 60.0)
+        return len(_timers(loop)) - before
+
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(lambda _: asyncio.run(main()), range(2))) == [1, 1]
+
+
+def _timers(loop: Any) -> list[Any]:
+    """The timers of a loop of asyncio's."""
+    return list(loop._scheduled)
+
+
+async def as_asyncio_has_it(awaitable: Awaitable[Any], seconds: float) -> Any:
+    async with asyncio.timeout(seconds):
+        return await awaitable
+
+
+async def sleeping() -> str:
+    await asyncio.sleep(0.02)
+    return "slept"
+
+
+async def stubborn() -> str:
+    try:
+        return await sleeping()
+    except asyncio.CancelledError:
+        return "all the same"
+
+
+async def failing() -> str:
+    try:
+        return await sleeping()
+    except asyncio.CancelledError:
+        raise KeyError("instead") from None
+
+
+async def giving_up() -> str:
+    raise TimeoutError("its own")
+
+
+@pytest.mark.parametrize("work", [sleeping, stubborn, failing, giving_up])
+@pytest.mark.parametrize("seconds", [-1.0, 0.0, 0.01, 5.0])
+@pytest.mark.parametrize("cancelled", [(), (0.0,), (0.01,), (0.01, 0.01), (0.0, 0.01), (0.005,)])
+@pytest.mark.parametrize("outer", [None, 0.01])
+def test_a_wait_ends_as_with_the_timeout_of_asyncio(
+    work: Callable[[], Awaitable[str]], seconds: float, cancelled: Sequence[float], outer: float | None
+) -> None:
+    async def ends(wait: Callable[[Awaitable[Any], float], Awaitable[Any]], started: float) -> list[object]:
+        async def task() -> list[object]:
+            waited = wait(work(), seconds)
+            try:
+                told: object = await (waited if outer is None else wait(waited, outer))
+            except (Exception, asyncio.CancelledError) as error:
+                told = type(error)
+            current = asyncio.current_task()
+            assert current is not None
+            return [told, current.cancelling()]
+
+        loop, made = asyncio.get_running_loop(), asyncio.create_task(task())
+        for after in cancelled:
+            loop.call_at(started + after, made.cancel)
+        return list(await asyncio.gather(made, return_exceptions=True))
+
+    async def both() -> tuple[list[object], list[object]]:
+        started = asyncio.get_running_loop().time()
+        return await asyncio.gather(ends(within, started), ends(as_asyncio_has_it, started))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a task that is cancelled before it begins awaits nothing
+        ours, theirs = run(both())
+    assert repr(ours) == repr(theirs)
 
 
 def test_a_closed_wait_closes_the_receive() -> None:

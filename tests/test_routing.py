@@ -1,5 +1,7 @@
 """SPEC 2: which path leads to which handler, with which path values, and what every other path gets."""
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micropie import App, HTTPError, HttpMiddleware, Request, Resource, Route, route
-from micropie.routing import METHODS, find, match, split_path
+from micropie.routing import METHODS, Mount, find, match, split_path
 from tests.asgi import call, call_socket, http_scope
 
 GREETING = "Hello, Ann!"
@@ -834,3 +836,79 @@ def test_paths_that_clients_make_up_are_not_remembered_for_ever(monkeypatch: pyt
     for path in ["/shelf", "/shelf/", "/open", "/open/", "/other", "/shelf/first_book", "/shelf/first-book", "/none"]:
         assert call(library, "GET", path).status == (404 if path == "/none" else 200)
     assert len(library._node.known) == 3
+
+
+class Held(App):
+    shelf = Shelf()
+
+
+def test_what_a_class_holds_does_not_keep_its_instances() -> None:
+    held = weakref.ref(Held())
+    gc.collect()
+    assert held() is None
+
+
+def test_what_is_found_while_the_tree_changes_is_not_remembered() -> None:
+    library = Library()
+    hashed = []
+
+    class Meanwhile(str):
+        """A method that another thread changes the tree after, between its being found and being remembered."""
+
+        def __hash__(self) -> int:
+            hashed.append(self)
+            if len(hashed) == 2:
+                close_open(library)
+            return super().__hash__()
+
+    scope = http_scope("GET", "/open")
+    before, _ = find(library._node, scope, Meanwhile("GET"))
+    after, _ = find(library._node, scope, "GET")
+    assert [before, after] == [before, match(library._trail, ["open"], "GET")[0]]
+    assert before is not after
+
+
+def named(found: Any) -> object:
+    """What was found, a Mount being nothing but its app."""
+    return (found[0].app, found[1]) if isinstance(found[0], Mount) else found
+
+
+OWNERS = st.sampled_from(["library", "shelf", "annex", "other"])
+NAMES = st.sampled_from(["open", "first_book", "shelf", "other", "index"])
+CHANGES = st.one_of(
+    st.tuples(st.just("handler"), OWNERS, NAMES),
+    st.tuples(st.just("delete"), OWNERS, NAMES),
+    st.tuples(st.just("hold"), OWNERS, NAMES, st.sampled_from(["library", "shelf", "annex", "other"])),
+    st.tuples(st.just("mount"), st.sampled_from(["library", "annex"]), st.sampled_from(["/open", "/shelf/open", "/"])),
+    st.tuples(st.just("guard"), st.sampled_from(["annex", "library"])),
+)
+ASKED = ("", "/open", "/shelf", "/other", "/first-book", "/annex", "/shelf/first_book", "/shelf/open",
+         "/other/shelf/open", "/annex/open", "/shelf/annex/first_book")  # fmt: skip
+
+
+@given(st.lists(CHANGES, max_size=8))
+def test_whatever_changes_what_is_remembered_is_what_would_be_found(changes: list[tuple[str, ...]]) -> None:
+    library = Library()
+    owners: dict[str, Any] = {"library": library, "shelf": library.shelf, "annex": library.annex,
+                              "other": library.other}  # fmt: skip
+
+    def look() -> None:
+        for path in ASKED:
+            scope = http_scope("GET", path or "/")
+            found = outcome(lambda: find(library._node, scope, "GET"))  # noqa: B023  # called at once
+            assert named(found) == named(outcome(lambda: match(library._trail, split_path(scope), "GET")))  # noqa: B023
+
+    look()
+    for kind, owner, *rest in changes:
+        changed = owners[owner]
+        if kind == "handler":
+            setattr(changed, rest[0], bound(changed, "late"))
+        elif kind == "delete" and rest[0] in vars(changed):
+            delattr(changed, rest[0])
+        elif kind == "hold":
+            setattr(changed, rest[0], owners[rest[1]])
+        elif kind == "mount":
+            changed.mount(rest[0], Annex())
+        elif kind == "guard":
+            changed.middlewares = [object()]
+        look()

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 from msgspec import field as named
 
-from micropie import App, InMemorySessionBackend, Session, SetupError, WebSocket
+from micropie import App, Depends, InMemorySessionBackend, Session, SetupError, WebSocket
 from micropie.sessions.typed import plain
 from micropie.types import Message
 from tests.asgi import Answer, call, call_socket
@@ -437,6 +437,10 @@ class Shop(App):
         guest.name = "Ben"
         self.request.session["direct"] = 1
 
+    async def default(self, cart: Annotated[Cart, Session()]) -> None:
+        cart.items.append(Item("a"))
+        self.request.session["note"] = "from the dict"
+
     async def twice(self, a: Annotated[Guest, Session()], b: Annotated[Guest, Session()]) -> None:
         a.visits = 1
         b.name = "Ben"
@@ -466,6 +470,10 @@ class Shop(App):
 CALLS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "what was cleared stays cleared, but for what changed": ("/logout", {"visits": 2}),
     "each writes its own": ("/both", {"note": "from the cart", "items": [], "name": "Ben", "visits": 1, "direct": 1}),
+    "a default is not written over what came meanwhile": (
+        "/default",
+        {"name": "Ann", "visits": 1, "items": [{"name": "a", "count": 1}], "note": "from the dict"},
+    ),
     "and its own alone": ("/twice", {"name": "Ben", "visits": 1}),
     "the later one has the last word": ("/clash", {"name": "Ben", "visits": 1}),
     "changes in a stream are saved at its end": ("/stream", {"name": "Ann", "visits": 2}),
@@ -522,6 +530,32 @@ def test_a_websocket_saves_when_it_is_accepted_and_when_it_ends(
     sent: list[Message] = call_socket(Shop(store), path, messages, COOKIE)
     assert sent[0]["type"] == "websocket.accept"
     assert (store.stored()["visits"], store.saves) == (visits, saves)
+
+
+def test_what_was_saved_at_the_handshake_is_not_written_again() -> None:
+    class Chat(App):
+        async def ws_chat(self, ws: WebSocket, cart: Annotated[Cart, Session()]) -> None:
+            cart.note = "from the cart"
+            await ws.accept()
+            self.request.session["note"] = "from the dict"
+            del self.request.session["items"]
+
+    store = Store(other=1)
+    call_socket(Chat(store), "/chat", (), COOKIE)
+    assert store.stored() == {"other": 1, "note": "from the dict"}
+
+
+def test_defaults_are_written_once() -> None:
+    class Chat(App):
+        async def ws_chat(self, ws: WebSocket, cart: Annotated[Cart, Session()]) -> None:
+            cart.note = "a"
+            await ws.accept()
+            del self.request.session["items"]
+            cart.note = "b"
+
+    store = Store(other=1)
+    call_socket(Chat(store), "/chat", (), COOKIE)
+    assert store.stored() == {"other": 1, "note": "b"}
 
 
 def test_a_session_that_only_begins_after_the_handshake_is_lost_and_that_is_logged(
@@ -591,3 +625,24 @@ def test_two_parameters_at_one_key_are_refused() -> None:
 
     with pytest.raises(SetupError, match="'a' and 'b' both read the session parameter 'c'"):
         Bad()
+
+
+def counted(guest: Annotated[Guest, Session()]) -> Guest:
+    guest.visits += 1
+    return guest
+
+
+def test_what_a_handler_depends_on_may_change_it_too() -> None:
+    class Club(App):
+        async def edit(self, guest: Annotated[Guest, Depends(counted)], own: Annotated[Guest, Session()]) -> int:
+            own.name = "Ben"
+            return guest.visits
+
+        async def ws_edit(self, ws: WebSocket, guest: Annotated[Guest, Depends(counted)]) -> None:
+            await ws.accept()
+
+    store = Store(name="Ann", visits=1)
+    assert call(Club(store), "GET", "/edit", headers=COOKIE).json == 2
+    assert store.stored() == {"name": "Ben", "visits": 2}
+    call_socket(Club(store), "/edit", (), COOKIE)
+    assert store.stored() == {"name": "Ben", "visits": 3}

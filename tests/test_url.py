@@ -254,6 +254,7 @@ REFUSED: list[tuple[Any, tuple[Any, ...], dict[str, Any], type[Exception], str]]
     (len, (), {}, LookupError, "len is at no URL of Shop"),
     ("user", (), {}, LookupError, "'user' is at no URL of Shop"),
     (Shop.__init__, (), {}, LookupError, "is at no URL of Shop"),
+    (Shop().user, (3,), {}, LookupError, "it is the method of an object that is not part of it"),
 ]
 
 

@@ -66,7 +66,8 @@ def _findings(app: App, reader: Reader) -> Iterator[tuple[Finding, Written | Non
     handlers = subjects(entries, reader)
     keys = session_keys(handlers, reader)
     for subject in handlers:
-        for finding in (*check_handler(subject), *check_urls(subject), *check_session(subject, keys)):
+        urls = check_urls(subject) if subject.is_handler else ()
+        for finding in (*check_handler(subject), *urls, *check_session(subject, keys)):
             yield finding, subject.written
     for owner, trail in _owners(app, entries):
         yield from check_templates(owner, trail, reader)

@@ -20,7 +20,7 @@ from msgspec import inspect as mi
 from ..converters import Shape, UnsupportedTypeError, describe_annotation, strip
 from ..discovery import options_of
 from ..inventory import Entry, parameter_text, place, type_text
-from ..parameters import Kind, Parameter, Role
+from ..parameters import Kind, Parameter, Role, Signature
 from ..routing import Route
 from ..types import UNSET
 from ..validation import FAILURES
@@ -46,24 +46,28 @@ BARE: Final = (dict, list, tuple, set, frozenset)
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One handler that is looked at."""
+    """One handler that is looked at, or a function that it depends on."""
 
     entry: Entry
     route: Route
+    where: str
+    """`Class.method`, or `module.function`."""
+    function: Callable[..., Any]
+    signature: Signature
     written: Written | None
-    called: frozenset[str]
+    called: frozenset[str] = frozenset()
     """The methods that its class's own code calls on `self`."""
 
     @property
-    def where(self) -> str:
-        """`Class.method`."""
-        return f"{type(self.entry.owner).__qualname__}.{self.route.attribute}"
+    def is_handler(self) -> bool:
+        """Whether it is the handler itself."""
+        return self.signature is self.route.signature
 
     def finding(
         self, code: str, what: str, remedy: str, *, parameter: Parameter | None = None, line: int | None = None
     ) -> Finding:
         """What is wrong with it, at its `def`, at one parameter of it, or at `line`."""
-        file, at = place(self.route.handler)
+        file, at = place(self.function)
         if self.written is not None:
             at = line or (self.written.line if parameter is None else self.written.line_of(parameter.name))
         shown = parameter_text(parameter) if parameter is not None else ""
@@ -72,16 +76,26 @@ class Subject:
 
 
 def subjects(entries: Iterable[Entry], reader: Reader) -> list[Subject]:
-    """The handlers among `entries`."""
+    """The user's handlers among `entries`, each followed by the functions that it depends on."""
     calls: dict[type, frozenset[str]] = {}
     found = []
     for entry in entries:
-        if isinstance(entry.answer, Route):
+        route = entry.answer
+        if isinstance(route, Route) and not _is_ours(route):
             owner = type(entry.owner)
             if owner not in calls:
                 calls[owner] = frozenset(name for one in own_functions(owner, reader) for name in one.own_calls())
-            found.append(Subject(entry, entry.answer, reader.written(entry.answer.handler), calls[owner]))
+            where, signature, handler = f"{owner.__qualname__}.{route.attribute}", route.signature, route.handler
+            found.append(Subject(entry, route, where, handler, signature, reader.written(handler), calls[owner]))
+            for one in signature.dependencies():
+                function = one.function
+                found.append(Subject(entry, route, one.name, function, one.signature, reader.written(function)))
     return found
+
+
+def _is_ours(route: Route) -> bool:
+    """Whether it is the framework's own, such as the page that documents the app."""
+    return str(getattr(route.handler, "__module__", "")).startswith("micropie.")
 
 
 def own_functions(owner: type, reader: Reader) -> Iterator[Written]:
@@ -96,10 +110,12 @@ def own_functions(owner: type, reader: Reader) -> Iterator[Written]:
 
 
 def check_handler(subject: Subject) -> Iterator[Finding]:
-    """What the signature of one handler gives reason to say."""
-    accidental = list(_accidental(subject))
-    yield from accidental or (*_untyped_parameters(subject), *_untyped_return(subject))
-    for parameter in subject.route.signature.parameters:
+    """What the signature of one handler, or of what it depends on, gives reason to say."""
+    if not subject.is_handler:
+        yield from _untyped_parameters(subject)
+    else:
+        yield from list(_accidental(subject)) or (*_untyped_parameters(subject), *_untyped_return(subject))
+    for parameter in subject.signature.parameters:
         yield from _ill_typed_default(subject, parameter)
 
 
@@ -186,7 +202,7 @@ def _is_custom(plain: Any) -> bool:
 
 
 def _untyped_parameters(subject: Subject) -> Iterator[Finding]:
-    for parameter in subject.route.signature.parameters:
+    for parameter in subject.signature.parameters:
         if parameter.role is Role.VALUE and parameter.converter.shape is Shape.ANY and parameter.sources:
             says = "has no annotation" if parameter.annotation is inspect.Parameter.empty else "may be anything"
             what = f"{says}, so it is text, JSON or a file, whichever comes"

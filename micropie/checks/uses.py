@@ -76,9 +76,11 @@ def session_keys(subjects: Iterable[Subject], reader: Reader) -> frozenset[str]:
     """Every key that the app is known to keep in its session."""
     found: set[str] = set()
     for subject in subjects:
-        for parameter in subject.route.signature.parameters:
+        for parameter in subject.signature.parameters:
             if parameter.sources == ("session",):
                 found |= _fields(parameter) if parameter.whole else {parameter.alias}
+        if subject.written is not None:  # a dependency is no method of a class that is looked at below
+            found |= subject.written.session_keys().keys()
     for owner in {type(subject.entry.owner) for subject in subjects}:
         for function in own_functions(owner, reader):
             found |= function.session_keys().keys()
@@ -92,7 +94,7 @@ def _fields(parameter: Parameter) -> set[str]:
 def check_session(subject: Subject, keys: frozenset[str]) -> Iterator[Finding]:
     """Parameters that a client can send, though they look like what the session holds."""
     own = subject.written.session_keys() if subject.written is not None else {}
-    for parameter in subject.route.signature.parameters:
+    for parameter in subject.signature.parameters:
         named = parameter.kind in (Kind.POSITIONAL, Kind.KEYWORD) and parameter.role is Role.VALUE
         is_open = "session" in parameter.sources and len(parameter.sources) > 1
         if named and is_open and parameter.alias in keys and not own.get(parameter.alias):

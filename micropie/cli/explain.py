@@ -237,7 +237,9 @@ def _arguments(arguments: Sequence[Argument]) -> list[str]:
         typed = faint(parameter_text(one.parameter))
         if one.errors:
             value = styled("; ".join(one.errors), colour="red")
-        rows.append((one.parameter.name, typed, f"{one.origin}{sent}", f"→ {value}" if value else ""))
+        function = one.dependency.rpartition(".")[2]
+        name = f"{function}.{one.parameter.name}" if function else one.parameter.name
+        rows.append((name, typed, f"{one.origin}{sent}", f"→ {value}" if value else ""))
     return columns(rows)
 
 
@@ -285,6 +287,7 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
 def _argument(argument: Argument) -> dict[str, Any]:
     return {
         "name": argument.parameter.name,
+        "dependency": argument.dependency or None,
         "type": parameter_text(argument.parameter) or None,
         "source": argument.source,
         "origin": argument.origin,

@@ -15,7 +15,7 @@ from ..messages import _is_binary, _is_json
 from . import inputs
 from .docstrings import Docstring
 from .document import Documented, docstring_of, info_of
-from .inputs import credential, read_inputs
+from .inputs import credential, needs_value, read_inputs
 from .paths import Found, Url, find_routes, is_answered, urls_of
 from .schemas import Json, Schemas, component_name, type_name
 
@@ -132,7 +132,7 @@ class _Writer:
         return {name: member for name, member in found.items() if member}
 
     def _security(self, channel: Channel) -> list[Json]:
-        schemes = [credential(one, self._cookie) for one in channel.found.route.signature.inputs() if one.required]
+        schemes = [credential(one, self._cookie) for one in channel.found.route.signature.inputs() if needs_value(one)]
         return [{"$ref": f"#/components/securitySchemes/{scheme[0]}"} for scheme in schemes if scheme is not None]
 
     def _message(self, member: Any, annotation: Any) -> str:

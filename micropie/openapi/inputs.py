@@ -19,7 +19,7 @@ from ..params import File
 from ..types import UNSET
 from ..validation import OBJECTS, without_none
 from .paths import Url, needs_body, takes_whole_body
-from .schemas import BINARY, Json, Schemas, component_name, default_of
+from .schemas import BINARY, Json, Schemas, at_least_one, component_name, default_of
 
 JSON: Final = "application/json"
 URLENCODED: Final = "application/x-www-form-urlencoded"
@@ -128,7 +128,7 @@ class _Writer:
         secured = credential(parameter, cookie)
         if secured is not None:
             self._schemes[secured[0]] = secured[1]
-            (self._needed if parameter.required else self._optional)[secured[0]] = []
+            (self._needed if needs_value(parameter) else self._optional)[secured[0]] = []
         elif needs_body(parameter) or (takes_keys and not FROM_BODY.isdisjoint(sources)):
             if needs_body(parameter) and not parameter.required and self._method == "GET":
                 return  # its handler is a POST, too, and documented there with all of its body
@@ -196,7 +196,8 @@ class _Writer:
             self._put(made | ({"required": True} if name in required else {}))
 
     def _text(self, parameter: Parameter) -> Json:
-        return {**self._schemas.text(parameter.converter.info), **_default(parameter, as_text=True)}
+        schema = self._schemas.text(parameter.converter.info)
+        return at_least_one(schema) if parameter.required else {**schema, **_default(parameter, as_text=True)}
 
     # --- the body ---
 
@@ -224,7 +225,13 @@ class _Writer:
             yield OCTETS, {"schema": BINARY}
         else:
             found = ((media, self._content(media)) for media in _CARRIES)
-            yield from ((media, {"schema": schema}) for media, schema in found if schema is not None)
+            yield from ((media, self._described(media, schema)) for media, schema in found if schema is not None)
+
+    def _described(self, media: str, schema: Json) -> Json:
+        """The Media Type Object; for files, with what they may be (OpenAPI 3.1 §4.8.15)."""
+        kinds = {one.alias: one.marker.content_types for one in self._keys if isinstance(one.marker, File)}
+        encoding = {name: {"contentType": ", ".join(wanted)} for name, wanted in kinds.items() if wanted}
+        return {"schema": schema, "encoding": encoding} if encoding and media == MULTIPART else {"schema": schema}
 
     def _content(self, media: str) -> Json | None:
         """The schema of a body of the type `media`; None where it cannot bring what is needed."""
@@ -266,6 +273,7 @@ class _Writer:
             made = {**BINARY}
         elif parameter.role is Role.FILES:
             made = {"type": "array", "items": {**BINARY}}
+            made = at_least_one(made) if parameter.required else made
         elif media == JSON:
             made = {**self._schemas.json(parameter.converter.info), **_default(parameter)}
         else:
@@ -282,6 +290,12 @@ def _default(parameter: Parameter, *, as_text: bool = False) -> Json:
     if parameter.default is UNSET or parameter.default is None:
         return {}
     return default_of(parameter.default, as_text=as_text)
+
+
+def needs_value(parameter: Parameter) -> bool:
+    """Whether a request without it is refused: a whole session without required fields may be an empty one."""
+    fields = getattr(parameter.converter.info, "fields", None) if parameter.whole else None
+    return parameter.required and (fields is None or any(field.required for field in fields))
 
 
 def _is_choosy(parameter: Parameter) -> bool:

@@ -35,7 +35,7 @@ EVENTS: Final = "text/event-stream"
 LINES: Final = "application/jsonl"
 ANYTHING: Final = "*/*"
 
-_STREAMS: Final = (AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator)
+_STREAMS: Final = (AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterator)
 _TEXTS: Final = (str, bytes, bytearray, memoryview)
 
 PROBLEM: Final[Json] = {
@@ -78,7 +78,7 @@ class Outputs(msgspec.Struct, frozen=True):
     """What an operation answers: for each status (`default` for those not spelled out) what its body may be."""
 
     statuses: dict[str, list[Any]]
-    """The annotations of the bodies; None in a list says that there is none."""
+    """The annotations of the bodies, None left out, as it is no body; so a status that has none has no body."""
 
 
 def read_outputs(returns: Returns | None) -> Outputs:
@@ -87,14 +87,27 @@ def read_outputs(returns: Returns | None) -> Outputs:
     if returns is None:
         return Outputs({"200": [Any]})
     for code, body in returns.statuses.items():
-        found[str(code)] = [] if code in NO_CONTENT else list(union_members(body))
-    for member in union_members(returns.annotation):
+        found[str(code)] = [] if code in NO_CONTENT else [one for one in _members(body) if not _is_none(one)]
+    for member in _members(returns.annotation):
         bodies, any_status = _body_of(member)
         for one in bodies:
-            is_none = strip(one)[0] in (None, NoneType)
-            status = "default" if any_status else "204" if is_none else "200"
-            found.setdefault(status, []).extend([] if is_none else [one])
+            status = "default" if any_status else "204" if _is_none(one) else "200"
+            found.setdefault(status, []).extend([] if _is_none(one) else [one])
     return Outputs(found)
+
+
+def _is_none(annotation: Any) -> bool:
+    return strip(annotation)[0] in (None, NoneType)
+
+
+def _members(annotation: Any) -> list[Any]:
+    """The members of a union. An `Iterable[T]` is two: what has it may return a list, or be a generator."""
+    found: list[Any] = []
+    for member in union_members(annotation):
+        plain, _ = strip(member)
+        item = get_args(plain)
+        found += [list[item], Iterator[item]] if get_origin(plain) is Iterable else [member]  # type: ignore[valid-type]
+    return found
 
 
 def _body_of(member: Any) -> tuple[Sequence[Any], bool]:
@@ -108,7 +121,7 @@ def _body_of(member: Any) -> tuple[Sequence[Any], bool]:
         return [member], False
     status, _ = strip(parts[0])
     if status is int:
-        return union_members(parts[1]), True
+        return _members(parts[1]), True
     values = get_args(status)
     is_status = bool(values) and all(type(value) is int for value in values)
     return ([] if is_status else [member]), False

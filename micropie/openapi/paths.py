@@ -106,7 +106,7 @@ def urls_of(found: Found, method: str) -> Iterator[Url]:
     A value that is required is in the path, an optional one is there or not. Where the body may bring it, it is not,
     unless it is pinned to the path.
     """
-    values = [one for one in found.route.signature.parameters if one.index is not None]
+    values = [one for one in found.route.signature.inputs() if one.index is not None]
     single = sorted((one for one in values if one.kind is not Kind.VAR_POSITIONAL), key=lambda one: one.index or 0)
     rest = tuple(one for one in values if one.kind is Kind.VAR_POSITIONAL)
     if found.is_template:

@@ -134,6 +134,8 @@ class Schemas:
                 del made["properties"][field.encode_name]
                 continue
             schema = made["properties"][field.encode_name]
+            if field.required:
+                made["properties"][field.encode_name] = at_least_one(schema)
             if schema.pop("default", None) is not None:  # which no text says
                 schema |= default_of(_default(field), as_text=True)
         return made
@@ -268,6 +270,12 @@ def _default(field: mi.Field) -> Any:
     if field.default is msgspec.NODEFAULT and field.default_factory in (list, dict, set, bytearray):
         return field.default_factory()
     return field.default
+
+
+def at_least_one(schema: Json) -> Json:
+    """The schema of what must be there, as texts of one name: none of them is not there."""
+    is_array = schema.get("type") == "array"
+    return {**schema, "minItems": max(1, schema.get("minItems", 1))} if is_array else schema
 
 
 def default_of(value: object, *, as_text: bool = False) -> Json:

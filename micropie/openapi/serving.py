@@ -177,8 +177,9 @@ def _prefix(request: Request, path: str, file: str = "") -> str:
     whole, root = request.scope["path"], request.scope.get("root_path", "").rstrip("/")
     if not f"{whole}/".startswith(f"{root}/"):  # a server that strips the root, which is not ASGI's way
         whole = root + whole
-    prefix: str = whole.removesuffix("/").removesuffix(f"/{file}" if file else "").removesuffix(path.rstrip("/"))
-    return prefix
+    segments = whole.rstrip("/").split("/")
+    own = path.rstrip("/").count("/") + bool(file)  # counted, as `/a-b` is `/a_b` too
+    return "/".join(segments[: len(segments) - own])
 
 
 # --- routes ---------------------------------------------------------------------------------------------------------

@@ -77,7 +77,8 @@ class _Kept:
         _, changed, removed = compare(self._before, now, values)
         if changed or removed:
             self._check(values)
-            data.update((name, values[name]) for name in values if name in changed or name in self._missing)
+            begun = self._missing - data.keys()
+            data.update((name, values[name]) for name in values if name in changed or name in begun)
             for name in removed:
                 data.pop(name, None)
             self._missing = set[str]()

@@ -98,8 +98,8 @@ async def calls(client: Client[Api]) -> None:
     assert_type(await client.call(Api.by_id, 3, "key"), dict[str, int])
     assert_type(await client.call(Api.cart, ELSEWHERE, ELSEWHERE, 3), list[int])
     assert_type(await client.call(Api.store, upload(b"x", filename="x.txt")), int)
-    assert_type(await client.call(Api.rows, 3), AsyncIterator[Todo])
-    assert_type(await client.call(Api.events), AsyncGenerator[ServerSentEvent[Todo], None])
+    assert_type(await client.call(Api.rows, 3), Stream[Todo])
+    assert_type(await client.call(Api.events), Stream[ServerSentEvent[Todo]])
     assert_type(await client.call(Api.lines), Stream[Todo])
     async for row in await client.call(Api.rows, 3):
         assert_type(row, Todo)

@@ -1,10 +1,24 @@
 """What a type checker must refuse. Each line that ends in `# error` is one, for mypy and for pyright; no other line is."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Literal, assert_never
 
 from msgspec import Struct
 
-from micropie import App, File, HTTPError, InvalidMessage, Limits, Query, Resource, SessionConfig, WebSocket, route
+from micropie import (
+    App,
+    Depends,
+    File,
+    FormResult,
+    HTTPError,
+    InvalidMessage,
+    Limits,
+    Query,
+    Resource,
+    SessionConfig,
+    WebSocket,
+    route,
+)
 from micropie.client import Client
 from micropie.testing import TestClient
 
@@ -64,6 +78,9 @@ class Api(App):
                 case _:
                     assert_never(message)  # error
 
+    async def depends(self, todo: Annotated[Todo, Depends(gone)]) -> Gone:
+        return todo  # error
+
     @route("/path/{id}")
     async def path(self, id: int) -> None: ...
 
@@ -83,6 +100,10 @@ Limits().body = 5  # error
 sessions = SessionConfig(same_site="Loose")  # error
 error = HTTPError("not found")  # error
 marker = File(max_size="5 MiB")  # error
+dependency = Depends(5)  # error
+dependency2 = Depends()  # error
+app.overrides[5] = gone  # error
+app.overrides[gone] = "gone"  # error
 
 with TestClient(app) as client:
     client.get("/").status  # error
@@ -130,3 +151,14 @@ async def call(client: Client[Held]) -> None:
         answer[1].title  # error
     Client(Todos, "http://localhost")  # error
     Client(Held, timeout="1 s")  # error
+
+
+class Forms(App):
+    async def signup(self, form: FormResult[Todo]) -> str:
+        form.value.title  # error
+        form.value = None  # error
+        form.attributes(5)  # error
+        return form.errors["title"]  # error
+
+    async def rows(self, rows: AsyncIterator[Todo]) -> list[Gone]:
+        return [row async for row in rows]  # error

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from micropie import (
     App,
+    Depends,
     File,
     Form,
     HttpMiddleware,
@@ -54,6 +55,13 @@ async def told_later(invalid: InvalidMessage) -> Gone | None:
     return Gone(invalid.detail) if invalid.code == 1008 else None
 
 
+async def current_user(title: Annotated[str, Query()]) -> AsyncIterator[Todo]:
+    yield Todo(title)
+
+
+CurrentUser = Annotated[Todo, Depends(current_user)]
+
+
 class Api(App):
     """A marker changes nothing about a parameter's type, and `@route` nothing about a method's."""
 
@@ -70,6 +78,11 @@ class Api(App):
         if id:
             return 200, Todo("x")
         return 404, Gone("no")
+
+    async def depends(self, user: CurrentUser, gone: Annotated[Gone | None, Depends(told_later)] = None) -> Gone:
+        assert_type(user, Todo)
+        assert_type(gone, Gone | None)
+        return Gone(user.title)
 
     async def upload(self, file: Annotated[UploadFile, File(max_size=10)], note: Annotated[str, Form("text")]) -> int:
         assert_type(file, UploadFile)
