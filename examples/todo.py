@@ -4,7 +4,7 @@
     curl localhost:8000/todos -d title=Milk -d priority=1
     curl localhost:8000/todos
 
-The list is kept in `todos.db`, or wherever the environment variable TODOS_DB says.
+http://localhost:8000/docs shows all of it, to try out. The list is kept in `todos.db`, or wherever the environment variable TODOS_DB says.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
-from micropie import App, ConnectionClosed, File, HTTPError, Resource, UploadFile, WebSocket, route
+from micropie import App, ConnectionClosed, Depends, File, HTTPError, Resource, UploadFile, WebSocket, route
 
 Title: TypeAlias = Annotated[str, Meta(min_length=1, max_length=120)]
 Priority: TypeAlias = Annotated[int, Meta(ge=1, le=5)]
@@ -133,7 +133,7 @@ class Todos(Resource):
     store: Store
     feed: Feed
 
-    def get(self, done: bool | None = None, limit: Annotated[int, Meta(ge=1, le=100)] = 20) -> list[Todo]:
+    def get(self, *, done: bool | None = None, limit: Annotated[int, Meta(ge=1, le=100)] = 20) -> list[Todo]:
         """GET /todos?done=no&limit=5"""
         return self.store.list(done, limit)
 
@@ -141,7 +141,7 @@ class Todos(Resource):
         """POST /todos, as JSON or as a form"""
         added = self.store.add(todo)
         self.feed.publish(Event("added", added.id))
-        return 201, added, {"Location": f"/todos/{added.id}"}
+        return 201, added, {"Location": self.url(Todos.read, added.id)}
 
     @route("/{id}", methods=["GET"])
     def read(self, id: Id) -> Todo | tuple[Literal[404], Missing]:
@@ -157,11 +157,17 @@ class Todos(Resource):
         self.feed.publish(Event("changed", id))
         return changed
 
+    def _existing(self, id: Id) -> Todo:
+        """What handlers name beside a Todo that has to be there."""
+        todo = self.store.find(id)
+        if todo is None:
+            raise HTTPError(404, f"There is no todo {id}")
+        return todo
+
     @route("/{id}", methods=["DELETE"])
-    def remove(self, id: Id) -> None:
+    def remove(self, id: Id, todo: Annotated[Todo, Depends(_existing)]) -> None:
         """DELETE /todos/3"""
-        if not self.store.remove(id):
-            raise HTTPError(404, "There is no such todo")
+        self.store.remove(todo.id)
         self.feed.publish(Event("removed", id))
 
     @route("/export", methods=["GET"])
@@ -180,20 +186,37 @@ class Todos(Resource):
         except msgspec.MsgspecError:
             return 400, Missing("Every line must be a todo as JSON")
         for todo in new:
-            added = await asyncio.to_thread(self.store.add, todo)
-            self.feed.publish(Event("added", added.id))
+            await self._add(todo)
         return 201, Imported(len(new))
+
+    @route("/append", methods=["POST"])
+    async def append(self, todos: AsyncIterator[NewTodo]) -> tuple[Literal[201], Imported]:
+        """POST /todos/append: JSON Lines, each of which is taken as it comes, up to one that is no todo"""
+        count = 0
+        async for todo in todos:
+            await self._add(todo)
+            count += 1
+        return 201, Imported(count)
+
+    async def _add(self, todo: NewTodo) -> None:
+        added = await asyncio.to_thread(self.store.add, todo)
+        self.feed.publish(Event("added", added.id))
 
 
 class Api(App):
     def __init__(self, store: Store) -> None:
-        super().__init__()
+        super().__init__(docs=True)
         self.store = store
         self.feed = Feed()
         self.todos = Todos(store, self.feed)
 
     async def index(self) -> dict[str, str]:
-        return {"todos": "/todos", "export": "/todos/export", "live": "/live (WebSocket)"}
+        return {
+            "todos": self.url(Todos.get),
+            "export": self.url(Todos.export),
+            "live": "/live",
+            "docs": "/docs",
+        }
 
     async def ws_live(self, ws: WebSocket[str, Event]) -> None:
         """WEBSOCKET /live: every change as it happens, until the client leaves"""

@@ -108,12 +108,13 @@ class FormType:
         self._form = ObjectForm(annotation, info, browser=True)
         self.name: str = (get_origin(info.cls) or info.cls).__name__
         hints, defaults = _hints(info.cls), {field.name: _default(field) for field in info.fields}
-        self._markers: dict[str, File] = {}
+        self.markers: dict[str, File] = {}
+        """What the files may be, by the names of their fields."""
         self._fields: dict[str, HtmlField] = {}
         for field in self._form.fields:
             marker = next((one for one in _metadata(hints.get(field.attribute)) if isinstance(one, File)), None)
             if marker is not None:
-                self._markers[field.name] = marker
+                self.markers[field.name] = marker
             initial = _initial(defaults[field.attribute])
             accept = marker.content_types if marker is not None else ()
             self._fields[field.name] = form_html.described(hints.get(field.attribute), field, initial, accept)
@@ -161,12 +162,17 @@ class FormType:
 
     def _refused(self, files: Mapping[str, Sequence[UploadFile]]) -> Iterator[tuple[str, str]]:
         """The files that are not what their markers say."""
-        for name, marker in self._markers.items():
+        for name, marker in self.markers.items():
             for file in files.get(name, ()):
                 try:
                     file.restrict(max_size=marker.max_size, content_types=marker.content_types)
                 except UploadError as error:
                     yield name, error.detail
+
+
+def file_markers(blank: object) -> Mapping[str, File]:
+    """What the files of a form may be, by the names of their fields; `blank` is the default of its parameter."""
+    return blank._form.markers if isinstance(blank, FormResult) else EMPTY
 
 
 def _hints(cls: Any) -> Mapping[str, Any]:

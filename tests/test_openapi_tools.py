@@ -150,8 +150,6 @@ sys.path.insert(0, {examples!r})
 if not {swagger}:
     sys.modules["swagger_ui_bundle"] = None
 from todo import app
-from micropie.openapi.serving import add_pages
-assert add_pages(app, "/openapi.json", "/docs") == []
 """
 
 

@@ -14,6 +14,7 @@ from msgspec import inspect as mi
 from ..drafting import BODY_METHODS
 from ..errors import Source
 from ..explaining import form_of
+from ..form_results import file_markers
 from ..parameters import FROM_BODY, TAKES_BODY, Kind, Parameter, Role, header_name
 from ..params import File
 from ..types import UNSET
@@ -212,7 +213,7 @@ class _Writer:
         elif elsewhere := [one.alias for one in self._keys if "query" in one.sources]:
             which = "Each value" if len(elsewhere) == len(self._keys) else ", ".join(elsewhere)
             made["description"] = f"{which} may also be given in the query, which goes before the body."
-        if any(one.required for one in (*self._wholes, *self._keys)):
+        if any(one.required and one.role is not Role.LINES for one in (*self._wholes, *self._keys)):
             made["required"] = True
         return made
 
@@ -229,8 +230,11 @@ class _Writer:
 
     def _described(self, media: str, schema: Json) -> Json:
         """The Media Type Object; for files, with what they may be (OpenAPI 3.1 §4.8.15)."""
-        kinds = {one.alias: one.marker.content_types for one in self._keys if isinstance(one.marker, File)}
-        encoding = {name: {"contentType": ", ".join(wanted)} for name, wanted in kinds.items() if wanted}
+        markers = {one.alias: one.marker for one in self._keys if isinstance(one.marker, File)}
+        for one in self._wholes:
+            markers |= file_markers(one.default)
+        kinds = {name: ", ".join(marker.content_types) for name, marker in markers.items() if marker.content_types}
+        encoding = {name: {"contentType": kind} for name, kind in kinds.items()}
         return {"schema": schema, "encoding": encoding} if encoding and media == MULTIPART else {"schema": schema}
 
     def _content(self, media: str) -> Json | None:

@@ -36,6 +36,7 @@ def test_every_server_serves_the_same_app(server: Server) -> None:
         ask_for_the_wrong_thing(client)
         spell_paths_differently(client)
         import_and_export(client)
+        append(client)
         leave_an_import_unfinished(client, server)
         listen(client, server)
         stay_connected(client)
@@ -81,7 +82,8 @@ def read_and_change(client: httpx2.Client) -> None:
     removed = client.delete("/todos/1")
     assert (removed.status_code, removed.content) == (204, b"")
     assert "content-type" not in removed.headers
-    assert client.delete("/todos/1").status_code == 404
+    gone = client.delete("/todos/1")
+    assert (gone.status_code, gone.text) == (404, "404 Not Found: There is no todo 1")
     assert client.get("/todos").json() == [BREAD]
 
 
@@ -122,6 +124,20 @@ def import_and_export(client: httpx2.Client) -> None:
     with client.stream("GET", "/todos/export") as response:
         assert response.headers["content-type"] == "application/jsonl"
         assert [msgspec.json.decode(line)["title"] for line in response.iter_lines()] == [BREAD["title"], "one", "two"]
+
+
+def append(client: httpx2.Client) -> None:
+    """JSON Lines as the body, each taken as it comes, up to one that is no todo."""
+    lines = [b'{"title": "three"}\n{"tit', b'le": "four"}\n{"title": ""}\n{"title": "never"}']
+    refused = client.post("/todos/append", content=iter(lines), headers={"Content-Type": "application/jsonl"})
+    assert (refused.status_code, refused.json()["errors"]) == (
+        400,
+        [{"detail": "Line 3: Expected text of length >= 1 and <= 120", "pointer": "/title"}],
+    )
+    added = {todo["title"]: todo for todo in client.get("/todos").json()}
+    assert set(added) == {BREAD["title"], "one", "two", "three", "four"}
+    for todo in (added["three"], added["four"]):
+        assert client.delete(f"/todos/{todo['id']}").status_code == 204
 
 
 def leave_an_import_unfinished(client: httpx2.Client, server: Server) -> None:

@@ -7,6 +7,12 @@ import schemathesis
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
+@schemathesis.serializer("application/jsonl")
+def lines(_context: schemathesis.SerializationContext, value: Any) -> bytes:
+    """JSON Lines, as the text that the document has them be."""
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
 @schemathesis.hook
 def map_body(_context: schemathesis.HookContext, body: Any) -> Any:
     """To JSON Schema 5.0 is an integer, to msgspec it is none."""
