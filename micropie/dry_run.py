@@ -14,6 +14,7 @@ from .binders import make_binder
 from .bodies import Media
 from .errors import BadRequest, HTTPError, Source, phrase
 from .explaining import LOOK
+from .inventory import taken
 from .mounting import mounted_scope
 from .negotiation import error_response, prefers_problem
 from .parameters import Kind, Parameter, Role, Signature
@@ -126,8 +127,8 @@ async def _bound(
     error: Exception | None = None
     try:
         await _receive_body(request, route, values)
-        arguments = [_argument(one, request, values, route) for one in route.signature.parameters]
-        arguments += _of_dependencies(request, values, route)
+        for name, one in taken(route):
+            arguments.append(replace(_argument(one, request, values, route), dependency=name))
         _bind(route, request, values)
     except Exception as raised:  # noqa: BLE001  (a type of the user's may raise anything: then it is a 500)
         error = raised
@@ -224,16 +225,6 @@ def _argument(parameter: Parameter, request: Request, values: Sequence[str], rou
         shown = str(error) if isinstance(error, HTTPError) else f"{type(error).__name__}: {error}"
         return Argument(parameter, source, origin, sent, UNSET, (shown,))
     return Argument(parameter, source, origin, sent, _value(parameter, args, kwargs))
-
-
-def _of_dependencies(request: Request, values: Sequence[str], route: Route) -> list[Argument]:
-    """What the functions that the handler depends on take from the request."""
-    taken = [(one.name, taken) for one in route.signature.dependencies() for taken in one.signature.parameters]
-    return [
-        replace(_argument(parameter, request, values, route), dependency=name)
-        for name, parameter in taken
-        if parameter.sources
-    ]
 
 
 def _value(parameter: Parameter, args: Sequence[object], kwargs: Mapping[str, object]) -> object:

@@ -105,10 +105,11 @@ class Request:
     multipart: MultipartBody | None = None
     _announced: Media = Media.OTHER
     """What kind of body the Content-Type tells of."""
+    _chunked: bool = False
     _app: Any = None
     """The App that was called with it: the root of all its URLs."""
     _route_handler: str | None = None
-    _passed: Sequence[Any] = ()
+    _passed: tuple[Any, ...] = ()
     """The middleware that sees what is answered, in that order."""
     _cookie_header: bytes = b""
     _length: int | None = None
@@ -145,13 +146,15 @@ class Request:
                     if media is Media.FORM:
                         self.media = media  # an empty one is a form, too: no box was checked
                 elif name == b"content-length":
-                    self._length = length = int(value) if value.isdigit() and len(value) < 19 else _beyond(value)
-                    self.has_body = length > 0
+                    if not self._chunked:
+                        self._length = length = int(value) if value.isdigit() and len(value) < 19 else _beyond(value)
+                        self.has_body = length > 0
                 elif name == b"cookie":
                     # HTTP/2 may split cookies over several lines (RFC 9113 §8.2.3).
                     self._cookie_header = self._cookie_header + b"; " + value if self._cookie_header else value
-                else:
-                    self.has_body = True
+                else:  # Transfer-Encoding overrides Content-Length (RFC 9112 §6.3), wherever it stands
+                    self._chunked = self.has_body = True
+                    self._length = None
 
     # --- what every request has ---
 

@@ -241,13 +241,13 @@ class Node(msgspec.Struct, eq=False, weakref=True):
 
         Called after the change. The memory is a new one, since a `find` in another thread may just be filling the old.
         """
-        pending, seen = [self], {self}
+        pending: list[Node] = [self]
+        seen: set[Node] = set()
         while pending:
             node = pending.pop()
             node.known = {}
-            new = set(node.holders) - seen
-            pending.extend(new)
-            seen |= new
+            seen.add(node)
+            pending += set(node.holders) - seen
 
     def find_mount(self, segments: Sequence[str], start: int) -> tuple[ASGIApp, int] | None:
         """The application with the longest prefix of `segments[start:]`, and where its own segments begin.

@@ -122,6 +122,7 @@ def test_the_json_says_the_same_and_where_it_is_written(shop: Path) -> None:
         "parameters": [
             {
                 "name": "page",
+                "dependency": None,
                 "alias": "page",
                 "kind": "positional",
                 "type": "int",
@@ -142,6 +143,35 @@ def test_the_json_says_the_same_and_where_it_is_written(shop: Path) -> None:
     assert found["/static "] == {"url": "/static", "protocol": "mount", "app": "shop.plain"}
     assert found["/admin/stats DELETE GET HEAD OPTIONS PATCH POST PUT"]["returns"] is None
     assert found["/items/{id} GET HEAD"]["line"] == 15
+
+
+DEPENDING = """
+    from typing import Annotated
+    from micropie import App, Depends, Header, Session
+
+    def token(authorization: Annotated[str, Header()]) -> str: ...
+    def user(known: Annotated[str, Depends(token)], name: Annotated[str, Session()]) -> str: ...
+
+    class Site(App):
+        async def me(self, who: Annotated[str, Depends(user)], page: Annotated[int, Depends(user)]) -> str: ...
+"""
+
+
+def test_what_dependencies_take_is_listed_once_for_each_handler(tmp_path: Path) -> None:
+    with project(tmp_path, {"depending.py": DEPENDING}):
+        assert run("routes", "depending:Site").out.splitlines()[2:] == [
+            "    who                  str  dependency",
+            "    page                 int  dependency",
+            "    token.authorization  str  header as Authorization",
+            "    user.name            str  session",
+        ]
+        (entry,) = listed("depending:Site").values()
+        assert [(one["dependency"], one["name"]) for one in entry["parameters"]] == [
+            (None, "who"),
+            (None, "page"),
+            ("depending.token", "authorization"),
+            ("depending.user", "name"),
+        ]
 
 
 @pytest.mark.usefixtures("shop")

@@ -287,7 +287,12 @@ def test_loops_in_several_threads_have_one_timer_each() -> None:
         return len(_timers(loop)) - before
 
     with ThreadPoolExecutor(2) as threads:
-        assert list(threads.map(lambda _: asyncio.run(main()), range(2))) == [1, 1]
+        assert list(threads.map(lambda _: run_plainly(main()), range(2))) == [1, 1]
+
+
+def run_plainly(main: Coroutine[Any, Any, T]) -> T:
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        return runner.run(main)
 
 
 def _timers(loop: Any) -> list[Any]:

@@ -330,6 +330,21 @@ def test_a_body_is_refused_by_its_headers_alone(headers: RawHeaders, how: dict[s
         assert caught.value.status == status
 
 
+@pytest.mark.parametrize("length", [b"1", b"0", b"99"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_chunked_body_is_as_long_as_it_turns_out_to_be(length: bytes, first: bool) -> None:
+    """RFC 9112 §6.3: Transfer-Encoding overrides Content-Length."""
+    framing = [(b"transfer-encoding", b"chunked"), (b"content-length", length)]
+
+    async def main() -> Sequence[object]:
+        request = Request(http_scope("POST", "/", [*JSON, *(framing if first else framing[::-1])]), script(*CHUNKS))
+        assert request.has_body
+        await request.read_body()
+        return request.body, request.body_ended
+
+    assert run(main()) == (b"ab", True)
+
+
 def test_without_a_receive_the_client_has_left() -> None:
     with pytest.raises(ClientDisconnected):
         run(Request(http_scope("POST", "/")).read_body())

@@ -765,7 +765,7 @@ def guard_annex(library: Library) -> None:
         async def before_request(self, request: Request) -> Any:
             return {"status_code": 403, "body": "closed"}
 
-        async def after_request(self, *_: Any) -> None:
+        async def after_request(self, *_: Any, **__: Any) -> None:
             return None
 
     library.annex.middlewares.append(Closed())

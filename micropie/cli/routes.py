@@ -15,6 +15,7 @@ from ..inventory import (
     parameter_text,
     place,
     return_text,
+    taken,
     type_text,
 )
 from ..parameters import Parameter, Role
@@ -54,9 +55,7 @@ def _as_table(entries: list[Entry]) -> Iterator[str]:
     for entry, line in zip(entries, lines, strict=True):
         yield line
         if isinstance(entry.answer, Route):
-            rows = [
-                (faint(_named(one)), _typed(one), faint(sources_text(one))) for one in entry.answer.signature.parameters
-            ]
+            rows = [(faint(_named(*one)), _typed(one[1]), faint(sources_text(one[1]))) for one in taken(entry.answer)]
             yield from indented(columns(rows), by=2)
 
 
@@ -75,8 +74,9 @@ def methods_text(entry: Entry) -> str:
     return styled(", ".join(shown), colour="green") if shown else faint("any")
 
 
-def _named(parameter: Parameter) -> str:
-    return STARS.get(parameter.kind, "") + parameter.name
+def _named(function: str, parameter: Parameter) -> str:
+    of = f"{function.rpartition('.')[2]}." if function else ""
+    return STARS.get(parameter.kind, "") + of + parameter.name
 
 
 def _typed(parameter: Parameter) -> str:
@@ -107,16 +107,17 @@ def _as_json(entry: Entry) -> dict[str, Any]:
     if entry.protocol == "http":
         found["methods"] = list(entry.methods or METHODS)
     found |= {"handler": route.name, "file": file, "line": line}
-    found["parameters"] = [_parameter_as_json(one) for one in route.signature.parameters]
+    found["parameters"] = [_parameter_as_json(*one) for one in taken(route)]
     if entry.protocol == "websocket":
         receives, sends = route.messages
         return {**found, "receives": type_text(receives), "sends": type_text(sends)}
     return {**found, "returns": return_text(route) or None}
 
 
-def _parameter_as_json(parameter: Parameter) -> dict[str, Any]:
+def _parameter_as_json(function: str, parameter: Parameter) -> dict[str, Any]:
     return {
         "name": parameter.name,
+        "dependency": function or None,
         "alias": parameter.alias,
         "kind": parameter.kind.name.lower(),
         "type": type_text(parameter.annotation) or None,
