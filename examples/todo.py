@@ -4,7 +4,8 @@
     curl localhost:8000/todos -d title=Milk -d priority=1
     curl localhost:8000/todos
 
-http://localhost:8000/docs shows all of it, to try out. The list is kept in `todos.db`, or wherever the environment variable TODOS_DB says.
+http://localhost:8000/docs shows all of it, to try out. The list is kept in `todos.db`, or wherever the environment
+variable TODOS_DB says.
 """
 
 import asyncio

@@ -4,7 +4,9 @@ Owns colours, columns and JSON. What is said is each command's own.
 """
 
 import os
+import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 
 import click
@@ -28,7 +30,16 @@ def emit(text: str | bytes) -> None:
     except BrokenPipeError:  # `micropie routes … | head`: click ends quietly
         raise
     except OSError as error:
+        _give_up()
         raise NotWritten(f"What was found cannot be written: {error.strerror}.") from None
+
+
+def _give_up() -> None:
+    """Let what is still to be written vanish, else the interpreter tries again when it ends, and says 120."""
+    with suppress(OSError, ValueError):  # ValueError: it has no descriptor, or was closed
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def emit_json(document: object) -> None:

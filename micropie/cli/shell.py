@@ -33,7 +33,7 @@ def shell(ctx: click.Context, target: str, factory: bool, app_dir: str, source: 
     app: `client.get("/")`. Startup handlers run inside `with client:`.
     """
     app = load_micropie_app(target, factory=factory, app_dir=app_dir)
-    names = _names(parse_target(target).module, app)
+    names = _names(parse_target(target).module, app, ctx)
     if source is not None:
         ctx.exit(_execute(source, names))
     if sys.stdin is None:
@@ -47,12 +47,13 @@ def shell(ctx: click.Context, target: str, factory: bool, app_dir: str, source: 
     start(names)
 
 
-def _names(module: str, app: App) -> dict[str, Any]:
+def _names(module: str, app: App, ctx: click.Context) -> dict[str, Any]:
     """What the prompt knows: the module's names, then ours."""
     found = {name: value for name, value in vars(sys.modules[module]).items() if not name.startswith("__")}
     found |= {"__name__": "__console__", "__doc__": None, "app": app}
     with suppress(ImportError):  # without httpx2 there is no client, and the banner does not speak of one
-        found["client"] = importlib.import_module("micropie.testing").TestClient(app)
+        found["client"] = client = importlib.import_module("micropie.testing").TestClient(app)
+        ctx.call_on_close(client.close)
     return found
 
 
