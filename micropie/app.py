@@ -19,14 +19,15 @@ from .connecting import serve_websocket
 from .discovery import Builder, Overrides, chosen_route, list_routes, node_of
 from .errors import ClientDisconnected, SetupError
 from .failures import ErrorHandler, handled, log_failure, unhandled
+from .headers import VARY
 from .lifespan import Hook, lifespan_of, living, serve_lifespan
 from .middleware.base import HttpMiddleware, WebSocketMiddleware
-from .middleware.compose import Reply, after_http, before_http
+from .middleware.compose import Reply, after_http, amended
 from .mounting import Mounted, mounted_scope, run_mounted
 from .requests import Request, current
-from .responses import send_both, send_response, split, written
+from .responses import send_response, split, written
 from .routing import Mode, Mount, Node, Route, Trail, find, match, prefix_of
-from .session_exchange import open_session, save_late, session_headers
+from .session_exchange import open_session, save_late, save_session
 from .sessions import InMemorySessionBackend, SessionBackend
 from .streaming import BrokenResponse
 from .templates import Templates
@@ -297,29 +298,37 @@ class App(Toolbox, metaclass=_AppType):
 
     async def _through(self, request: Request, trail: Trail, segments: Sequence[str] | None) -> Reply:
         """The reply for `segments` (None: the whole path) as the middleware of the app that ends `trail` leaves it."""
-        middlewares: list[HttpMiddleware] = trail[-1].owner.middlewares
-        passed: list[HttpMiddleware] = []
-        reply: Reply | None = None
+        # One that is added meanwhile is for the next request.
+        middlewares: tuple[HttpMiddleware, ...] = tuple(trail[-1].owner.middlewares)
+        due = middlewares[::-1]
         try:
-            if middlewares:
-                if request._cookie_header or request.has_body:
-                    try:
-                        await self._prepare(request)
-                    except Exception:
-                        passed.extend(middlewares)
-                        raise
-                reply = await before_http(middlewares, request, passed)
-            if reply is None:
+            if middlewares and (request._cookie_header or request.has_body):
+                await self._prepare(request)  # all are due where this fails
+            due = ()
+            for middleware in middlewares:
+                given = await middleware.before_request(request)
+                if given:
+                    reply = amended((200, "", []), given)
+                    break
+                due = (middleware, *due)
+            else:
                 reply = await self._answer(request, trail, segments)
         except ClientDisconnected:
             raise
         except Exception as error:
             reply = await self._failed(request, error, trail)
-        due = passed[::-1]
-        request._passed = (*request._passed, *due)
-        if not due or type(reply[1]) is Mounted:  # a Mounted is seen when it begins
+        request._passed += due
+        if type(reply[1]) is Mounted:  # it is seen when it begins
             return reply
-        return await after_http(due, request, reply, partial(self._failed, request, trail=trail))
+        for middleware in due:  # as `after_http` does, which every request would pay for
+            try:
+                status, body, headers = reply
+                given = await middleware.after_request(request, status, body, headers)
+                if given:
+                    reply = amended(reply, given)
+            except Exception as error:
+                reply = await self._failed(request, error, trail)
+        return reply
 
     async def _prepare(self, request: Request) -> None:
         """What middleware may look at without waiting: the session, and a JSON or urlencoded body."""
@@ -337,22 +346,28 @@ class App(Toolbox, metaclass=_AppType):
     async def _finish(self, request: Request, send: Send, reply: Reply) -> None:
         """Send a reply of any kind, and keep the session."""
         added: HeaderItems = ()
-        if request._session is not None:
-            reply, added = await self._keep_session(request, reply)
-            messages = written(request.scope, (reply[0], reply[1], [*reply[2], *added]))
+        session = request._session
+        if session is not None:
+            try:
+                changes = session.pending()
+                if changes is not None:
+                    added = await save_session(request, self.session_backend, self.session_config, changes, reply[2])
+                elif session.touched:
+                    added = VARY
+                session.sealed = True
+            except Exception as error:
+                reply = await self._replaced(request, error)
+            messages = written(request.scope, reply, added)
             if messages is not None:
-                await send_both(send, messages)
+                try:
+                    await send(messages[0])
+                    await send(messages[1])
+                except OSError:  # ASGI HTTP 2.4: the client left
+                    return
                 return
         await self._respond(request, send, reply, added)
         if request._session is not None and _outlives_its_start(reply[1]):
             await self._keep_session_late(request)
-
-    async def _keep_session(self, request: Request, reply: Reply) -> tuple[Reply, HeaderItems]:
-        """Save the session; the reply, a failure to save being one too, and the headers that it must have besides."""
-        try:
-            return reply, await session_headers(request, self.session_backend, self.session_config, reply[2])
-        except Exception as error:
-            return await self._replaced(request, error), ()
 
     async def _replaced(self, request: Request, error: Exception) -> Reply:
         """The answer in place of one that cannot be given after all; middleware sees this one too."""

@@ -157,6 +157,20 @@ def parse_cookies(header: str) -> list[tuple[str, str]]:
     return pairs
 
 
+def plain_cookie(header: bytes, name: str) -> str | None:
+    """The value that `parse_cookies` would find for `name`, if that is seen at once; else None.
+
+    It is where the name stands there just once, at its place, in a header of ASCII text without quotes.
+    """
+    text = header.decode("latin-1")
+    if text.count(name) != 1 or not text.isascii() or "\0" in text or '"' in text:
+        return None
+    before, found, after = text.partition(name + "=")
+    if not found or (before and before[-2:] != "; "):
+        return None
+    return after.partition(";")[0].strip()
+
+
 class _ReaderStream:
     """A StreamReader as the stream that a multipart reader takes."""
 

@@ -23,6 +23,9 @@ FRAMING: Final = TRANSFER | {b"content-length"}
 CONTENT: Final = FRAMING | {b"content-type"}
 """What describes content, and is out of place where there is none."""
 
+VARY: Final = (("Vary", "Cookie"),)
+"""What a response says that came of a session (RFC 9110 §12.5.5)."""
+
 
 @lru_cache(maxsize=512)
 def _raw_name(name: str) -> bytes:
@@ -42,11 +45,13 @@ def raw_headers(headers: Iterable[object]) -> RawHeaders:
         name, value = item if type(item) is tuple and len(item) == 2 else _pair(item)
         if type(value) is not str or type(name) is not str:
             _refuse_other_than_text(name, value)
-        # What most values are is told without the pattern.
-        if not (value.isascii() and value.isprintable()) and not _FIELD_VALUE.fullmatch(value):
-            raise ResponseError(f"Header {name!r} has a control character or text outside latin-1 in its value")
         # Blanks around a value are not part of it (RFC 9110 §5.5), and some servers refuse them.
-        raw.append((_raw_name(name), value.strip(" \t").encode("latin-1")))
+        if value.isascii() and value.isprintable():  # as most are
+            raw.append((_raw_name(name), value.strip(" ").encode()))
+        elif _FIELD_VALUE.fullmatch(value):
+            raw.append((_raw_name(name), value.strip(" \t").encode("latin-1")))
+        else:
+            raise ResponseError(f"Header {name!r} has a control character or text outside latin-1 in its value")
     return raw
 
 
@@ -71,6 +76,14 @@ def completed(headers: RawHeaders, defaults: RawHeaders) -> RawHeaders:
     """`headers`, preceded by those of `defaults` that they do not name."""
     named = {name for name, _ in headers}
     return [header for header in defaults if header[0] not in named] + headers
+
+
+def silent_on_content(headers: RawHeaders) -> bool:
+    """Whether `headers` say nothing of the content, as most do."""
+    for name, _ in headers:  # noqa: SIM110  # a generator for `all` costs more than the whole look
+        if name in CONTENT:
+            return False
+    return True
 
 
 def framed(headers: RawHeaders, content_type: bytes | None, length: int) -> RawHeaders:

@@ -21,6 +21,7 @@ from .bodies import (
     media_of,
     parse_cookies,
     parse_urlencoded,
+    plain_cookie,
     read_whole,
 )
 from .config import Limits
@@ -436,8 +437,13 @@ class Request:
 
     def session_cookie(self, name: str) -> str | None:
         """The session identifier that was sent; None without one, and with several, which one could not trust."""
-        if not self._cookie_header:
+        header = self._cookie_header
+        if not header:
             return None
+        if self._cookies is None:
+            plain = plain_cookie(header, name)
+            if plain is not None:
+                return plain
         try:
             found = self.cookie_params.get(name, ())
         except BadRequest:

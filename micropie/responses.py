@@ -17,7 +17,7 @@ import msgspec
 from .deferred import pathlib, pattern, urls
 from .errors import ResponseError
 from .files import send_file
-from .headers import CONTENT, TRANSFER, completed, framed, raw_headers, without
+from .headers import CONTENT, TRANSFER, VARY, completed, framed, raw_headers, silent_on_content, without
 from .negotiation import error_response, prefers_problem
 from .payloads import BINARY, HTML, JSON, encode, encode_json
 from .streaming import HTML_STREAM, RunSync, as_chunks, close_chunks, send_stream
@@ -35,6 +35,7 @@ _STRAY_PERCENT = pattern("%(?![0-9A-Fa-f]{2})")
 _CONTROL = pattern("[\x00-\x1f\x7f]")
 _SCHEME = pattern(r"([A-Za-z][A-Za-z0-9+.\-]*):")  # RFC 3986 §3.1
 
+_RAW_VARY: Final = raw_headers(VARY)
 _HTML_HEADER: Final = (b"content-type", HTML)
 _JSON_HEADER: Final = (b"content-type", JSON)
 
@@ -111,8 +112,13 @@ def _encoding(cls: type) -> tuple[tuple[bytes, bytes], Callable[[Any], bytes]] |
     return (_JSON_HEADER, encode_json) if _shape(cls) is _Shape.JSON else None
 
 
-def written(scope: Scope, reply: tuple[int, object, HeaderItems]) -> tuple[Message, Message] | None:
-    """The two messages of the common response: text, bytes or data. None for what needs a closer look."""
+def written(
+    scope: Scope, reply: tuple[int, object, HeaderItems], added: HeaderItems = ()
+) -> tuple[Message, Message] | None:
+    """The two messages of the common response: text, bytes or data. None for what needs a closer look.
+
+    `added` are headers besides the reply's own.
+    """
     status, body, headers = reply
     if status in NO_CONTENT or scope["method"] == "HEAD":
         return None
@@ -125,8 +131,9 @@ def written(scope: Scope, reply: tuple[int, object, HeaderItems]) -> tuple[Messa
         raw = [content_type, _content_length(len(payload))]
         if headers:
             given = raw_headers(headers)
-            # Few say anything of the content themselves.
-            raw = raw + given if CONTENT.isdisjoint(dict(given)) else framed(given, content_type[1], len(payload))
+            raw = raw + given if silent_on_content(given) else framed(given, content_type[1], len(payload))
+        if added:
+            raw += _RAW_VARY if added is VARY else raw_headers(added)
     except Exception:  # noqa: BLE001  # data may raise anything as it is read: told by whoever looks closer
         return None
     return (

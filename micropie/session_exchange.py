@@ -5,8 +5,10 @@
 
 from .config import SessionConfig
 from .deferred import logging
+from .headers import VARY
 from .requests import Request
 from .sessions import SessionBackend, SessionState, cookie_header, is_secure
+from .sessions.frozen import Frozen
 from .types import UNSET, HeaderItems
 
 
@@ -15,25 +17,34 @@ async def open_session(request: Request, backend: SessionBackend, config: Sessio
     if request._session is None:
         cookie = request.session_cookie(config.cookie)
         if cookie is not None:
-            request._session = await SessionState.open(backend, cookie)
+            request._session = SessionState.at_once(backend, cookie) or await SessionState.open(backend, cookie)
 
 
-async def session_headers(
-    request: Request, backend: SessionBackend, config: SessionConfig, headers: HeaderItems = ()
-) -> list[tuple[str, str]]:
-    """Save the session; what must be added to a response with `headers`, for the client and for caches.
+async def session_headers(request: Request, backend: SessionBackend, config: SessionConfig) -> list[tuple[str, str]]:
+    """Save the session; what must be added to the response, for the client and for caches."""
+    state = request.session_state
+    changes = state.pending()
+    added: HeaderItems = VARY if state.touched else ()
+    if changes is not None:
+        added = await save_session(request, backend, config, changes)
+    state.sealed = True
+    return list(added)
+
+
+async def save_session(
+    request: Request, backend: SessionBackend, config: SessionConfig, changes: Frozen, headers: HeaderItems = ()
+) -> HeaderItems:
+    """Save the session's `changes`, which are pending; what must be added to a response with `headers`.
 
     A response that came of a session varies by its cookie; one that sets it is stored nowhere, whatever else was said
     of it (RFC 9111 §5.2.2.5).
     """
-    state = request.session_state
-    identifier = await state.commit(backend, config.timeout)
-    state.sealed = True
-    added = [("Vary", "Cookie")] if state.touched else []
-    if identifier is not UNSET:
-        added.append(identifying(request, config, identifier))
-        if not any(name.lower() == "cache-control" and "no-store" in value.lower() for name, value in headers):
-            added.append(("Cache-Control", "no-store"))
+    identifier = await request.session_state.save(backend, changes, config.timeout)
+    if identifier is UNSET:
+        return VARY
+    added = [*VARY, identifying(request, config, identifier)]
+    if not any(name.lower() == "cache-control" and "no-store" in value.lower() for name, value in headers):
+        added.append(("Cache-Control", "no-store"))
     return added
 
 

@@ -26,8 +26,12 @@ def _mapping(given: object) -> Mapping[str, Any]:
     return given
 
 
-def _changed(reply: Reply, changes: Mapping[str, Any]) -> Reply:
-    """`reply` with what a hook returned in its place. Raises ValueError for a status that is none (RFC 9110 §15)."""
+def amended(reply: Reply, answer: object) -> Reply:
+    """`reply` with what a hook returned in its place; TypeError and ValueError say what a hook may not return.
+
+    A status is one of RFC 9110 §15.
+    """
+    changes = _mapping(answer)
     if not changes:
         return reply
     status, body, headers = reply
@@ -39,18 +43,6 @@ def _changed(reply: Reply, changes: Mapping[str, Any]) -> Reply:
     return int(status), changes.get("body", body), pairs
 
 
-async def before_http(
-    middlewares: Sequence[HttpMiddleware], request: Request, passed: list[HttpMiddleware]
-) -> Reply | None:
-    """The reply of the first middleware that answers by itself, or None; those before it are added to `passed`."""
-    for middleware in tuple(middlewares):
-        short = await middleware.before_request(request)
-        if short:
-            return _changed((200, "", []), _mapping(short))
-        passed.append(middleware)
-    return None
-
-
 async def after_http(
     due: Sequence[HttpMiddleware],
     request: Request,
@@ -60,10 +52,9 @@ async def after_http(
     """`reply` as the middleware that is due leaves it. One that fails turns it into what `failed` says."""
     for middleware in due:
         try:
-            status, body, headers = reply
-            changes = await middleware.after_request(request, status, body, headers)
-            if changes:
-                reply = _changed(reply, _mapping(changes))
+            given = await middleware.after_request(request, *reply)
+            if given:
+                reply = amended(reply, given)
         except Exception as error:
             reply = await failed(error)
     return reply

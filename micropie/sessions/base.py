@@ -13,10 +13,25 @@ Nothing here knows of cookies, requests or how a change is noticed.
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakValueDictionary
 
 from ..deferred import asyncio, pickle
+
+if TYPE_CHECKING:
+    from .frozen import Whole
+
+
+class AtOnce(Protocol):
+    """A store that nobody has to wait for, and that keeps sessions frozen."""
+
+    def frozen(self, session_id: str) -> "Whole | None":
+        """The session as it is kept; None when it is not there."""
+        ...
+
+    def swap(self, session_id: str, before: "Whole", now: "Whole", timeout: int) -> bool:
+        """Keep `now` in place of `before`, if that is still what `frozen` gives; whether it was."""
+        ...
 
 
 class SessionBackend(ABC):
@@ -73,6 +88,10 @@ class SessionBackend(ABC):
                 await self.save(new, moved, timeout)
             await self.save(old, {}, timeout)
             return bool(moved)
+
+    def at_once(self) -> AtOnce | None:
+        """This store for those that do not want to wait; None for a store that has to be waited for, as most have."""
+        return None
 
     # The names are mangled, and nothing is made in __init__, because the subclass is somebody else's.
 

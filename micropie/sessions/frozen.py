@@ -1,37 +1,71 @@
 """A session at one moment, and what changed from one moment to another.
 
-A session is pickled, and equal bytes mean that nothing changed, however deep. Only when the bytes differ is it worked
-out which keys did. What does not pickle is compared with a deep copy, key by key.
+A session of scalars alone, as most are, is copied, and is what it was if it holds the very same objects. Any other is
+pickled, and equal bytes mean that nothing changed, however deep. Only when neither is so is it worked out which keys
+did. What does not pickle is compared with a deep copy, key by key.
 
 Nothing here knows of stores, requests or cookies.
 """
 
 from collections.abc import Mapping
 from copy import deepcopy
+from operator import is_
 from types import NoneType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ..deferred import pickle
 from .base import unstorable
 
-Frozen: TypeAlias = bytes | Mapping[str, object]
-"""A session at one moment: pickled whole, or where that fails, each value by `_freeze_value`."""
 
-NOTHING: Final[Frozen] = b"}."
+class Scalars(dict[str, Any]):
+    """A copy of a session whose keys are text and whose values cannot change. Nobody changes it either."""
+
+
+Whole: TypeAlias = bytes | Scalars
+"""A session from which it can be made again: pickled, or of scalars."""
+
+Frozen: TypeAlias = Whole | Mapping[str, object]
+"""A session at one moment: whole, or where that fails, each value by `_freeze_value`."""
+
+NOTHING: Final[Whole] = b"}."
 """A session without data: the pickle of an empty dictionary."""
 
 # Values of these very types are the same when they are equal. Not floats, where 0.0 equals -0.0 and nan not itself.
 _SIMPLE: Final = frozenset({str, int, bool, bytes, NoneType})
+_SCALARS: Final = _SIMPLE | {float}
+_TEXT: Final = frozenset({str})
 
 
 def freeze(data: dict[str, Any]) -> Frozen:
     """`data` as it is now, whatever is in it."""
-    if not data:
-        return NOTHING
     try:
-        return pickle.dumps(data, 5)
+        return freeze_whole(data)
     except Exception:  # noqa: BLE001  # a value's own __reduce__ may raise anything
         return {key: _freeze_value(value) for key, value in data.items()}
+
+
+def freeze_whole(data: dict[str, Any]) -> Whole:
+    """`data` as it is now. Raises whatever its values do when they are pickled."""
+    if not data:
+        return NOTHING
+    if _SCALARS.issuperset(map(type, data.values())) and _TEXT.issuperset(map(type, data)):
+        return Scalars(data)
+    return pickle.dumps(data, 5)
+
+
+def thaw(frozen: Whole) -> dict[str, Any]:
+    """The session that was frozen, as new objects where they can change.
+
+    Unpickling runs code that its input names; what is given here was pickled in this process and never left it.
+    """
+    data: dict[str, Any] = pickle.loads(frozen) if isinstance(frozen, bytes) else dict(frozen)
+    return data
+
+
+def still_holds(frozen: Frozen, data: dict[str, Any]) -> bool:
+    """Whether `data` is seen at once to be what was frozen, as it holds the same scalars."""
+    # Equal alone is not enough, True equals 1; and it may ask a value that somebody put there.
+    return type(frozen) is Scalars and all(map(is_, data.values(), frozen.values())) and data == frozen
 
 
 class Changes(NamedTuple):
@@ -52,9 +86,9 @@ def compare(before: Frozen, now: Frozen, data: dict[str, Any]) -> Changes:
     rebuilt in the same way twice and so pickles alike, where the handler's own might have another order.
     """
     try:
-        values = _thawed(now) if isinstance(now, bytes) else dict(data)
-        if isinstance(before, bytes) and isinstance(now, bytes):
-            old: Mapping[str, object] = _thawed(before)
+        values = thaw(now) if isinstance(now, Whole) else dict(data)
+        if isinstance(before, Whole) and isinstance(now, Whole):
+            old: Mapping[str, object] = thaw(before)
             changed = {key: value for key, value in values.items() if key not in old or not _alike(old[key], value)}
         else:
             old, new = _each(before), _each(now)
@@ -62,11 +96,6 @@ def compare(before: Frozen, now: Frozen, data: dict[str, Any]) -> Changes:
     except Exception as error:  # a value's own __setstate__ may raise anything
         raise unstorable(data, error) from error
     return Changes(values, changed, frozenset(old.keys() - values.keys()))
-
-
-def _thawed(pickled: bytes) -> dict[str, Any]:
-    data: dict[str, Any] = pickle.loads(pickled)  # our bytes
-    return data
 
 
 def _alike(old: object, new: object) -> bool:
@@ -78,9 +107,9 @@ def _alike(old: object, new: object) -> bool:
 
 def _each(frozen: Frozen) -> Mapping[str, object]:
     """Each value frozen by itself."""
-    if not isinstance(frozen, bytes):
+    if not isinstance(frozen, Whole):
         return frozen
-    return {key: _freeze_value(value) for key, value in _thawed(frozen).items()}
+    return {key: _freeze_value(value) for key, value in thaw(frozen).items()}
 
 
 def _freeze_value(value: object) -> object:

@@ -1,6 +1,6 @@
 """Sessions in this process's memory: the store that an App has when it is given none.
 
-Each session is kept as pickled bytes, so that no two requests ever hold the same object. Sessions stand in the
+Each session is kept frozen, so that no two requests ever hold the same object that can change. Sessions stand in the
 order in which they were last saved; over the cap the first one goes. Every save also looks at a few others,
 round and round, and drops those that have expired: no timer, no task, no save that pays for all of them.
 """
@@ -11,8 +11,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-from ..deferred import pickle
 from .base import SessionBackend, applied, unstorable
+from .frozen import Whole, freeze_whole, thaw
 
 _SWEPT_PER_SAVE: Final = 2
 """Sessions that a save checks for expiry. More than one, so that a round ends before the store has doubled."""
@@ -29,7 +29,7 @@ class InMemorySessionBackend(SessionBackend):
             raise ValueError(f"max_sessions must be at least 1, not {max_sessions}")
         self._max_sessions = max_sessions
         self._clock = clock
-        self._sessions: OrderedDict[str, tuple[bytes, float]] = OrderedDict()  # pickled data, when it expires
+        self._sessions: OrderedDict[str, tuple[Whole, float]] = OrderedDict()  # frozen data, when it expires
         self._unswept: list[str] = []  # what is left of this round
 
     async def load(self, session_id: str) -> dict[str, Any]:
@@ -45,41 +45,53 @@ class InMemorySessionBackend(SessionBackend):
 
     async def merge(self, session_id: str, changed: Mapping[str, Any], removed: Collection[str], timeout: int) -> bool:
         """As every store does, but without a lock: nothing here ever waits, so that nobody comes in between."""
-        if self._extended():
+        if self.at_once() is None:
             return await super().merge(session_id, changed, removed, timeout)
         stored = self._load(session_id)
         if stored:
             self._save(session_id, applied(stored, changed, removed), timeout)
         return bool(stored)
 
-    def _extended(self) -> bool:
-        """Whether somebody put another `load` or `save` in place of ours, which a merge has to go by too."""
-        own = InMemorySessionBackend
-        return (
-            getattr(self.load, "__func__", None) is not own.load or getattr(self.save, "__func__", None) is not own.save
-        )
+    def at_once(self) -> "InMemorySessionBackend | None":
+        """Itself, unless somebody put another `load` or `save` in place of ours: then it has to go by these."""
+        cls, own = type(self), self.__dict__
+        is_ours = cls.load is _LOAD and cls.save is _SAVE and "load" not in own and "save" not in own
+        return self if is_ours else None
 
-    def _load(self, session_id: str) -> dict[str, Any]:
+    def frozen(self, session_id: str) -> Whole | None:
+        """What was last saved; None when unknown or expired."""
         found = self._sessions.get(session_id)
         if found is None:
-            return {}
+            return None
         stored, expires = found
         if expires <= self._clock():
             self._sessions.pop(session_id, None)
-            return {}
-        # Pickle runs code that its input names. This input was made by `_save`, in this process, and never left.
-        data: dict[str, Any] = pickle.loads(stored)
-        return data
+            return None
+        return stored
+
+    def swap(self, session_id: str, before: Whole, now: Whole, timeout: int) -> bool:
+        """Keep `now` in place of `before`, if that is still what `frozen` gives; whether it was."""
+        if self.frozen(session_id) is not before:
+            return False
+        self._keep(session_id, now, timeout)
+        return True
+
+    def _load(self, session_id: str) -> dict[str, Any]:
+        stored = self.frozen(session_id)
+        return {} if stored is None else thaw(stored)
 
     def _save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
-        sessions = self._sessions
         if not data:
-            sessions.pop(session_id, None)
+            self._sessions.pop(session_id, None)
             return
         try:
-            stored = pickle.dumps(data, 5)
+            stored = freeze_whole(data)
         except Exception as error:  # a value's own __reduce__ may raise anything
             raise unstorable(data, error) from error
+        self._keep(session_id, stored, timeout)
+
+    def _keep(self, session_id: str, stored: Whole, timeout: int) -> None:
+        sessions = self._sessions
         now = self._clock()
         sessions[session_id] = stored, now + timeout
         sessions.move_to_end(session_id)
@@ -96,3 +108,7 @@ class InMemorySessionBackend(SessionBackend):
             if found is not None and found[1] <= now:
                 self._sessions.pop(session_id, None)
         del self._unswept[-_SWEPT_PER_SAVE:]
+
+
+_LOAD: Final = InMemorySessionBackend.load
+_SAVE: Final = InMemorySessionBackend.save

@@ -1,9 +1,8 @@
 """One request's session: loaded by its cookie, handed to the handler as a plain dict, written back if changed.
 
-The strategy: the first look at the data pickles it, the end of the request pickles it again, and equal bytes
-mean that nothing changed, however deep. That costs about a microsecond and asks nothing of the handler. Only
-when the bytes differ is it worked out which keys did, and only those are merged into the store, so that
-requests side by side do not undo each other.
+The strategy: the first look at the data freezes it (see `frozen.py`), the end of the request compares it with that.
+That costs a microsecond at most and asks nothing of the handler. Only when something changed is it worked out which
+keys did, and only those are merged into the store, so that requests side by side do not undo each other.
 
 It owns when a session begins, ends and moves, and how its cookie reads. It does not know what a store is made of.
 """
@@ -16,8 +15,8 @@ from typing import Any, Final, Protocol
 from ..config import SessionConfig
 from ..deferred import pattern, secrets
 from ..types import UNSET, Unset
-from .base import SessionBackend
-from .frozen import NOTHING, Frozen, compare, freeze
+from .base import AtOnce, SessionBackend
+from .frozen import NOTHING, Frozen, Scalars, Whole, compare, freeze, still_holds, thaw
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_-]{16,128}")
 
@@ -72,6 +71,10 @@ class SessionState:
     """What handlers have of the data besides the data itself."""
     _saved: Frozen = NOTHING
     _rotating: bool = False
+    _store: AtOnce | None = None
+    """What it was opened from, if that need not be waited for."""
+    _unread: Whole | None = None
+    """The data, as long as nobody looked at it and its store keeps it frozen."""
 
     def __init__(self, identifier: str | None = None, data: Mapping[str, Any] | None = None) -> None:
         self.identifier = identifier
@@ -85,17 +88,38 @@ class SessionState:
         The store is not asked without a cookie or for what cannot be an identifier. An identifier that the store
         does not know is not taken over: whoever planted it would know it too.
         """
+        opened = cls.at_once(backend, cookie)
+        if opened is None and cookie is not None:
+            data = await backend.load(cookie)
+            opened = cls(cookie, data) if data else None
+        return opened or cls()
+
+    @classmethod
+    def at_once(cls, backend: SessionBackend, cookie: str | None) -> "SessionState | None":
+        """As `open` does, without waiting; None where the store has to be waited for."""
         if cookie is None or not is_identifier(cookie):
             return cls()
-        data = await backend.load(cookie)
-        return cls(cookie, data) if data else cls()
+        store = backend.at_once()
+        if store is None:
+            return None
+        frozen = store.frozen(cookie)
+        if frozen is None:
+            return cls()
+        opened = cls(cookie)
+        opened._unread = frozen
+        opened._store = store
+        return opened
 
     @property
     def data(self) -> dict[str, Any]:
         """The session's data: an ordinary dict, to be changed at will."""
         if not self.touched:
             self.touched = True
-            self._saved = freeze(self._data)
+            if self._unread is None:
+                self._saved = freeze(self._data)
+            else:
+                self._saved = self._unread
+                self._data = thaw(self._unread)
         return self._data
 
     def replace(self, data: Mapping[str, Any]) -> None:
@@ -117,23 +141,37 @@ class SessionState:
         _ = self.data
         self._rotating = True
 
-    async def commit(self, backend: SessionBackend, timeout: int) -> str | Unset | None:
-        """Save what changed since the session was opened or last committed, for `timeout` seconds.
+    def pending(self) -> Frozen | None:
+        """All of the data as `save` wants it; None when there is nothing to save.
 
-        Returns what the cookie should become: a new identifier, None when the session has ended, UNSET when the
-        cookie is right as it is. May be called again after a stream. Raises TypeError when a value cannot be
-        stored, and whatever the store raises. Raising or cancelled, it leaves the stored session whole. A session that
-        begins when `sealed` is not saved: nobody would ever know its identifier.
+        Raises TypeError when a value in `kept` cannot be stored. A session that begins when `sealed` is not saved:
+        nobody would ever know its identifier.
         """
         for value in self.kept:
             value.write(self.data)
         if not self.touched or self.lost or (self.sealed and self.identifier is None):
-            return UNSET
+            return None
+        if self._rotating:
+            return freeze(self._data)
+        if still_holds(self._saved, self._data):
+            return None
         now = freeze(self._data)
-        # Values frozen one by one are left to _compare: their own == may do anything.
-        if isinstance(now, bytes) and now == self._saved and not self._rotating:
-            return UNSET
-        cookie = await self._write(backend, now, timeout)
+        # Values frozen one by one are left to `compare`: their own == may do anything.
+        return None if isinstance(now, bytes) and now == self._saved else now
+
+    async def commit(self, backend: SessionBackend, timeout: int) -> str | Unset | None:
+        """Save what changed since the session was opened or last committed: `pending`, then `save`."""
+        now = self.pending()
+        return UNSET if now is None else await self.save(backend, now, timeout)
+
+    async def save(self, backend: SessionBackend, now: Frozen, timeout: int) -> str | Unset | None:
+        """Save `now`, which is pending, for `timeout` seconds.
+
+        Returns what the cookie should become: a new identifier, None when the session has ended, UNSET when the
+        cookie is right as it is. May be called again after a stream. Raises TypeError when a value cannot be
+        stored, and whatever the store raises. Raising or cancelled, it leaves the stored session whole.
+        """
+        cookie = UNSET if self._swapped(now, timeout) else await self._write(backend, now, timeout)
         self._saved = now
         self._rotating = False
         return cookie
@@ -162,6 +200,18 @@ class SessionState:
             return UNSET
         self.identifier = successor
         return successor
+
+    def _swapped(self, now: Frozen, timeout: int) -> bool:
+        """Whether the store took all of it at once: other scalars, and nobody had saved any in between."""
+        before, store = self._saved, self._store
+        return (
+            store is not None
+            and self.identifier is not None
+            and not self._rotating
+            and type(now) is type(before) is Scalars
+            and now != before  # equal ones may be of other types, which `compare` tells
+            and store.swap(self.identifier, before, now, timeout)
+        )
 
     def _lose(self) -> Unset:
         """Somebody else ended the session: nothing that this request still holds of it may bring it back.

@@ -16,7 +16,7 @@ from uuid import UUID
 import msgspec
 
 from ..types import UNSET
-from .frozen import compare, freeze
+from .frozen import compare, freeze, still_holds
 from .state import SessionState
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ def typed_reader(read: Callable[[object], T], key: str | None, default: object) 
                 raise ValueError("nothing is stored")
             value: T = deepcopy(default)  # type: ignore[assignment]  # the parameter's own annotation says so
         else:
-            value = read(dict(data) if key is None else stored)
+            value = read(stored)  # a new value, whatever is stored
         state.kept = (*state.kept, _Kept(value, read, key, data))
         return value
 
@@ -71,6 +71,8 @@ class _Kept:
         Raises TypeError when it has become what could not be read again.
         """
         values = self._plain()
+        if still_holds(self._before, values):
+            return
         now = freeze(values)
         if isinstance(now, bytes) and now == self._before:
             return
