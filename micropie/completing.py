@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_origin
 from msgspec import NODEFAULT
 from msgspec import inspect as mi
 
-from .validation import ARRAYS, bare
+from .wording import ARRAYS, bare
 
 T = TypeVar("T")
 

@@ -21,7 +21,8 @@ from .errors import Invalid
 from .forms import FormReaders, form_readers
 from .texts import TextReader, TextsReader, is_many, is_scalar, narrowness, text_reader, texts_reader
 from .uploads import UploadFile
-from .validation import FAILURES, OBJECTS, bare, describe, describe_text, find_errors, is_positional, without_none
+from .validation import FAILURES, find_errors
+from .wording import OBJECTS, bare, describe, describe_text, is_positional, without_none
 
 
 class UnsupportedTypeError(Exception):

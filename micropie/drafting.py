@@ -16,7 +16,7 @@ from .converters import Shape
 from .errors import Source
 from .explaining import form_of
 from .parameters import FROM_BODY, Kind, Parameter, Role, header_name
-from .requests import EMPTY
+from .requests import BODY_METHODS, EMPTY
 from .routing import Route
 from .spelling import Pairs, says_the_same, spell, spell_each, spell_fields
 from .types import ELSEWHERE, UNSET, Unset
@@ -25,9 +25,6 @@ from .validation import FAILURES
 _LONG: Final = 4000
 """Characters of a text that goes into a body where it may: half of the 8000 octets of a request line that everybody
 should take (RFC 9112 §3)."""
-
-BODY_METHODS: Final = frozenset(("POST", "PUT", "PATCH"))
-"""The methods whose requests have a body as a rule (RFC 9110 §9.3)."""
 
 _CONTROL: Final = frozenset(map(chr, (*range(32), 127))) - {"\t"}
 """What no header's value may hold (RFC 9110 §5.5)."""

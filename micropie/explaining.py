@@ -20,7 +20,8 @@ from .parameters import Kind, Parameter, Role, header_name
 from .params import Body
 from .requests import EMPTY, Request
 from .types import UNSET
-from .validation import FAILURES, constraints, token, without_none
+from .validation import FAILURES, token
+from .wording import constraints, without_none
 
 _FORMS: Final = (Media.FORM, Media.MULTIPART)
 

@@ -14,7 +14,8 @@ from msgspec import inspect as mi
 from .deferred import pattern
 from .forms import FormField, is_checkbox
 from .spelling import spell
-from .validation import ARRAYS, FAILURES, constraints, without_none
+from .validation import FAILURES
+from .wording import ARRAYS, constraints, without_none
 
 Attribute: TypeAlias = tuple[str, object]
 """A name and its value; True for one without a value, False and None for one that is not there."""

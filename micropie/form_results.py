@@ -21,7 +21,7 @@ from .params import File
 from .requests import EMPTY, Request
 from .spelling import spell_each, spell_fields
 from .uploads import UploadFile
-from .validation import OBJECTS, without_none
+from .wording import OBJECTS, without_none
 
 T_co = TypeVar("T_co", covariant=True)
 

@@ -17,17 +17,8 @@ from .completing import completer
 from .deferred import pattern
 from .errors import Invalid, missing
 from .texts import TextsReader, is_many, is_scalar, text_reader, texts_reader
-from .validation import (
-    ARRAYS,
-    FAILURES,
-    OBJECTS,
-    bare,
-    describe,
-    describe_text,
-    is_positional,
-    own_words,
-    without_none,
-)
+from .validation import FAILURES, own_words
+from .wording import ARRAYS, OBJECTS, bare, describe, describe_text, is_positional, without_none
 
 Fields: TypeAlias = Mapping[str, Sequence[str]]
 Files: TypeAlias = Mapping[str, Sequence[object]]

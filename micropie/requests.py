@@ -50,7 +50,7 @@ def current_request() -> "Request":
         raise RuntimeError("There is no request here: `request` is for code that runs while one is answered") from None
 
 
-_BODY_METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
+BODY_METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
 """Methods whose requests have a body unless Content-Length says otherwise: HTTP/2 needs no header for one."""
 
 _NOTED: Final = frozenset({b"content-type", b"content-length", b"transfer-encoding", b"cookie"})
@@ -138,7 +138,7 @@ class Request:
         self._session = self._route_handler = None
         self._is_open = False
         self._cookie_header = b""
-        self.has_body = self.method in _BODY_METHODS
+        self.has_body = self.method in BODY_METHODS
         for name, value in scope["headers"]:
             if name in _NOTED:
                 if name == b"content-type":

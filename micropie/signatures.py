@@ -35,8 +35,8 @@ from .requests import Request, WebSocketRequest
 from .returns import Returns, read_returns
 from .types import UNSET
 from .uploads import UploadFile
-from .validation import without_none
 from .websockets import WebSocket
+from .wording import without_none
 
 _MARKER_SOURCES: Final[dict[type[Marker], Source]] = {
     Path: "path", Query: "query", Form: "form", Body: "body", Header: "header", Cookie: "cookie", Session: "session",

@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 from msgspec import inspect as mi
 
-from .validation import without_none
+from .wording import without_none
 
 Pairs: TypeAlias = list[tuple[str, str]]
 

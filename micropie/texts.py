@@ -13,7 +13,8 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from msgspec import inspect as mi
 
-from .validation import ARRAYS, FAILURES, bare, constraints, scalar_type
+from .validation import FAILURES
+from .wording import ARRAYS, bare, constraints, scalar_type
 
 TextReader: TypeAlias = Callable[[str], object]
 TextsReader: TypeAlias = Callable[[Sequence[str]], object]

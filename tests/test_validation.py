@@ -17,16 +17,8 @@ from msgspec import Meta, Struct
 from msgspec import inspect as mi
 
 from micropie.uploads import UploadFile
-from micropie.validation import (
-    FAILURES,
-    MAX_DEPTH,
-    MAX_ERRORS,
-    MAX_VALUES,
-    describe,
-    describe_text,
-    find_errors,
-    own_words,
-)
+from micropie.validation import FAILURES, MAX_DEPTH, MAX_ERRORS, MAX_VALUES, find_errors, own_words
+from micropie.wording import describe, describe_text
 
 T = TypeVar("T")
 

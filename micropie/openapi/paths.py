@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from ..drafting import BODY_METHODS
 from ..errors import HTTPError
 from ..parameters import FROM_BODY, TAKES_BODY, Kind, Parameter, source_is_pinned
+from ..requests import BODY_METHODS
 from ..routing import Route, Trail, match
 
 _SAMPLE: Final = "\N{REPLACEMENT CHARACTER}"

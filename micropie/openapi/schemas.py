@@ -15,7 +15,7 @@ import msgspec
 from msgspec import inspect as mi
 
 from ..texts import is_many, is_scalar
-from ..validation import ARRAYS, OBJECTS, OCTETS, AnyObject, bare, is_positional, without_none
+from ..wording import ARRAYS, OBJECTS, OCTETS, AnyObject, bare, is_positional, without_none
 
 Json: TypeAlias = dict[str, Any]
 """A JSON object."""
