@@ -18,6 +18,7 @@ from micropie.bodies import (
     parse_cookies,
     parse_multipart,
     parse_urlencoded,
+    plain_cookie,
     read_whole,
 )
 from micropie.config import Limits
@@ -199,6 +200,27 @@ def test_a_cookie_header_is_pairs(header: str, pairs: list[tuple[str, str]]) -> 
 @given(st.text())
 def test_no_cookie_header_is_too_strange(header: str) -> None:
     assert all(name for name, _ in parse_cookies(header))
+
+
+COOKIE_TEXT = st.lists(
+    st.sampled_from(["id", "=", ";", "; ", " ", '"', "a", "\x1f", "\t", "é", "id=", "; id=abc"])
+).map("".join)
+
+
+@given(COOKIE_TEXT)
+def test_the_quick_look_for_a_cookie_finds_what_parsing_finds(header: str) -> None:
+    found = plain_cookie(header.encode(), "id")
+    assert found is None or [found] == [value for name, value in parse_cookies(header) if name == "id"]
+
+
+@pytest.mark.parametrize("header", [b"id=abc", b"a=1; id=abc", b"a=1; id=abc; b=2", b"id= abc ;b=2"])
+def test_what_browsers_send_needs_no_more_than_the_quick_look(header: bytes) -> None:
+    assert plain_cookie(header, "id") == "abc"
+
+
+@pytest.mark.parametrize("header", [b"", b"a=1", b"xid=abc", b"id=a; id=b", b"id =a", b'id="a"', b"id=a\0", b"id=\xff"])
+def test_what_the_quick_look_is_not_sure_of_is_left_to_parsing(header: bytes) -> None:
+    assert plain_cookie(header, "id") is None
 
 
 # --- multipart ------------------------------------------------------------------------------------------------------

@@ -517,6 +517,118 @@ def test_a_merge_in_memory_goes_by_a_load_or_save_that_was_put_in_place(name: st
     run(check())
 
 
+@pytest.mark.parametrize("on_the_class", [True, False])
+def test_a_session_in_memory_is_opened_by_a_load_that_was_put_in_place(
+    monkeypatch: pytest.MonkeyPatch, on_the_class: bool
+) -> None:
+    async def broken(*_: object) -> dict[str, Any]:
+        raise ConnectionError
+
+    async def check() -> None:
+        backend = InMemorySessionBackend()
+        await backend.save(KNOWN, {"a": 1}, HOUR)
+        monkeypatch.setattr(InMemorySessionBackend if on_the_class else backend, "load", broken)
+        with pytest.raises(ConnectionError):
+            await SessionState.open(backend, KNOWN)
+
+    run(check())
+
+
+@pytest.mark.parametrize("method", ["save", "merge"])
+def test_a_change_is_saved_in_memory_by_a_method_that_was_put_in_place(
+    monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    async def broken(*_: object) -> bool:
+        raise ConnectionError
+
+    async def check() -> None:
+        backend = InMemorySessionBackend()
+        await backend.save(KNOWN, {"a": 1}, HOUR)
+        monkeypatch.setattr(backend, method, broken)
+        state = await SessionState.open(backend, KNOWN)
+        state.data["a"] = 2
+        with pytest.raises(ConnectionError):
+            await state.commit(backend, HOUR)
+        assert await backend.load(KNOWN) == {"a": 1}
+
+    run(check())
+
+
+# Sessions of scalars alone: what a handler does to {"text": "ann", "number": 1, "zero": 0.0}, whether that is a change
+
+SCALARS: list[tuple[Change, bool]] = [
+    (lambda state: None, False),
+    (lambda state: state.data.update(text="".join(["a", "nn"])), False),
+    (lambda state: state.data.update(number=state.data.pop("number")), False),
+    (lambda state: state.replace({"text": "ann", "number": 1, "zero": 0.0}), False),
+    (lambda state: state.data.update(number=2), True),
+    (lambda state: state.data.update(number=True), True),
+    (lambda state: state.data.update(number=1.0), True),
+    (lambda state: state.data.update(zero=-0.0), True),
+    (lambda state: state.data.update(text=b"ann"), True),
+    (lambda state: state.data.update(new=None), True),
+    (lambda state: state.data.update(new=[1]), True),
+    (lambda state: state.data.pop("text"), True),
+    (lambda state: state.data.popitem(), True),
+]
+
+
+@pytest.mark.parametrize(("change", "changed"), SCALARS)
+@EVERY
+def test_a_change_of_a_scalar_is_seen_and_prolongs_the_session(
+    make: Callable[[], SessionBackend], change: Change, changed: bool
+) -> None:
+    async def check() -> None:
+        backend, clock = make(), Clock()
+        if isinstance(backend, InMemorySessionBackend):
+            backend._clock = clock
+        await backend.save(KNOWN, {"text": "ann", "number": 1, "zero": 0.0}, HOUR)
+        clock.now += HOUR - 1
+        state = await SessionState.open(backend, KNOWN)
+        change(state)
+        expected = spelled(state.data)
+        assert await state.commit(backend, HOUR) is UNSET
+        assert spelled(await backend.load(KNOWN)) == expected
+        if isinstance(backend, InMemorySessionBackend):
+            clock.now += 2
+            assert bool(await backend.load(KNOWN)) is changed
+
+    run(check())
+
+
+@EVERY
+def test_scalars_that_two_requests_change_are_merged(make: Callable[[], SessionBackend]) -> None:
+    async def check() -> None:
+        backend = make()
+        await backend.save(KNOWN, {"a": 1, "b": 1, "c": 1}, HOUR)
+        first, second = await SessionState.open(backend, KNOWN), await SessionState.open(backend, KNOWN)
+        first.data["a"] = 2
+        second.data["b"] = 2
+        del second.data["c"]
+        await first.commit(backend, HOUR)
+        await second.commit(backend, HOUR)
+        first.data["d"] = 3
+        await first.commit(backend, HOUR)
+        assert await backend.load(KNOWN) == {"a": 2, "b": 2, "d": 3}
+
+    run(check())
+
+
+@EVERY
+def test_what_a_request_does_to_its_scalars_after_the_commit_is_its_own(make: Callable[[], SessionBackend]) -> None:
+    async def check() -> None:
+        backend = make()
+        await backend.save(KNOWN, {"a": 1}, HOUR)
+        state = await SessionState.open(backend, KNOWN)
+        state.data["a"] = 2
+        await state.commit(backend, HOUR)
+        state.data["a"] = 3
+        (await SessionState.open(backend, KNOWN)).data.clear()
+        assert await backend.load(KNOWN) == {"a": 2}
+
+    run(check())
+
+
 # The law: what was committed is what is opened
 
 Scalars = st.none() | st.booleans() | st.integers(-2, 2) | st.floats(allow_nan=False) | st.text(max_size=3)

@@ -53,10 +53,10 @@ class InMemorySessionBackend(SessionBackend):
         return bool(stored)
 
     def at_once(self) -> "InMemorySessionBackend | None":
-        """Itself, unless somebody put another `load` or `save` in place of ours: then it has to go by these."""
-        cls, own = type(self), self.__dict__
-        is_ours = cls.load is _LOAD and cls.save is _SAVE and "load" not in own and "save" not in own
-        return self if is_ours else None
+        """Itself, unless somebody put another `load`, `save` or `merge` in place of ours, which is to be asked."""
+        cls = type(self)
+        is_ours = cls.load is _LOAD and cls.save is _SAVE and cls.merge is _MERGE
+        return self if is_ours and self.__dict__.keys().isdisjoint(_ASKED) else None
 
     def frozen(self, session_id: str) -> Whole | None:
         """What was last saved; None when unknown or expired."""
@@ -112,3 +112,5 @@ class InMemorySessionBackend(SessionBackend):
 
 _LOAD: Final = InMemorySessionBackend.load
 _SAVE: Final = InMemorySessionBackend.save
+_MERGE: Final = InMemorySessionBackend.merge
+_ASKED: Final = ("load", "save", "merge")

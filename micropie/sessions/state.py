@@ -208,7 +208,8 @@ class SessionState:
             store is not None
             and self.identifier is not None
             and not self._rotating
-            and type(now) is type(before) is Scalars
+            and isinstance(before, Scalars)
+            and isinstance(now, Scalars)
             and now != before  # equal ones may be of other types, which `compare` tells
             and store.swap(self.identifier, before, now, timeout)
         )
