@@ -83,7 +83,7 @@ def _run(field: Field, peer: Peer, code: str) -> tuple[float, str]:
     done = subprocess.run(
         [peer.python, "-c", code],
         cwd=field.folder,
-        env=field.environment(),
+        env=field.environment(PYTHONDONTWRITEBYTECODE=""),  # else an import would be a compilation
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
