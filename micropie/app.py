@@ -24,7 +24,7 @@ from .lifespan import Hook, lifespan_of, living, serve_lifespan
 from .middleware.base import HttpMiddleware, WebSocketMiddleware
 from .middleware.compose import Reply, after_http, amended
 from .mounting import Mounted, mounted_scope, run_mounted
-from .requests import Request, current
+from .requests import Request, reset_current, set_current
 from .responses import send_response, split, written
 from .routing import Mode, Mount, Node, Route, Trail, find, match, prefix_of
 from .session_exchange import open_session, save_late, save_session
@@ -115,8 +115,8 @@ class App(Toolbox, metaclass=_AppType):
             "_documents": (None, None),
             "_trail": (node_of(self),),
         }
-        for name, value in defaults.items():
-            object.__setattr__(self, name, value)
+        # A dictionary of its own, as one that the class's instances share is read slowly once somebody looked at it.
+        object.__setattr__(self, "__dict__", {**vars(self), **defaults})
         return self
 
     def __init__(
@@ -216,7 +216,7 @@ class App(Toolbox, metaclass=_AppType):
         """Answer one HTTP request."""
         request = Request(scope, receive, self.limits)
         request._app = self
-        token = current.set(request)
+        token = set_current(request)
         try:
             try:
                 if self.middlewares:
@@ -246,7 +246,7 @@ class App(Toolbox, metaclass=_AppType):
                 if request._is_open:
                     await request._close()
             finally:
-                current.reset(token)
+                reset_current(token)
 
     async def _answer(self, request: Request, trail: Trail, segments: Sequence[str] | None) -> Reply:
         """What the handler for `segments` below `trail` returned, in normal form. Raises what refuses the request.

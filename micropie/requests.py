@@ -42,6 +42,11 @@ current: Final[ContextVar["Request"]] = ContextVar("micropie.request")
 """The request that is being answered, in the task (and the worker threads) that answer it."""
 
 
+set_current: Final = current.set
+reset_current: Final = current.reset
+# Bound once: Python looks up what is asked of an imported name at every call.
+
+
 def current_request() -> "Request":
     """The request that is being answered. Raises RuntimeError outside of one."""
     try:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterable, Callable, Iterator, Mapping
 from enum import Enum
 from functools import lru_cache
 from types import NoneType
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 
@@ -102,14 +102,33 @@ def _shape(cls: type) -> _Shape:
     return next((shape for types, shape in shapes if issubclass(cls, types)), _Shape.JSON)
 
 
-@lru_cache(maxsize=1024)
-def _encoding(cls: type) -> tuple[tuple[bytes, bytes], Callable[[Any], bytes]] | None:
-    """The Content-Type of bodies of the class `cls`, and what makes bytes of them; None where that is not all."""
-    if cls is str:
-        return _HTML_HEADER, str.encode
-    if cls is bytes:
-        return _HTML_HEADER, bytes
-    return (_JSON_HEADER, encode_json) if _shape(cls) is _Shape.JSON else None
+_Encoding: TypeAlias = tuple[tuple[bytes, bytes], Callable[[Any], bytes]] | None
+"""The Content-Type of the bodies of a class, and what makes bytes of them; None where that is not all."""
+
+
+class _Encodings(dict[type, _Encoding]):
+    """How bodies of a class are encoded, as far as anybody has asked."""
+
+    def __missing__(self, cls: type) -> _Encoding:
+        encoding = (_JSON_HEADER, encode_json) if _shape(cls) is _Shape.JSON else None
+        if len(self) < _MOST_REMEMBERED:
+            self[cls] = encoding
+        return encoding
+
+
+class _Lengths(dict[int, tuple[bytes, bytes]]):
+    """The Content-Length of contents, by their length in bytes."""
+
+    def __missing__(self, length: int) -> tuple[bytes, bytes]:
+        header = b"content-length", b"%d" % length
+        if len(self) < _MOST_REMEMBERED:
+            self[length] = header
+        return header
+
+
+_MOST_REMEMBERED: Final = 1024
+_encodings: Final = _Encodings({str: (_HTML_HEADER, str.encode), bytes: (_HTML_HEADER, bytes)})
+_lengths: Final = _Lengths()
 
 
 def written(
@@ -122,13 +141,13 @@ def written(
     status, body, headers = reply
     if status in NO_CONTENT or scope["method"] == "HEAD":
         return None
-    encoding = _encoding(type(body))  # type: ignore[arg-type]  # mypy: a class is hashable
+    encoding = _encodings[type(body)]
     if encoding is None:
         return None
     content_type, encoded = encoding
     try:
         payload = encoded(body)
-        raw = [content_type, _content_length(len(payload))]
+        raw = [content_type, _lengths[len(payload)]]
         if headers:
             given = raw_headers(headers)
             raw = raw + given if silent_on_content(given) else framed(given, content_type[1], len(payload))
@@ -140,11 +159,6 @@ def written(
         {"type": "http.response.start", "status": status, "headers": raw},
         {"type": "http.response.body", "body": payload},
     )
-
-
-@lru_cache(maxsize=1024)
-def _content_length(length: int) -> tuple[bytes, bytes]:
-    return b"content-length", b"%d" % length
 
 
 async def send_response(

@@ -26,6 +26,9 @@ METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 _ALL: Final = frozenset((*METHODS, ""))
 
+_PERCENT: Final = ord("%")
+"""As a number: Python finds a byte in bytes at once, where for `b"%" in` it first fails to read that as a number."""
+
 _MOST_KNOWN: Final = 10_000
 """Paths that a node remembers: /a-b, /a_b and /a_b/ are three, and clients choose."""
 
@@ -278,7 +281,7 @@ def find(node: Node, scope: Scope, method: str) -> "tuple[Route | Trail | Mount,
     A path without values always leads to the same route, so it is looked up once. Raises what `split_path` and `match`
     raise.
     """
-    if scope.get("root_path") or b"%" in (scope.get("raw_path") or b""):  # then one path can be two lists of segments
+    if _PERCENT in (scope.get("raw_path") or b"") or scope.get("root_path"):  # then one path can be two lists of segments
         return match((node,), split_path(scope), method)
     path = scope["path"]
     known = node.known
@@ -417,7 +420,7 @@ def split_path(scope: Scope) -> list[str]:
     path: str = scope["path"]
     raw: bytes | None = scope.get("raw_path")
     segments = None
-    if raw is not None and b"%" in raw:
+    if raw is not None and _PERCENT in raw:
         segments = [decode_segment(segment) for segment in raw.partition(b"?")[0].split(b"/")]
     if segments is None or "/".join(segments) != path:  # who changes only `path` on the way here means that one
         segments = _plain_segments(path)
