@@ -54,6 +54,11 @@ class Resource(Handlers):
 class _AppType(ABCMeta):
     """Builds the routes of an App once its `__init__`, whoever wrote it, is done."""
 
+    def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(name, bases, namespace, **kwargs)
+        if "_asgi_app_http" in namespace and "__call__" not in namespace:
+            setattr(cls, "__call__", _by_protocol)
+
     def __call__(cls: type[T], *args: Any, **kwargs: Any) -> T:
         made: Any = type.__call__(cls, *args, **kwargs)
         made._build()
@@ -198,22 +203,13 @@ class App(Toolbox, metaclass=_AppType):
     # --- ASGI ---
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry point. Raises ValueError for a scope type that ASGI 3 does not know."""
-        kind = scope["type"]
-        if kind == "http":
-            await self._asgi_app_http(scope, receive, send)
-        elif kind == "websocket":
-            await self._asgi_app_websocket(scope, receive, send)
-        elif kind == "lifespan":
-            try:
-                await serve_lifespan(scope, receive, send, self._lifespan_parts(scope))
-            finally:
-                self._workers.stop()
-        else:
-            raise ValueError(f"micropie does not speak {kind!r}: it answers http, websocket and lifespan scopes")
+        """The ASGI entry point. Raises ValueError for a scope type that ASGI 3 does not know.
 
-    async def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request."""
+        An HTTP request is answered here itself, which is a frame less for each.
+        """
+        if scope["type"] != "http":
+            await self._serve(scope, receive, send)
+            return
         request = Request(scope, receive, self.limits)
         request._app = self
         token = set_current(request)
@@ -248,6 +244,23 @@ class App(Toolbox, metaclass=_AppType):
             finally:
                 reset_current(token)
 
+    async def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request. A subclass that has one of its own is called by it."""
+        await App.__call__(self, scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What is no HTTP request."""
+        kind = scope["type"]
+        if kind == "websocket":
+            await self._asgi_app_websocket(scope, receive, send)
+        elif kind == "lifespan":
+            try:
+                await serve_lifespan(scope, receive, send, self._lifespan_parts(scope))
+            finally:
+                self._workers.stop()
+        else:
+            raise ValueError(f"micropie does not speak {kind!r}: it answers http, websocket and lifespan scopes")
+
     async def _answer(self, request: Request, trail: Trail, segments: Sequence[str] | None) -> Reply:
         """What the handler for `segments` below `trail` returned, in normal form. Raises what refuses the request.
 
@@ -280,9 +293,15 @@ class App(Toolbox, metaclass=_AppType):
             result = await result
         elif found.mode is Mode.THREAD:
             result = await self._run_sync(result)
-        if type(result) not in _DATA and hasattr(result, "__await__"):
-            result = await result
-        reply = split(result)
+        kind = type(result)
+        if kind not in _DATA:
+            if hasattr(result, "__await__"):
+                result = await result
+            reply = split(result)
+        elif kind is tuple or result is None:
+            reply = split(result)
+        else:
+            reply = 200, result, []
         if found.stream_type is not None:
             reply = _described(reply, found.stream_type)
         if self.check_returns and found.signature.returns is not None:
@@ -430,6 +449,11 @@ class App(Toolbox, metaclass=_AppType):
             id(app): app for one in apps for app in one._node.mounts.values() if all(app is not one for one in apps)
         }
         return [*(living(one) for one in apps), *(lifespan_of(app, state) for app in mounted.values())]
+
+
+async def _by_protocol(app: App, scope: Scope, receive: Receive, send: Send) -> None:
+    """`App.__call__` for a subclass that answers HTTP requests in a way of its own."""
+    await (app._asgi_app_http if scope["type"] == "http" else partial(App.__call__, app))(scope, receive, send)
 
 
 def _described(reply: Reply, content_type: str) -> Reply:

@@ -40,13 +40,14 @@ def _widened(value: object) -> object:
     )
 
 
-_encode_json = msgspec.json.Encoder(enc_hook=_widened).encode
+write_json = msgspec.json.Encoder(enc_hook=_widened).encode
+"""A value as JSON, for who looks again with `encode_json` when it raises anything."""
 
 
 def encode_json(value: object) -> bytes:
     """`value` as JSON. Raises ResponseError, naming the type, for what is not data."""
     try:
-        return _encode_json(value)
+        return write_json(value)
     except ResponseError:
         raise
     except (TypeError, ValueError, OverflowError, RecursionError) as error:

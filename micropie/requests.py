@@ -62,9 +62,38 @@ _NOTED: Final = frozenset({b"content-type", b"content-length", b"transfer-encodi
 """The only headers that every request is asked for."""
 
 
-def _beyond(length: bytes) -> int:
-    """A Content-Length of so many digits that it is over any limit, and int() might refuse it; or no number at all."""
-    return sys.maxsize if length.isdigit() else 0
+class _Kinds(dict[bytes, Media]):
+    """The kind of body that a Content-Type announces, as far as it was met. Multipart ones have boundaries of their own."""
+
+    def __missing__(self, content_type: bytes) -> Media:
+        media = media_of(content_type.decode("latin-1"))
+        if media is not _MULTIPART and len(content_type) < _LONGEST_REMEMBERED and len(self) < _MOST_REMEMBERED:
+            self[content_type] = media
+        return media
+
+
+class _Lengths(dict[bytes, int]):
+    """The numbers in Content-Length, as far as they were met; 0 for what is no number.
+
+    One of so many digits that int() might refuse it is over any limit.
+    """
+
+    def __missing__(self, digits: bytes) -> int:
+        if len(digits) > 18:
+            return sys.maxsize if digits.isdigit() else 0
+        length = int(digits) if digits.isdigit() else 0
+        if len(self) < _MOST_REMEMBERED:
+            self[digits] = length
+        return length
+
+
+_NONE, _JSON, _FORM, _MULTIPART, _OTHER = Media
+# Names of their own: asking an Enum for a member takes as long as a call.
+
+_MOST_REMEMBERED: Final = 1024
+_LONGEST_REMEMBERED: Final = 100
+_kinds: Final = _Kinds()
+_lengths: Final = _Lengths()
 
 
 class Headers(dict[str, str]):
@@ -98,26 +127,27 @@ class Request:
     A middleware may set any attribute of its own.
     """
 
-    # Plain class attributes, so that making a Request sets only what differs from "nothing was looked at yet".
+    # Class attributes where few requests differ from "nothing was looked at yet"; `__init__` sets what every request is
+    # asked for, since an instance's own attributes are found faster. Of an Enum the class may have no member at all:
+    # then not even the instance's own is found fast (CPython 3.11 to 3.13).
     path_params: Sequence[str] = ()
-    content_type: str = ""
-    has_body: bool = False
+    has_body: bool
     """Whether a body was announced, or may come (RFC 9112 §6.3)."""
     body: bytes = b""
     """The body as it came, unless it is multipart."""
-    media: Media = Media.NONE
+    media: Media
     """What kind of body arrived; NONE for an empty one that is no form, and for one that the handler streams."""
 
     multipart: MultipartBody | None = None
-    _announced: Media = Media.OTHER
+    _announced: Media
     """What kind of body the Content-Type tells of."""
-    _chunked: bool = False
     _app: Any = None
     """The App that was called with it: the root of all its URLs."""
-    _route_handler: str | None = None
+    _route_handler: str | None
     _passed: tuple[Any, ...] = ()
     """The middleware that sees what is answered, in that order."""
-    _cookie_header: bytes = b""
+    _content_type: bytes = b""
+    _cookie_header: bytes
     _length: int | None = None
     _query: dict[str, list[str]] | None = None
     _form: Mapping[str, list[str]] | None = None
@@ -127,10 +157,10 @@ class Request:
     _json: Any = None
     _stream: BodyStream | None = None
     _opened: bool = False
-    _session: SessionState | None = None
+    _session: SessionState | None
     _exits: Exits | None = None
     """What its dependencies have entered."""
-    _is_open: bool = False
+    _is_open: bool
     """Whether there is anything to be closed at the end."""
     _state: dict[str, Any] | None = None
 
@@ -139,30 +169,37 @@ class Request:
         self.method: str = scope.get("method", "GET")
         self.receive: Receive = receive or _no_receive
         self.limits = limits
-        # Every request is asked for these: an instance's own attributes are found faster than its class's.
         self._session = self._route_handler = None
         self._is_open = False
         self._cookie_header = b""
+        self.media = _NONE
+        self._announced = _OTHER
         self.has_body = self.method in BODY_METHODS
+        chunked = False
         for name, value in scope["headers"]:
             if name in _NOTED:
                 if name == b"content-type":
-                    self.content_type = text = value.decode("latin-1")
-                    self._announced = media = media_of(text)
-                    if media is Media.FORM:
+                    self._content_type = value
+                    self._announced = media = _kinds[value]
+                    if media is _FORM:
                         self.media = media  # an empty one is a form, too: no box was checked
                 elif name == b"content-length":
-                    if not self._chunked:
-                        self._length = length = int(value) if value.isdigit() and len(value) < 19 else _beyond(value)
+                    if not chunked:
+                        self._length = length = _lengths[value]
                         self.has_body = length > 0
                 elif name == b"cookie":
                     # HTTP/2 may split cookies over several lines (RFC 9113 §8.2.3).
                     self._cookie_header = self._cookie_header + b"; " + value if self._cookie_header else value
                 else:  # Transfer-Encoding overrides Content-Length (RFC 9112 §6.3), wherever it stands
-                    self._chunked = self.has_body = True
+                    chunked = self.has_body = True
                     self._length = None
 
     # --- what every request has ---
+
+    @property
+    def content_type(self) -> str:
+        """The Content-Type as it came, `""` without one."""
+        return self._content_type.decode("latin-1")
 
     @property
     def headers(self) -> Headers:
@@ -241,7 +278,7 @@ class Request:
         """The form's text fields that have arrived, urlencoded or multipart."""
         found = self._form
         if found is None:
-            if self.media is Media.FORM:
+            if self.media is _FORM:
                 found = parse_urlencoded(self.body, "form", self.limits.fields)
             else:
                 found = self.multipart.fields if self.multipart is not None else EMPTY
@@ -258,20 +295,20 @@ class Request:
         """The top-level keys of a JSON body, each value as it was sent."""
         found = self._keys
         if found is None:
-            self._keys = found = json_keys(self.body) if self.media is Media.JSON else EMPTY
+            self._keys = found = json_keys(self.body) if self.media is _JSON else EMPTY
         return found
 
     @property
     def body_params(self) -> dict[str, list[str]]:
         """The body's names as text: a form's fields; of a JSON object its keys, other values than text in JSON."""
-        if self.media is not Media.JSON:
+        if self.media is not _JSON:
             return dict(self.form_params)
         return {name: [_as_text(value)] for name, value in self.json_params.items()}
 
     @property
     def get_json(self) -> Any:
         """The JSON body's value; None without one. Raises BadRequest for malformed JSON."""
-        if self._json is None and self.media is Media.JSON:
+        if self._json is None and self.media is _JSON:
             self._json = decode_json(self.body)
         return self._json
 
@@ -353,11 +390,11 @@ class Request:
         self._opened = True
         limits = self.limits
         media = self._announced
-        is_multipart = media is Media.MULTIPART and not (raw or streaming)
+        is_multipart = media is _MULTIPART and not (raw or streaming)
         size = limits.multipart if is_multipart or streaming else limits.body
         if self._length is not None and self._length > size:
             raise too_large(size)
-        self.media = Media.NONE if streaming else media
+        self.media = _NONE if streaming else media
         if not (streaming or is_multipart):
             return None
         self._stream = BodyStream(
@@ -403,7 +440,7 @@ class Request:
         if self._opened:
             return
         media = self._announced
-        if media is Media.MULTIPART and not raw:
+        if media is _MULTIPART and not raw:
             self.open_body()
             return
         self._opened = True
@@ -430,7 +467,7 @@ class Request:
         if body:
             self.body = body
             self.media = media
-            if media is Media.JSON and not (raw or body.isascii()):
+            if media is _JSON and not (raw or body.isascii()):
                 check_encoding(body)
 
     @property

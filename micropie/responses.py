@@ -19,7 +19,7 @@ from .errors import ResponseError
 from .files import send_file
 from .headers import CONTENT, TRANSFER, VARY, completed, framed, raw_headers, silent_on_content, without
 from .negotiation import error_response, prefers_problem
-from .payloads import BINARY, HTML, JSON, encode, encode_json
+from .payloads import BINARY, HTML, JSON, encode, write_json
 from .streaming import HTML_STREAM, RunSync, as_chunks, close_chunks, send_stream
 from .types import HeaderItems, Message, Receive, Scope, Send
 from .workers import in_thread
@@ -110,7 +110,7 @@ class _Encodings(dict[type, _Encoding]):
     """How bodies of a class are encoded, as far as anybody has asked."""
 
     def __missing__(self, cls: type) -> _Encoding:
-        encoding = (_JSON_HEADER, encode_json) if _shape(cls) is _Shape.JSON else None
+        encoding = (_JSON_HEADER, write_json) if _shape(cls) is _Shape.JSON else None
         if len(self) < _MOST_REMEMBERED:
             self[cls] = encoding
         return encoding
@@ -139,7 +139,7 @@ def written(
     `added` are headers besides the reply's own.
     """
     status, body, headers = reply
-    if status in NO_CONTENT or scope["method"] == "HEAD":
+    if (status != 200 and status in NO_CONTENT) or scope["method"] == "HEAD":
         return None
     encoding = _encodings[type(body)]
     if encoding is None:
