@@ -37,8 +37,19 @@ from .workers import Workers
 
 T = TypeVar("T")
 
-_DATA: Final = frozenset({dict, str, tuple, list, bytes, NoneType})
-"""What most handlers return: nothing that one would have to await."""
+
+class _Bodies(dict[type, bool]):
+    """Whether what is of a class is a body as it stands: nothing that one would await or `split` looks into."""
+
+    def __missing__(self, cls: type) -> bool:
+        is_body = cls is not tuple and cls is not NoneType and not hasattr(cls, "__await__")
+        if len(self) < _MOST_REMEMBERED:
+            self[cls] = is_body
+        return is_body
+
+
+_MOST_REMEMBERED: Final = 1024
+_bodies: Final = _Bodies()
 
 
 class Resource(Handlers):
@@ -293,15 +304,10 @@ class App(Toolbox, metaclass=_AppType):
             result = await result
         elif found.mode is Mode.THREAD:
             result = await self._run_sync(result)
-        kind = type(result)
-        if kind not in _DATA:
-            if hasattr(result, "__await__"):
-                result = await result
-            reply = split(result)
-        elif kind is tuple or result is None:
-            reply = split(result)
+        if _bodies[type(result)]:
+            reply: Reply = (200, result, [])
         else:
-            reply = 200, result, []
+            reply = split((await result) if hasattr(result, "__await__") else result)
         if found.stream_type is not None:
             reply = _described(reply, found.stream_type)
         if self.check_returns and found.signature.returns is not None:
@@ -318,25 +324,26 @@ class App(Toolbox, metaclass=_AppType):
     async def _through(self, request: Request, trail: Trail, segments: Sequence[str] | None) -> Reply:
         """The reply for `segments` (None: the whole path) as the middleware of the app that ends `trail` leaves it."""
         # One that is added meanwhile is for the next request.
-        middlewares: tuple[HttpMiddleware, ...] = tuple(trail[-1].owner.middlewares)
-        due = middlewares[::-1]
+        middlewares: list[HttpMiddleware] = [*trail[-1].owner.middlewares]
+        due = middlewares
         try:
             if middlewares and (request._cookie_header or request.has_body):
                 await self._prepare(request)  # all are due where this fails
-            due = ()
+            due = []
             for middleware in middlewares:
                 given = await middleware.before_request(request)
                 if given:
                     reply = amended((200, "", []), given)
                     break
-                due = (middleware, *due)
+                due.append(middleware)
             else:
                 reply = await self._answer(request, trail, segments)
         except ClientDisconnected:
             raise
         except Exception as error:
             reply = await self._failed(request, error, trail)
-        request._passed += due
+        due = due[::-1]
+        request._passed = [*request._passed, *due] if request._passed else due
         if type(reply[1]) is Mounted:  # it is seen when it begins
             return reply
         for middleware in due:  # as `after_http` does, which every request would pay for

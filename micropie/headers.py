@@ -6,8 +6,7 @@ of what any header means, except for the few that describe the content and are t
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from .errors import ResponseError
 from .types import RawHeaders
@@ -27,7 +26,12 @@ VARY: Final = (("Vary", "Cookie"),)
 """What a response says that came of a session (RFC 9110 §12.5.5)."""
 
 
-@lru_cache(maxsize=512)
+_MOST_REMEMBERED: Final = 1024
+_LONGEST_REMEMBERED: Final = 200
+_remembered: Final[dict[object, tuple[bytes, bytes]]] = {}
+"""What `raw_headers` makes of a header, by name and value: most are the same in all responses."""
+
+
 def _raw_name(name: str) -> bytes:
     if not _TOKEN.fullmatch(name):
         raise ResponseError(f"{name!r} is not a header name: use letters, digits and hyphens, as in 'X-Request-Id'")
@@ -42,29 +46,29 @@ def raw_headers(headers: Iterable[object]) -> RawHeaders:
     """
     raw: RawHeaders = []
     for item in headers:
-        name, value = item if type(item) is tuple and len(item) == 2 else _pair(item)
-        if type(value) is not str or type(name) is not str:
-            _refuse_other_than_text(name, value)
-        # Blanks around a value are not part of it (RFC 9110 §5.5), and some servers refuse them.
-        if value.isascii() and value.isprintable():  # as most are
-            raw.append((_raw_name(name), value.strip(" ").encode()))
-        elif _FIELD_VALUE.fullmatch(value):
-            raw.append((_raw_name(name), value.strip(" \t").encode("latin-1")))
-        else:
-            raise ResponseError(f"Header {name!r} has a control character or text outside latin-1 in its value")
+        try:
+            header = _remembered.get(item)
+        except Exception:  # noqa: BLE001  # it has no hash, or one that fails
+            header = None
+        raw.append(header or _raw_header(item))
     return raw
 
 
-def _pair(item: object) -> tuple[Any, Any]:
+def _raw_header(item: object) -> tuple[bytes, bytes]:
     if not isinstance(item, (tuple, list)) or len(item) != 2:
         raise ResponseError(f"Headers are (name, value) pairs of text, and one is a {type(item).__name__}")
-    return item[0], item[1]
-
-
-def _refuse_other_than_text(name: object, value: object) -> None:
+    name, value = item
     if not isinstance(name, str) or not isinstance(value, str):
         found = f"({type(name).__name__}, {type(value).__name__})"
         raise ResponseError(f"Header {name!r} is {found}, not (str, str): use str(value)")
+    if not _FIELD_VALUE.fullmatch(value):
+        raise ResponseError(f"Header {name!r} has a control character or text outside latin-1 in its value")
+    # Blanks around a value are not part of it (RFC 9110 §5.5), and some servers refuse them.
+    header = _raw_name(name), value.strip(" \t").encode("latin-1")
+    is_plain = type(name) is str and type(value) is str and header[0] != b"set-cookie"  # nor what is secret
+    if is_plain and len(name) + len(value) < _LONGEST_REMEMBERED and len(_remembered) < _MOST_REMEMBERED:
+        _remembered[name, value] = header
+    return header
 
 
 def without(headers: RawHeaders, names: frozenset[bytes]) -> RawHeaders:

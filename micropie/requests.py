@@ -144,7 +144,7 @@ class Request:
     _app: Any = None
     """The App that was called with it: the root of all its URLs."""
     _route_handler: str | None
-    _passed: tuple[Any, ...] = ()
+    _passed: Sequence[Any] = ()
     """The middleware that sees what is answered, in that order."""
     _content_type: bytes = b""
     _cookie_header: bytes

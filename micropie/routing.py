@@ -230,7 +230,7 @@ class Node(msgspec.Struct, eq=False, weakref=True):
     built: bool = False
     """Whether the owner's attributes have been looked through."""
     known: dict[tuple[str, str], Route] = {}
-    """What `find` has found at whole paths, by method and path."""
+    """What `find` has found, by method and path, or first segment, which has no slash."""
     holders: WeakSet["Node"] = msgspec.field(default_factory=WeakSet)
     """The nodes whose child this one is, or was. It keeps none of them: what a class holds outlives its instances."""
 
@@ -278,8 +278,8 @@ class Mount(msgspec.Struct, frozen=True, eq=False):
 def find(node: Node, scope: Scope, method: str) -> "tuple[Route | Trail | Mount, Sequence[str]]":
     """What answers the path of `scope` in the app of `node`, and the path values: `match`, with a memory.
 
-    A path without values always leads to the same route, so it is looked up once. Raises what `split_path` and `match`
-    raise.
+    A path without values always leads to the same route, so it is looked up once; so does the first segment of a path
+    with values, where nothing but a method of that name begins so. Raises what `split_path` and `match` raise.
     """
     if _PERCENT in (scope.get("raw_path") or b"") or scope.get("root_path"):  # then one path can be two lists of segments
         return match((node,), split_path(scope), method)
@@ -289,10 +289,25 @@ def find(node: Node, scope: Scope, method: str) -> "tuple[Route | Trail | Mount,
     if route is not None:
         return route, []
     segments = _plain_segments(path)
+    if segments:
+        route = known.get((method, segments[0]))
+        if route is not None and len(segments) - 1 <= route.path_values:
+            return route, segments[1:]
     found, values = match((node,), segments, method)
-    if not values and isinstance(found, Route) and len(known) < _MOST_KNOWN and _is_steady(node, segments):
-        known[method, path] = found
+    if isinstance(found, Route) and len(known) < _MOST_KNOWN:
+        if values and _is_only(node, segments[0], found):
+            known[method, segments[0]] = found
+        elif not values and _is_steady(node, segments):
+            known[method, path] = found
     return found, values
+
+
+def _is_only(node: Node, name: str, route: Route) -> bool:
+    """Whether every path that begins with `name`, and has no more values than `route` takes, leads to `route`."""
+    table = node.http
+    is_literal = table.templates is not None and name in table.templates.literals
+    named = table.named.get(name) or table.named.get(name.replace("-", "_"))
+    return named is route and not (node.mounts or is_literal)
 
 
 def _is_steady(node: Node, segments: Sequence[str]) -> bool:
