@@ -234,7 +234,13 @@ class App(Toolbox, metaclass=_AppType):
                 return
             except Exception as error:
                 reply = await self._failed(request, error, self._trail)
-            messages = written(scope, reply) if request._session is None else None
+            session = request._session
+            if session is None:
+                messages = written(scope, reply)
+            elif session.settle(self.session_config.timeout):
+                messages = written(scope, reply, VARY if session.touched else ())
+            else:
+                messages = None
             if messages is None:
                 await self._finish(request, send, reply)
                 return
@@ -291,7 +297,9 @@ class App(Toolbox, metaclass=_AppType):
             found = found.prepare(request, self, trail)
         request.path_params = values
         if request._cookie_header:
-            await open_session(request, self.session_backend, self.session_config)
+            opening = open_session(request, self.session_backend, self.session_config)
+            if opening is not None:
+                await opening
         if request.has_body:
             if found.wants.streaming:
                 request.open_body(streaming=True)
@@ -359,7 +367,9 @@ class App(Toolbox, metaclass=_AppType):
     async def _prepare(self, request: Request) -> None:
         """What middleware may look at without waiting: the session, and a JSON or urlencoded body."""
         if request._cookie_header:
-            await open_session(request, self.session_backend, self.session_config)
+            opening = open_session(request, self.session_backend, self.session_config)
+            if opening is not None:
+                await opening
         if request.has_body and request._announced in (Media.JSON, Media.FORM):
             await request.read_body()
 
@@ -383,14 +393,6 @@ class App(Toolbox, metaclass=_AppType):
                 session.sealed = True
             except Exception as error:
                 reply = await self._replaced(request, error)
-            messages = written(request.scope, reply, added)
-            if messages is not None:
-                try:
-                    await send(messages[0])
-                    await send(messages[1])
-                except OSError:  # ASGI HTTP 2.4: the client left
-                    return
-                return
         await self._respond(request, send, reply, added)
         if request._session is not None and _outlives_its_start(reply[1]):
             await self._keep_session_late(request)

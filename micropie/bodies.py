@@ -157,18 +157,23 @@ def parse_cookies(header: str) -> list[tuple[str, str]]:
     return pairs
 
 
+_NUL: Final = 0
+_QUOTE: Final = ord('"')
+
+
 def plain_cookie(header: bytes, name: str) -> str | None:
     """The value that `parse_cookies` would find for `name`, if that is seen at once; else None.
 
     It is where the name stands there just once, at its place, in a header of ASCII text without quotes.
     """
-    text = header.decode("latin-1")
-    if text.count(name) != 1 or not text.isascii() or "\0" in text or '"' in text:
+    if not header.isascii() or _NUL in header or _QUOTE in header:
         return None
-    before, found, after = text.partition(name + "=")
-    if not found or (before and before[-2:] != "; "):
+    text = header.decode()
+    before, found, after = text.partition(name)
+    if not found or after[:1] != "=" or name in after or (before and before[-2:] != "; "):
         return None
-    return after.partition(";")[0].strip()
+    end = after.find(";")
+    return (after[1:] if end < 0 else after[1:end]).strip()
 
 
 class _ReaderStream:

@@ -354,7 +354,8 @@ class Request:
     @property
     def session(self) -> dict[str, Any]:
         """The session's data; changes are saved when the response starts."""
-        return self.session_state.data
+        state = self._session or self.session_state
+        return state._data if state.touched else state.data
 
     @session.setter
     def session(self, data: Mapping[str, Any]) -> None:

@@ -297,7 +297,7 @@ def find(node: Node, scope: Scope, method: str) -> "tuple[Route | Trail | Mount,
     if isinstance(found, Route) and len(known) < _MOST_KNOWN:
         if values and _is_only(node, segments[0], found):
             known[method, segments[0]] = found
-        elif not values and _is_steady(node, segments):
+        elif not values and path and _is_steady(node, segments):
             known[method, path] = found
     return found, values
 

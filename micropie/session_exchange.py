@@ -3,6 +3,8 @@
 `sessions/` knows stores and one session's history; this knows requests and what a response must say.
 """
 
+from collections.abc import Awaitable
+
 from .config import SessionConfig
 from .deferred import logging
 from .headers import VARY
@@ -12,12 +14,22 @@ from .sessions.frozen import Frozen
 from .types import UNSET, HeaderItems
 
 
-async def open_session(request: Request, backend: SessionBackend, config: SessionConfig) -> None:
-    """Load the session that the request's cookie names, once. Without a cookie nothing is asked."""
+def open_session(request: Request, backend: SessionBackend, config: SessionConfig) -> Awaitable[None] | None:
+    """Load the session that the request's cookie names, once: what is to be awaited for it, if anything is.
+
+    Without a cookie nothing is asked.
+    """
     if request._session is None:
         cookie = request.session_cookie(config.cookie)
         if cookie is not None:
-            request._session = SessionState.at_once(backend, cookie) or await SessionState.open(backend, cookie)
+            request._session = SessionState.at_once(backend, cookie)
+            if request._session is None:
+                return _open_in_time(request, backend, cookie)
+    return None
+
+
+async def _open_in_time(request: Request, backend: SessionBackend, cookie: str) -> None:
+    request._session = await SessionState.open(backend, cookie)
 
 
 async def session_headers(request: Request, backend: SessionBackend, config: SessionConfig) -> list[tuple[str, str]]:

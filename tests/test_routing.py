@@ -823,6 +823,58 @@ def test_what_is_remembered_is_what_would_be_found(asked: list[tuple[str, list[s
         assert found[0] == found[1]
 
 
+class Lanes(App):
+    """Methods with path values, and all that may come before or after them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = Shelf()
+
+    async def lane(self, a: str = "", b: str = "") -> str:
+        return a + b
+
+    async def two_lane(self, a: str = "") -> str:
+        return a
+
+    @route(methods=["POST"])
+    async def posted(self, a: str = "") -> str:
+        return a
+
+    async def crossed(self, a: str = "") -> str:
+        return a
+
+    @route("/crossed/over/{a}")
+    async def over(self, a: str) -> str:
+        return a
+
+    @route("/{a}/{b}/{c}")
+    async def anywhere(self, a: str, b: str, c: str) -> str:
+        return a + b + c
+
+    async def index(self, *rest: str) -> str:
+        return "/".join(rest)
+
+
+LANES = st.sampled_from(["lane", "two_lane", "two-lane", "posted", "crossed", "over", "held", "index", "x", ""])
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["GET", "POST", "OPTIONS"]), st.lists(LANES, max_size=5)), max_size=20),
+    st.booleans(),
+)
+def test_what_is_remembered_by_its_first_segment_is_what_would_be_found(
+    asked: list[tuple[str, list[str]]], mounted: bool
+) -> None:
+    lanes = Lanes()
+    if mounted:
+        lanes.mount("/lane/x", Shelf.__init__)  # type: ignore[arg-type]  # never called
+    for method, pieces in asked * 2:
+        path = "/" + "/".join(pieces)
+        found = [outcome(lambda: match(lanes._trail, split_path({"path": path}), method)),  # noqa: B023  # called at once
+                 outcome(lambda: find(lanes._node, {"path": path}, method))]  # noqa: B023  # fmt: skip
+        assert named(found[0]) == named(found[1])
+
+
 def outcome(look: Any) -> object:
     try:
         return look()
@@ -857,7 +909,7 @@ def test_what_is_found_while_the_tree_changes_is_not_remembered() -> None:
 
         def __hash__(self) -> int:
             hashed.append(self)
-            if len(hashed) == 2:
+            if len(hashed) == 3:  # by path, by first segment, and to be remembered
                 close_open(library)
             return super().__hash__()
 

@@ -9,23 +9,23 @@ Nothing here knows of stores, requests or cookies.
 
 from collections.abc import Mapping
 from copy import deepcopy
-from operator import is_
 from types import NoneType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ..deferred import pickle
+from ..types import UNSET
 from .base import unstorable
 
+Whole: TypeAlias = bytes | dict[str, Any]
+"""A session from which it can be made again: pickled, or a copy whose values cannot change and that nobody changes."""
 
-class Scalars(dict[str, Any]):
-    """A copy of a session whose keys are text and whose values cannot change. Nobody changes it either."""
+
+class Pieces(dict[str, object]):
+    """A session that does not pickle: each value by `_freeze_value`."""
 
 
-Whole: TypeAlias = bytes | Scalars
-"""A session from which it can be made again: pickled, or of scalars."""
-
-Frozen: TypeAlias = Whole | Mapping[str, object]
-"""A session at one moment: whole, or where that fails, each value by `_freeze_value`."""
+Frozen: TypeAlias = Whole | Pieces
+"""A session at one moment."""
 
 NOTHING: Final[Whole] = b"}."
 """A session without data: the pickle of an empty dictionary."""
@@ -41,7 +41,7 @@ def freeze(data: dict[str, Any]) -> Frozen:
     try:
         return freeze_whole(data)
     except Exception:  # noqa: BLE001  # a value's own __reduce__ may raise anything
-        return {key: _freeze_value(value) for key, value in data.items()}
+        return Pieces({key: _freeze_value(value) for key, value in data.items()})
 
 
 def freeze_whole(data: dict[str, Any]) -> Whole:
@@ -49,7 +49,7 @@ def freeze_whole(data: dict[str, Any]) -> Whole:
     if not data:
         return NOTHING
     if _SCALARS.issuperset(map(type, data.values())) and _TEXT.issuperset(map(type, data)):
-        return Scalars(data)
+        return data.copy()
     return pickle.dumps(data, 5)
 
 
@@ -58,14 +58,19 @@ def thaw(frozen: Whole) -> dict[str, Any]:
 
     Unpickling runs code that its input names; what is given here was pickled in this process and never left it.
     """
-    data: dict[str, Any] = pickle.loads(frozen) if isinstance(frozen, bytes) else dict(frozen)
+    data: dict[str, Any] = pickle.loads(frozen) if isinstance(frozen, bytes) else frozen.copy()
     return data
 
 
 def still_holds(frozen: Frozen, data: dict[str, Any]) -> bool:
     """Whether `data` is seen at once to be what was frozen, as it holds the same scalars."""
-    # Equal alone is not enough, True equals 1; and it may ask a value that somebody put there.
-    return type(frozen) is Scalars and all(map(is_, data.values(), frozen.values())) and data == frozen
+    if type(frozen) is not dict or len(frozen) != len(data):
+        return False
+    for key, value in data.items():
+        # Equal alone is not enough, True equals 1; and it may ask a value that somebody put there.
+        if frozen.get(key, UNSET) is not value:
+            return False
+    return True
 
 
 class Changes(NamedTuple):
@@ -86,8 +91,8 @@ def compare(before: Frozen, now: Frozen, data: dict[str, Any]) -> Changes:
     rebuilt in the same way twice and so pickles alike, where the handler's own might have another order.
     """
     try:
-        values = thaw(now) if isinstance(now, Whole) else dict(data)
-        if isinstance(before, Whole) and isinstance(now, Whole):
+        values = dict(data) if isinstance(now, Pieces) else thaw(now)
+        if not (isinstance(before, Pieces) or isinstance(now, Pieces)):
             old: Mapping[str, object] = thaw(before)
             changed = {key: value for key, value in values.items() if key not in old or not _alike(old[key], value)}
         else:
@@ -107,7 +112,7 @@ def _alike(old: object, new: object) -> bool:
 
 def _each(frozen: Frozen) -> Mapping[str, object]:
     """Each value frozen by itself."""
-    if not isinstance(frozen, Whole):
+    if isinstance(frozen, Pieces):
         return frozen
     return {key: _freeze_value(value) for key, value in thaw(frozen).items()}
 

@@ -27,6 +27,7 @@ class InMemorySessionBackend(SessionBackend):
     def __init__(self, max_sessions: int = 100_000, *, clock: Callable[[], float] = time.monotonic) -> None:
         if max_sessions < 1:
             raise ValueError(f"max_sessions must be at least 1, not {max_sessions}")
+        self._is_ours = True
         self._max_sessions = max_sessions
         self._clock = clock
         self._sessions: OrderedDict[str, tuple[Whole, float]] = OrderedDict()  # frozen data, when it expires
@@ -55,8 +56,13 @@ class InMemorySessionBackend(SessionBackend):
     def at_once(self) -> "InMemorySessionBackend | None":
         """Itself, unless somebody put another `load`, `save` or `merge` in place of ours, which is to be asked."""
         cls = type(self)
-        is_ours = cls.load is _LOAD and cls.save is _SAVE and cls.merge is _MERGE
-        return self if is_ours and self.__dict__.keys().isdisjoint(_ASKED) else None
+        is_ours = self._is_ours and cls.load is _LOAD and cls.save is _SAVE and cls.merge is _MERGE
+        return self if is_ours else None
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name in _ASKED:
+            self._is_ours = False
 
     def frozen(self, session_id: str) -> Whole | None:
         """What was last saved; None when unknown or expired."""
@@ -71,9 +77,11 @@ class InMemorySessionBackend(SessionBackend):
 
     def swap(self, session_id: str, before: Whole, now: Whole, timeout: int) -> bool:
         """Keep `now` in place of `before`, if that is still what `frozen` gives; whether it was."""
-        if self.frozen(session_id) is not before:
+        found = self._sessions.get(session_id)
+        clock = self._clock()
+        if found is None or found[0] is not before or found[1] <= clock:
             return False
-        self._keep(session_id, now, timeout)
+        self._keep(session_id, now, clock, timeout)
         return True
 
     def _load(self, session_id: str) -> dict[str, Any]:
@@ -88,11 +96,10 @@ class InMemorySessionBackend(SessionBackend):
             stored = freeze_whole(data)
         except Exception as error:  # a value's own __reduce__ may raise anything
             raise unstorable(data, error) from error
-        self._keep(session_id, stored, timeout)
+        self._keep(session_id, stored, self._clock(), timeout)
 
-    def _keep(self, session_id: str, stored: Whole, timeout: int) -> None:
+    def _keep(self, session_id: str, stored: Whole, now: float, timeout: int) -> None:
         sessions = self._sessions
-        now = self._clock()
         sessions[session_id] = stored, now + timeout
         sessions.move_to_end(session_id)
         self._sweep(now)
@@ -102,15 +109,17 @@ class InMemorySessionBackend(SessionBackend):
     def _sweep(self, now: float) -> None:
         # Timeouts differ, so the order of saving is not the order of expiry and everything has to be visited.
         # Listing the store costs as much as it is long, once in about as many saves: constant for each.
-        self._unswept = self._unswept or list(self._sessions)
-        for session_id in self._unswept[-_SWEPT_PER_SAVE:]:
-            found = self._sessions.get(session_id)
+        sessions, unswept = self._sessions, self._unswept
+        if not unswept:
+            unswept.extend(sessions)
+        for session_id in unswept[-_SWEPT_PER_SAVE:]:
+            found = sessions.get(session_id)
             if found is not None and found[1] <= now:
-                self._sessions.pop(session_id, None)
-        del self._unswept[-_SWEPT_PER_SAVE:]
+                sessions.pop(session_id, None)
+        del unswept[-_SWEPT_PER_SAVE:]
 
 
 _LOAD: Final = InMemorySessionBackend.load
 _SAVE: Final = InMemorySessionBackend.save
 _MERGE: Final = InMemorySessionBackend.merge
-_ASKED: Final = ("load", "save", "merge")
+_ASKED: Final = frozenset({"load", "save", "merge"})
