@@ -170,7 +170,7 @@ def plain_cookie(header: bytes, name: str) -> str | None:
         return None
     text = header.decode()
     before, found, after = text.partition(name)
-    if not found or after[:1] != "=" or name in after or (before and before[-2:] != "; "):
+    if not found or not after.startswith("=") or name in after or (before and before[-2:] != "; "):
         return None
     end = after.find(";")
     return (after[1:] if end < 0 else after[1:end]).strip()

@@ -314,6 +314,8 @@ def _is_ours(thing: object) -> bool:
 def options_of(value: object) -> RouteOptions | None:
     """What `@route` was given, where it was used. Asks nothing of a value that answers to every name."""
     function = value.__func__ if isinstance(value, MethodType | staticmethod | classmethod) else value
+    if not (callable(function) or hasattr(type(function), "__get__")):
+        return None  # state, which is left alone: who looks into an object's dictionary makes it slower for good
     plain = isinstance(function, FunctionType)
     found = vars(function).get(_OPTIONS) if plain else inspect.getattr_static(function, _OPTIONS, None)
     return found if isinstance(found, RouteOptions) else None

@@ -18,6 +18,8 @@ from ..types import UNSET, Unset
 from .base import AtOnce, SessionBackend
 from .frozen import NOTHING, Frozen, Whole, compare, freeze, still_holds, thaw
 
+_URL_SAFE: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
 # RFC 6265 §4.1.1, cookie-octet: no controls, space, double quote, comma, semicolon, backslash.
 _COOKIE_VALUE: Final = pattern(r"[\x21\x23-\x2B\x2D-\x3A\x3C-\x5B\x5D-\x7E]*")
 
@@ -41,8 +43,7 @@ def new_identifier() -> str:
 
 def is_identifier(text: str) -> bool:
     """Whether `text` is shaped like an identifier: 16 to 128 URL-safe characters, so that older ones pass too."""
-    # As `[A-Za-z0-9_-]{16,128}`, which takes three times as long.
-    return 16 <= len(text) <= 128 and text.isascii() and text.replace("-", "0").replace("_", "0").isalnum()
+    return 16 <= len(text) <= 128 and text.isascii() and not text.encode().translate(None, _URL_SAFE)
 
 
 class Kept(Protocol):
