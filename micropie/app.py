@@ -62,13 +62,18 @@ class Resource(Handlers):
     _verbs = True
 
 
+async def _by_protocol(app: "App", scope: Scope, receive: Receive, send: Send) -> None:
+    """`App.__call__` for a subclass that answers HTTP requests in a way of its own."""
+    await (app._asgi_app_http if scope["type"] == "http" else partial(App.__call__, app))(scope, receive, send)
+
+
 class _AppType(ABCMeta):
     """Builds the routes of an App once its `__init__`, whoever wrote it, is done."""
 
-    def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> None:
-        super().__init__(name, bases, namespace, **kwargs)
-        if "_asgi_app_http" in namespace and "__call__" not in namespace:
-            setattr(cls, "__call__", _by_protocol)
+    def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **kwargs: Any) -> "_AppType":
+        if "_asgi_app_http" in namespace:
+            namespace.setdefault("__call__", _by_protocol)
+        return super().__new__(cls, name, bases, namespace, **kwargs)
 
     def __call__(cls: type[T], *args: Any, **kwargs: Any) -> T:
         made: Any = type.__call__(cls, *args, **kwargs)
@@ -458,11 +463,6 @@ class App(Toolbox, metaclass=_AppType):
             id(app): app for one in apps for app in one._node.mounts.values() if all(app is not one for one in apps)
         }
         return [*(living(one) for one in apps), *(lifespan_of(app, state) for app in mounted.values())]
-
-
-async def _by_protocol(app: App, scope: Scope, receive: Receive, send: Send) -> None:
-    """`App.__call__` for a subclass that answers HTTP requests in a way of its own."""
-    await (app._asgi_app_http if scope["type"] == "http" else partial(App.__call__, app))(scope, receive, send)
 
 
 def _described(reply: Reply, content_type: str) -> Reply:

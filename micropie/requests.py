@@ -63,7 +63,7 @@ _NOTED: Final = frozenset({b"content-type", b"content-length", b"transfer-encodi
 
 
 class _Kinds(dict[bytes, Media]):
-    """The kind of body that a Content-Type announces, as far as it was met. Multipart ones have boundaries of their own."""
+    """The kind of body that a Content-Type announces, as far as it was met. Each multipart one has its boundary."""
 
     def __missing__(self, content_type: bytes) -> Media:
         media = media_of(content_type.decode("latin-1"))

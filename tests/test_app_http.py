@@ -14,10 +14,10 @@ from typing import Any, Literal, NamedTuple
 import pytest
 from msgspec import Struct
 
-from micropie import App, HTTPError, Limits, Request, Resource, ResponseError, ServerSentEvent, route
+from micropie import App, HTTPError, Limits, Request, Resource, ResponseError, ServerSentEvent, WebSocket, route
 from micropie.streaming import BrokenResponse
-from micropie.types import Message, RawHeaders
-from tests.asgi import JSON, MULTIPART, PROBLEM, Answer, acall, call, form_data, http_scope
+from micropie.types import Message, RawHeaders, Receive, Scope, Send
+from tests.asgi import JSON, MULTIPART, PROBLEM, Answer, acall, call, call_socket, form_data, http_scope
 from tests.hooks import Hook
 
 HTML = "text/html; charset=utf-8"
@@ -436,6 +436,28 @@ class Shallow(App):
 
     async def body(self, todo: Todo) -> list[str]:
         return frames_above_handler()
+
+
+def test_a_subclass_may_answer_http_requests_in_a_way_of_its_own() -> None:
+    asked: list[str] = []
+
+    class Counting(Shallow):
+        async def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+            asked.append(scope["path"])
+            await super()._asgi_app_http(scope, receive, send)
+
+        async def ws_index(self, ws: WebSocket) -> None:
+            await ws.accept()
+
+    class Both(Counting):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await super().__call__({**scope, "path": f"{scope['path']}?"}, receive, send)
+
+    assert call(Counting(), "GET", "/").status == 200
+    assert asked == ["/"]
+    assert call_socket(Counting(), "/")[0]["type"] == "websocket.accept"
+    assert call(Both(), "GET", "/typed/1").status == 404
+    assert asked == ["/", "/typed/1?"]
 
 
 @pytest.mark.parametrize(

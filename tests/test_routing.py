@@ -858,11 +858,11 @@ class Lanes(App):
 
 LANES = ["lane", "crossed", "two_lane", "two-lane", "posted", "held", "index", "x", ""]
 TURNS = [turns for count in range(4) for turns in product(["x", "over", ""], repeat=count)]
-ASKED = [(method, [lane, *turns]) for method in ("GET", "POST", "OPTIONS") for lane in LANES for turns in TURNS]
+LANE_PATHS = [(method, [lane, *turns]) for method in ("GET", "POST", "OPTIONS") for lane in LANES for turns in TURNS]
 
 
 @settings(max_examples=10)
-@given(st.permutations(ASKED), st.booleans())
+@given(st.permutations(LANE_PATHS), st.booleans())
 def test_what_is_remembered_by_its_first_segment_is_what_would_be_found(
     asked: list[tuple[str, list[str]]], mounted: bool
 ) -> None:

@@ -66,7 +66,7 @@ def still_holds(frozen: Frozen, data: dict[str, Any]) -> bool:
     """Whether `data` is seen at once to be what was frozen, as it holds the same scalars."""
     if type(frozen) is not dict or len(frozen) != len(data):
         return False
-    for key, value in data.items():
+    for key, value in data.items():  # noqa: SIM110  # a generator for `all` costs more than the whole look
         # Equal alone is not enough, True equals 1; and it may ask a value that somebody put there.
         if frozen.get(key, UNSET) is not value:
             return False
