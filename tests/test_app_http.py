@@ -456,7 +456,7 @@ def test_a_subclass_may_answer_http_requests_in_a_way_of_its_own() -> None:
     assert call(Counting(), "GET", "/").status == 200
     assert asked == ["/"]
     assert call_socket(Counting(), "/")[0]["type"] == "websocket.accept"
-    assert call(Both(), "GET", "/typed/1").status == 404
+    assert call(Both(), "GET", "/typed/1").status == 400
     assert asked == ["/", "/typed/1?"]
 
 
