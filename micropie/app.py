@@ -1,13 +1,13 @@
 """`App` and `Resource`: what a user subclasses, and the way of one request through it.
 
-A request goes from `__call__` to `_asgi_app_http` to `_answer`, which matches the route, lets arrive what its
-signature asks for, and has the route's binder call the handler; the result leaves by `send_response`. Everything that
-one could know beforehand was decided when the routes were made. WebSockets go the same way by `_asgi_app_websocket`.
+A request comes to `__call__`, which finds the route, and goes to `_answer`, which lets arrive what the signature asks
+for and has the route's binder call the handler; the result leaves by `send_response`. Everything that one could know
+beforehand was decided when the routes were made. WebSockets go the same way by `_asgi_app_websocket`.
 """
 
 import os
 from abc import ABCMeta
-from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from types import NoneType
@@ -27,7 +27,7 @@ from .mounting import Mounted, mounted_scope, run_mounted
 from .requests import Request, reset_current, set_current
 from .responses import send_response, split, written
 from .routing import Mode, Mount, Node, Route, Trail, find, match, prefix_of
-from .session_exchange import open_session, save_late, save_session
+from .session_exchange import open_session, opened, save_late, save_session
 from .sessions import InMemorySessionBackend, SessionBackend
 from .streaming import BrokenResponse
 from .templates import Templates
@@ -234,7 +234,15 @@ class App(Toolbox, metaclass=_AppType):
                 if self.middlewares:
                     reply = await self._through(request, self._trail, None)
                 else:
-                    reply = await self._answer(request, self._trail, None)
+                    found, values = find(self._node, scope, request.method)
+                    begun = self._begin(request, found, values)
+                    if begun is None:
+                        reply = await self._answer(request, self._trail, found, values)
+                    else:
+                        result = await begun
+                        reply = 200, result, []
+                        if not _bodies[type(result)]:
+                            reply = split(await result if hasattr(result, "__await__") else result)
             except ClientDisconnected:
                 return
             except Exception as error:
@@ -283,28 +291,30 @@ class App(Toolbox, metaclass=_AppType):
         else:
             raise ValueError(f"micropie does not speak {kind!r}: it answers http, websocket and lifespan scopes")
 
-    async def _answer(self, request: Request, trail: Trail, segments: Sequence[str] | None) -> Reply:
-        """What the handler for `segments` below `trail` returned, in normal form. Raises what refuses the request.
+    def _begin(self, request: Request, found: Route | Trail | Mount, values: Sequence[str]) -> Awaitable[object] | None:
+        """Call the handler where all that it needs is there, as for most requests; None where `_answer` has to."""
+        if type(found) is not Route or not found.is_plain or request.has_body or self.check_returns:
+            return None
+        if request._cookie_header and not opened(request, self.session_backend, self.session_config):
+            return None
+        request.path_params = values
+        begun: Awaitable[object] = found.bind(found.call, request, values)
+        return begun
 
-        `segments` is None for the whole path.
+    async def _answer(
+        self, request: Request, trail: Trail, found: Route | Trail | Mount, values: Sequence[str]
+    ) -> Reply:
+        """What the handler that was found, with the path `values`, returned, in normal form.
+
+        Raises what refuses the request.
         """
-        found: Route | Trail | Mount
-        if request._route_handler is None:
-            if segments is None:
-                found, values = find(trail[-1], request.scope, request.method)
-            else:
-                found, values = match(trail, segments, request.method)
-            if not isinstance(found, Route):
-                return await self._elsewhere(request, found, values)
-        else:
-            found, values = chosen_route(trail[-1], request, request.method)
+        if not isinstance(found, Route):
+            return await self._elsewhere(request, found, values)
         if found.prepare is not None:
             found = found.prepare(request, self, trail)
         request.path_params = values
-        if request._cookie_header:
-            opening = open_session(request, self.session_backend, self.session_config)
-            if opening is not None:
-                await opening
+        if request._cookie_header and not opened(request, self.session_backend, self.session_config):
+            await open_session(request, self.session_backend, self.session_config)
         if request.has_body:
             if found.wants.streaming:
                 request.open_body(streaming=True)
@@ -317,10 +327,9 @@ class App(Toolbox, metaclass=_AppType):
             result = await result
         elif found.mode is Mode.THREAD:
             result = await self._run_sync(result)
-        if _bodies[type(result)]:
-            reply: Reply = (200, result, [])
-        else:
-            reply = split((await result) if hasattr(result, "__await__") else result)
+        reply: Reply = (200, result, [])
+        if not _bodies[type(result)]:
+            reply = split(await result if hasattr(result, "__await__") else result)
         if found.stream_type is not None:
             reply = _described(reply, found.stream_type)
         if self.check_returns and found.signature.returns is not None:
@@ -339,6 +348,7 @@ class App(Toolbox, metaclass=_AppType):
         # One that is added meanwhile is for the next request.
         middlewares: list[HttpMiddleware] = [*trail[-1].owner.middlewares]
         due = middlewares
+        found: Route | Trail | Mount
         try:
             if middlewares and (request._cookie_header or request.has_body):
                 await self._prepare(request)  # all are due where this fails
@@ -350,12 +360,25 @@ class App(Toolbox, metaclass=_AppType):
                     break
                 due.append(middleware)
             else:
-                reply = await self._answer(request, trail, segments)
+                if request._route_handler is not None:
+                    found, values = chosen_route(trail[-1], request, request.method)
+                elif segments is None:
+                    found, values = find(trail[-1], request.scope, request.method)
+                else:
+                    found, values = match(trail, segments, request.method)
+                begun = self._begin(request, found, values)
+                if begun is None:
+                    reply = await self._answer(request, trail, found, values)
+                else:
+                    result = await begun
+                    reply = 200, result, []
+                    if not _bodies[type(result)]:
+                        reply = split(await result if hasattr(result, "__await__") else result)
         except ClientDisconnected:
             raise
         except Exception as error:
             reply = await self._failed(request, error, trail)
-        due = due[::-1]
+        due.reverse()
         request._passed = [*request._passed, *due] if request._passed else due
         if type(reply[1]) is Mounted:  # it is seen when it begins
             return reply
@@ -371,10 +394,8 @@ class App(Toolbox, metaclass=_AppType):
 
     async def _prepare(self, request: Request) -> None:
         """What middleware may look at without waiting: the session, and a JSON or urlencoded body."""
-        if request._cookie_header:
-            opening = open_session(request, self.session_backend, self.session_config)
-            if opening is not None:
-                await opening
+        if request._cookie_header and not opened(request, self.session_backend, self.session_config):
+            await open_session(request, self.session_backend, self.session_config)
         if request.has_body and request._announced in (Media.JSON, Media.FORM):
             await request.read_body()
 

@@ -48,9 +48,7 @@ async def serve_websocket(app: Connects, trail: Trail, scope: Scope, receive: Re
     token = current.set(request)
     try:
         try:
-            opening = open_session(request, app.session_backend, app.session_config)
-            if opening is not None:
-                await opening
+            await open_session(request, app.session_backend, app.session_config)
             await _through(app, request, send, trail, None)
         finally:
             if request._session is not None:

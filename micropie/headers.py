@@ -30,6 +30,8 @@ _MOST_REMEMBERED: Final = 1024
 _LONGEST_REMEMBERED: Final = 200
 _remembered: Final[dict[object, tuple[bytes, bytes]]] = {}
 """What `raw_headers` makes of a header, by name and value: most are the same in all responses."""
+_FORGOTTEN: Final = CONTENT | {b"set-cookie"}
+"""Not remembered: what describes the content, and what is secret."""
 
 
 def _raw_name(name: str) -> bytes:
@@ -44,13 +46,20 @@ def raw_headers(headers: Iterable[object]) -> RawHeaders:
     Raises ResponseError for a name that is no token, and for a value that is not text, is not latin-1 or has a
     control character in it (RFC 9110 §5.5). The message names the header and never shows the value.
     """
+    return [_raw_header(item) for item in headers]
+
+
+def remembered_headers(headers: Iterable[object]) -> RawHeaders | None:
+    """`raw_headers(headers)` if all of them were met before and say nothing of the content, as most do; else None.
+
+    Raises whatever the hash of one that is no header does.
+    """
     raw: RawHeaders = []
     for item in headers:
-        try:
-            header = _remembered.get(item)
-        except Exception:  # noqa: BLE001  # it has no hash, or one that fails
-            header = None
-        raw.append(header or _raw_header(item))
+        header = _remembered.get(item)
+        if header is None:
+            return None
+        raw.append(header)
     return raw
 
 
@@ -65,7 +74,7 @@ def _raw_header(item: object) -> tuple[bytes, bytes]:
         raise ResponseError(f"Header {name!r} has a control character or text outside latin-1 in its value")
     # Blanks around a value are not part of it (RFC 9110 §5.5), and some servers refuse them.
     header = _raw_name(name), value.strip(" \t").encode("latin-1")
-    is_plain = type(name) is str and type(value) is str and header[0] != b"set-cookie"  # nor what is secret
+    is_plain = type(name) is str and type(value) is str and header[0] not in _FORGOTTEN
     if is_plain and len(name) + len(value) < _LONGEST_REMEMBERED and len(_remembered) < _MOST_REMEMBERED:
         _remembered[name, value] = header
     return header

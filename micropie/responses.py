@@ -17,7 +17,17 @@ import msgspec
 from .deferred import pathlib, pattern, urls
 from .errors import ResponseError
 from .files import send_file
-from .headers import CONTENT, TRANSFER, VARY, completed, framed, raw_headers, silent_on_content, without
+from .headers import (
+    CONTENT,
+    TRANSFER,
+    VARY,
+    completed,
+    framed,
+    raw_headers,
+    remembered_headers,
+    silent_on_content,
+    without,
+)
 from .negotiation import error_response, prefers_problem
 from .payloads import BINARY, HTML, JSON, encode, write_json
 from .streaming import HTML_STREAM, RunSync, as_chunks, close_chunks, send_stream
@@ -149,8 +159,12 @@ def written(
         payload = encoded(body)
         raw = [content_type, _lengths[len(payload)]]
         if headers:
-            given = raw_headers(headers)
-            raw = raw + given if silent_on_content(given) else framed(given, content_type[1], len(payload))
+            given = remembered_headers(headers)
+            if given is not None:
+                raw += given
+            else:
+                given = raw_headers(headers)
+                raw = raw + given if silent_on_content(given) else framed(given, content_type[1], len(payload))
         if added:
             raw += _RAW_VARY if added is VARY else raw_headers(added)
     except Exception:  # noqa: BLE001  # data may raise anything as it is read: told by whoever looks closer

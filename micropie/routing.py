@@ -74,6 +74,12 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     """The Content-Type of the streams that it returns, where its annotation says it."""
     prepare: "Prepare | None" = None
     """What has to be done with a request first, where the handler has dependencies (`dependencies.py`)."""
+    is_plain: bool = False
+    """Whether the result of `bind` is awaited and is the answer, and there is nothing else to it."""
+
+    def __post_init__(self) -> None:
+        is_plain = self.awaited and self.prepare is None and self.stream_type is None
+        msgspec.structs.force_setattr(self, "is_plain", is_plain)
 
     @property
     def attribute(self) -> str:
@@ -275,7 +281,11 @@ class Mount(msgspec.Struct, frozen=True, eq=False):
     app: ASGIApp
 
 
-def find(node: Node, scope: Scope, method: str) -> "tuple[Route | Trail | Mount, Sequence[str]]":
+Found: TypeAlias = tuple[Route | Trail | Mount, Sequence[str]]
+"""What answers a path, and which of its segments are left as path values."""
+
+
+def find(node: Node, scope: Scope, method: str) -> Found:
     """What answers the path of `scope` in the app of `node`, and the path values: `match`, with a memory.
 
     A path without values always leads to the same route, so it is looked up once; so does the first segment of a path
@@ -328,7 +338,7 @@ def _is_steady(node: Node, segments: Sequence[str]) -> bool:
     return True
 
 
-def match(trail: Trail, segments: Sequence[str], method: str) -> "tuple[Route | Trail | Mount, Sequence[str]]":
+def match(trail: Trail, segments: Sequence[str], method: str) -> Found:
     """What answers `segments` below the last node of `trail`, and which of them are left as path values.
 
     `method` is an HTTP method, or `""` for a WebSocket. Of the things that could answer, the first of these does: a

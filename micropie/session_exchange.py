@@ -3,8 +3,6 @@
 `sessions/` knows stores and one session's history; this knows requests and what a response must say.
 """
 
-from collections.abc import Awaitable
-
 from .config import SessionConfig
 from .deferred import logging
 from .headers import VARY
@@ -14,8 +12,8 @@ from .sessions.frozen import Frozen
 from .types import UNSET, HeaderItems
 
 
-def open_session(request: Request, backend: SessionBackend, config: SessionConfig) -> Awaitable[None] | None:
-    """Load the session that the request's cookie names, once: what is to be awaited for it, if anything is.
+def opened(request: Request, backend: SessionBackend, config: SessionConfig) -> bool:
+    """Load the session that the request's cookie names, once, unless the store has to be waited for; whether it is.
 
     Without a cookie nothing is asked.
     """
@@ -23,13 +21,14 @@ def open_session(request: Request, backend: SessionBackend, config: SessionConfi
         cookie = request.session_cookie(config.cookie)
         if cookie is not None:
             request._session = SessionState.at_once(backend, cookie)
-            if request._session is None:
-                return _open_in_time(request, backend, cookie)
-    return None
+            return request._session is not None
+    return True
 
 
-async def _open_in_time(request: Request, backend: SessionBackend, cookie: str) -> None:
-    request._session = await SessionState.open(backend, cookie)
+async def open_session(request: Request, backend: SessionBackend, config: SessionConfig) -> None:
+    """As `opened`, waiting for the store."""
+    if not opened(request, backend, config):
+        request._session = await SessionState.open(backend, request.session_cookie(config.cookie))
 
 
 async def session_headers(request: Request, backend: SessionBackend, config: SessionConfig) -> list[tuple[str, str]]:
