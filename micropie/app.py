@@ -291,14 +291,14 @@ class App(Toolbox, metaclass=_AppType):
         else:
             raise ValueError(f"micropie does not speak {kind!r}: it answers http, websocket and lifespan scopes")
 
-    def _begin(self, request: Request, found: Route | Trail | Mount, values: Sequence[str]) -> Awaitable[object] | None:
+    def _begin(self, request: Request, found: Route | Trail | Mount, values: Sequence[str]) -> Awaitable[Any] | None:
         """Call the handler where all that it needs is there, as for most requests; None where `_answer` has to."""
         if type(found) is not Route or not found.is_plain or request.has_body or self.check_returns:
             return None
         if request._cookie_header and not opened(request, self.session_backend, self.session_config):
             return None
         request.path_params = values
-        begun: Awaitable[object] = found.bind(found.call, request, values)
+        begun: Awaitable[Any] = found.bind(found.call, request, values)
         return begun
 
     async def _answer(

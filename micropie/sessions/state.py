@@ -83,8 +83,8 @@ class SessionState:
     async def open(cls, backend: SessionBackend, cookie: str | None) -> "SessionState":
         """The session that `cookie` names, or a fresh one.
 
-        The store is not asked without a cookie or for what cannot be an identifier. An identifier that the store
-        does not know is not taken over: whoever planted it would know it too.
+        A store that has to be waited for is not asked without a cookie or for what cannot be an identifier. An
+        identifier that the store does not know is not taken over: whoever planted it would know it too.
         """
         opened = cls.at_once(backend, cookie)
         if opened is None and cookie is not None:
@@ -95,13 +95,11 @@ class SessionState:
     @classmethod
     def at_once(cls, backend: SessionBackend, cookie: str | None) -> "SessionState | None":
         """As `open` does, without waiting; None where the store has to be waited for."""
-        if cookie is None or not is_identifier(cookie):
-            return cls()
         store = backend.at_once()
         if store is None:
-            return None
-        frozen = store.frozen(cookie)
-        if frozen is None:
+            return None if cookie is not None and is_identifier(cookie) else cls()
+        frozen = store.frozen(cookie) if cookie is not None else None
+        if frozen is None:  # what cannot be an identifier is none that it knows
             return cls()
         opened = cls(cookie)
         opened._unread = frozen
