@@ -375,6 +375,7 @@ class MultipartBody:
         self._over_limit: type[Exception] = ParserLimitReached
         self._part: UploadFile | _Texts = self._texts  # which also stands for none
         self._segment: MultipartSegment | None = None
+        """Of the file that is arriving, where what is in it need not all be parsed."""
         self._flowing = False
         self._ended: deque[UploadFile] = deque()
         self._refusal: Refusal | None = None
@@ -465,23 +466,20 @@ class MultipartBody:
             raise UploadError(413, f"Multipart body over a limit: {error.args[0]}") from None
         except self._malformed as error:
             raise UploadError(400, f"Malformed multipart body: {error.args[0]}") from None
-        self._flowing = isinstance(part, UploadFile) and len(piece) > self._tail and not self._is_held(piece)
+        # The parser keeps what follows a CR, of which it does not know yet whether it ends the part.
+        self._flowing = isinstance(part, UploadFile) and len(piece) > self._tail and b"\r" not in piece[-self._tail :]
         self.complete = part is self._texts and self._is_closed()
-
-    def _is_held(self, piece: bytes) -> bool:
-        """Whether what ends with `piece` may end with part of a delimiter, which the parser then keeps for later."""
-        return b"\r" in piece[-self._tail :]
 
     def _is_content(self, piece: bytes, segment: "MultipartSegment") -> bool:
         """Whether `piece`, before which the parser keeps nothing, is content of `segment` from end to end.
 
         Then the parser need not see it. To look for a delimiter from the end takes half the time of its own search.
         """
+        last = piece.rfind(b"\r", -self._tail)  # a delimiter has one CR, which begins it
         return (
-            not self._is_held(piece)
+            (last < 0 or not self._delimiter.startswith(piece[last:]))
             and piece.rfind(self._delimiter) < 0
             and segment.bytes_received + len(piece) <= self._limits.multipart
-            and segment.header("Content-Length") is None
         )
 
     def _after_preamble(self, seen: bytes) -> bytes:
@@ -507,7 +505,7 @@ class MultipartBody:
         content_type = segment.content_type or ""
         if not _MEDIA_TYPE.fullmatch(content_type):
             content_type = _DEFAULT_TYPE
-        self._segment = segment
+        self._segment = segment if segment.header("Content-Length") is None else None  # else its size is checked
         file = UploadFile(self, name, _base_name(segment.filename), content_type)
         if file.filename:
             self._list(file)
