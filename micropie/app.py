@@ -235,7 +235,7 @@ class App(Toolbox, metaclass=_AppType):
                     reply = await self._through(request, self._trail, None)
                 else:
                     found, values = find(self._node, scope, request.method)
-                    begun = self._begin(request, found, values)
+                    begun = None if request.has_body else self._begin(request, found, values)
                     if begun is None:
                         reply = await self._answer(request, self._trail, found, values)
                     else:
@@ -292,8 +292,8 @@ class App(Toolbox, metaclass=_AppType):
             raise ValueError(f"micropie does not speak {kind!r}: it answers http, websocket and lifespan scopes")
 
     def _begin(self, request: Request, found: Route | Trail | Mount, values: Sequence[str]) -> Awaitable[Any] | None:
-        """Call the handler where all that it needs is there, as for most requests; None where `_answer` has to."""
-        if type(found) is not Route or not found.is_plain or request.has_body or self.check_returns:
+        """Call the handler of a request without a body, if all that it needs is there; None where `_answer` has to."""
+        if type(found) is not Route or not found.is_plain or self.check_returns:
             return None
         if request._cookie_header and not opened(request, self.session_backend, self.session_config):
             return None
@@ -366,7 +366,7 @@ class App(Toolbox, metaclass=_AppType):
                     found, values = find(trail[-1], request.scope, request.method)
                 else:
                     found, values = match(trail, segments, request.method)
-                begun = self._begin(request, found, values)
+                begun = None if request.has_body else self._begin(request, found, values)
                 if begun is None:
                     reply = await self._answer(request, trail, found, values)
                 else:
