@@ -122,7 +122,7 @@ def _ask(process: Process, workload: Workload) -> float:
     request = wire.request_bytes(workload)
     with process.connect() as connection:
         begin = time.perf_counter()
-        wire.send(connection, request)
+        connection.sendall(request)
         answer = wire.read(connection)
         seconds = time.perf_counter() - begin
     if wrong := difference(workload.expected, answer):

@@ -10,11 +10,7 @@ from collections.abc import Iterator
 from http.client import HTTPResponse
 from typing import Final
 
-from .workloads import KIB, MIB, Answer, Workload
-
-_PIECE: Final = 256 * KIB
-"""Bytes that are sent or received at a time."""
-
+from .workloads import MIB, Answer, Workload
 
 def request_bytes(workload: Workload) -> bytes:
     """The request for `workload` as it goes over the wire."""
@@ -22,13 +18,6 @@ def request_bytes(workload: Workload) -> bytes:
     if workload.body:
         lines += [f"Content-Type: {workload.content_type}", f"Content-Length: {len(workload.body)}"]
     return "\r\n".join([*lines, "", ""]).encode() + workload.body
-
-
-def send(connection: socket.socket, data: bytes) -> None:
-    """Send all of `data`, without a copy of it."""
-    view = memoryview(data)
-    for start in range(0, len(view), _PIECE):
-        connection.sendall(view[start : start + _PIECE])
 
 
 def read(connection: socket.socket) -> Answer:
@@ -41,13 +30,13 @@ def read(connection: socket.socket) -> Answer:
 
 def ask(connection: socket.socket, workload: Workload) -> Answer:
     """The answer to `workload`."""
-    send(connection, request_bytes(workload))
+    connection.sendall(request_bytes(workload))
     return read(connection)
 
 
 def drain(connection: socket.socket, workload: Workload) -> tuple[Answer, int]:
     """The answer to `workload` without its body, and how many bytes that had: they are counted, not kept."""
-    send(connection, request_bytes(workload))
+    connection.sendall(request_bytes(workload))
     buffer = memoryview(bytearray(MIB))
     with HTTPResponse(connection) as response:
         response.begin()
