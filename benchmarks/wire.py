@@ -12,6 +12,7 @@ from typing import Final
 
 from .workloads import MIB, Answer, Workload
 
+
 def request_bytes(workload: Workload) -> bytes:
     """The request for `workload` as it goes over the wire."""
     lines = [f"{workload.method} {workload.path} HTTP/1.1", "Host: 127.0.0.1", "Accept: */*"]
