@@ -70,10 +70,11 @@ async def _by_protocol(app: "App", scope: Scope, receive: Receive, send: Send) -
 class _AppType(ABCMeta):
     """Builds the routes of an App once its `__init__`, whoever wrote it, is done."""
 
-    def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **kwargs: Any) -> "_AppType":
-        if "_asgi_app_http" in namespace:
-            namespace.setdefault("__call__", _by_protocol)
-        return super().__new__(cls, name, bases, namespace, **kwargs)
+    def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **kwargs: Any) -> None:
+        super().__init__(name, bases, namespace, **kwargs)
+        levels = {name: level for level, base in reversed([*enumerate(cls.__mro__)]) for name in vars(base)}
+        if levels["_asgi_app_http"] < levels["__call__"]:  # which would pass it by
+            type.__setattr__(cls, "__call__", _by_protocol)
 
     def __call__(cls: type[T], *args: Any, **kwargs: Any) -> T:
         made: Any = type.__call__(cls, *args, **kwargs)
@@ -223,8 +224,14 @@ class App(Toolbox, metaclass=_AppType):
 
         An HTTP request is answered here itself, which is a frame less for each.
         """
-        if scope["type"] != "http":
-            await self._serve(scope, receive, send)
+        kind = scope["type"]
+        if kind != "http":
+            if kind == "websocket":
+                await self._asgi_app_websocket(scope, receive, send)
+            elif kind == "lifespan":
+                await self._live(scope, receive, send)
+            else:
+                raise ValueError(f"micropie does not speak {kind!r}: it answers http, websocket and lifespan scopes")
             return
         request = Request(scope, receive, self.limits)
         request._app = self
@@ -277,19 +284,6 @@ class App(Toolbox, metaclass=_AppType):
     async def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request. A subclass that has one of its own is called by it."""
         await App.__call__(self, scope, receive, send)
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """What is no HTTP request."""
-        kind = scope["type"]
-        if kind == "websocket":
-            await self._asgi_app_websocket(scope, receive, send)
-        elif kind == "lifespan":
-            try:
-                await serve_lifespan(scope, receive, send, self._lifespan_parts(scope))
-            finally:
-                self._workers.stop()
-        else:
-            raise ValueError(f"micropie does not speak {kind!r}: it answers http, websocket and lifespan scopes")
 
     def _begin(self, request: Request, found: Route | Trail | Mount, values: Sequence[str]) -> Awaitable[Any] | None:
         """Call the handler of a request without a body, if all that it needs is there; None where `_answer` has to."""
@@ -475,6 +469,13 @@ class App(Toolbox, metaclass=_AppType):
         await serve_websocket(self, self._trail, scope, receive, send)
 
     # --- lifespan ---
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Start and stop with the server."""
+        try:
+            await serve_lifespan(scope, receive, send, self._lifespan_parts(scope))
+        finally:
+            self._workers.stop()
 
     def _lifespan_parts(self, scope: Scope) -> list[AbstractAsyncContextManager[Mapping[str, Any] | None]]:
         """What starts and stops with the server: this app, those it holds, those mounted."""

@@ -42,9 +42,9 @@ current: Final[ContextVar["Request"]] = ContextVar("micropie.request")
 """The request that is being answered, in the task (and the worker threads) that answer it."""
 
 
+# Bound once: Python looks up what is asked of an imported name at every call.
 set_current: Final = current.set
 reset_current: Final = current.reset
-# Bound once: Python looks up what is asked of an imported name at every call.
 
 
 def current_request() -> "Request":
@@ -87,8 +87,8 @@ class _Lengths(dict[bytes, int]):
         return length
 
 
-_NONE, _JSON, _FORM, _MULTIPART, _OTHER = Media
 # Names of their own: asking an Enum for a member takes as long as a call.
+_NONE, _JSON, _FORM, _MULTIPART, _OTHER = Media
 
 _MOST_REMEMBERED: Final = 1024
 _LONGEST_REMEMBERED: Final = 100
@@ -129,7 +129,7 @@ class Request:
 
     # Class attributes where few requests differ from "nothing was looked at yet"; `__init__` sets what every request is
     # asked for, since an instance's own attributes are found faster. Of an Enum the class may have no member at all:
-    # then not even the instance's own is found fast (CPython 3.11 to 3.13).
+    # then not even the instance's own is found fast (CPython 3.11).
     path_params: Sequence[str] = ()
     has_body: bool
     """Whether a body was announced, or may come (RFC 9112 §6.3)."""

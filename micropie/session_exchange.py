@@ -27,8 +27,10 @@ def opened(request: Request, backend: SessionBackend, config: SessionConfig) -> 
 
 async def open_session(request: Request, backend: SessionBackend, config: SessionConfig) -> None:
     """As `opened`, waiting for the store."""
-    if not opened(request, backend, config):
-        request._session = await SessionState.open(backend, request.session_cookie(config.cookie))
+    if request._session is None:
+        cookie = request.session_cookie(config.cookie)
+        if cookie is not None:
+            request._session = await SessionState.open(backend, cookie)
 
 
 async def session_headers(request: Request, backend: SessionBackend, config: SessionConfig) -> list[tuple[str, str]]:

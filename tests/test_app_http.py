@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import pytest
 from msgspec import Struct
@@ -453,6 +453,17 @@ def test_a_subclass_may_answer_http_requests_in_a_way_of_its_own() -> None:
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
             await super().__call__({**scope, "path": f"{scope['path']}?"}, receive, send)
 
+    class Mixin:
+        async def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+            asked.append("mixed in")
+            await App._asgi_app_http(cast("App", self), scope, receive, send)
+
+    class Mixed(Mixin, Shallow):
+        pass
+
+    assert call(Mixed(), "GET", "/").status == 200
+    assert asked == ["mixed in"]
+    asked.clear()
     assert call(Counting(), "GET", "/").status == 200
     assert asked == ["/"]
     assert call_socket(Counting(), "/")[0]["type"] == "websocket.accept"
