@@ -1,8 +1,8 @@
 """`App` and `Resource`: what a user subclasses, and the way of one request through it.
 
-A request comes to `__call__`, which finds the route, and goes to `_answer`, which lets arrive what the signature asks
-for and has the route's binder call the handler; the result leaves by `send_response`. Everything that one could know
-beforehand was decided when the routes were made. WebSockets go the same way by `_asgi_app_websocket`.
+A request comes by `__call__` to `_asgi_app_http`, which finds the route and has its binder call the handler, or leaves
+that to `_answer` where something has to arrive first; the result leaves by `send_response`. Everything that one could
+know beforehand was decided when the routes were made. WebSockets go the same way by `_asgi_app_websocket`.
 """
 
 import os
@@ -62,19 +62,8 @@ class Resource(Handlers):
     _verbs = True
 
 
-async def _by_protocol(app: "App", scope: Scope, receive: Receive, send: Send) -> None:
-    """`App.__call__` for a subclass that answers HTTP requests in a way of its own."""
-    await (app._asgi_app_http if scope["type"] == "http" else partial(App.__call__, app))(scope, receive, send)
-
-
 class _AppType(ABCMeta):
     """Builds the routes of an App once its `__init__`, whoever wrote it, is done."""
-
-    def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **kwargs: Any) -> None:
-        super().__init__(name, bases, namespace, **kwargs)
-        levels = {name: level for level, base in reversed([*enumerate(cls.__mro__)]) for name in vars(base)}
-        if levels["_asgi_app_http"] < levels["__call__"]:  # which would pass it by
-            type.__setattr__(cls, "__call__", _by_protocol)
 
     def __call__(cls: type[T], *args: Any, **kwargs: Any) -> T:
         made: Any = type.__call__(cls, *args, **kwargs)
@@ -220,19 +209,19 @@ class App(Toolbox, metaclass=_AppType):
     # --- ASGI ---
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry point. Raises ValueError for a scope type that ASGI 3 does not know.
-
-        An HTTP request is answered here itself, which is a frame less for each.
-        """
+        """The ASGI entry point. Raises ValueError for a scope type that ASGI 3 does not know."""
         kind = scope["type"]
-        if kind != "http":
-            if kind == "websocket":
-                await self._asgi_app_websocket(scope, receive, send)
-            elif kind == "lifespan":
-                await self._live(scope, receive, send)
-            else:
-                raise ValueError(f"micropie does not speak {kind!r}: it answers http, websocket and lifespan scopes")
-            return
+        if kind == "http":
+            await self._asgi_app_http(scope, receive, send)
+        elif kind == "websocket":
+            await self._asgi_app_websocket(scope, receive, send)
+        elif kind == "lifespan":
+            await self._live(scope, receive, send)
+        else:
+            raise ValueError(f"micropie does not speak {kind!r}: it answers http, websocket and lifespan scopes")
+
+    async def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
         request = Request(scope, receive, self.limits)
         request._app = self
         token = set_current(request)
@@ -280,10 +269,6 @@ class App(Toolbox, metaclass=_AppType):
                     await request._close()
             finally:
                 reset_current(token)
-
-    async def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request. A subclass that has one of its own is called by it."""
-        await App.__call__(self, scope, receive, send)
 
     def _begin(self, request: Request, found: Route | Trail | Mount, values: Sequence[str]) -> Awaitable[Any] | None:
         """Call the handler of a request without a body, if all that it needs is there; None where `_answer` has to."""
@@ -405,7 +390,7 @@ class App(Toolbox, metaclass=_AppType):
         session = request._session
         if session is not None:
             try:
-                changes = session.pending()
+                changes = session.pending() if session.unsaved is None else session.unsaved
                 if changes is not None:
                     added = await save_session(request, self.session_backend, self.session_config, changes, reply[2])
                 elif session.touched:

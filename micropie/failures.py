@@ -6,7 +6,7 @@ It knows which handler is the nearest, what is logged and what a client may see.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from .bodies import Media
+from .bodies import Media, media_of
 from .deferred import logging
 from .errors import HTTPError
 from .middleware.compose import Reply
@@ -47,8 +47,9 @@ def unhandled(request: Request, error: Exception, *, debug: bool) -> Reply:
             page = traceback_page(error, request.method, request.scope["path"])
             return 500, page, [("Content-Type", "text/html; charset=utf-8")]
         error = HTTPError(500)
+    sent = request.content_type
     # Who sent JSON need not say what it accepts.
-    as_problem = request._announced is Media.JSON or prefers_problem(request.content_type, _accept(request))
+    as_problem = media_of(sent) is Media.JSON or prefers_problem(sent, _accept(request))
     return error_response(error, as_problem=as_problem)
 
 

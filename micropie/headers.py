@@ -6,7 +6,8 @@ of what any header means, except for the few that describe the content and are t
 
 import re
 from collections.abc import Iterable
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
 from .errors import ResponseError
 from .types import RawHeaders
@@ -26,18 +27,19 @@ VARY: Final = (("Vary", "Cookie"),)
 """What a response says that came of a session (RFC 9110 §12.5.5)."""
 
 
-_MOST_REMEMBERED: Final = 1024
-_LONGEST_REMEMBERED: Final = 200
-_remembered: Final[dict[object, tuple[bytes, bytes]]] = {}
-"""What `raw_headers` makes of a header, by name and value: most are the same in all responses."""
-_FORGOTTEN: Final = CONTENT | {b"set-cookie"}
-"""Not remembered: what describes the content, and what is secret."""
-
-
+@lru_cache(maxsize=512)
 def _raw_name(name: str) -> bytes:
     if not _TOKEN.fullmatch(name):
         raise ResponseError(f"{name!r} is not a header name: use letters, digits and hyphens, as in 'X-Request-Id'")
     return name.lower().encode("ascii")
+
+
+_MOST_REMEMBERED: Final = 1024
+_LONGEST_REMEMBERED: Final = 100
+_remembered: Final[dict[object, tuple[bytes, bytes]]] = {}
+"""What `raw_headers` made of a header, by name and value: most are the same in all responses."""
+_FORGOTTEN: Final = CONTENT | {b"set-cookie", b"location", b"etag", b"last-modified"}
+"""Not remembered: what describes the content, and what differs from response to response anyway, or is secret."""
 
 
 def raw_headers(headers: Iterable[object]) -> RawHeaders:
@@ -46,7 +48,24 @@ def raw_headers(headers: Iterable[object]) -> RawHeaders:
     Raises ResponseError for a name that is no token, and for a value that is not text, is not latin-1 or has a
     control character in it (RFC 9110 §5.5). The message names the header and never shows the value.
     """
-    return [_raw_header(item) for item in headers]
+    raw: RawHeaders = []
+    for item in headers:
+        name, value = item if type(item) is tuple and len(item) == 2 else _pair(item)
+        if type(value) is not str or type(name) is not str:
+            _refuse_other_than_text(name, value)
+        # Blanks around a value are not part of it (RFC 9110 §5.5), and some servers refuse them.
+        if value.isascii() and value.isprintable():  # as most are
+            header = _raw_name(name), value.strip(" ").encode()
+            raw.append(header)
+            if len(value) < _LONGEST_REMEMBERED and header[0] not in _FORGOTTEN and type(value) is type(name) is str:
+                if len(_remembered) >= _MOST_REMEMBERED:
+                    _remembered.clear()
+                _remembered[name, value] = header
+        elif _FIELD_VALUE.fullmatch(value):
+            raw.append((_raw_name(name), value.strip(" \t").encode("latin-1")))
+        else:
+            raise ResponseError(f"Header {name!r} has a control character or text outside latin-1 in its value")
+    return raw
 
 
 def remembered_headers(headers: Iterable[object]) -> RawHeaders | None:
@@ -63,21 +82,16 @@ def remembered_headers(headers: Iterable[object]) -> RawHeaders | None:
     return raw
 
 
-def _raw_header(item: object) -> tuple[bytes, bytes]:
+def _pair(item: object) -> tuple[Any, Any]:
     if not isinstance(item, (tuple, list)) or len(item) != 2:
         raise ResponseError(f"Headers are (name, value) pairs of text, and one is a {type(item).__name__}")
-    name, value = item
+    return item[0], item[1]
+
+
+def _refuse_other_than_text(name: object, value: object) -> None:
     if not isinstance(name, str) or not isinstance(value, str):
         found = f"({type(name).__name__}, {type(value).__name__})"
         raise ResponseError(f"Header {name!r} is {found}, not (str, str): use str(value)")
-    if not _FIELD_VALUE.fullmatch(value):
-        raise ResponseError(f"Header {name!r} has a control character or text outside latin-1 in its value")
-    # Blanks around a value are not part of it (RFC 9110 §5.5), and some servers refuse them.
-    header = _raw_name(name), value.strip(" \t").encode("latin-1")
-    is_plain = type(name) is str and type(value) is str and header[0] not in _FORGOTTEN
-    if is_plain and len(name) + len(value) < _LONGEST_REMEMBERED and len(_remembered) < _MOST_REMEMBERED:
-        _remembered[name, value] = header
-    return header
 
 
 def without(headers: RawHeaders, names: frozenset[bytes]) -> RawHeaders:

@@ -201,6 +201,10 @@ class Request:
         """The Content-Type as it came, `""` without one."""
         return self._content_type.decode("latin-1")
 
+    @content_type.setter
+    def content_type(self, content_type: str) -> None:
+        self._content_type = content_type.encode("latin-1")
+
     @property
     def headers(self) -> Headers:
         """The header fields, names in lower case, values as latin-1 text."""

@@ -195,6 +195,7 @@ async def send_response(
     Nothing has been sent when it raises ResponseError (a body or header that cannot be sent), HTTPError (see
     `send_file`), or what a generator raised before its first chunk. What fails later is raised as BrokenResponse.
     """
+    headers = headers if isinstance(headers, list | tuple) else list(headers)  # it is looked through more than once
     messages = written(scope, (status, body, headers))
     if messages is None:
         await _send_any(scope, receive if listen else None, send, status, body, headers, run_sync)

@@ -236,7 +236,9 @@ class Node(msgspec.Struct, eq=False, weakref=True):
     built: bool = False
     """Whether the owner's attributes have been looked through."""
     known: dict[tuple[str, str], Route] = {}
-    """What `find` has found, by method and path, or first segment, which has no slash."""
+    """What `find` has found at whole paths, by method and path."""
+    begun: dict[tuple[str, str], Route] = {}
+    """What `find` has found by the first segment alone, by method and segment."""
     holders: WeakSet["Node"] = msgspec.field(default_factory=WeakSet)
     """The nodes whose child this one is, or was. It keeps none of them: what a class holds outlives its instances."""
 
@@ -255,6 +257,7 @@ class Node(msgspec.Struct, eq=False, weakref=True):
         while pending:
             node = pending.pop()
             node.known = {}
+            node.begun = {}
             seen.add(node)
             pending += set(node.holders) - seen
 
@@ -296,20 +299,20 @@ def find(node: Node, scope: Scope, method: str) -> Found:
     ):  # then one path can be two lists of segments
         return match((node,), split_path(scope), method)
     path = scope["path"]
-    known = node.known
+    known, begun = node.known, node.begun
     route = known.get((method, path))
     if route is not None:
         return route, []
     segments = _plain_segments(path)
     if segments:
-        route = known.get((method, segments[0]))
+        route = begun.get((method, segments[0]))
         if route is not None and len(segments) - 1 <= route.path_values:
             return route, segments[1:]
     found, values = match((node,), segments, method)
-    if isinstance(found, Route) and len(known) < _MOST_KNOWN:
-        if values and _is_only(node, segments[0], found):
-            known[method, segments[0]] = found
-        elif not values and path and _is_steady(node, segments):
+    if isinstance(found, Route):
+        if values and len(begun) < _MOST_KNOWN and _is_only(node, segments[0], found):
+            begun[method, segments[0]] = found
+        elif not values and len(known) < _MOST_KNOWN and _is_steady(node, segments):
             known[method, path] = found
     return found, values
 

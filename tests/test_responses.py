@@ -249,6 +249,20 @@ def test_what_is_not_data_is_named_and_nothing_is_sent(body: object, named: str,
     assert sent == []
 
 
+def test_headers_may_be_an_iterator() -> None:
+    names = [f"x-{number}" for number in range(4)]
+    for _ in range(2):  # none of them, then all of them have been met before
+        start = answer("x", 200, ((name, "1") for name in names))[0]
+        assert [name.decode() for name, _ in start["headers"]][-4:] == names
+
+
+def test_a_header_is_what_it_is_however_many_came_before() -> None:
+    for number in range(3000):
+        headers = [("X-Id", str(number)), ("X-Same", "same"), ("Content-Type", "text/plain")]
+        sent = answer("x", 200, headers)[0]["headers"]
+        assert {(b"x-id", b"%d" % number), (b"x-same", b"same"), (b"content-type", b"text/plain")} < set(sent)
+
+
 # --- send_response ---------------------------------------------------------------------------------------------------
 
 

@@ -856,6 +856,12 @@ class Lanes(App):
         return "/".join(rest)
 
 
+def test_a_path_without_its_slash_is_no_first_segment() -> None:
+    lanes = Lanes()
+    for path, status in (("lane", 404), ("/lane/x", 200), ("lane", 404), ("", 200)):
+        assert call(lanes, "GET", path).status == status
+
+
 LANES = ["lane", "crossed", "two_lane", "two-lane", "posted", "held", "index", "x", ""]
 TURNS = [turns for count in range(4) for turns in product(["x", "over", ""], repeat=count)]
 LANE_PATHS = [(method, [lane, *turns]) for method in ("GET", "POST", "OPTIONS") for lane in LANES for turns in TURNS]

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import pickle
 import threading
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -513,6 +514,68 @@ def test_a_merge_in_memory_goes_by_a_load_or_save_that_was_put_in_place(name: st
         with pytest.raises(ConnectionError):
             await made.merge(KNOWN, {"a": 2}, [], HOUR)
         assert await InMemorySessionBackend.load(made, KNOWN) == {"a": 1}
+
+    run(check())
+
+
+def test_what_is_no_identifier_opens_nothing_whatever_is_kept_under_it() -> None:
+    async def check() -> None:
+        backend = InMemorySessionBackend()
+        await backend.save("user:42", {"secret": 1}, HOUR)
+        assert (await SessionState.open(backend, "user:42")).identifier is None
+        assert await backend.load("user:42") == {"secret": 1}
+
+    run(check())
+
+
+def test_a_store_in_memory_that_sets_its_own_save_before_it_is_made_is_asked() -> None:
+    saved: list[str] = []
+
+    class Mine(InMemorySessionBackend):
+        def __init__(self) -> None:
+            self.save = self._note  # type: ignore[method-assign]  # on purpose
+            super().__init__()
+
+        async def _note(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
+            saved.append(session_id)
+            await InMemorySessionBackend.save(self, session_id, data, timeout)
+
+    async def check() -> None:
+        backend = Mine()
+        await backend.save(KNOWN, {"a": 1}, HOUR)
+        state = await SessionState.open(backend, KNOWN)
+        state.data["a"] = 2
+        assert not state.settle(HOUR)
+        await state.commit(backend, HOUR)
+        assert saved == [KNOWN, KNOWN]
+        del backend.save
+        state.data["a"] = 3
+        assert (await SessionState.open(backend, KNOWN)).settle(HOUR)
+
+    run(check())
+
+
+def test_a_store_in_memory_gives_plain_dictionaries() -> None:
+    async def check() -> None:
+        backend = InMemorySessionBackend()
+        await backend.save(KNOWN, defaultdict(int, a=1), HOUR)
+        assert type(await backend.load(KNOWN)) is dict
+        assert type((await SessionState.open(backend, KNOWN)).data) is dict
+
+    run(check())
+
+
+def test_what_is_not_settled_at_once_is_frozen_once() -> None:
+    async def check() -> None:
+        backend = InMemorySessionBackend()
+        state = SessionState()
+        state.data["list"] = []
+        assert not state.settle(HOUR)
+        unsaved = state.unsaved
+        assert unsaved is not None
+        await state.save(backend, unsaved, HOUR)
+        assert not state.unsaved
+        assert state.settle(HOUR)
 
     run(check())
 

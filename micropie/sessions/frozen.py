@@ -49,7 +49,7 @@ def freeze_whole(data: dict[str, Any]) -> Whole:
     if not data:
         return NOTHING
     if _SCALARS.issuperset(map(type, data.values())) and _TEXT.issuperset(map(type, data)):
-        return data.copy()
+        return data.copy() if type(data) is dict else dict(data)
     return pickle.dumps(data, 5)
 
 

@@ -9,7 +9,7 @@ round and round, and drops those that have expired: no timer, no task, no save t
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from .base import SessionBackend, applied, unstorable
 from .frozen import Whole, freeze_whole, thaw
@@ -24,10 +24,17 @@ class InMemorySessionBackend(SessionBackend):
     `clock` gives seconds and never goes back. Raises ValueError when `max_sessions` is less than 1.
     """
 
+    _is_ours: bool
+    """Whether no instance's own `load`, `save` or `merge` stands in the way."""
+
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        self = super().__new__(cls)
+        self._is_ours = True  # not in __init__, which a subclass may call late, or not at all
+        return self
+
     def __init__(self, max_sessions: int = 100_000, *, clock: Callable[[], float] = time.monotonic) -> None:
         if max_sessions < 1:
             raise ValueError(f"max_sessions must be at least 1, not {max_sessions}")
-        self._is_ours = True
         self._max_sessions = max_sessions
         self._clock = clock
         self._sessions: OrderedDict[str, tuple[Whole, float]] = OrderedDict()  # frozen data, when it expires
@@ -63,6 +70,10 @@ class InMemorySessionBackend(SessionBackend):
         super().__setattr__(name, value)
         if name in _ASKED:
             self._is_ours = False
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        self._is_ours = _ASKED.isdisjoint(vars(self))
 
     def frozen(self, session_id: str) -> Whole | None:
         """What was last saved; None when unknown or expired."""

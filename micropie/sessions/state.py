@@ -72,6 +72,8 @@ class SessionState:
         """Whether the response has started, so that no cookie can be set any more."""
         self.kept: tuple[Kept, ...] = ()
         """What handlers have of the data besides the data itself."""
+        self.unsaved: Frozen | None = None
+        """What `settle` found to be saved, and did not save."""
         self._saved: Frozen = NOTHING
         self._rotating = False
         self._store: AtOnce | None = None
@@ -83,8 +85,8 @@ class SessionState:
     async def open(cls, backend: SessionBackend, cookie: str | None) -> "SessionState":
         """The session that `cookie` names, or a fresh one.
 
-        A store that has to be waited for is not asked without a cookie or for what cannot be an identifier. An
-        identifier that the store does not know is not taken over: whoever planted it would know it too.
+        What cannot be an identifier names none, whatever a store keeps under it. An identifier that the store does not
+        know is not taken over: whoever planted it would know it too.
         """
         opened = cls.at_once(backend, cookie)
         if opened is None and cookie is not None:
@@ -99,7 +101,7 @@ class SessionState:
         if store is None:
             return None if cookie is not None and is_identifier(cookie) else cls()
         frozen = store.frozen(cookie) if cookie is not None else None
-        if frozen is None:  # what cannot be an identifier is none that it knows
+        if frozen is None or cookie is None or not is_identifier(cookie):
             return cls()
         opened = cls(cookie)
         opened._unread = frozen
@@ -158,16 +160,17 @@ class SessionState:
     def settle(self, timeout: int) -> bool:
         """Whether the end of the request need not be waited for: nothing changed, or the store took all of it at once.
 
-        Then it is `sealed`, and what was saved lives for `timeout` seconds. Else `pending` and `save` tell the rest.
+        Then it is `sealed`, and what was saved lives for `timeout` seconds. Else `unsaved` or `pending` is to be saved.
         """
         try:
             now = self.pending()
-        except Exception:  # noqa: BLE001  # `pending` will say it to somebody who can answer
+            if now is not None:
+                if not self._swapped(now, timeout):
+                    self.unsaved = now
+                    return False
+                self._saved = now
+        except Exception:  # noqa: BLE001  # it will be raised again for somebody who can answer
             return False
-        if now is not None:
-            if not self._swapped(now, timeout):
-                return False
-            self._saved = now
         self.sealed = True
         return True
 
@@ -183,6 +186,7 @@ class SessionState:
         cookie is right as it is. May be called again after a stream. Raises TypeError when a value cannot be
         stored, and whatever the store raises. Raising or cancelled, it leaves the stored session whole.
         """
+        self.unsaved = None
         cookie = UNSET if self._swapped(now, timeout) else await self._write(backend, now, timeout)
         self._saved = now
         self._rotating = False
