@@ -24,6 +24,7 @@ from .lifespan import Hook, lifespan_of, living, serve_lifespan
 from .middleware.base import HttpMiddleware, WebSocketMiddleware
 from .middleware.compose import Reply, after_http, amended
 from .mounting import Mounted, mounted_scope, run_mounted
+from .remembering import Remembered
 from .requests import Request, reset_current, set_current
 from .responses import send_response, split, written
 from .routing import Mode, Mount, Node, Route, Trail, find, match, prefix_of
@@ -38,18 +39,12 @@ from .workers import Workers
 T = TypeVar("T")
 
 
-class _Bodies(dict[type, bool]):
+def _is_body(cls: type) -> bool:
     """Whether what is of a class is a body as it stands: nothing that one would await or `split` looks into."""
-
-    def __missing__(self, cls: type) -> bool:
-        is_body = cls is not tuple and cls is not NoneType and not hasattr(cls, "__await__")
-        if len(self) < _MOST_REMEMBERED:
-            self[cls] = is_body
-        return is_body
+    return cls is not tuple and cls is not NoneType and not hasattr(cls, "__await__")
 
 
-_MOST_REMEMBERED: Final = 1024
-_bodies: Final = _Bodies()
+_bodies: Final = Remembered(_is_body)
 
 
 class Resource(Handlers):

@@ -28,6 +28,7 @@ from .config import Limits
 from .errors import BadRequest, HTTPError, Invalid
 from .exits import Exits
 from .receiving import BodyStream, Resumed, take, too_large, waited
+from .remembering import Remembered
 from .sessions import SessionState
 from .streaming import RunSync
 from .types import Receive, Scope
@@ -62,38 +63,26 @@ _NOTED: Final = frozenset({b"content-type", b"content-length", b"transfer-encodi
 """The only headers that every request is asked for."""
 
 
-class _Kinds(dict[bytes, Media]):
-    """The kind of body that a Content-Type announces, as far as it was met. Each multipart one has its boundary."""
-
-    def __missing__(self, content_type: bytes) -> Media:
-        media = media_of(content_type.decode("latin-1"))
-        if media is not _MULTIPART and len(content_type) < _LONGEST_REMEMBERED and len(self) < _MOST_REMEMBERED:
-            self[content_type] = media
-        return media
+def _kind(content_type: bytes) -> Media:
+    return media_of(content_type.decode("latin-1"))
 
 
-class _Lengths(dict[bytes, int]):
-    """The numbers in Content-Length, as far as they were met; 0 for what is no number.
+def _length(digits: bytes) -> int:
+    """The number in a Content-Length; 0 for no number, over any limit for one so long that int() might refuse it."""
+    if not digits.isdigit():
+        return 0
+    return int(digits) if len(digits) < _LONGEST else sys.maxsize
 
-    One of so many digits that int() might refuse it is over any limit.
-    """
 
-    def __missing__(self, digits: bytes) -> int:
-        if len(digits) > 18:
-            return sys.maxsize if digits.isdigit() else 0
-        length = int(digits) if digits.isdigit() else 0
-        if len(self) < _MOST_REMEMBERED:
-            self[digits] = length
-        return length
-
+_LONGEST: Final = 19
+"""Digits of a Content-Length that nobody sends."""
 
 # Names of their own: asking an Enum for a member takes as long as a call.
 _NONE, _JSON, _FORM, _MULTIPART, _OTHER = Media
 
-_MOST_REMEMBERED: Final = 1024
-_LONGEST_REMEMBERED: Final = 100
-_kinds: Final = _Kinds()
-_lengths: Final = _Lengths()
+# Each multipart body has a boundary of its own, and only what is short is kept: clients choose it.
+_kinds: Final = Remembered(_kind, keeps=lambda text, kind: kind is not _MULTIPART and len(text) < 100)
+_lengths: Final = Remembered(_length, keeps=lambda digits, _: len(digits) < _LONGEST)
 
 
 class Headers(dict[str, str]):

@@ -30,6 +30,7 @@ from .headers import (
 )
 from .negotiation import error_response, prefers_problem
 from .payloads import BINARY, HTML, JSON, encode, write_json
+from .remembering import Remembered
 from .streaming import HTML_STREAM, RunSync, as_chunks, close_chunks, send_stream
 from .types import HeaderItems, Message, Receive, Scope, Send
 from .workers import in_thread
@@ -116,29 +117,17 @@ _Encoding: TypeAlias = tuple[tuple[bytes, bytes], Callable[[Any], bytes]] | None
 """The Content-Type of the bodies of a class, and what makes bytes of them; None where that is not all."""
 
 
-class _Encodings(dict[type, _Encoding]):
-    """How bodies of a class are encoded, as far as anybody has asked."""
-
-    def __missing__(self, cls: type) -> _Encoding:
-        encoding = (_JSON_HEADER, write_json) if _shape(cls) is _Shape.JSON else None
-        if len(self) < _MOST_REMEMBERED:
-            self[cls] = encoding
-        return encoding
+def _encoding(cls: type) -> _Encoding:
+    return (_JSON_HEADER, write_json) if _shape(cls) is _Shape.JSON else None
 
 
-class _Lengths(dict[int, tuple[bytes, bytes]]):
-    """The Content-Length of contents, by their length in bytes."""
-
-    def __missing__(self, length: int) -> tuple[bytes, bytes]:
-        header = b"content-length", b"%d" % length
-        if len(self) < _MOST_REMEMBERED:
-            self[length] = header
-        return header
+def _content_length(length: int) -> tuple[bytes, bytes]:
+    return b"content-length", b"%d" % length
 
 
-_MOST_REMEMBERED: Final = 1024
-_encodings: Final = _Encodings({str: (_HTML_HEADER, str.encode), bytes: (_HTML_HEADER, bytes)})
-_lengths: Final = _Lengths()
+_TEXTS: Final[dict[type, _Encoding]] = {str: (_HTML_HEADER, str.encode), bytes: (_HTML_HEADER, bytes)}
+_encodings: Final = Remembered[type, _Encoding](_encoding, _TEXTS)
+_lengths: Final = Remembered(_content_length)
 
 
 def written(

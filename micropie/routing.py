@@ -294,9 +294,8 @@ def find(node: Node, scope: Scope, method: str) -> Found:
     A path without values always leads to the same route, so it is looked up once; so does the first segment of a path
     with values, where nothing but a method of that name begins so. Raises what `split_path` and `match` raise.
     """
-    if _PERCENT in (scope.get("raw_path") or b"") or scope.get(
-        "root_path"
-    ):  # then one path can be two lists of segments
+    if _PERCENT in (scope.get("raw_path") or b"") or scope.get("root_path"):
+        # Then one path can be two lists of segments.
         return match((node,), split_path(scope), method)
     path = scope["path"]
     known, begun = node.known, node.begun
