@@ -8,21 +8,30 @@ the method with what `signatures` read from it and `converters` made of the requ
 WebSocket. docs/architecture.md has the whole map. This module only hands the public names on.
 """
 
-from .app import App, Resource
+from .app.application import App, Resource
 from .config import SESSION_TIMEOUT, Limits, SessionConfig
-from .discovery import route
-from .errors import BadRequest, HTTPError, Invalid, MissingDependency, Problem, ResponseError, SetupError, UploadError
-from .form_results import FormResult
-from .messages import InvalidMessage
+from .errors import (
+    BadRequest,
+    HTTPError,
+    Invalid,
+    MissingDependency,
+    Problem,
+    ResponseError,
+    SetupError,
+    UploadError,
+)
+from .forms.form_result import FormResult
 from .middleware import CloseDict, HttpMiddleware, ResponseDict, WebSocketMiddleware
 from .params import Body, Cookie, Depends, File, Form, Header, Path, Query, Session
-from .requests import Request, WebSocketRequest
-from .routing import Route
+from .requests.request import Request, WebSocketRequest
+from .responses.streaming import ServerSentEvent
+from .routing.discovery import route
+from .routing.match import Route
 from .sessions import InMemorySessionBackend, SessionBackend
-from .streaming import ServerSentEvent
 from .types import ELSEWHERE
-from .uploads import UploadFile
-from .websockets import ConnectionClosed, WebSocket
+from .uploads.multipart import UploadFile
+from .websockets.connection import ConnectionClosed, WebSocket
+from .websockets.messages import InvalidMessage
 
 __version__ = "1.0.0.dev0"
 

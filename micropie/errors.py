@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
-from .deferred import http
+from ._utils.lazy_imports import http
 from .types import HeaderItems
 
 Source: TypeAlias = Literal["path", "query", "form", "body", "header", "cookie", "session", "file"]

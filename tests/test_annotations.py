@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 from typing_extensions import TypeAliasType
 
 from micropie import App, Query, Resource, SetupError
-from micropie.annotations import resolve
+from micropie._utils.resolve_annotations import resolve
 from tests.asgi import JSON, call
 
 if TYPE_CHECKING:

@@ -14,8 +14,18 @@ from typing import Any, Literal, NamedTuple
 import pytest
 from msgspec import Struct
 
-from micropie import App, HTTPError, HttpMiddleware, Limits, Request, Resource, ResponseError, ServerSentEvent, route
-from micropie.streaming import BrokenResponse
+from micropie import (
+    App,
+    HTTPError,
+    HttpMiddleware,
+    Limits,
+    Request,
+    Resource,
+    ResponseError,
+    ServerSentEvent,
+    route,
+)
+from micropie.responses.streaming import BrokenResponse
 from micropie.types import Message, RawHeaders, Receive, Scope, Send
 from tests.asgi import JSON, MULTIPART, PROBLEM, Answer, acall, call, form_data, http_scope
 from tests.hooks import Hook

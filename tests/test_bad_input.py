@@ -21,20 +21,7 @@ import msgspec
 import pytest
 from msgspec import Meta, Struct
 
-from micropie import (
-    App,
-    Body,
-    Cookie,
-    File,
-    Form,
-    Header,
-    Limits,
-    Path,
-    Query,
-    Session,
-    UploadFile,
-    WebSocket,
-)
+from micropie import App, Body, Cookie, File, Form, Header, Limits, Path, Query, Session, UploadFile, WebSocket
 from micropie.types import Message
 from tests.asgi import FORM, JSON, MULTIPART, PROBLEM, Answer, RawHeaders, call, call_socket, form_data, http_scope
 

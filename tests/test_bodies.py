@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micropie.bodies import (
+from micropie.config import Limits
+from micropie.errors import BadRequest, HTTPError, UploadError
+from micropie.requests.body import (
     Media,
     decode_json,
     decode_segment,
@@ -21,9 +23,7 @@ from micropie.bodies import (
     plain_cookie,
     read_whole,
 )
-from micropie.config import Limits
-from micropie.errors import BadRequest, HTTPError, UploadError
-from micropie.receiving import BodyStream
+from micropie.requests.body_stream import BodyStream
 from micropie.types import Message
 from tests.asgi import form_data
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from micropie import App, SetupError
-from micropie.checks import RULES, check, collecting
 from micropie.errors import Problem
+from micropie.inspection.checks import RULES, check, collecting
 from tests.commands import project
 
 HEADER = """

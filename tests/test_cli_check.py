@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from micropie.checks import RULES, Finding
 from micropie.cli.check import FORMATS
+from micropie.inspection.checks import RULES, Finding
 from tests.commands import project, run
 
 ROOT = Path(__file__).parent.parent

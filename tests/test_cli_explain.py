@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micropie import App, Depends, Header, HTTPError, HttpMiddleware, Limits, Request, ResponseDict, Session
-from micropie.dry_run import Asked, dry_run
+from micropie.inspection.explain import Asked, dry_run
 from micropie.testing import TestClient
 from micropie.types import UNSET
 from tests.commands import project, run

@@ -10,7 +10,7 @@ import pytest
 from msgspec import Meta
 
 from micropie import App, WebSocket
-from micropie.inventory import inventory, type_text
+from micropie.inspection.url_list import inventory, type_text
 from tests.commands import project, run
 
 SHOP = {

@@ -32,7 +32,7 @@ from micropie import (
     WebSocket,
     route,
 )
-from micropie.client import CallError, Client, MalformedAnswer, Stream, upload
+from micropie.client.client import CallError, Client, MalformedAnswer, Stream, upload
 from micropie.testing import ASGITransport
 from micropie.types import ASGIApp, Receive, Scope, Send
 

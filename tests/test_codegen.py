@@ -5,7 +5,7 @@ import traceback
 
 import pytest
 
-from micropie.codegen import compile_function, indent
+from micropie._utils.codegen import compile_function, indent
 
 
 def test_lines_are_indented_one_level() -> None:

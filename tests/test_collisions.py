@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micropie.collisions import MOST, SMALL, check_collisions
-from micropie.converters import converter
-from micropie.messages import InvalidMessage, decoded, message_decoder
-from micropie.validation import FAILURES
+from micropie.conversion.converter import converter
+from micropie.conversion.hash_collisions import MOST, SMALL, check_collisions
+from micropie.conversion.json_errors import FAILURES
+from micropie.websockets.messages import InvalidMessage, decoded, message_decoder
 
 MODULUS = 2**61 - 1  # sys.hash_info.modulus
 COUNT = 20_000

@@ -595,5 +595,5 @@ def test_a_client_that_does_not_read_cannot_hold_up_the_end(monkeypatch: pytest.
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    monkeypatch.setattr("micropie.connecting.FAREWELL", 0.01)
+    monkeypatch.setattr("micropie.app.websocket.FAREWELL", 0.01)
     asyncio.run(main())

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 from typing_extensions import TypeAliasType
 
-from micropie.converters import Shape, UnsupportedTypeError, converter, strip, union_members
-from micropie.uploads import UploadFile
-from micropie.validation import FAILURES
+from micropie.conversion.converter import Shape, UnsupportedTypeError, converter, strip, union_members
+from micropie.conversion.json_errors import FAILURES
+from micropie.uploads.multipart import UploadFile
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from micropie.debug import CONTEXT, FRAMES, traceback_page
+from micropie.app.traceback_page import CONTEXT, FRAMES, traceback_page
 
 VOID = {"meta"}
 

@@ -388,7 +388,7 @@ def test_state_that_changes_with_every_request_costs_no_look_at_the_class(monkey
             return self.hits
 
     app = Counter()
-    monkeypatch.setattr("micropie.discovery.Builder", None)
+    monkeypatch.setattr("micropie.routing.discovery.Builder", None)
     assert [call(app, "GET", "/").text for _ in range(2)] == ["1", "2"]
 
 
@@ -865,7 +865,7 @@ class Wrong(App):
 def test_what_cannot_work_is_named() -> None:
     assert sorted(problems(Wrong)) == [
         "Wrong._hidden: @route gives no URL to a name that starts with '_'",
-        "Wrong.not_ws (ws: micropie.websockets.WebSocket): only a ws_ method has a WebSocket",
+        "Wrong.not_ws (ws: micropie.websockets.connection.WebSocket): only a ws_ method has a WebSocket",
         "Wrong.twice (b: complex): 'builtins.complex' cannot be read from a request",
         "Wrong.unnamed: the @route path names {missing}, which no parameter takes",
         "Wrong.ws_nothing: a ws_ method takes the connection as its first parameter",

@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 import pytest
 
 from micropie.errors import HTTPError
-from micropie.files import PIECE, content_type
-from micropie.responses import send_response
-from micropie.streaming import BrokenResponse
+from micropie.responses.files import PIECE, content_type
+from micropie.responses.send import send_response
+from micropie.responses.streaming import BrokenResponse
 from micropie.types import Message, Scope
 
 T = TypeVar("T")

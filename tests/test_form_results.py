@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 
 from micropie import App, File, Form, FormResult, Limits, Path, Query, SetupError, UploadFile
-from micropie.form_html import Html
+from micropie.forms.html import Html
 from tests.asgi import FORM, JSON, MULTIPART, Answer, call, form_data
 
 T = TypeVar("T")
@@ -675,7 +675,7 @@ def test_a_form_has_no_default_and_no_websocket_has_a_form() -> None:
     with pytest.raises(SetupError) as caught:
         Bad()
     assert [problem.what for problem in caught.value.problems] == [
-        "'micropie.form_results.FormResult' cannot be read from a request",
+        "'micropie.forms.form_result.FormResult' cannot be read from a request",
         "is given by the framework, submitted or not",
         "a WebSocket handshake has no body",
     ]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micropie.errors import ResponseError
-from micropie.headers import FRAMING, completed, framed, raw_headers, without
+from micropie.responses.headers import FRAMING, completed, framed, raw_headers, without
 
 # (name, value), as it goes over the wire
 SENT = [

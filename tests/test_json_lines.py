@@ -15,7 +15,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta, Struct, json
 
-from micropie import App, BadRequest, Body, Form, HTTPError, HttpMiddleware, Limits, Request, SetupError, UploadFile
+from micropie import (
+    App,
+    BadRequest,
+    Body,
+    Form,
+    HTTPError,
+    HttpMiddleware,
+    Limits,
+    Request,
+    SetupError,
+    UploadFile,
+)
 from micropie.types import Message
 from tests.asgi import PROBLEM, Answer, acall, call, http_scope
 

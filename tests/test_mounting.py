@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from micropie import App, InMemorySessionBackend, Request, WebSocketMiddleware, WebSocketRequest
-from micropie.streaming import BrokenResponse
+from micropie.responses.streaming import BrokenResponse
 from micropie.types import Message, Receive, Scope, Send
 from tests.asgi import FORM, JSON, acall, call, call_socket
 from tests.hooks import Hook

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from micropie import App
 from micropie.errors import BadRequest, HTTPError, Invalid
-from micropie.negotiation import error_response, prefers_problem
+from micropie.responses.error_responses import error_response, prefers_problem
 from tests.asgi import call
 
 # Content-Type, Accept, whether the answer is problem details

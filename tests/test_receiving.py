@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micropie import App, Body, Limits
-from micropie.deadlines import within
+from micropie._utils.timeouts import within
 from micropie.errors import ClientDisconnected, HTTPError
-from micropie.receiving import BodyStream, Resumed, take
+from micropie.requests.body_stream import BodyStream, Resumed, take
 from micropie.types import Message, Receive
 from tests.asgi import JSON, MULTIPART, call, form_data, http_scope
 

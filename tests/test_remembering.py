@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micropie.remembering import MOST, Remembered
+from micropie._utils.caching import MOST, Remembered
 
 
 @given(st.lists(st.integers(-3, 3)))

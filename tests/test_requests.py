@@ -7,9 +7,9 @@ from typing import Any, TypeVar, cast
 import pytest
 
 from micropie import App, HttpMiddleware, Limits, Request, UploadFile, WebSocketRequest
-from micropie.bodies import Media
 from micropie.errors import BadRequest, ClientDisconnected, HTTPError
-from micropie.requests import Headers, current, current_request
+from micropie.requests.body import Media
+from micropie.requests.request import Headers, current, current_request
 from micropie.types import Message
 from tests.asgi import FORM, JSON, MULTIPART, RawHeaders, call, form_data, http_scope
 

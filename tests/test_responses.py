@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micropie.errors import ResponseError
-from micropie.responses import NO_CONTENT, encode, redirect, send_response, split
+from micropie.responses.send import NO_CONTENT, encode, redirect, send_response, split
 from micropie.types import Message
 
 

@@ -11,7 +11,7 @@ import pytest
 from msgspec import Meta, Struct
 
 from micropie import App, ResponseError
-from micropie.returns import read_returns
+from micropie.binding.return_annotation import read_returns
 from tests.asgi import call
 
 

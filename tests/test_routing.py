@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from micropie import App, HTTPError, HttpMiddleware, Request, Resource, Route, route
-from micropie.routing import METHODS, Mount, find, match, split_path
+from micropie.routing.match import METHODS, Mount, find, match, split_path
 from tests.asgi import call, call_socket, http_scope
 
 GREETING = "Hello, Ann!"
@@ -890,7 +890,7 @@ def outcome(look: Any) -> object:
 
 
 def test_paths_that_clients_make_up_are_not_remembered_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("micropie.routing._MOST_KNOWN", 3)
+    monkeypatch.setattr("micropie.routing.match._MOST_KNOWN", 3)
     library = Library()
     for path in ["/shelf", "/shelf/", "/open", "/open/", "/other", "/shelf/first_book", "/shelf/first-book", "/none"]:
         assert call(library, "GET", path).status == (404 if path == "/none" else 200)

@@ -28,8 +28,8 @@ from micropie import (
     WebSocketRequest,
     route,
 )
-from micropie.parameters import Kind, Parameter, Role, Signature, header_name, source_is_pinned
-from micropie.signatures import read_signature
+from micropie.binding.signature import Kind, Parameter, Role, Signature, header_name, source_is_pinned
+from micropie.binding.signature_reader import read_signature
 from micropie.types import UNSET
 
 T = TypeVar("T")
@@ -406,7 +406,12 @@ def raw_and_key(a: Annotated[bytes, Body()], b: Annotated[int, Body()]) -> None:
         (positional(WebSocket), {}, "only a ws_ method has a WebSocket", "Name the method ws_…, or drop"),
         (positional(WebSocketRequest), {}, "only a ws_ method has a WebSocketRequest", "Name the method ws_…"),
         (positional(Annotated[Request, Query()]), {}, "is given by the framework", "Drop the marker"),
-        (positional(Request | None), {}, "'micropie.requests.Request' cannot be read", "Use a type that msgspec can"),
+        (
+            positional(Request | None),
+            {},
+            "'micropie.requests.request.Request' cannot be read",
+            "Use a type that msgspec can",
+        ),
         (positional(AsyncIterator[str]), {}, "only AsyncIterator[bytes] streams a body", "Write AsyncIterator[bytes]"),
         (positional(Annotated[AsyncIterator[bytes], Query()]), {}, "only the body can be streamed", "Drop the marker"),
         (positional(Annotated[int, File()]), {}, "File() goes with UploadFile", "Write Annotated[UploadFile, File("),

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micropie.errors import ClientDisconnected, ResponseError
-from micropie.streaming import BrokenResponse, ServerSentEvent, as_chunks, send_stream
+from micropie.responses.streaming import BrokenResponse, ServerSentEvent, as_chunks, send_stream
 from micropie.types import Message, RawHeaders
 
 T = TypeVar("T")

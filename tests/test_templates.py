@@ -10,8 +10,8 @@ from typing import Any
 import jinja2
 import pytest
 
+from micropie.app.templates import LOOK_EVERY, Templates
 from micropie.errors import MissingDependency
-from micropie.templates import LOOK_EVERY, Templates
 
 MARKUP = "<b>"
 ESCAPED = "&lt;b&gt;"
@@ -130,13 +130,13 @@ def test_without_jinja2_the_error_names_the_command_that_installs_it(monkeypatch
 
 
 def test_jinja2_is_not_imported_before_a_template_is_rendered() -> None:
-    code = "import sys, micropie.templates; micropie.templates.Templates(); sys.exit('jinja2' in sys.modules)"
+    code = "import sys, micropie.app.templates; micropie.app.templates.Templates(); sys.exit('jinja2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1]).returncode == 0
 
 
 def test_a_template_that_was_edited_is_seen_a_moment_later(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("micropie.templates.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("micropie.app.templates.time.monotonic", lambda: now[0])
     found = templates(directory, page="before")
     assert render(found, "page.html") == "before"
     (directory / "page.html").write_text("after it was edited")

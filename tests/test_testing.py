@@ -667,7 +667,7 @@ def test_an_app_that_does_not_notice_that_the_client_left_is_cancelled() -> None
 
 
 def test_an_app_that_ignores_its_cancellation_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("micropie.testing.conversation.GRACE", SOON)
+    monkeypatch.setattr("micropie.testing.exchange.GRACE", SOON)
     released = threading.Event()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

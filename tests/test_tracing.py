@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from micropie import App, HTTPError, Resource, SetupError, WebSocket, route
-from micropie.routing import Mount
-from micropie.tracing import Candidate, resolve, trace
+from micropie.inspection.route_trace import Candidate, resolve, trace
+from micropie.routing.match import Mount
 
 NAMES = ("a", "b", "c_d", "index")
 SEGMENTS = ("a", "b", "c_d", "c-d", "index", "x", "get", "")

@@ -20,7 +20,7 @@ from msgspec import Meta, Struct
 from msgspec import field as named
 
 from micropie import App, Depends, InMemorySessionBackend, Session, SetupError, WebSocket
-from micropie.sessions.typed import plain
+from micropie.sessions.typed_session import plain
 from micropie.types import Message
 from tests.asgi import Answer, call, call_socket
 

@@ -20,9 +20,9 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
 from micropie.config import KIB, MIB, Limits
 from micropie.errors import ClientDisconnected, MissingDependency, UploadError
-from micropie.receiving import BodyStream
+from micropie.requests.body_stream import BodyStream
 from micropie.types import Message
-from micropie.uploads import MultipartBody, UploadFile, boundary_of
+from micropie.uploads.multipart import MultipartBody, UploadFile, boundary_of
 
 T = TypeVar("T")
 Pieces: TypeAlias = Iterable[bytes | Exception | asyncio.Event]

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 from msgspec import inspect as mi
 
-from micropie.uploads import UploadFile
-from micropie.validation import FAILURES, MAX_DEPTH, MAX_ERRORS, MAX_VALUES, find_errors, own_words
-from micropie.wording import describe, describe_text
+from micropie.conversion.json_errors import FAILURES, MAX_DEPTH, MAX_ERRORS, MAX_VALUES, find_errors, own_words
+from micropie.conversion.type_info import describe, describe_text
+from micropie.uploads.multipart import UploadFile
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ import pytest
 from msgspec import Struct
 
 from micropie import App, ResponseError, ServerSentEvent
-from micropie.streaming import BrokenResponse
+from micropie.responses.streaming import BrokenResponse
 from micropie.testing import TestClient
 
 

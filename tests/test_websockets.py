@@ -16,14 +16,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from micropie.config import Limits
-from micropie.converters import UnsupportedTypeError
-from micropie.messages import InvalidMessage, message_decoder, message_encoder, read_bytes, read_text
+from micropie.conversion.converter import UnsupportedTypeError
 from micropie.types import Message
-from micropie.websockets import (
-    MAX_MESSAGE,
-    ConnectionClosed,
-    WebSocket,
-)
+from micropie.websockets.connection import MAX_MESSAGE, ConnectionClosed, WebSocket
+from micropie.websockets.messages import InvalidMessage, message_decoder, message_encoder, read_bytes, read_text
 
 T = TypeVar("T")
 

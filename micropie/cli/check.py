@@ -7,11 +7,11 @@ from typing import Final
 import click
 import msgspec
 
-from ..app import App
-from ..checks import Finding, collecting, from_problem
-from ..checks import check as run_checks
+from ..app.application import App
 from ..errors import SetupError
-from ..inventory import inventory
+from ..inspection.checks import Finding, collecting, from_problem
+from ..inspection.checks import check as run_checks
+from ..inspection.url_list import inventory
 from . import target_options
 from .loading import PROBLEMS, LoadError, load_micropie_app, prints_aside, shown
 from .output import count, emit, emit_json, faint, indented, styled

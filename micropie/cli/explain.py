@@ -13,11 +13,11 @@ from urllib.parse import quote
 import click
 import msgspec
 
-from ..app import App
-from ..dry_run import Argument, Asked, Explanation, dry_run
-from ..inventory import class_name, inventory, parameter_text, place
-from ..routing import Mount, Route
-from ..tracing import Candidate
+from ..app.application import App
+from ..inspection.explain import Argument, Asked, Explanation, dry_run
+from ..inspection.route_trace import Candidate
+from ..inspection.url_list import class_name, inventory, parameter_text, place
+from ..routing.match import Mount, Route
 from ..types import UNSET
 from . import target_options
 from .loading import PROBLEMS, load_micropie_app, prints_aside, shown

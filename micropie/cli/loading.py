@@ -21,7 +21,7 @@ from pkgutil import iter_modules
 from types import MethodType, ModuleType
 from typing import Final, cast
 
-from ..app import App
+from ..app.application import App
 from ..errors import SetupError
 from ..types import ASGIApp
 

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import click
 
-from ..inventory import (
+from ..binding.signature import Parameter, Role
+from ..inspection.url_list import (
     STARS,
     Entry,
     class_name,
@@ -18,8 +19,7 @@ from ..inventory import (
     taken,
     type_text,
 )
-from ..parameters import Parameter, Role
-from ..routing import METHODS, Route
+from ..routing.match import METHODS, Route
 from . import target_options
 from .loading import load_micropie_app
 from .output import columns, emit, emit_json, faint, heading, indented, styled

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import click
 
-from ..app import App
+from ..app.application import App
 from . import target_options
 from .loading import PROBLEMS, load_micropie_app, parse_target
 from .output import heading

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
-    from ..requests import Request, WebSocketRequest
+    from ..requests.request import Request, WebSocketRequest
 
 
 class ResponseDict(TypedDict, total=False):

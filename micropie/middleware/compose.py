@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, TypeAlias
 
-from ..requests import Request, WebSocketRequest
+from ..requests.request import Request, WebSocketRequest
 from .base import HttpMiddleware, WebSocketMiddleware
 
 Reply: TypeAlias = tuple[int, Any, list[tuple[str, str]]]

@@ -10,8 +10,8 @@ from typing import Any, Final, Literal, TypeAlias, get_origin
 import msgspec
 from msgspec import inspect as mi
 
-from ..converters import UnsupportedTypeError, describe_annotation, strip, union_members
-from ..messages import _is_binary, _is_json
+from ..conversion.converter import UnsupportedTypeError, describe_annotation, strip, union_members
+from ..websockets.messages import _is_binary, _is_json
 from . import inputs
 from .docstrings import Docstring
 from .document import Documented, docstring_of, info_of

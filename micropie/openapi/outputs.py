@@ -22,11 +22,11 @@ from typing import Any, Final, get_args, get_origin
 import msgspec
 from msgspec import inspect as mi
 
-from ..converters import UnsupportedTypeError, describe_annotation, strip, union_members
+from ..binding.return_annotation import Returns
+from ..conversion.converter import UnsupportedTypeError, describe_annotation, strip, union_members
 from ..errors import phrase
-from ..responses import NO_CONTENT
-from ..returns import Returns
-from ..streaming import ServerSentEvent
+from ..responses.send import NO_CONTENT
+from ..responses.streaming import ServerSentEvent
 from .schemas import BINARY, Json, Schemas
 
 HTML: Final = "text/html"

@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 import msgspec
 
+from ..binding.signature import FROM_BODY, TAKES_BODY, Kind, Parameter, source_is_pinned
 from ..errors import HTTPError
-from ..parameters import FROM_BODY, TAKES_BODY, Kind, Parameter, source_is_pinned
-from ..requests import BODY_METHODS
-from ..routing import Route, Trail, match
+from ..requests.request import BODY_METHODS
+from ..routing.match import Route, Trail, match
 
 _SAMPLE: Final = "\N{REPLACEMENT CHARACTER}"
 """Stands for a path value when the router is asked: no path has it, and so no literal segment."""

@@ -14,8 +14,8 @@ from typing import Any, Final, TypeAlias, get_args, get_origin
 import msgspec
 from msgspec import inspect as mi
 
-from ..texts import is_many, is_scalar
-from ..wording import ARRAYS, OBJECTS, OCTETS, AnyObject, bare, is_positional, without_none
+from ..conversion.from_text import is_many, is_scalar
+from ..conversion.type_info import ARRAYS, OBJECTS, OCTETS, AnyObject, bare, is_positional, without_none
 
 Json: TypeAlias = dict[str, Any]
 """A JSON object."""

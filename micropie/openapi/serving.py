@@ -16,11 +16,11 @@ from urllib.parse import quote
 
 import msgspec
 
+from ..binding.signature_reader import read_signature
 from ..errors import HTTPError, Problem
 from ..params import Path
-from ..requests import Request
-from ..routing import Branch, Node, Route, make_route
-from ..signatures import read_signature
+from ..requests.request import Request
+from ..routing.match import Branch, Node, Route, make_route
 from .document import Documented, document
 from .schemas import Json
 
@@ -131,7 +131,7 @@ class Pages:
         if self._swagger_ui is not None and file == "start.js":
             return 200, _START, [("Content-Type", "text/javascript; charset=utf-8")]
         if self._swagger_ui is None and file == "style.css":
-            from .page import STYLE
+            from .html_page import STYLE
 
             return 200, STYLE, [("Content-Type", "text/css; charset=utf-8")]
         raise HTTPError(404)
@@ -165,7 +165,7 @@ class Pages:
         if self._swagger_ui is not None:
             text = _SWAGGER_PAGE.format(title=escape(title), base=escape(base))
         else:
-            from .page import render
+            from .html_page import render
 
             text = render(self._openapi, prefix, base)
         policy = _POLICIES[self._swagger_ui is not None]

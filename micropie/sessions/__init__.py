@@ -4,7 +4,7 @@
 session and its cookie. No store knows of another, and none of them knows of requests.
 """
 
-from .base import SessionBackend
+from .backend import SessionBackend
 from .memory import InMemorySessionBackend
 from .state import SessionState, cookie_header, is_identifier, is_secure, new_identifier
 

@@ -12,11 +12,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
+from .._utils.lazy_imports import pattern, secrets
 from ..config import SessionConfig
-from ..deferred import pattern, secrets
 from ..types import UNSET, Unset
-from .base import AtOnce, SessionBackend
-from .frozen import NOTHING, Frozen, Whole, compare, freeze, still_holds, thaw
+from .backend import AtOnce, SessionBackend
+from .snapshot import NOTHING, Frozen, Whole, compare, freeze, still_holds, thaw
 
 _URL_SAFE: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import httpx2
 
 from ..types import ASGIApp, Message
-from .conversation import Closed, Conversation, UnexpectedMessage
+from .exchange import Closed, Conversation, UnexpectedMessage
 
 
 class LifespanFailed(Exception):

@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 import httpx2
 
 from ..types import ASGIApp, Message, Scope
-from .conversation import Closed, Conversation, Live, grace
+from .exchange import Closed, Conversation, Live, grace
 from .lifespan import Lifespan
 from .websocket import AsyncWebSocketSession
 

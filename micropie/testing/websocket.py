@@ -8,7 +8,7 @@ import httpx2
 import msgspec
 
 from ..types import ASGIApp, Message, Scope
-from .conversation import Closed, Conversation, Live, grace
+from .exchange import Closed, Conversation, Live, grace
 from .portal import Portal
 
 T = TypeVar("T")

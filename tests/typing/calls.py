@@ -6,8 +6,19 @@ from typing import Annotated, Any, Literal, assert_type
 
 from msgspec import Struct
 
-from micropie import ELSEWHERE, App, Header, Request, Resource, ServerSentEvent, Session, UploadFile, WebSocket, route
-from micropie.client import Client, Stream, upload
+from micropie import (
+    ELSEWHERE,
+    App,
+    Header,
+    Request,
+    Resource,
+    ServerSentEvent,
+    Session,
+    UploadFile,
+    WebSocket,
+    route,
+)
+from micropie.client.client import Client, Stream, upload
 
 
 class Todo(Struct):

@@ -1,0 +1,7 @@
+"""To be described."""
+
+from ..types import ELSEWHERE
+from .client import Client, Stream, upload
+from .decode_response import CallError, MalformedAnswer
+
+__all__ = ["ELSEWHERE", "CallError", "Client", "MalformedAnswer", "Stream", "upload"]

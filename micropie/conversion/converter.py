@@ -1,0 +1,363 @@
+"""A type in, the functions that read it out: from text, several texts, a form, JSON, a Python value.
+
+Everything is decided here once per type and cached. What a reader raises for bad input is one of
+`validation.FAILURES`. Where the value came from is none of this module's business.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from enum import Enum, auto
+from functools import lru_cache, partial
+from types import UnionType
+from typing import Annotated, Any, Final, NewType, Union, get_args, get_origin
+
+import msgspec
+from msgspec import inspect as mi
+
+from .._utils.lazy_imports import pattern
+from ..errors import Invalid
+from ..uploads.multipart import UploadFile
+from .dataclass_defaults import completer
+from .from_fields import FormReaders, form_readers
+from .from_text import TextReader, TextsReader, is_many, is_scalar, narrowness, text_reader, texts_reader
+from .hash_collisions import check_collisions
+from .json_errors import FAILURES, find_errors
+from .type_info import OBJECTS, bare, describe, describe_text, is_positional, without_none
+
+
+class UnsupportedTypeError(Exception):
+    """A type that no reader can be made for: what is wrong with it, and the remedy."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+
+
+class Shape(Enum):
+    """How much of a request one value takes up."""
+
+    ANY = auto()
+    """Whatever was sent: unannotated, `Any`, `object`."""
+    SCALAR = auto()
+    """One text or one JSON value."""
+    MANY = auto()
+    """Every text of one name, or one JSON array."""
+    STRUCTURED = auto()
+    """Several names: a whole body, or all names of one source."""
+
+
+class Converter(msgspec.Struct, frozen=True, eq=False):
+    """How one type is read. A reader is None where the type cannot come that way."""
+
+    shape: Shape
+    infos: tuple[mi.Type, ...]
+    """msgspec's description: one, or one for each member of a union that msgspec itself cannot read."""
+    from_json: Callable[[Any], Any]
+    """JSON bytes to the value."""
+    from_value: Callable[[object], Any]
+    """A Python value (a session's) to the value."""
+    from_text: TextReader | None = None
+    """One text to the value; None with shape SCALAR or ANY means that the text is the value."""
+    from_texts: TextsReader | None = None
+    form: FormReaders | None = None
+
+    @property
+    def info(self) -> mi.Type:
+        """All of the type in one description."""
+        return self.infos[0] if len(self.infos) == 1 else mi.UnionType(self.infos)
+
+    @property
+    def has_files(self) -> bool:
+        """Whether uploaded files are part of it."""
+        return any(isinstance(part, mi.CustomType) for part in _inside(self.info))
+
+    @property
+    def has_names(self) -> bool:
+        """Whether it is written as names and values, as a session is."""
+        info = without_none(self.info)
+        members = map(bare, info.types) if isinstance(info, mi.UnionType) else [info]
+        return all(isinstance(one, (*OBJECTS, mi.DictType)) and not is_positional(one) for one in members)
+
+    @property
+    def expected(self) -> str:
+        """What the type wants, in words."""
+        return describe(self.info)
+
+    @property
+    def expected_text(self) -> str:
+        """What the type wants when it is written as text, where nothing is `null` and bytes are UTF-8."""
+        return describe_text(self.info)
+
+    def json_errors(self, document: bytes | memoryview | msgspec.Raw, pointer: str) -> list[Invalid]:
+        """Everything wrong with the JSON `document`, which stands at `pointer` of the body."""
+        try:
+            value = msgspec.json.decode(document)
+        except FAILURES:
+            return [Invalid("Bad JSON", pointer=pointer)]
+        try:
+            check_collisions(document)
+            found = list(find_errors(self.info, value, pointer))
+        except RecursionError:
+            found = [Invalid("Nested too deeply", pointer=pointer)]
+        except ValueError as error:
+            found = [Invalid(str(error), pointer=pointer)]
+        return found or [Invalid(f"Expected {self.expected}", pointer=pointer)]
+
+    def classes(self) -> set[type]:
+        """The classes with fields that the type is made of."""
+        found = [getattr(part, "cls", None) for info in self.infos for part in _inside(info) if hasattr(part, "fields")]
+        return {get_origin(cls) or cls for cls in found if cls is not None}
+
+    def value_errors(self, value: object) -> list[Invalid]:
+        """Everything wrong with `value`, a Python value that does not fit, by JSON pointers into it."""
+        try:
+            found = list(find_errors(self.info, msgspec.to_builtins(value)))
+        except (TypeError, RecursionError):  # nothing that JSON could say
+            found = []
+        return found or [Invalid(f"Expected {self.expected}")]
+
+
+# --- annotations ----------------------------------------------------------------------------------------------------
+
+
+def strip(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+    """`annotation` without `Annotated`, `NewType` and type aliases around it, and the metadata found on the way."""
+    if isinstance(annotation, type):
+        return annotation, ()
+    metadata: tuple[Any, ...] = ()
+    while True:
+        if get_origin(annotation) is Annotated:
+            annotation, *more = get_args(annotation)
+            metadata = (*more, *metadata)
+        elif isinstance(annotation, NewType):
+            annotation = annotation.__supertype__
+        elif type(annotation).__name__ == "TypeAliasType":
+            annotation = annotation.__value__
+        else:
+            return annotation, metadata
+
+
+def union_members(annotation: Any) -> tuple[Any, ...]:
+    """The members of a union, flattened, each with the constraints that stood around the whole; else `annotation`."""
+    plain, metadata = strip(annotation)
+    if get_origin(plain) not in (Union, UnionType):
+        return (annotation,)
+    members = [inner for member in get_args(plain) for inner in union_members(member)]
+    for meta in metadata:
+        if isinstance(meta, msgspec.Meta):
+            constrained = [_constrained(member, meta) for member in members]
+            if all(now is before for now, before in zip(constrained, members, strict=True)):
+                raise UnsupportedTypeError(f"{meta} can hold for no member of the union", _REMEDY)
+            members = constrained
+    return tuple(members)
+
+
+def _constrained(annotation: Any, meta: msgspec.Meta) -> Any:
+    """`annotation` under `meta` where that can hold for it (`>= 1` says nothing of `None`)."""
+    candidate = Annotated[annotation, meta]
+    try:
+        mi.type_info(candidate)
+    except (TypeError, NameError, AttributeError):
+        return annotation
+    return candidate
+
+
+_REMEDY: Final = (
+    "Use a type that msgspec can read: str, int, float, bool, bytes, Decimal, UUID, date, datetime, time, timedelta, "
+    "Enum, Literal, list[T], dict[str, T], a dataclass, Struct, TypedDict, NamedTuple or attrs class; constraints are "
+    "those that msgspec.Meta has for it"
+)
+
+
+def describe_annotation(annotation: Any) -> mi.Type:
+    """msgspec's description of `annotation`. Raises UnsupportedTypeError, with the remedy, for what cannot be."""
+    try:
+        info = mi.type_info(annotation)
+    except (NameError, AttributeError) as error:
+        remedy = "Define at module level what the annotations inside that class name"
+        raise UnsupportedTypeError(str(error), remedy) from error
+    except TypeError as error:
+        raise UnsupportedTypeError(str(error).split(" - type ")[0], _REMEDY) from error
+    for part in _inside(info):
+        _refuse_unreadable(part)
+    return info
+
+
+def _refuse_unreadable(info: mi.Type) -> None:
+    """Raises UnsupportedTypeError for what msgspec would only refuse when a request comes."""
+    if isinstance(info, mi.CustomType) and info.cls is not UploadFile:  # files are read by their own room
+        raise UnsupportedTypeError(f"'{_type_name(info.cls)}' cannot be read from a request", _REMEDY)
+    if isinstance(info, mi.SetType | mi.FrozenSetType) and not _is_hashable(bare(info.item_type)):
+        remedy = "Make it frozen (a Struct with frozen=True, @dataclass(frozen=True)), or use list[T]"
+        raise UnsupportedTypeError(f"a set cannot hold {describe(info.item_type)} that may change", remedy)
+    if isinstance(info, mi.DictType) and not _is_key(info.key_type):
+        raise UnsupportedTypeError("JSON's keys are text, which cannot become these keys", "Use dict[str, T]")
+
+
+def _is_hashable(info: mi.Type) -> bool:
+    if isinstance(info, mi.StructType) and info.cls.__hash__ is msgspec.Struct.__hash__:
+        return info.cls.__struct_config__.frozen or not info.cls.__struct_config__.eq
+    if isinstance(info, mi.DataclassType):
+        return info.cls.__hash__ is not None
+    return not isinstance(info, mi.ListType | mi.SetType | mi.DictType | mi.TypedDictType)
+
+
+def _is_key(info: mi.Type) -> bool:
+    info = without_none(info)
+    if isinstance(info, mi.UnionType):
+        return all(map(_is_key, info.types))
+    return is_scalar(info) and not isinstance(info, mi.BoolType | mi.NoneType)
+
+
+def _type_name(cls: Any) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}" if isinstance(cls, type) else str(cls)
+
+
+def _inside(info: mi.Type) -> Iterator[mi.Type]:
+    """`info` and every description inside it, each once."""
+    waiting, seen = [info], set[int]()
+    while waiting:
+        part = bare(waiting.pop())
+        if id(part) not in seen:
+            seen.add(id(part))
+            yield part
+            waiting += _parts(part)
+
+
+def _parts(info: Any) -> Iterator[mi.Type]:
+    """The descriptions directly inside `info`."""
+    for name in ("item_type", "key_type", "value_type"):
+        if hasattr(info, name):
+            yield getattr(info, name)
+    yield from getattr(info, "types", ())
+    yield from getattr(info, "item_types", ())
+    yield from (field.type for field in getattr(info, "fields", ()))
+
+
+# --- JSON -----------------------------------------------------------------------------------------------------------
+
+
+def _spelled(word: str) -> str:
+    """A pattern for `word` as JSON and Decimal may spell it: letters escaped, underscores anywhere."""
+    return r"(?:_|\\u005f)*".join(rf"(?:{c}|\\u00(?:{ord(c):02x}|{ord(c.upper()):02x}))" for c in word)
+
+
+# A JSON text that Decimal takes for no number or an infinite one, such as `" -sNaN1"`; msgspec leaves it to Decimal.
+_PADDING: Final = r"(?:[\s_+\x80-\xff-]|\\[bfnrt]|\\u[0-9a-f]{4})*"
+_NOT_FINITE: Final = pattern(
+    f'"{_PADDING}(?:{_spelled("nan")}|{_spelled("snan")}|{_spelled("inf")}|{_spelled("infinity")})'
+    f'(?:[0-9]|{_PADDING})*"'.encode("latin-1"),
+    re.IGNORECASE,
+)
+_UNLIMITED: Final = (mi.IntType, mi.DecimalType, mi.UUIDType)
+
+
+def _then(read: Callable[..., Any], complete: Callable[[Any], Any] | None) -> Callable[..., Any]:
+    return read if complete is None else lambda *given: complete(read(*given))
+
+
+def json_decoder(annotation: Any, info: mi.Type) -> Callable[[Any], Any]:
+    """JSON, as bytes or text, to `annotation`, which `info` describes. Its function raises one of `FAILURES`.
+
+    Where msgspec is more lenient or more trusting than it may be, it has a look first.
+    """
+    decode = _then(msgspec.json.Decoder(annotation).decode, completer(info, _inside(info)))
+    may_collide = any(map(_hashes_numbers, _inside(info)))
+    has_decimals = any(isinstance(part, mi.DecimalType) for part in _inside(info))
+
+    def look_and_decode(document: Any) -> Any:
+        octets = document.encode() if isinstance(document, str) else memoryview(document)
+        if may_collide:
+            check_collisions(octets)
+        looks_odd = has_decimals and _NOT_FINITE.search(octets)
+        if looks_odd and any(find_errors(info, msgspec.json.decode(document))):
+            raise ValueError("not a finite number")
+        return decode(document)
+
+    return look_and_decode if may_collide or has_decimals else decode
+
+
+def _hashes_numbers(info: mi.Type) -> bool:
+    """Whether `info` is a set or a dict of numbers that have no limit."""
+    if isinstance(info, mi.SetType | mi.FrozenSetType):
+        return any(isinstance(part, (*_UNLIMITED, mi.AnyType)) for part in _inside(info.item_type))
+    return isinstance(info, mi.DictType) and any(isinstance(part, _UNLIMITED) for part in _inside(info.key_type))
+
+
+# --- converters -----------------------------------------------------------------------------------------------------
+
+
+def converter(annotation: Any) -> Converter:
+    """The readers of `annotation`, made once. Raises UnsupportedTypeError."""
+    try:
+        hash(annotation)
+    except TypeError:  # an unhashable constraint, such as examples=[...]
+        return _make(annotation)
+    return _cached(annotation, repr(annotation))
+
+
+@lru_cache(maxsize=4096)
+def _cached(annotation: Any, _written: str) -> Converter:
+    """`_make`, remembered; unions are equal in any order, but are described in the one in which they were written."""
+    return _make(annotation)
+
+
+def _make(annotation: Any) -> Converter:
+    plain, _ = strip(annotation)
+    if plain is Any or plain is object:
+        return Converter(Shape.ANY, (mi.AnyType(),), msgspec.json.Decoder().decode, lambda value: value)
+    members = union_members(annotation)
+    if len(members) == 1:
+        return _single(members[0], describe_annotation(members[0]))
+    infos = tuple(describe_annotation(member) for member in members)
+    try:
+        whole: Any = Union[members]  # noqa: UP007  (built from a tuple)
+        return _single(whole, describe_annotation(whole))
+    except UnsupportedTypeError:
+        if not all(is_scalar(info) for info in infos):
+            raise
+    return _wide_union(members, infos)
+
+
+def _single(annotation: Any, info: mi.Type) -> Converter:
+    from_json = json_decoder(annotation, info)
+
+    complete = completer(info, _inside(info))
+    from_value = _then(partial(msgspec.convert, type=annotation, str_keys=True), complete)
+    if is_scalar(info):
+        return Converter(Shape.SCALAR, (info,), from_json, from_value, from_text=text_reader(info))
+    array = without_none(info)
+    if is_many(array):
+        optional = isinstance(bare(info), mi.UnionType)
+        return Converter(Shape.MANY, (info,), from_json, from_value, from_texts=_optional_texts(array, optional))
+    return Converter(Shape.STRUCTURED, (info,), from_json, from_value, form=form_readers(annotation, info))
+
+
+def _optional_texts(info: mi.Type, optional: bool) -> TextsReader:
+    read = texts_reader(info)
+    return (lambda texts: None if list(texts) == [""] else read(texts)) if optional else read
+
+
+def _wide_union(members: Sequence[Any], infos: tuple[mi.Type, ...]) -> Converter:
+    """A union of scalars of which several are strings in JSON: each member is tried, the narrowest first."""
+    ordered = sorted(zip(members, infos, strict=True), key=lambda pair: narrowness(pair[1]))
+    decoders = [json_decoder(member, info) for member, info in ordered]
+
+    def from_json(document: Any) -> Any:
+        return _first(decoders, document)
+
+    def from_value(value: object) -> Any:
+        return _first([partial(msgspec.convert, type=member) for member, _ in ordered], value)
+
+    whole = mi.UnionType(tuple(info for _, info in ordered))
+    return Converter(Shape.SCALAR, whole.types, from_json, from_value, from_text=text_reader(whole))
+
+
+def _first(readers: Sequence[Callable[[Any], Any]], given: object) -> Any:
+    for read in readers:
+        try:
+            return read(given)
+        except FAILURES:
+            continue
+    raise ValueError("fits no member of the union")

@@ -1,0 +1,5 @@
+"""To be described."""
+
+from .checks import check
+
+__all__ = ["check"]

@@ -1,0 +1,86 @@
+"""Everything about an app that is wrong or looks unmeant, in one list: `check(app)`.
+
+What the app itself refuses (`SetupError`) is the beginning; the rest are rules, each in the module of what it looks
+at: `handlers.py` signatures, `urls.py` the table of URLs, `uses.py` templates and sessions, by the source in `code.py`.
+Nothing of the user's is called, except that a class is made an app. A comment silences a rule, see `Written.ignored`.
+"""
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ...app.application import App
+from ...errors import Problem, SetupError
+from ...routing.discovery import Tree
+from ..url_list import Entry, inventory
+from .findings import RULES, Finding, Level, from_problem
+from .handlers import check_handler, subjects
+from .source import Reader, Written
+from .templates import check_session, check_templates, session_keys
+from .urls import check_urls
+
+__all__ = ["RULES", "Finding", "Level", "check", "collecting", "from_problem"]
+
+
+def check(app: App | type[App], problems: Sequence[Problem] = ()) -> list[Finding]:
+    """Everything that is wrong with `app`, or with an app made of the class, by file and line.
+
+    `problems` are those that `collecting` has of its making. Raises what a class's own `__init__` raises.
+    """
+    if isinstance(app, type):
+        with collecting() as found:
+            app = app()
+        problems = [*problems, *found]
+    reader = Reader()
+    kept = [finding for finding, function in _findings(app, reader) if not _is_silenced(finding, function)]
+    every = dict.fromkeys((*map(from_problem, problems), *kept))
+    return sorted(every, key=lambda one: (one.file is None, one.file or "", one.line or 0, one.code, one.where))
+
+
+@contextmanager
+def collecting() -> Generator[list[Problem]]:
+    """Let apps be made that cannot work, and yield the list in which the reasons are collected.
+
+    Such an app answers what works of it. Two apps that are made at once in two threads are not told apart.
+    """
+    problems: list[Problem] = []
+
+    original = App._build
+
+    def build(app: App) -> None:
+        try:
+            original(app)
+        except SetupError as refused:
+            problems.extend(refused.problems)
+
+    App._build = build  # type: ignore[assignment, method-assign]  # for as long as this lasts
+    try:
+        yield problems
+    finally:
+        App._build = original  # type: ignore[method-assign]  # as above
+
+
+def _findings(app: App, reader: Reader) -> Iterator[tuple[Finding, Written | None]]:
+    """Each finding, and the function in which a comment may silence it."""
+    entries = inventory(app)
+    handlers = subjects(entries, reader)
+    keys = session_keys(handlers, reader)
+    for subject in handlers:
+        urls = check_urls(subject) if subject.is_handler else ()
+        for finding in (*check_handler(subject), *urls, *check_session(subject, keys)):
+            yield finding, subject.written
+    for owner, trail in _owners(app, entries):
+        yield from check_templates(owner, trail, reader)
+
+
+def _owners(app: App, entries: Sequence[Entry]) -> list[tuple[Tree, tuple[Any, ...]]]:
+    """The App and every App and Resource that it holds, each with the way to it."""
+    trails = {id(app): app._trail}
+    for entry in entries:
+        for end in range(1, len(entry.trail) + 1):
+            trails.setdefault(id(entry.trail[end - 1].owner), entry.trail[:end])
+    return [(trail[-1].owner, trail) for trail in trails.values()]
+
+
+def _is_silenced(finding: Finding, function: Written | None) -> bool:
+    return function is not None and finding.code in function.ignored(finding.line or function.line)

@@ -1,0 +1,5 @@
+"""To be described."""
+
+from .request import Headers, Request, WebSocketRequest
+
+__all__ = ["Headers", "Request", "WebSocketRequest"]

@@ -1,0 +1,502 @@
+"""One request, as handlers and middleware see it: lazy views of an ASGI scope and of what arrived with it.
+
+A view costs nothing until somebody looks. Asynchronous work (a body that has to arrive, a session that has to be
+loaded) is done by the app before the handler runs, so that every documented attribute is a plain, synchronous one.
+"""
+
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextvars import ContextVar
+from types import MappingProxyType
+from typing import Any, Final, TypeVar, overload
+
+import msgspec
+
+from .._utils.after_response import Exits
+from .._utils.caching import Remembered
+from ..config import Limits
+from ..errors import BadRequest, HTTPError, Invalid
+from ..responses.streaming import RunSync
+from ..sessions import SessionState
+from ..types import Receive, Scope
+from ..uploads.multipart import MultipartBody, UploadFile, boundary_of
+from .body import (
+    Media,
+    bad_json,
+    check_encoding,
+    decode_json,
+    json_keys,
+    media_of,
+    parse_cookies,
+    parse_urlencoded,
+    plain_cookie,
+    read_whole,
+)
+from .body_stream import BodyStream, Resumed, take, too_large, waited
+
+T = TypeVar("T")
+
+DEFAULT_LIMITS: Final = Limits()
+EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
+
+current: Final[ContextVar["Request"]] = ContextVar("micropie.request")
+"""The request that is being answered, in the task (and the worker threads) that answer it."""
+
+
+# Bound once: Python looks up what is asked of an imported name at every call.
+set_current: Final = current.set
+reset_current: Final = current.reset
+
+
+def current_request() -> "Request":
+    """The request that is being answered. Raises RuntimeError outside of one."""
+    try:
+        return current.get()
+    except LookupError:
+        raise RuntimeError("There is no request here: `request` is for code that runs while one is answered") from None
+
+
+BODY_METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
+"""Methods whose requests have a body unless Content-Length says otherwise: HTTP/2 needs no header for one."""
+
+_NOTED: Final = frozenset({b"content-type", b"content-length", b"transfer-encoding", b"cookie"})
+"""The only headers that every request is asked for."""
+
+
+def _kind(content_type: bytes) -> Media:
+    return media_of(content_type.decode("latin-1"))
+
+
+def _length(digits: bytes) -> int:
+    """The number in a Content-Length; 0 for no number, over any limit for one so long that int() might refuse it."""
+    if not digits.isdigit():
+        return 0
+    return int(digits) if len(digits) < _LONGEST else sys.maxsize
+
+
+_LONGEST: Final = 19
+"""Digits of a Content-Length that nobody sends."""
+
+# Names of their own: asking an Enum for a member takes as long as a call.
+_NONE, _JSON, _FORM, _MULTIPART, _OTHER = Media
+
+# Each multipart body has a boundary of its own, and only what is short is kept: clients choose it.
+_kinds: Final = Remembered(_kind, keeps=lambda text, kind: kind is not _MULTIPART and len(text) < 100)
+_lengths: Final = Remembered(_length, keeps=lambda digits, _: len(digits) < _LONGEST)
+
+
+class Headers(dict[str, str]):
+    """Header fields by name, in any case; the values of a repeated one are joined by `", "` (RFC 9110 §5.3)."""
+
+    def __getitem__(self, name: str) -> str:
+        return super().__getitem__(name.lower())
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and super().__contains__(name.lower())
+
+    @overload
+    def get(self, name: str, default: None = None, /) -> str | None: ...
+    @overload
+    def get(self, name: str, default: str, /) -> str: ...
+    @overload
+    def get(self, name: str, default: T, /) -> str | T: ...
+    def get(self, name: str, default: object = None, /) -> object:
+        """The value of `name`, or `default`."""
+        return super().get(name.lower(), default)
+
+
+async def _no_receive() -> dict[str, Any]:
+    return {"type": "http.disconnect"}
+
+
+class Request:
+    """An HTTP request.
+
+    `scope` is the ASGI scope, `method` the method in capitals, `path_params` the path values that the route takes.
+    A middleware may set any attribute of its own.
+    """
+
+    # Class attributes where few requests differ from "nothing was looked at yet"; `__init__` sets what every request is
+    # asked for, since an instance's own attributes are found faster. Of an Enum the class may have no member at all:
+    # then not even the instance's own is found fast (CPython 3.11).
+    path_params: Sequence[str] = ()
+    has_body: bool
+    """Whether a body was announced, or may come (RFC 9112 §6.3)."""
+    body: bytes = b""
+    """The body as it came, unless it is multipart."""
+    media: Media
+    """What kind of body arrived; NONE for an empty one that is no form, and for one that the handler streams."""
+
+    multipart: MultipartBody | None = None
+    _announced: Media
+    """What kind of body the Content-Type tells of."""
+    _app: Any = None
+    """The App that was called with it: the root of all its URLs."""
+    _route_handler: str | None
+    _passed: Sequence[Any] = ()
+    """The middleware that sees what is answered, in that order."""
+    _content_type: bytes = b""
+    _cookie_header: bytes
+    _length: int | None = None
+    _query: dict[str, list[str]] | None = None
+    _form: Mapping[str, list[str]] | None = None
+    _keys: Mapping[str, msgspec.Raw] | None = None
+    _cookies: dict[str, list[str]] | None = None
+    _headers: Headers | None = None
+    _json: Any = None
+    _stream: BodyStream | None = None
+    _opened: bool = False
+    _session: SessionState | None
+    _exits: Exits | None = None
+    """What its dependencies have entered."""
+    _is_open: bool
+    """Whether there is anything to be closed at the end."""
+    _state: dict[str, Any] | None = None
+
+    def __init__(self, scope: Scope, receive: Receive | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.scope = scope
+        self.method: str = scope.get("method", "GET")
+        self.receive: Receive = receive or _no_receive
+        self.limits = limits
+        self._session = self._route_handler = None
+        self._is_open = False
+        self._cookie_header = b""
+        self.media = _NONE
+        self._announced = _OTHER
+        self.has_body = self.method in BODY_METHODS
+        chunked = False
+        for name, value in scope["headers"]:
+            if name in _NOTED:
+                if name == b"content-type":
+                    self._content_type = value
+                    self._announced = media = _kinds[value]
+                    if media is _FORM:
+                        self.media = media  # an empty one is a form, too: no box was checked
+                elif name == b"content-length":
+                    if not chunked:
+                        self._length = length = _lengths[value]
+                        self.has_body = length > 0
+                elif name == b"cookie":
+                    # HTTP/2 may split cookies over several lines (RFC 9113 §8.2.3).
+                    self._cookie_header = self._cookie_header + b"; " + value if self._cookie_header else value
+                else:  # Transfer-Encoding overrides Content-Length (RFC 9112 §6.3), wherever it stands
+                    chunked = self.has_body = True
+                    self._length = None
+
+    # --- what every request has ---
+
+    @property
+    def content_type(self) -> str:
+        """The Content-Type as it came, `""` without one."""
+        return self._content_type.decode("latin-1")
+
+    @content_type.setter
+    def content_type(self, content_type: str) -> None:
+        self._content_type = content_type.encode("latin-1")
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields, names in lower case, values as latin-1 text."""
+        if self._headers is None:
+            found: dict[str, str] = {}
+            for raw_name, raw_value in self.scope["headers"]:
+                name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+                if name in found:
+                    value = f"{found[name]}{'; ' if name == 'cookie' else ', '}{value}"
+                found[name] = value
+            self._headers = Headers(found)
+        return self._headers
+
+    def header_lines(self, name: str) -> list[str]:
+        """The value of every line of the header `name` (lower case), as UTF-8 text.
+
+        Raises ValueError for a value that is no UTF-8 or holds NUL.
+        """
+        wanted = name.encode("latin-1")
+        lines = [value.decode("utf-8") for field, value in self.scope["headers"] if field.lower() == wanted]
+        if any("\0" in line for line in lines):
+            raise ValueError("NUL in a header")
+        return lines
+
+    @property
+    def query_params(self) -> dict[str, list[str]]:
+        """The query string's names, each with every value it has."""
+        found = self._query
+        if found is None:
+            raw: bytes = self.scope.get("query_string", b"")
+            if len(raw) > self.limits.query:
+                raise HTTPError(413, f"The query string is longer than {self.limits.query} bytes")
+            self._query = found = parse_urlencoded(raw, "query", self.limits.fields) if raw else {}
+        return found
+
+    @property
+    def cookie_params(self) -> dict[str, list[str]]:
+        """The cookies' names, each with every value that came."""
+        if self._cookies is None:
+            try:
+                header = self._cookie_header.decode("utf-8")
+            except UnicodeDecodeError:
+                raise BadRequest([Invalid("The Cookie header is not valid UTF-8 text", "cookie")]) from None
+            if "\0" in header:
+                raise BadRequest([Invalid("The Cookie header holds a NUL", "cookie")])
+            self._cookies = {}
+            for name, value in parse_cookies(header):
+                self._cookies.setdefault(name, []).append(value)
+        return self._cookies
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies by name; of several with one name the first."""
+        return {name: values[0] for name, values in self.cookie_params.items()}
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """A place for what middleware and handlers have to tell each other about this request.
+
+        It begins with what the lifespan put into the server's state (ASGI lifespan state).
+        """
+        if self._state is None:
+            self._state = dict(self.scope.get("state") or {})
+        return self._state
+
+    def route_to(self, handler: str, *segments: str) -> None:
+        """For middleware: answer this request with the method `handler`, these being its path values."""
+        self._route_handler = handler
+        self.path_params = list(segments)
+
+    # --- the body ---
+
+    @property
+    def form_params(self) -> Mapping[str, list[str]]:
+        """The form's text fields that have arrived, urlencoded or multipart."""
+        found = self._form
+        if found is None:
+            if self.media is _FORM:
+                found = parse_urlencoded(self.body, "form", self.limits.fields)
+            else:
+                found = self.multipart.fields if self.multipart is not None else EMPTY
+            self._form = found
+        return found
+
+    @property
+    def file_params(self) -> Mapping[str, Sequence[UploadFile]]:
+        """The multipart form's files that have begun to arrive, by field name."""
+        return self.multipart.files if self.multipart is not None else EMPTY
+
+    @property
+    def json_params(self) -> Mapping[str, msgspec.Raw]:
+        """The top-level keys of a JSON body, each value as it was sent."""
+        found = self._keys
+        if found is None:
+            self._keys = found = json_keys(self.body) if self.media is _JSON else EMPTY
+        return found
+
+    @property
+    def body_params(self) -> dict[str, list[str]]:
+        """The body's names as text: a form's fields; of a JSON object its keys, other values than text in JSON."""
+        if self.media is not _JSON:
+            return dict(self.form_params)
+        return {name: [_as_text(value)] for name, value in self.json_params.items()}
+
+    @property
+    def get_json(self) -> Any:
+        """The JSON body's value; None without one. Raises BadRequest for malformed JSON."""
+        if self._json is None and self.media is _JSON:
+            self._json = decode_json(self.body)
+        return self._json
+
+    @property
+    def files(self) -> dict[str, dict[str, Any]]:
+        """The files by field name: each a mapping with `filename`, `content_type` and `content`, a queue of chunks."""
+        return {name: found[0].mapping() for name, found in self.file_params.items()}
+
+    @overload
+    def query(self, name: str) -> str | None: ...
+    @overload
+    def query(self, name: str, default: T) -> str | T: ...
+    def query(self, name: str, default: object = None) -> object:
+        """The first value of `name` in the query string, or `default`."""
+        return self.query_params.get(name, (default,))[0]
+
+    @overload
+    def form(self, name: str) -> str | None: ...
+    @overload
+    def form(self, name: str, default: T) -> str | T: ...
+    def form(self, name: str, default: object = None) -> object:
+        """The first value of the form field `name`, or `default`."""
+        return self.form_params.get(name, (default,))[0]
+
+    def json(self, name: str | None = None, default: Any = None) -> Any:
+        """The JSON body's value, or with `name` the value of that key of it, or `default`."""
+        value = self.get_json
+        if name is None:
+            return default if value is None else value
+        return value.get(name, default) if isinstance(value, dict) else default
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """The body chunk by chunk: as it arrives for a handler that asked for a stream, else what was read already."""
+        if self._stream is None:
+            if self.body:
+                yield self.body
+            return
+        while chunk := await self._stream.read():
+            yield chunk
+
+    # --- the session ---
+
+    @property
+    def session(self) -> dict[str, Any]:
+        """The session's data; changes are saved when the response starts."""
+        state = self._session or self.session_state
+        return state._data if state.touched else state.data
+
+    @session.setter
+    def session(self, data: Mapping[str, Any]) -> None:
+        self.session_state.replace(data)
+
+    @property
+    def session_state(self) -> SessionState:
+        """The session with its identifier and its history in this request."""
+        if self._session is None:
+            self._session = SessionState()
+        return self._session
+
+    @property
+    def session_params(self) -> Mapping[str, Any]:
+        """The session's data where there is a session; looking here starts none."""
+        return self._session.data if self._session is not None else EMPTY
+
+    def regenerate_session(self) -> None:
+        """Give the session a new identifier, and end the old one: call it whenever somebody logs in."""
+        self.session_state.regenerate()
+
+    # --- for the app: what has to arrive first ---
+
+    def open_body(self, *, raw: bool = False, streaming: bool = False) -> MultipartBody | None:
+        """Begin with the body: a reader of a multipart one, or None when it is to be read whole or streamed.
+
+        With `raw` a multipart body is one like any other; `streaming` is that, for a body that is not held in memory.
+        Does nothing the second time. Raises HTTPError 413 for a body that announces more than it may have, and
+        BadRequest for a boundary that is missing.
+        """
+        if self._opened:
+            return self.multipart
+        self._opened = True
+        limits = self.limits
+        media = self._announced
+        is_multipart = media is _MULTIPART and not (raw or streaming)
+        size = limits.multipart if is_multipart or streaming else limits.body
+        if self._length is not None and self._length > size:
+            raise too_large(size)
+        self.media = _NONE if streaming else media
+        if not (streaming or is_multipart):
+            return None
+        self._stream = BodyStream(
+            self.receive,
+            size=size,
+            read_timeout=limits.read_timeout,
+            total_timeout=limits.multipart_timeout,
+            length=self._length,
+        )
+        if is_multipart:
+            boundary = boundary_of(self.content_type)
+            if boundary is None:
+                raise BadRequest([Invalid("Missing boundary")])
+            self.multipart = MultipartBody(self._stream, boundary, limits)
+            self._is_open = True
+        return self.multipart
+
+    def _enters(self, run_sync: RunSync) -> None:
+        """What its dependencies have entered, and will leave when it is closed; `run_sync` runs what blocks."""
+        if self._exits is None:
+            self._exits = Exits(run_sync)
+            self._is_open = True
+
+    def _note(self, error: BaseException | None) -> None:
+        """Say what answering it failed with, for those of its dependencies that go on afterwards."""
+        if self._exits is not None:
+            self._exits.fail(error)
+
+    async def _close(self) -> None:
+        """Leave what its dependencies entered, then close a multipart body: the last that is done about a request."""
+        try:
+            if self._exits is not None:
+                await self._exits.leave(self.scope)
+        finally:
+            if self.multipart is not None:
+                await self.multipart.close()
+
+    async def read_body(self, *, raw: bool = False) -> None:
+        """Receive a body that is held in memory; of a multipart one only the reader is made, unless it is wanted `raw`.
+
+        Does nothing the second time. Raises HTTPError 408 or 413, ClientDisconnected.
+        """
+        if self._opened:
+            return
+        media = self._announced
+        if media is _MULTIPART and not raw:
+            self.open_body()
+            return
+        self._opened = True
+        limits = self.limits
+        if self._length is not None and self._length > limits.body:
+            raise too_large(limits.body)
+        taken = take(self.receive)
+        if isinstance(taken, Resumed):
+            taken = await waited(taken, min(limits.read_timeout, limits.body_timeout))
+        message = taken
+        body: bytes = message.get("body", b"")
+        if (message.get("more_body", False) and len(body) != self._length) or message["type"] != "http.request":
+            stream = BodyStream(
+                self.receive,
+                size=limits.body,
+                read_timeout=limits.read_timeout,
+                total_timeout=limits.body_timeout,
+                length=self._length,
+                first=message,
+            )
+            body = await read_whole(stream)
+        elif len(body) > limits.body:  # but nearly every body comes in one piece
+            raise too_large(limits.body)
+        if body:
+            self.body = body
+            self.media = media
+            if media is _JSON and not (raw or body.isascii()):
+                check_encoding(body)
+
+    @property
+    def body_ended(self) -> bool:
+        """Whether nothing of the body is left to arrive, so that the next message can only be a disconnect."""
+        if self._stream is None:
+            return self._opened or not self.has_body
+        return self._stream.ended
+
+    def session_cookie(self, name: str) -> str | None:
+        """The session identifier that was sent; None without one, and with several, which one could not trust."""
+        header = self._cookie_header
+        if not header:
+            return None
+        if self._cookies is None:
+            plain = plain_cookie(header, name)
+            if plain is not None:
+                return plain
+        try:
+            found = self.cookie_params.get(name, ())
+        except BadRequest:
+            return None
+        return found[0] if len(found) == 1 else None
+
+
+def _as_text(value: msgspec.Raw) -> str:
+    try:
+        decoded = msgspec.json.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise bad_json() from None
+    return decoded if isinstance(decoded, str) else bytes(value).decode("utf-8")
+
+
+class WebSocketRequest(Request):
+    """The request that opened a WebSocket: a Request whose `websocket` is the connection."""
+
+    websocket: Any
+    """The connection, a `micropie.WebSocket`."""

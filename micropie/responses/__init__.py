@@ -1,0 +1,5 @@
+"""To be described."""
+
+from .streaming import ServerSentEvent
+
+__all__ = ["ServerSentEvent"]

@@ -1,0 +1,126 @@
+"""Conditional and range requests: what a GET or HEAD asks for, given what the client has already (RFC 9110 §13, §14).
+
+Pure decisions over header fields, an entity tag, a time and a size. It knows nothing of files, or of how anything is
+sent.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Final
+
+import msgspec
+
+from .._utils.lazy_imports import email_utils, pattern
+from ..errors import HTTPError
+from ..types import RawHeaders, Scope
+
+_FIELDS: Final = frozenset(
+    (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since", b"if-range", b"range")
+)
+_ENTITY_TAG = pattern(rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')  # RFC 9110 §8.8.3; a comma may stand inside
+# RFC 9110 §14.1.2, one range only. 18 digits are more than any file has, and few enough to convert.
+_BYTE_RANGE = pattern(rb"bytes=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*", re.IGNORECASE)
+
+
+class Validators(msgspec.Struct, frozen=True):
+    """What tells one state of a resource from another."""
+
+    etag: bytes
+    """The entity tag with its quotes; strong unless it begins with `W/`."""
+    modified: int
+    """When it last changed, in whole seconds since 1970, the precision of an HTTP date."""
+
+    def headers(self) -> RawHeaders:
+        """`ETag` and `Last-Modified`."""
+        return [(b"etag", self.etag), (b"last-modified", http_date(self.modified).encode("ascii"))]
+
+
+def http_date(seconds: int) -> str:
+    """Seconds since 1970 as an IMF-fixdate (RFC 9110 §5.6.7)."""
+    return email_utils.formatdate(seconds, usegmt=True)
+
+
+def parse_http_date(value: bytes) -> int | None:
+    """An HTTP date in any of its three forms (RFC 9110 §5.6.7), as seconds since 1970; None when it is not one."""
+    try:
+        moment = email_utils.parsedate_to_datetime(value.decode("latin-1"))
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, TypeError, OverflowError, IndexError):  # all that `email` has raised for what is no date
+        return None
+
+
+def request_fields(scope: Scope) -> dict[bytes, bytes]:
+    """The conditional and range fields of a request; repeated ones are joined (RFC 9110 §5.3)."""
+    fields: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        if name in _FIELDS:
+            fields[name] = fields[name] + b", " + value if name in fields else value
+    return fields
+
+
+def evaluate(fields: Mapping[bytes, bytes], current: Validators) -> int | None:
+    """412 or 304 when the preconditions call for it, None to go on: the order of RFC 9110 §13.2.2."""
+    if b"if-match" in fields:
+        if not _matches(fields[b"if-match"], current.etag, weak=False):
+            return 412
+    elif b"if-unmodified-since" in fields:
+        since = parse_http_date(fields[b"if-unmodified-since"])
+        if since is not None and current.modified > since:
+            return 412
+    if b"if-none-match" in fields:
+        return 304 if _matches(fields[b"if-none-match"], current.etag, weak=True) else None
+    since = parse_http_date(fields.get(b"if-modified-since", b""))
+    return 304 if since is not None and current.modified <= since else None
+
+
+def _matches(condition: bytes, etag: bytes, *, weak: bool) -> bool:
+    """Whether `condition`, a list of entity tags or `*`, names `etag` (RFC 9110 §8.8.3.2)."""
+    if condition.strip() == b"*":
+        return True
+    tags = _ENTITY_TAG.findall(condition)
+    if weak:
+        return etag.removeprefix(b"W/") in {tag.removeprefix(b"W/") for tag in tags}
+    return etag in tags and not etag.startswith(b"W/")
+
+
+def select_range(fields: Mapping[bytes, bytes], current: Validators, size: int) -> range | None:
+    """The one range of bytes that is asked for; None for the whole (RFC 9110 §14.2).
+
+    The whole answers a request without `Range`, one whose `Range` is malformed or has several ranges, and one whose
+    `If-Range` names another state (§13.1.5).
+
+    Raises HTTPError 416 for a range with nothing in it.
+    """
+    asked = _BYTE_RANGE.fullmatch(fields.get(b"range", b"").strip())
+    if asked is None or not _is_current(fields.get(b"if-range"), current):
+        return None
+    first, last = asked.groups()
+    if not first and not last:
+        return None
+    if not first:
+        return _suffix(int(last), size)
+    start = int(first)
+    if last and int(last) < start:
+        return None
+    if start >= size:
+        raise _unsatisfiable(size)
+    return range(start, min(int(last) + 1, size) if last else size)
+
+
+def _suffix(length: int, size: int) -> range | None:
+    if not length:
+        raise _unsatisfiable(size)
+    return range(max(size - length, 0), size) if size else None  # the end of nothing has no Content-Range: all of it
+
+
+def _is_current(if_range: bytes | None, current: Validators) -> bool:
+    if if_range is None:
+        return True
+    if if_range.endswith(b'"'):
+        return if_range == current.etag and not if_range.startswith(b"W/")
+    return parse_http_date(if_range) == current.modified
+
+
+def _unsatisfiable(size: int) -> HTTPError:
+    return HTTPError(416, headers=[("Content-Range", f"bytes */{size}")])

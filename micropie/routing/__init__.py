@@ -1,0 +1,6 @@
+"""To be described."""
+
+from .discovery import route
+from .match import Route
+
+__all__ = ["Route", "route"]

@@ -1,0 +1,78 @@
+"""A request's session between its store and its cookie: loaded before anybody asks, saved before the response starts.
+
+`sessions/` knows stores and one session's history; this knows requests and what a response must say.
+"""
+
+from .._utils.lazy_imports import logging
+from ..config import SessionConfig
+from ..requests.request import Request
+from ..responses.headers import VARY
+from ..types import UNSET, HeaderItems
+from . import SessionBackend, SessionState, cookie_header, is_secure
+from .snapshot import Frozen
+
+
+def opened(request: Request, backend: SessionBackend, config: SessionConfig) -> bool:
+    """Load the session that the request's cookie names, once, unless the store has to be waited for; whether it is.
+
+    Without a cookie nothing is asked.
+    """
+    if request._session is None:
+        cookie = request.session_cookie(config.cookie)
+        if cookie is not None:
+            request._session = SessionState.at_once(backend, cookie)
+            return request._session is not None
+    return True
+
+
+async def open_session(request: Request, backend: SessionBackend, config: SessionConfig) -> None:
+    """As `opened`, waiting for the store."""
+    if request._session is None:
+        cookie = request.session_cookie(config.cookie)
+        if cookie is not None:
+            request._session = await SessionState.open(backend, cookie)
+
+
+async def session_headers(request: Request, backend: SessionBackend, config: SessionConfig) -> list[tuple[str, str]]:
+    """Save the session; what must be added to the response, for the client and for caches."""
+    state = request.session_state
+    changes = state.pending()
+    added: HeaderItems = VARY if state.touched else ()
+    if changes is not None:
+        added = await save_session(request, backend, config, changes)
+    state.sealed = True
+    return list(added)
+
+
+async def save_session(
+    request: Request, backend: SessionBackend, config: SessionConfig, changes: Frozen, headers: HeaderItems = ()
+) -> HeaderItems:
+    """Save the session's `changes`, which are pending; what must be added to a response with `headers`.
+
+    A response that came of a session varies by its cookie; one that sets it is stored nowhere, whatever else was said
+    of it (RFC 9111 §5.2.2.5).
+    """
+    identifier = await request.session_state.save(backend, changes, config.timeout)
+    if identifier is UNSET:
+        return VARY
+    added = [*VARY, identifying(request, config, identifier)]
+    if not any(name.lower() == "cache-control" and "no-store" in value.lower() for name, value in headers):
+        added.append(("Cache-Control", "no-store"))
+    return added
+
+
+def identifying(request: Request, config: SessionConfig, identifier: str | None) -> tuple[str, str]:
+    """The header that gives the client of `request` the session's `identifier`, or takes it away."""
+    secure = is_secure(request.scope.get("scheme", "http"), request.headers.get("host", ""))
+    return cookie_header(config, identifier, secure=secure)
+
+
+async def save_late(request: Request, backend: SessionBackend, config: SessionConfig) -> None:
+    """Save what changed after the response had started. A session that only began then is lost, and that is logged."""
+    state = request.session_state
+    state.sealed = True
+    await state.commit(backend, config.timeout)
+    if state.identifier is None and state.touched and state.data and not state.lost:
+        logging.getLogger("micropie").warning(
+            "A session was begun in a stream, or after the response had started: its cookie cannot be set any more"
+        )

@@ -1,0 +1,5 @@
+"""To be described."""
+
+from .multipart import UploadFile
+
+__all__ = ["UploadFile"]

@@ -1,0 +1,553 @@
+"""Multipart bodies: the parts of one request, as they arrive.
+
+Nothing runs in the background. A body is received and parsed piece by piece, and only while somebody waits for
+something in it: a slow reader slows the client down, and what nobody asks for is never received. Data goes straight
+to whoever waits for it. Data that arrives while something else is waited for is held in memory up to a limit and
+then moved to one anonymous temporary file, the spool, which all parts of a body share: any number of them costs one
+descriptor.
+
+It owns boundaries (RFC 2046 §5.1.1), form parts (RFC 7578) and the spool. It refuses to know how bytes arrive (a
+`Stream` gives them), what a request is, and what a handler asked for.
+"""
+
+import copy
+import os
+import re
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
+
+from .._utils.lazy_imports import asyncio, pathlib, pattern
+from ..config import KIB, MIB, Limits
+from ..errors import ClientDisconnected, HTTPError, MissingDependency, UploadError
+from .spool import OVER, Block, Refusal, Saved, Spool, Stretch, off_loop
+
+if TYPE_CHECKING:
+    from multipart import MultipartSegment
+
+    from .chunk_queue import Content
+
+T = TypeVar("T")
+
+_MESSAGE: Final = 512 * KIB
+"""Most bytes parsed at once, which is more than servers deliver at once: what is cut must be copied."""
+_PIECE: Final = 64 * KIB
+"""What larger messages are cut into, and smaller ones gathered to while nobody reads."""
+_BATCH: Final = 256 * KIB
+"""Bytes moved to or from disk at once: from here on the hop to a worker thread costs less than the disk."""
+_AHEAD: Final = 16 * KIB
+"""Bytes fetched from disk for a reader that wants fewer: enough for many small reads, little for many files."""
+_SMALL: Final = 4 * KIB
+"""Held data arriving in pieces smaller than this is gathered: a piece alone costs some 50 bytes more than it holds."""
+_FINISHED: Final = 2
+"""Finished parts may together hold this many times `Limits.part_memory`; the ones after that go to disk as they end."""
+
+_BOUNDARY: Final = pattern(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")  # RFC 2046 §5.1.1
+_PARAMETER: Final = pattern(r'[ \t]*;[ \t]*(?:([^\s;="]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*)))?')  # RFC 9110 §5.6.6
+_MEDIA_TYPE: Final = pattern(r"[!#$%&'*+.^_`|~0-9a-z-]+/[!#$%&'*+.^_`|~0-9a-z-]+")  # RFC 9110 §8.3.1, lower case
+_UNFIT: Final = pattern(r"[\r\n\x00]")  # in a header's value, RFC 9110 §5.5
+_CONTROL: Final = pattern(r"[\x00-\x1f\x7f]")
+_DEFAULT_TYPE: Final = "application/octet-stream"
+
+# glibc gives the memory of each large message back to the system, and gets it anew page by page for the next one, until
+# a block at least as large was freed once (mallopt(3), M_MMAP_THRESHOLD). That took half the time of a large upload.
+bytes(MIB)
+
+_LEFT: Final[Refusal] = 400, "The client disconnected before its upload was whole"
+_BROKEN: Final[Refusal] = 500, "The upload could not be received"
+
+
+class Stream(Protocol):
+    """Where a body comes from: a `receiving.BodyStream`, or anything that reads like one."""
+
+    async def read(self) -> bytes:
+        """The next non-empty piece, or `b""` once the body has ended."""
+        ...
+
+
+def boundary_of(content_type: str) -> str | None:
+    """The boundary that a Content-Type header declares, or None where there is no valid one (RFC 2046 §5.1.1).
+
+    Two boundaries are none: which of them counts would be a guess, and a proxy in front may guess differently.
+    """
+    position = content_type.find(";")
+    found: list[str] = []
+    while 0 <= position < len(content_type) and (parameter := _PARAMETER.match(content_type, position)):
+        name, quoted, plain = parameter.groups()
+        if name is not None and name.lower() == "boundary":
+            found.append(plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted))
+        position = parameter.end()
+    return found[0] if len(found) == 1 and _BOUNDARY.fullmatch(found[0]) else None
+
+
+class UploadFile:
+    """One file of a multipart body: read it in chunks, in pieces of a size, or straight into a file.
+
+    Reading takes: what one reader got, no other gets. It may begin before the file has arrived, and waits for what is
+    still on its way. Everything that reads raises UploadError when the upload ends before its end (truncated or
+    malformed 400, stalled 408, over a limit 413), then and ever after; it never looks like a shorter file.
+    """
+
+    def __init__(self, body: "MultipartBody", name: str, filename: str, content_type: str) -> None:
+        self.name = name
+        """The form field's name."""
+        self.filename = filename
+        """The file's name on the client's machine, without directories. The client chose it: never trust it."""
+        self.content_type = content_type
+        """The media type that the client claims, in lower case and without parameters."""
+        self.size = 0
+        """Bytes received so far; all of them once `complete`."""
+        self.complete = False
+        """Whether the whole file has been received."""
+        self._body = body
+        self._unread: deque[Block | Stretch] = deque()
+        self._held = 0
+        self._reading = asyncio.Lock()
+        self._awaited = False
+        self._max_size: int | None = None
+        self._refusal: Refusal | None = None
+        self._content: Content | None = None
+
+    def __repr__(self) -> str:
+        state = "complete" if self.complete else "so far"
+        return f"<UploadFile {self.name!r}: {self.filename!r}, {self.content_type}, {self.size} bytes {state}>"
+
+    async def read(self, n: int = -1) -> bytes:
+        """The next `n` bytes, fewer only at the end of the file, where it is `b""`; all that is left when `n` < 0."""
+        taken: list[bytes | memoryview] = []
+        left = n
+        self._check()  # at once, not after another reader that is still waiting
+        async with self._reading:
+            try:
+                while left and (block := await self._next(left)):
+                    if 0 < left < len(block):
+                        self._give_back(memoryview(block)[left:])
+                        block = memoryview(block)[:left]
+                    taken.append(block)
+                    left -= len(block)
+            except asyncio.CancelledError:
+                self._give_back(memoryview(b"".join(taken)))
+                raise
+        return b"".join(taken)
+
+    def __aiter__(self) -> "UploadFile":
+        """The chunks of the file as they come, none of them empty."""
+        return self
+
+    async def __anext__(self) -> bytes:
+        self._check()
+        async with self._reading:
+            if chunk := await self._next(_BATCH):
+                return bytes(chunk)
+        raise StopAsyncIteration
+
+    async def save(self, path: str | os.PathLike[str]) -> int:
+        """Writes what was not read yet to `path` and returns how many bytes that were.
+
+        The file appears under its name once it is whole, and replaces one that was there. When the upload fails, the
+        disk does (OSError) or the caller is cancelled, nothing is left behind. The event loop never waits for the disk.
+        """
+        saved = Saved(pathlib.Path(path))
+        written = 0
+        try:
+            while chunk := await self.read(_BATCH):
+                written += len(chunk)
+                await off_loop(partial(saved.write, chunk))
+            await off_loop(saved.commit)
+        except BaseException:  # cancellation too must leave nothing behind
+            await off_loop(saved.discard)
+            raise
+        return written
+
+    def mapping(self) -> dict[str, Any]:
+        """The documented form: `filename`, `content_type`, and `content`, an `asyncio.Queue` of chunks, then None."""
+        if self._content is None:
+            from .chunk_queue import Content
+
+            self._content = Content(self)
+        return {"filename": self.filename, "content_type": self.content_type, "content": self._content}
+
+    def restrict(self, *, max_size: int | None = None, content_types: Sequence[str] = ()) -> None:
+        """Refuses the file unless it has at most `max_size` bytes and one of `content_types` (`image/*`: any image).
+
+        Raises UploadError 415 for another type and 413 when too much has arrived already; what arrives too much later
+        makes reading raise that, and is not kept.
+        """
+        if content_types and not any(_accepts(wanted.lower(), self.content_type) for wanted in content_types):
+            raise UploadError(415, f"Expected a file of type {' or '.join(content_types)}")
+        self._max_size = max_size
+        self._enforce_size()
+        self._check()
+
+    # What the body and the spool do to a part.
+
+    def _receive(self, data: bytes) -> None:
+        if not self.size and not self.filename:
+            self._body._list(self)
+        self.size += len(data)
+        self._enforce_size()
+        if self._refusal is not None:
+            return
+        last = self._unread[-1] if self._unread else None
+        if isinstance(last, bytearray) and len(last) < _PIECE:
+            last += data
+        else:
+            self._unread.append(bytearray(data) if len(data) < _SMALL else data)
+        self._hold(len(data))
+
+    def _end(self) -> None:
+        self.complete = True
+        self._body._ended.append(self)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Makes every later read raise, and drops what was not read."""
+        if self._refusal is None:
+            self._refusal = refusal
+        self._unread.clear()
+        self._hold(-self._held)
+
+    def _unload(self, start: int) -> tuple[deque[Block], int]:
+        """Gives up what is held in memory, to be written to the spool from `start` on; also returns where that ends."""
+        blocks: deque[Block] = deque()
+        while self._unread and not isinstance(last := self._unread[-1], Stretch):
+            blocks.appendleft(last)
+            self._unread.pop()
+        size = sum(map(len, blocks))
+        if size:
+            self._unread.append(Stretch(start, start + size))
+            self._hold(-size)
+        return blocks, start + size
+
+    # How a reader is served. The caller of `_next` has `_reading`.
+
+    async def _next(self, wanted: int) -> bytes | memoryview:
+        """The oldest bytes that nobody has read, once there are some; empty only at the end of the file.
+
+        It may be more or fewer than `wanted`, which only says how much to fetch from the spool.
+        """
+        self._check()
+        if not self._has_news():
+            await self._wait()
+            self._check()
+        if self._unread and isinstance(first := self._unread[0], Stretch):
+            return await self._fetch(first, _BATCH if wanted < 0 else max(wanted, _AHEAD))
+        return self._shift()
+
+    def _has_news(self) -> bool:
+        return bool(self._unread) or self.complete or self._refusal is not None
+
+    async def _wait(self) -> None:
+        self._awaited = True
+        try:
+            with suppress(ClientDisconnected):  # the reader is told by `_check`, in a way that can be answered
+                await self._body.read_until(self._has_news)
+        finally:
+            self._awaited = False
+
+    async def _fetch(self, stretch: Stretch, wanted: int) -> bytes:
+        size = min(wanted, _BATCH, stretch.end - stretch.start)
+        try:
+            data = await self._body._spool.read(stretch.start, size)
+        except OSError:
+            self._refuse(_BROKEN)
+            raise
+        self._check()
+        stretch.start += size
+        if stretch.start == stretch.end:
+            self._unread.popleft()
+        return data
+
+    def _shift(self) -> bytes | memoryview:
+        if not self._unread:
+            return b""
+        block = cast("Block", self._unread.popleft())  # the caller has looked: it is no stretch
+        self._hold(-len(block))
+        return bytes(block) if isinstance(block, bytearray) else block
+
+    def _give_back(self, rest: memoryview) -> None:
+        """Puts `rest` before everything that is unread."""
+        if rest:
+            self._unread.appendleft(rest)
+            self._hold(len(rest))
+
+    def _ready(self) -> int:
+        """How many chunks can be had without waiting, the end of the file being one, and so being refused."""
+        if self._refusal is not None:
+            return 1
+        if self._reading.locked():
+            return 0
+        for count, block in enumerate(self._unread):
+            if isinstance(block, Stretch):
+                return count
+        return len(self._unread) + self.complete
+
+    def _take_ready(self) -> bytes:
+        self._check()
+        return bytes(self._shift())
+
+    def _hold(self, more: int) -> None:
+        self._held += more
+        self._body._held += more
+
+    def _enforce_size(self) -> None:
+        if self._max_size is not None and self.size > self._max_size:
+            self._refuse((413, f"The file is larger than {self._max_size} bytes"))
+
+    def _check(self) -> None:
+        if self._refusal is not None:
+            raise UploadError(*self._refusal)
+
+
+def _accepts(wanted: str, content_type: str) -> bool:
+    return wanted in (content_type, "*/*") or (wanted.endswith("/*") and content_type.startswith(wanted[:-1]))
+
+
+class _Texts:
+    """The text fields of one body: those that have arrived, and the one that is arriving."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.fields: dict[str, list[str]] = {}
+        self.name = ""
+        """Of the field that is arriving."""
+        self._value = bytearray()
+        self._size = 0
+        self._most = limits.field
+        self._most_together = limits.body  # as of any other body that is held in memory
+
+    def _receive(self, data: bytes) -> None:
+        self._value += data
+        self._size += len(data)
+        if len(self._value) > self._most:
+            raise UploadError(413, f"A form field is larger than {self._most} bytes")
+        if self._size > self._most_together:
+            raise UploadError(413, f"The form fields together are larger than {self._most_together} bytes")
+
+    def _end(self) -> None:
+        try:
+            text = self._value.decode()
+        except UnicodeDecodeError:
+            raise UploadError(400, "A form field is not valid UTF-8") from None
+        if "\0" in text:
+            raise UploadError(400, "A form field holds a NUL character")
+        self._value.clear()
+        if self.name in self.fields:
+            self.fields[self.name].append(text)
+        else:
+            self.fields[self.name] = [text]
+
+
+class MultipartBody:
+    """The multipart body of one request: parsed as far as somebody asked for, never further.
+
+    Raises MissingDependency without the package `multipart`, UploadError 400 when `boundary` cannot be one.
+    """
+
+    def __init__(self, stream: Stream, boundary: bytes | str, limits: Limits) -> None:
+        try:
+            from multipart import MultipartError, ParserLimitReached, PushMultipartParser
+        except ImportError:
+            raise MissingDependency("multipart", "Reading multipart/form-data", "standard") from None
+        if isinstance(boundary, bytes):
+            boundary = boundary.decode("latin-1")
+        if not _BOUNDARY.fullmatch(boundary):
+            raise UploadError(400, "Invalid boundary")
+        self._texts = _Texts(limits)
+        self.fields = self._texts.fields
+        """The values of the text fields that have arrived completely, by name."""
+        self.files: dict[str, list[UploadFile]] = {}
+        """The files whose headers have arrived, by name; a file input that was left empty is not among them."""
+        self.complete = False
+        """Whether the closing boundary was seen: nothing more will come."""
+        self._stream = stream
+        self._limits = limits
+        self._lock = asyncio.Lock()
+        self._rest = memoryview(b"")
+        self._preamble: bytes | None = b"\r\n"
+        self._delimiter = b"\r\n--" + boundary.encode()
+        self._tail = len(self._delimiter) + 1  # all but the last byte of a delimiter and the two that follow it
+        # Strict: a part must have a name, and headers are not folded, which costs far more to join than to send.
+        self._parser = PushMultipartParser(
+            boundary, max_segment_count=limits.fields, max_segment_size=limits.multipart, strict=True
+        )
+        self._malformed: type[Exception] = MultipartError
+        self._over_limit: type[Exception] = ParserLimitReached
+        self._part: UploadFile | _Texts = self._texts  # which also stands for none
+        self._segment: MultipartSegment | None = None
+        """Of the file that is arriving, where what is in it need not all be parsed."""
+        self._flowing = False
+        self._ended: deque[UploadFile] = deque()
+        self._refusal: Refusal | None = None
+        self._spool = Spool()
+        self._held = 0
+
+    async def advance(self) -> bool:
+        """Receives and parses one more piece of the body, and returns False once it is complete.
+
+        Raises UploadError when the body is malformed, truncated, over a limit or stalled, ClientDisconnected when the
+        client left, and the same again each time it is asked after that.
+        """
+        if not self.complete:
+            self._check()  # at once, not after another reader that is still waiting
+            async with self._lock:
+                if not self.complete:
+                    await self._step()
+        return not self.complete
+
+    async def read_until(self, ready: Callable[[], bool]) -> None:
+        """Advances until `ready()`, or until the body is complete. Raises what `advance` raises."""
+        while not self._reached(ready):
+            self._check()
+            async with self._lock:
+                if not self._reached(ready):  # another reader may have brought it
+                    await self._step()
+
+    def _reached(self, ready: Callable[[], bool]) -> bool:
+        return self.complete or ready()
+
+    async def close(self) -> None:
+        """Removes the temporary file and drops what was not read: every later read raises UploadError."""
+        self._fail(OVER)
+        self._rest = memoryview(b"")
+        for files in self.files.values():
+            for file in files:
+                file._refuse(OVER)
+        await self._spool.close()
+
+    async def _step(self) -> None:
+        self._check()
+        try:
+            piece = await self._receive()
+            self._check()  # somebody may have closed it meanwhile
+            self._parse(piece)
+            await self._relieve()
+        except ClientDisconnected:
+            self._fail(_LEFT)
+            raise
+        except HTTPError as error:
+            self._fail((error.status, error.detail))
+            raise UploadError(error.status, error.detail, error.headers) from None
+        except Exception:  # whatever it was: a piece is lost, and the parts must not seem whole without it
+            self._fail(_BROKEN)
+            raise
+
+    async def _receive(self) -> bytes:
+        if not self._rest:
+            piece = await self._stream.read()
+            if len(piece) <= _MESSAGE:
+                return piece
+            self._rest = memoryview(piece)
+        piece, self._rest = bytes(self._rest[:_PIECE]), self._rest[_PIECE:]
+        return piece
+
+    def _parse(self, piece: bytes) -> None:
+        if not piece:
+            raise UploadError(400, "Malformed multipart body: it ends before its closing boundary")
+        if self._preamble is not None:
+            piece = self._after_preamble(self._preamble + piece)
+            if not piece:
+                return
+        part = self._part
+        if self._flowing and self._segment is not None and self._is_content(piece, self._segment):
+            self._segment.bytes_received += len(piece)
+            part._receive(piece)
+            return
+        try:
+            for event in self._parser.parse(piece):
+                if event is None:
+                    part._end()
+                    part = self._part = self._texts
+                elif isinstance(event, bytes):
+                    part._receive(event)
+                else:
+                    part = self._part = self._begin(event)
+        except self._over_limit as error:
+            raise UploadError(413, f"Multipart body over a limit: {error.args[0]}") from None
+        except self._malformed as error:
+            raise UploadError(400, f"Malformed multipart body: {error.args[0]}") from None
+        # The parser keeps what follows a CR, of which it does not know yet whether it ends the part.
+        self._flowing = isinstance(part, UploadFile) and len(piece) > self._tail and b"\r" not in piece[-self._tail :]
+        self.complete = part is self._texts and self._is_closed()
+
+    def _is_content(self, piece: bytes, segment: "MultipartSegment") -> bool:
+        """Whether `piece`, before which the parser keeps nothing, is content of `segment` from end to end.
+
+        Then the parser need not see it. To look for a delimiter from the end takes half the time of its own search.
+        """
+        last = piece.rfind(b"\r", -self._tail)  # a delimiter has one CR, which begins it
+        return (
+            (last < 0 or not self._delimiter.startswith(piece[last:]))
+            and piece.rfind(self._delimiter) < 0
+            and segment.bytes_received + len(piece) <= self._limits.multipart
+        )
+
+    def _after_preamble(self, seen: bytes) -> bytes:
+        """What follows the text that may precede the first boundary and means nothing (RFC 2046 §5.1.1).
+
+        Left to the parser, what counts as preamble would depend on how the network cut it.
+        """
+        start = seen.find(self._delimiter)
+        if start < 0:
+            self._preamble = seen[1 - len(self._delimiter) :]
+            return b""
+        self._preamble = None
+        return seen[start:]
+
+    def _begin(self, segment: "MultipartSegment") -> UploadFile | _Texts:
+        for _, value in segment.headerlist:
+            if not value.isprintable() and _UNFIT.search(value):
+                raise UploadError(400, "Malformed multipart body: control character in a part's header")
+        name = segment.name or ""
+        if segment.filename is None:
+            self._texts.name = name
+            return self._texts
+        content_type = segment.content_type or ""
+        if not _MEDIA_TYPE.fullmatch(content_type):
+            content_type = _DEFAULT_TYPE
+        self._segment = segment if segment.header("Content-Length") is None else None  # else its size is checked
+        file = UploadFile(self, name, _base_name(segment.filename), content_type)
+        if file.filename:
+            self._list(file)
+        return file
+
+    def _is_closed(self) -> bool:
+        # The parser only tells whether it has seen the closing boundary when it is closed: so a copy of it is.
+        try:
+            copy.copy(self._parser).close()
+        except self._malformed:
+            return False
+        return True
+
+    async def _relieve(self) -> None:
+        """Moves to disk what is more than memory should hold of the parts that nobody is waiting for."""
+        limit = self._limits.part_memory
+        while self._ended:
+            if self._held > _FINISHED * limit and not self._ended[0]._awaited:
+                await self._spool.take_over(self._ended[0]._unload)
+            self._ended.popleft()
+        if isinstance(part := self._part, UploadFile) and part._held > limit and not part._awaited:
+            await self._spool.take_over(part._unload)
+
+    def _list(self, file: UploadFile) -> None:
+        self.files.setdefault(file.name, []).append(file)
+
+    def _fail(self, refusal: Refusal) -> None:
+        if self._refusal is None:
+            self._refusal = refusal
+        if isinstance(self._part, UploadFile):
+            self._part._refuse(refusal)
+
+    def _check(self) -> None:
+        if self._refusal is _LEFT:
+            raise ClientDisconnected
+        if self._refusal is not None:
+            raise UploadError(*self._refusal)
+
+
+def _base_name(filename: str) -> str:
+    """`filename` without directories, as any system writes them. Raises UploadError 400 where that is not a name."""
+    base = filename.replace("\\", "/").rpartition("/")[2]
+    if _CONTROL.search(base) or base in (".", "..") or (filename and not base):
+        raise UploadError(400, "Invalid file name")
+    return base

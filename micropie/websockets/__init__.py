@@ -1,0 +1,6 @@
+"""To be described."""
+
+from .connection import ConnectionClosed, WebSocket
+from .messages import InvalidMessage
+
+__all__ = ["ConnectionClosed", "InvalidMessage", "WebSocket"]
