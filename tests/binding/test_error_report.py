@@ -1,0 +1,768 @@
+"""What a bad request gets: every error at once, of every source, in both forms, word for word; and nothing runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Annotated, Any, Literal, NamedTuple
+from urllib.parse import quote
+from uuid import UUID
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Meta, Struct
+
+from micropie import App, Body, Cookie, Form, Header, Limits, Query, Resource, Session, UploadFile
+from micropie.errors import Invalid
+from tests.support.asgi import FORM, JSON, MULTIPART, PROBLEM, Answer, RawHeaders, call, form_data
+
+
+class Colour(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+Rating = Annotated[int, Meta(ge=1, le=5)]
+ran: list[object] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs() -> Any:
+    """Every handler of this module's apps notes that it ran; none may, but those that a test asks for."""
+    ran.clear()
+    yield
+    assert ran == []
+
+
+def app_for(annotation: Any, marker: Any = None) -> App:
+    """An app whose `/h` takes one parameter `v`; `/store` puts what it is sent into the session."""
+    pinned: Any = annotation if marker is None else Annotated[annotation, marker]
+
+    class Api(App):
+        async def h(self, v: pinned) -> str:  # pyright: ignore[reportInvalidTypeForm]
+            ran.append(v)
+            return "ran"
+
+        async def store(self, data: Annotated[dict[str, Any], Body()]) -> str:
+            self.request.session = data
+            return ""
+
+    return Api()
+
+
+def logged_in(app: App, data: Mapping[str, object]) -> tuple[bytes, bytes]:
+    cookie = call(app, "POST", "/store", msgspec.json.encode(data), JSON).header("set-cookie") or ""
+    return b"cookie", cookie.partition(";")[0].encode()
+
+
+def ask(app: App, source: str, value: object, accept: RawHeaders = ()) -> Answer:
+    """A request whose `v` is `value` in `source`: a text, or for JSON and the session any value."""
+    if source == "path":
+        return call(app, "GET", f"/h/{quote(str(value), safe='')}", headers=accept)
+    if source == "query":
+        return call(app, "GET", f"/h?v={quote(str(value))}", headers=accept)
+    if source == "form":
+        return call(app, "POST", "/h", f"v={quote(str(value))}".encode(), [*accept, *FORM])
+    if source == "multipart":
+        return call(app, "POST", "/h", form_data({"v": value}), [*accept, *MULTIPART])
+    if source == "header":
+        return call(app, "GET", "/h", headers=[*accept, (b"v", str(value).encode())])
+    if source == "cookie":
+        return call(app, "GET", "/h", headers=[*accept, (b"cookie", f"v={value}".encode())])
+    if source == "json":
+        return call(app, "POST", "/h", msgspec.json.encode({"v": value}), [*accept, *JSON])
+    return call(app, "GET", "/h", headers=[*accept, logged_in(app, {"v": value})])
+
+
+# --- one wrong value, of every type, in every source ----------------------------------------------------------------
+
+# The type, a text that it is not, a JSON value that it is not, and what is said of the two.
+WRONG: Sequence[tuple[Any, str, object, str, str]] = [
+    (int, "x", "x", "an integer", "an integer, got a string"),
+    (int, "1_000", 5.5, "an integer", "an integer"),
+    (int, "9" * 5000, True, "an integer", "an integer, got a boolean"),
+    (float, "nan", "1.5", "a number", "a number, got a string"),
+    (float, "1e999", None, "a number", "a number, got null"),
+    (bool, "maybe", 1, "a boolean", "a boolean, got a number"),
+    (bool, "", "true", "a boolean", "a boolean, got a string"),
+    (Decimal, "0x10", "NaN", "a decimal number", "a decimal number, got a string"),
+    (Annotated[bytes, Meta(max_length=1)], "ab", "%", "text of length <= 1", "base64 text of length <= 1"),
+    (UUID, "5", 5, "a UUID", "a UUID, got a number"),
+    (date, "today", "today", "an RFC 3339 date", "an RFC 3339 date"),
+    (datetime, "now", "now", "an RFC 3339 date and time", "an RFC 3339 date and time"),
+    (time, "noon", [], "an RFC 3339 time", "an RFC 3339 time, got an array"),
+    (timedelta, "1h", 3600, "an ISO 8601 duration", "an ISO 8601 duration, got a number"),
+    (Colour, "green", "green", "one of 'red', 'blue'", "one of 'red', 'blue'"),
+    (Literal["a", 1], "b", 2, "one of 1, 'a'", "one of 1, 'a'"),
+    (int | None, "x", "x", "an integer", "an integer or null"),
+    (int | bool, "x", "x", "an integer or a boolean", "an integer or a boolean"),
+    (date | datetime, "x", 5, "an RFC 3339 date or an RFC 3339 date and time",
+     "an RFC 3339 date or an RFC 3339 date and time"),
+    (Rating, "6", 6, "an integer >= 1 and <= 5", "an integer >= 1 and <= 5"),
+    (Annotated[str, Meta(min_length=3)], "ab", "ab", "text of length >= 3", "text of length >= 3"),
+    (Annotated[str, Meta(pattern="^a+$")], "b", 5, "text matching '^a+$'", "text matching '^a+$', got a number"),
+]  # fmt: skip
+MANY: Sequence[tuple[Any, str, object, str, str]] = [
+    (list[int], "x", "x", "values, each an integer", "an array, got a string"),
+    (set[Colour], "green", {}, "values, each one of 'red', 'blue'", "an array, got an object"),
+    (tuple[int, int], "1", [1], "2 values: an integer, an integer", "an array of length 2"),
+    (Annotated[list[str], Meta(min_length=2)], "a", [], "values of length >= 2, each text", "an array of length >= 2"),
+]
+
+MARKERS: Mapping[str, Any] = {
+    "path": None, "query": Query(), "form": Form(), "multipart": None, "header": Header(alias="V"), "cookie": Cookie(),
+}  # fmt: skip
+
+
+def assert_errors(app: App, source: str, value: object, line: str, member: Mapping[str, str]) -> None:
+    """That the answer is 400 with exactly `line` as plain text, and exactly `member` as problem details."""
+    accept = PROBLEM
+    if source != "json":
+        plain = ask(app, source, value)
+        assert (plain.status, plain.header("content-type")) == (400, "text/plain; charset=utf-8")
+        assert plain.text == f"400 Bad Request: {line}"
+        assert plain.header("content-length") == str(len(plain.body))
+    else:
+        accept = ()
+    problem = ask(app, source, value, accept)
+    assert (problem.status, problem.header("content-type")) == (400, "application/problem+json")
+    assert problem.json == {
+        "type": "about:blank", "title": "Bad Request", "status": 400, "detail": line, "errors": [member],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("source", MARKERS)
+@pytest.mark.parametrize(("annotation", "text", "_json", "wanted", "_json_wanted"), [*WRONG, *MANY])
+def test_a_text_that_does_not_fit_is_400_word_for_word(
+    annotation: Any, text: str, _json: object, wanted: str, _json_wanted: str, source: str
+) -> None:
+    is_many = (annotation, text) in [(case[0], case[1]) for case in MANY]
+    if (source == "path" and (is_many or not text)) or (source == "header" and not text):
+        return  # a path segment is one text, an empty one ends the path
+    name = "V" if source == "header" else "v"
+    where = "form" if source == "multipart" else source
+    line = f"Invalid {where} parameter '{name}': Expected {wanted}"
+    member = {"detail": f"Expected {wanted}", "in": where, "parameter": name}
+    assert_errors(app_for(annotation, MARKERS[source]), source, text, line, member)
+
+
+@pytest.mark.parametrize("marker", [None, Body(alias="v")])
+@pytest.mark.parametrize(("annotation", "_text", "value", "_wanted", "wanted"), [*WRONG, *MANY])
+def test_a_json_value_that_does_not_fit_is_400_word_for_word(
+    annotation: Any, _text: str, value: object, _wanted: str, wanted: str, marker: Any
+) -> None:
+    member = {"detail": f"Expected {wanted}", "pointer": "/v"}
+    assert_errors(app_for(annotation, marker), "json", value, f"Invalid value at '/v': Expected {wanted}", member)
+
+
+@pytest.mark.parametrize("marker", [None, Session()])
+@pytest.mark.parametrize(
+    ("annotation", "value", "wanted"),
+    [
+        (int, "x", "an integer, got a string"),
+        (Rating, 6, "an integer >= 1 and <= 5"),
+        (date, "today", "an RFC 3339 date"),
+        (list[int], [1, "x"], "an integer, got a string at '/1'"),
+    ],
+)
+def test_a_session_value_that_does_not_fit_is_400_word_for_word(
+    annotation: Any, value: object, wanted: str, marker: Any
+) -> None:
+    detail = f"Expected {wanted}: what the session holds does not fit"
+    member = {"detail": detail, "in": "session", "parameter": "v"}
+    assert_errors(app_for(annotation, marker), "session", value, f"Invalid session parameter 'v': {detail}", member)
+
+
+# --- what is missing ------------------------------------------------------------------------------------------------
+
+MISSING = "400 Bad Request: Missing required parameter 'v'"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "marker", "body", "headers", "member"),
+    [
+        (str, None, b"", (), {"in": "query", "parameter": "v"}),
+        (int | None, None, b"", (), {"in": "query", "parameter": "v"}),
+        (list[int], None, b"", (), {"in": "query", "parameter": "v"}),
+        (Any, None, b"", (), {"in": "query", "parameter": "v"}),
+        (str, None, b"w=1", FORM, {"in": "form", "parameter": "v"}),
+        (str, None, form_data({"w": 1}), MULTIPART, {"in": "form", "parameter": "v"}),
+        (str, None, b'{"w":1}', JSON, {"pointer": "/v"}),
+        (str, None, b"[1]", JSON, {"pointer": "/v"}),
+        (str, Query(), b'{"v":1}', JSON, {"in": "query", "parameter": "v"}),
+        (str, Form(), b"", (), {"in": "form", "parameter": "v"}),
+        (str, Body(), b"", (), {"pointer": "/v"}),
+        (str, Header(alias="v"), b"", (), {"in": "header", "parameter": "v"}),
+        (str, Cookie(), b"", (), {"in": "cookie", "parameter": "v"}),
+        (str, Session(), b"v=1", FORM, {"in": "session", "parameter": "v"}),
+        (UploadFile, None, b"", (), {"in": "file", "parameter": "v"}),
+        (list[UploadFile], None, form_data({"v": "x"}), MULTIPART, {"in": "file", "parameter": "v"}),
+    ],
+)
+def test_a_missing_value_is_told_in_the_documented_words(
+    annotation: Any, marker: Any, body: bytes, headers: RawHeaders, member: Mapping[str, str]
+) -> None:
+    app = app_for(annotation, marker)
+    answer = call(app, "POST", "/h", body, [*headers, *PROBLEM])
+    detail = "Missing required parameter 'v'"
+    assert (answer.status, answer.json["detail"]) == (400, detail)
+    assert answer.json["errors"] == [{"detail": detail, **member}]
+    if headers is not JSON:
+        assert call(app, "POST", "/h", body, headers).text == MISSING
+
+
+def test_names_are_escaped_in_pointers() -> None:
+    app = app_for(int, Body(alias="a/b~c"))
+    assert call(app, "POST", "/h", b"{}", JSON).json["errors"][0]["pointer"] == "/a~1b~0c"
+    assert call(app, "POST", "/h", b'{"a/b~c":"x"}', JSON).json["errors"][0]["pointer"] == "/a~1b~0c"
+
+
+def test_a_header_is_named_as_it_is_written_on_the_wire() -> None:
+    class Api(App):
+        async def h(self, x_request_id: Annotated[int, Header()]) -> str:
+            ran.append(1)
+            return ""
+
+    assert call(Api(), "GET", "/h").text == "400 Bad Request: Missing required parameter 'X-Request-Id'"
+    answer = call(Api(), "GET", "/h", headers=[(b"x-request-id", b"x")])
+    assert answer.text == "400 Bad Request: Invalid header parameter 'X-Request-Id': Expected an integer"
+
+
+# --- everything at once ---------------------------------------------------------------------------------------------
+
+
+class Item(Struct):
+    name: Annotated[str, Meta(min_length=1)]
+    amount: Annotated[int, Meta(ge=1)] = 1
+
+
+class Order(Struct, forbid_unknown_fields=True):
+    customer: str
+    items: list[Item]
+    stock: dict[int, int] = {}
+    express: bool = False
+
+
+class Page(Struct):
+    page: int = 1
+    size: int = 10
+
+
+class Closed(Struct, forbid_unknown_fields=True):
+    x: int = 0
+
+
+class Cat(Struct, tag=True):
+    lives: int
+
+
+class Dog(Struct, tag=True):
+    name: str
+
+
+class Range(Struct):
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise ValueError("low must not be above high")
+
+
+@dataclass
+class Span:
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise ValueError("low must not be above high")
+
+
+class Point(NamedTuple):
+    x: int
+    y: int = 0
+
+
+class Wanted(Struct):
+    x_token: int
+    accept_language: str
+
+
+class Picture(Struct):
+    title: str
+    image: UploadFile
+
+
+class Moody(Struct):
+    """A rule that changes its mind."""
+
+    x: int
+
+    def __post_init__(self) -> None:
+        moods.append(self.x)
+        if len(moods) == 1:
+            raise ValueError("not today")
+
+
+moods: list[int] = []
+
+
+class Api(App):
+    async def everything(
+        self,
+        number: int,
+        *rest: int,
+        order: Order,
+        page: Annotated[Page, Query()],
+        x_id: Annotated[UUID, Header()],
+        theme: Annotated[Colour, Cookie()],
+        user: Annotated[int, Session()],
+        limit: Rating,
+        when: Annotated[date, Query("at")],
+    ) -> None:
+        ran.append("everything")
+
+    async def order(self, order: Order) -> None:
+        ran.append("order")
+
+    async def pet(self, pet: Cat | Dog) -> None:
+        ran.append("pet")
+
+    async def range(self, range: Range) -> None:
+        ran.append("range")
+
+    async def span(self, span: Span | None = None) -> None:
+        ran.append("span")
+
+    async def two(self, range: Range, order: Order) -> None:
+        ran.append("two")
+
+    async def point(self, point: Annotated[Point, Query()]) -> None:
+        ran.append("point")
+
+    async def closed(self, closed: Annotated[Closed, Query()]) -> None:
+        ran.append("closed")
+
+    async def crumbs(self, closed: Annotated[Closed, Cookie()]) -> None:
+        ran.append("crumbs")
+
+    async def wanted(self, wanted: Annotated[Wanted, Header()]) -> None:
+        ran.append("wanted")
+
+    async def rule(self, rule: Annotated[Range, Query()]) -> None:
+        ran.append("rule")
+
+    async def cart(self, cart: Annotated[Range, Session()]) -> None:
+        ran.append("cart")
+
+    async def maybe_cart(self, x: int, cart: Annotated[Range | None, Session()] = None) -> None:
+        ran.append("cart")
+
+    async def maybe(
+        self,
+        x: int,
+        page: Annotated[Page | None, Query()] = None,
+        data: Annotated[bytes, Body(), Meta(max_length=3)] = b"",
+    ) -> None:
+        ran.append("maybe")
+
+    async def picture(self, picture: Picture) -> None:
+        ran.append("picture")
+
+    async def names(self, names: Annotated[dict[str, int], Form()]) -> None:
+        ran.append("names")
+
+    async def kwargs(self, a: str, b: int = 0, *rest: int, **others: int) -> None:
+        ran.append("kwargs")
+
+    async def moody(self, moody: Moody) -> None:
+        ran.append("moody")
+
+    async def items(self, items: list[Item]) -> None:
+        ran.append("items")
+
+    async def store(self, data: Annotated[dict[str, Any], Body()]) -> str:
+        self.request.session = data
+        return ""
+
+
+def errors(answer: Answer) -> list[tuple[str, str, str]]:
+    """Each error as (where, what, detail); where is `pointer` or the source."""
+    assert answer.status == 400
+    return [
+        ("pointer", one["pointer"], one["detail"])
+        if "pointer" in one
+        else (one["in"], one.get("parameter", ""), one["detail"])
+        for one in answer.json["errors"]
+    ]
+
+
+def test_every_error_of_every_source_is_told_at_once() -> None:
+    app = Api()
+    body = msgspec.json.encode({"customer": 5, "items": [{"name": "", "amount": 0}, 5], "x": 1, "limit": 9})
+    login = logged_in(app, {"user": "me"})
+    headers = [*JSON, (b"x-id", b"7"), (b"cookie", login[1] + b"; theme=green")]
+    answer = call(app, "POST", "/everything/x/1/y?page=z&size=w&at=now", body, headers)
+    assert errors(answer) == [
+        ("path", "number", "Expected an integer"),
+        ("path", "rest", "Expected an integer"),
+        ("pointer", "/customer", "Expected text, got a number"),
+        ("pointer", "/items/0/name", "Expected text of length >= 1"),
+        ("pointer", "/items/0/amount", "Expected an integer >= 1"),
+        ("pointer", "/items/1", "Expected an object, got a number"),
+        ("pointer", "/x", "Unknown field"),
+        ("pointer", "/limit", "Unknown field"),
+        ("query", "page", "Expected an integer"),
+        ("query", "size", "Expected an integer"),
+        ("header", "X-Id", "Expected a UUID"),
+        ("cookie", "theme", "Expected one of 'red', 'blue'"),
+        ("session", "user", "Expected an integer, got a string: what the session holds does not fit"),
+        ("pointer", "/limit", "Expected an integer >= 1 and <= 5"),
+        ("query", "at", "Expected an RFC 3339 date"),
+    ]
+
+
+def test_nothing_is_told_of_what_is_well() -> None:
+    app = Api()
+    login = logged_in(app, {"user": 5})
+    body = msgspec.json.encode({"customer": "c", "items": [{"name": "n"}]})
+    headers = [*JSON, (b"x-id", b"1" * 32), (b"cookie", login[1] + b"; theme=red")]
+    answer = call(app, "POST", "/everything/1?at=2024-01-01&page=1", body, headers)
+    assert errors(answer) == [("pointer", "/limit", "Missing required parameter 'limit'")]
+    answer = call(app, "POST", "/two", b'{"range":{"low":1,"high":2}}', JSON)
+    assert errors(answer) == [("pointer", "/order", "Missing required parameter 'order'")]
+
+
+def test_everything_that_is_missing_is_told_at_once_in_plain_text() -> None:
+    assert call(Api(), "GET", "/everything").text == "\n".join(
+        f"400 Bad Request: {line}"
+        for line in (
+            "Missing required parameter 'number'",
+            "Missing request body",
+            "Missing required parameter 'X-Id'",
+            "Missing required parameter 'theme'",
+            "Missing required parameter 'user'",
+            "Missing required parameter 'limit'",
+            "Missing required parameter 'at'",
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "found"),
+    [
+        ("/order", {}, [("/customer", "Missing required field"), ("/items", "Missing required field")]),
+        ("/order", [], [("", "Expected an object, got an array")]),
+        ("/order", {"customer": "c", "items": [], "stock": {"a": 1, "2": "b"}, "express": "yes"}, [
+            ("/stock/a", "Expected the key to be an integer"),
+            ("/stock/2", "Expected an integer, got a string"),
+            ("/express", "Expected a boolean, got a string"),
+        ]),
+        ("/items", [{"name": "a"}, {"amount": 0}], [
+            ("/1/name", "Missing required field"), ("/1/amount", "Expected an integer >= 1"),
+        ]),
+        ("/pet", {"type": "Cow"}, [("/type", "Expected one of 'Cat', 'Dog'")]),
+        ("/pet", {"type": "Dog", "name": 5}, [("/name", "Expected text, got a number")]),
+        ("/range", {"low": 2, "high": 1}, [("", "low must not be above high")]),
+        ("/span", {"low": 2, "high": 1}, [("", "low must not be above high")]),
+        ("/span", 5, [("", "Expected an object or null")]),
+        ("/two", {"range": {"low": 2, "high": 1}, "order": {"customer": "c", "items": [{}]}}, [
+            ("/range", "low must not be above high"), ("/order/items/0/name", "Missing required field"),
+        ]),
+        ("/two", {"range": 5}, [
+            ("/range", "Expected an object, got a number"), ("/order", "Missing required parameter 'order'"),
+        ]),
+        ("/two", [], [
+            ("/range", "Missing required parameter 'range'"), ("/order", "Missing required parameter 'order'"),
+        ]),
+        ("/picture", {"title": "x", "image": "y"}, [("/image", "Expected a file")]),
+    ],
+)  # fmt: skip
+def test_a_json_body_is_told_every_error_with_its_pointer(
+    path: str, body: object, found: list[tuple[str, str]]
+) -> None:
+    answer = call(Api(), "POST", path, msgspec.json.encode(body), JSON)
+    assert errors(answer) == [("pointer", pointer, detail) for pointer, detail in found]
+    assert answer.json["detail"] == "; ".join(Invalid(detail, pointer=pointer).line() for pointer, detail in found)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "found"),
+    [
+        ("/range", b"low=2&high=1", FORM, [("form", "range", "low must not be above high")]),
+        ("/range", b"low=x", FORM, [
+            ("form", "low", "Expected an integer"), ("form", "high", "Missing required parameter 'high'"),
+        ]),
+        ("/span", form_data({"low": 2, "high": 1}), MULTIPART, [("form", "span", "low must not be above high")]),
+        ("/pet", b"type=Cow", FORM, [("form", "type", "Expected one of 'Cat', 'Dog'")]),
+        ("/picture", form_data({"image": "text"}), MULTIPART, [
+            ("form", "title", "Missing required parameter 'title'"),
+            ("form", "image", "Missing required parameter 'image'"),
+        ]),
+        ("/names", b"a=1&b=x&c=y", FORM, [("form", "b", "Expected an integer"), ("form", "c", "Expected an integer")]),
+        ("/point?x=y&y=z", b"", (), [("query", "x", "Expected an integer"), ("query", "y", "Expected an integer")]),
+        ("/closed?x=1&y=2", b"", (), [("query", "y", "Unknown field")]),
+        ("/crumbs", b"", ((b"cookie", b"x=y; z=1"),), [
+            ("cookie", "x", "Expected an integer"), ("cookie", "z", "Unknown field"),
+        ]),
+        ("/wanted", b"", ((b"x-token", b"x"),), [
+            ("header", "X-Token", "Expected an integer"),
+            ("header", "Accept-Language", "Missing required parameter 'Accept-Language'"),
+        ]),
+        ("/rule?low=2&high=1", b"", (), [("query", "rule", "low must not be above high")]),
+        ("/cart", b"", (), [
+            ("session", "cart", "Missing required field at '/low': what the session holds does not fit"),
+            ("session", "cart", "Missing required field at '/high': what the session holds does not fit"),
+        ]),
+        ("/maybe_cart/x", b"", (), [("path", "x", "Expected an integer")]),
+        ("/maybe/x", b"", (), [("path", "x", "Expected an integer")]),
+        ("/maybe/x?page=y", b"abcd", (), [
+            ("path", "x", "Expected an integer"), ("query", "page", "Expected an integer"),
+            ("body", "data", "Expected text of length <= 3"),
+        ]),
+        ("/maybe/x", b"abc", (), [("path", "x", "Expected an integer")]),
+        ("/kwargs/x/1/y/z?c=w&a=1&d=2", b"c=v&e=u&b=t", FORM, [
+            ("path", "rest", "Expected an integer"),
+            ("query", "c", "Expected an integer"), ("form", "e", "Expected an integer"),
+        ]),
+        ("/kwargs?a=x&b=y&d=z", b"", (), [
+            ("query", "b", "Expected an integer"), ("query", "d", "Expected an integer"),
+        ]),
+    ],
+)  # fmt: skip
+def test_names_and_texts_are_told_every_error(
+    path: str, body: bytes, headers: RawHeaders, found: list[tuple[str, str, str]]
+) -> None:
+    assert errors(call(Api(), "POST", path, body, [*headers, *PROBLEM])) == found
+
+
+def test_a_rule_that_changes_its_mind_still_refuses() -> None:
+    moods.clear()
+    answer = call(Api(), "POST", "/moody", b"x=1", FORM)
+    assert (answer.status, answer.text) == (400, "400 Bad Request: The request does not fit")
+
+
+# --- what is unreadable as a whole ----------------------------------------------------------------------------------
+
+NOT_JSON = [
+    b"{", b"nope", b"{'x':1}", b'{"x":1}}', b"\xff", b'{"v":"\xff"}', b'{"v":"\\ud800"}', b"\xef\xbb\xbf{}",
+    b'{"v":NaN}', b'{"v":Infinity}', b"[" * 2000, b"[" * 2000 + b"]" * 2000, b'{"v":' * 1000 + b"1" + b"}" * 1000,
+]  # fmt: skip
+ODD_NUMBERS = [b'{"v":1e999}', b'{"v":-1e999}', b'{"v":%s}' % (b"9" * 5000)]
+
+
+@pytest.mark.parametrize("body", [*NOT_JSON, *ODD_NUMBERS])
+@pytest.mark.parametrize("annotation", [dict, dict[str, Any], dict[str, int], Order, list[Item]])
+def test_a_structured_json_body_that_is_malformed_is_bad_json(annotation: Any, body: bytes) -> None:
+    answer = call(app_for(annotation), "POST", "/h", body, JSON)
+    assert errors(answer) == [("pointer", "", "Bad JSON")]
+    assert answer.json["detail"] == "Bad JSON"
+
+
+@pytest.mark.parametrize("body", [*NOT_JSON, *ODD_NUMBERS])
+@pytest.mark.parametrize("annotation", [int, str, float, Any, list[int], dict | int])
+def test_a_json_key_that_is_malformed_is_bad_json_at_the_body_or_the_key(annotation: Any, body: bytes) -> None:
+    ((_, pointer, detail),) = errors(call(app_for(annotation), "POST", "/h", body, JSON))
+    assert pointer in ("", "/v")
+    assert detail == "Bad JSON"
+
+
+@pytest.mark.parametrize("path", ["/h/5", "/h?v=5"])
+def test_a_malformed_json_body_is_told_even_if_nothing_of_it_was_needed(path: str) -> None:
+    assert errors(call(app_for(int), "POST", path, b"{", JSON)) == [("pointer", "", "Bad JSON")]
+
+
+BAD_TEXT = ["%FF", "%C3%28", "%ED%A0%80", "%00", "a%00b", "%c0%80"]
+
+
+@pytest.mark.parametrize("bad", BAD_TEXT)
+@pytest.mark.parametrize("annotation", [str, Any, int, list[str], Annotated[Page, Query()], Annotated[dict, Query()]])
+def test_a_query_that_is_no_utf8_or_holds_nul_is_400(annotation: Any, bad: str) -> None:
+    for query in (f"v={bad}", f"{bad}=1&v=5"):
+        answer = call(app_for(annotation), "GET", f"/h?{query}", headers=PROBLEM)
+        assert errors(answer) == [("query", "", "The query is not valid UTF-8 text")]
+    assert call(app_for(annotation), "GET", f"/h?v={bad}").text == "400 Bad Request: The query is not valid UTF-8 text"
+
+
+@pytest.mark.parametrize("bad", BAD_TEXT)
+@pytest.mark.parametrize("annotation", [str, Any, Item, Annotated[int, Form()], Annotated[dict, Form()]])
+def test_a_form_that_is_no_utf8_or_holds_nul_is_400(annotation: Any, bad: str) -> None:
+    answer = call(app_for(annotation), "POST", "/h", f"v={bad}".encode(), [*FORM, *PROBLEM])
+    assert errors(answer) == [("form", "", "The form is not valid UTF-8 text")]
+
+
+@pytest.mark.parametrize("bad", [b"v=\xff", b"\x00=5", b"v=\x00"])
+def test_raw_bytes_in_a_form_or_query_that_are_no_text_are_400(bad: bytes) -> None:
+    assert call(app_for(str), "POST", "/h", bad, FORM).status == 400
+    assert call(app_for(str), "GET", "/h", query_string=bad).status == 400
+
+
+@pytest.mark.parametrize("bad", [b"\xff", b"a\x00b"])
+@pytest.mark.parametrize("annotation", [str, list[str], dict[str, str], Wanted])
+def test_a_header_that_is_no_utf8_or_holds_nul_is_400(annotation: Any, bad: bytes) -> None:
+    app = app_for(annotation, Header())
+    found = errors(call(app, "GET", "/h", headers=[(b"v", bad), (b"x-token", bad), *PROBLEM]))
+    assert found == [("header", "V", "Expected UTF-8 text")]
+
+
+@pytest.mark.parametrize(
+    ("bad", "detail"),
+    [(b"v=\xff", "The Cookie header is not valid UTF-8 text"), (b"v=a\x00b", "The Cookie header holds a NUL")],
+)
+@pytest.mark.parametrize("annotation", [str, Page])
+def test_a_cookie_that_is_no_utf8_or_holds_nul_is_400(annotation: Any, bad: bytes, detail: str) -> None:
+    answer = call(app_for(annotation, Cookie()), "GET", "/h", headers=[(b"cookie", bad), *PROBLEM])
+    assert errors(answer) == [("cookie", "", detail)]
+
+
+@pytest.mark.parametrize("bad", ["%FF", "%00", "a%00", "%ED%A0%80"])
+def test_a_path_that_is_no_utf8_or_holds_nul_is_400(bad: str) -> None:
+    assert call(app_for(str), "GET", f"/h/{bad}").status == 400
+
+
+@pytest.mark.parametrize("bad", [b"\xff", b"\x00"])
+@pytest.mark.parametrize("annotation", [str, Page, UploadFile])
+def test_a_multipart_field_or_name_that_is_no_utf8_or_holds_nul_is_400(annotation: Any, bad: bytes) -> None:
+    field = b'--frontier\r\nContent-Disposition: form-data; name="v"\r\n\r\n' + bad + b"\r\n--frontier--\r\n"
+    named = (
+        b'--frontier\r\nContent-Disposition: form-data; name="v"; filename="' + bad + b'"\r\n\r\nx\r\n--frontier--\r\n'
+    )
+    for body in (field, named):
+        assert call(app_for(annotation), "POST", "/h", body, MULTIPART).status == 400
+
+
+# --- limits and media types -----------------------------------------------------------------------------------------
+
+
+class Limited(App):
+    async def h(self, v: int) -> str:
+        ran.append(v)
+        return ""
+
+    async def whole(self, v: Page) -> str:
+        ran.append(v)
+        return ""
+
+
+@pytest.mark.parametrize(
+    ("limits", "path", "body", "headers", "status", "text"),
+    [
+        (Limits(), "/h?" + "&".join(f"n{n}=1" for n in range(1001)), b"", (), 400,
+         "400 Bad Request: More than 1000 names in the query"),
+        (Limits(), "/h?v=" + "x" * 65_600, b"", (), 413,
+         "413 Content Too Large: The query string is longer than 65536 bytes"),
+        (Limits(), "/h", b"&".join(b"n=1" for _ in range(1001)), FORM, 400,
+         "400 Bad Request: More than 1000 names in the form"),
+        (Limits(fields=2), "/h", form_data([("a", 1), ("b", 1), ("c", 1)]), MULTIPART, 413, None),
+        (Limits(field=3), "/h", form_data({"v": "1234"}), MULTIPART, 413, None),
+        (Limits(body=10), "/whole", b'{"page":12345}', JSON, 413, None),
+        (Limits(body=10), "/h", b"v=123456789", FORM, 413,
+         "413 Content Too Large: The request body is larger than 10 bytes"),
+        (Limits(multipart=50), "/h", form_data({"v": "1234"}), MULTIPART, 413, None),
+    ],
+)  # fmt: skip
+def test_what_is_over_a_limit_is_refused(
+    limits: Limits, path: str, body: bytes, headers: RawHeaders, status: int, text: str | None
+) -> None:
+    answer = call(Limited(limits=limits), "POST", path, body, headers)
+    assert answer.status == status
+    assert text is None or answer.text.replace("Request Entity", "Content") == text
+
+
+def test_what_is_just_within_the_limits_is_not() -> None:
+    assert call(Limited(), "GET", "/h?" + "&".join(["v=1"] * 1000)).status == 200
+    assert call(Limited(limits=Limits(query=8)), "GET", "/h?v=123456").status == 200
+    assert call(Limited(limits=Limits(body=3)), "POST", "/h", b"v=1", FORM).status == 200
+    assert ran == [1, 123456, 1]
+    ran.clear()
+
+
+OTHER_TYPES: list[RawHeaders] = [
+    (), ((b"content-type", b"text/plain"),), ((b"content-type", b"text/plain; application/json"),),
+    ((b"content-type", b"application/xml"),), ((b"content-type", b"application/json, text/plain"),),
+    ((b"content-type", b"+json"),),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("headers", OTHER_TYPES)
+@pytest.mark.parametrize(
+    ("annotation", "accepted"),
+    [
+        (Page, "application/json or application/x-www-form-urlencoded or multipart/form-data"),
+        (Page | None, "application/json or application/x-www-form-urlencoded or multipart/form-data"),
+        (Annotated[Page, Body()], "application/json"),
+        (Annotated[Page, Body(alias="p")], "application/json"),
+        (Annotated[int, Body()], "application/json"),
+        (Annotated[Page, Form()], "application/x-www-form-urlencoded or multipart/form-data"),
+        (list[Item], "application/json"),
+        (Order, "application/json"),
+    ],
+)
+def test_a_structured_body_of_another_media_type_is_415(annotation: Any, accepted: str, headers: RawHeaders) -> None:
+    answer = call(app_for(annotation), "POST", "/h", b'{"page":1}', headers)
+    assert (answer.status, answer.text) == (415, f"415 Unsupported Media Type: The request body must be {accepted}")
+
+
+@pytest.mark.parametrize("headers", [FORM, MULTIPART])
+@pytest.mark.parametrize("annotation", [list[Item], Order, Annotated[Page, Body()], Annotated[int, Body()]])
+def test_a_form_where_only_json_will_do_is_415(annotation: Any, headers: RawHeaders) -> None:
+    body = b"page=1" if headers is FORM else form_data({"page": 1})
+    assert call(app_for(annotation), "POST", "/h", body, headers).status == 415
+
+
+def test_json_where_only_a_form_will_do_is_415() -> None:
+    answer = call(app_for(Annotated[Page, Form()]), "POST", "/h", b"{}", JSON)
+    assert answer.status == 415
+    assert answer.json["detail"].endswith("application/x-www-form-urlencoded or multipart/form-data")
+
+
+# --- the laws -------------------------------------------------------------------------------------------------------
+
+
+@given(st.text("abcdefghijklmnopqrstuvwxyzäöü ", min_size=1).map("§{}§".format))
+@pytest.mark.parametrize("source", ["path", "query", "form", "multipart", "header", "cookie", "json", "session"])
+def test_a_value_that_was_sent_is_never_in_the_answer(source: str, secret: str) -> None:
+    markers = {"header": Header(), "cookie": Cookie()}
+    for annotation in (int, Colour, list[int], date | UUID, Annotated[str, Meta(pattern="^$")]):
+        if source == "path" and annotation == list[int]:
+            continue
+        answer = ask(app_for(annotation, markers.get(source)), source, secret)
+        assert answer.status == 400
+        assert secret not in answer.text
+        assert quote(secret) not in answer.text
+
+
+@given(st.binary())
+@pytest.mark.parametrize("headers", [JSON, FORM, MULTIPART])
+@pytest.mark.parametrize("annotation", [int, Any, Order, dict, Annotated[Page, Form()], UploadFile])
+def test_no_body_is_too_strange_to_answer(annotation: Any, headers: RawHeaders, body: bytes) -> None:
+    assert call(app_for(annotation), "POST", "/h", body, headers).status in (200, 400, 413, 415)
+    ran.clear()
+
+
+@given(st.binary())
+def test_no_query_or_header_is_too_strange_to_answer(raw: bytes) -> None:
+    app = Api()
+    for path in ("/kwargs", "/closed", "/point", "/rule"):
+        assert call(app, "GET", path, query_string=raw).status in (200, 204, 400, 413)
+    for path in ("/wanted", "/crumbs"):
+        headers = [(b"x-token", raw), (b"cookie", raw), (b"content-type", raw), (b"content-length", raw)]
+        assert call(app, "GET", path, headers=headers).status in (204, 400, 413, 415)
+    ran.clear()
+
+
+def test_a_resource_is_told_the_same() -> None:
+    class Orders(Resource):
+        async def post(self, order: Order) -> None:
+            ran.append(order)
+
+    class Shop(App):
+        orders = Orders()
+
+    assert errors(call(Shop(), "POST", "/orders", b'{"items":[]}', JSON)) == [
+        ("pointer", "/customer", "Missing required field")
+    ]

@@ -1,0 +1,164 @@
+"""What a return annotation promises, and results that keep the promise or do not."""
+
+from collections.abc import AsyncIterator, Generator, Iterator
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, NewType
+
+import pytest
+from msgspec import Meta, Struct
+
+from micropie import App, ResponseError
+from micropie.binding.return_annotation import read_returns
+from tests.support.asgi import call
+
+
+class Todo(Struct):
+    title: str
+    priority: Annotated[int, Meta(le=5)] = 3
+
+
+class Problem(Struct):
+    reason: str
+
+
+class Point(NamedTuple):
+    x: int
+
+
+@dataclass
+class User:
+    name: str
+
+
+class Text(str):
+    """A text that knows more than that, such as markup."""
+
+
+class Size(StrEnum):
+    SMALL = "S"
+
+
+Name = NewType("Name", str)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "statuses", "any_status"),
+    [
+        (str, {}, (str,)),
+        (None, {}, (None,)),
+        (Todo | None, {}, (Todo, type(None))),
+        (tuple[int, Todo], {}, (Todo,)),
+        (tuple[Literal[201], Todo], {201: Todo}, ()),
+        (tuple[Literal[200, 201], Todo], {200: Todo, 201: Todo}, ()),
+        (tuple[Literal[201], Todo, list[tuple[str, str]]], {201: Todo}, ()),
+        (tuple[Literal[201], Todo] | tuple[Literal[404], Problem], {201: Todo, 404: Problem}, ()),
+        (tuple[Literal[201], Todo] | tuple[Literal[201], None], {201: Todo | None}, ()),
+        (tuple[Literal[201], None] | tuple[Literal[201], str], {201: str | None}, ()),
+        (Todo | tuple[Literal[404], Problem], {404: Problem}, (Todo,)),
+        (tuple[str, Todo], {}, (tuple[str, Todo],)),
+        (tuple[Literal["a"], Todo], {}, (tuple[Literal["a"], Todo],)),
+        (tuple[int, ...], {}, (tuple[int, ...],)),
+        (Point, {}, (Point,)),
+    ],
+)
+def test_an_annotation_promises_a_body_for_each_status(
+    annotation: Any, statuses: dict[int, Any], any_status: tuple[Any, ...]
+) -> None:
+    returns = read_returns(annotation)
+    assert returns is not None
+    assert (returns.statuses, returns.any_status) == (statuses, any_status)
+    assert returns.annotation is annotation
+
+
+@pytest.mark.parametrize("annotation", [Any, object, Any | Todo, tuple[int, Any], Annotated[Any, "x"]])
+def test_an_annotation_of_anything_promises_nothing(annotation: Any) -> None:
+    assert read_returns(annotation) is None
+
+
+@pytest.mark.parametrize(
+    ("annotation", "status", "body"),
+    [
+        (str, 200, "x"),
+        (bytes, 200, b"x"),
+        (Name, 200, "x"),
+        (None, 204, None),
+        (int, 200, 5),
+        (Todo, 200, Todo("x")),
+        (Todo, 200, {"title": "x"}),
+        (User, 200, User("x")),
+        (date, 200, date(2024, 1, 1)),
+        (Todo | None, 200, None),
+        (list[Todo], 200, [Todo("x")]),
+        (dict[str, int], 200, {"a": 1}),
+        (Path, 200, Path("x")),
+        (AsyncIterator[str], 200, App().lifespan.__wrapped__(App())),  # type: ignore[attr-defined]
+        (Iterator[str], 200, iter([])),
+        (Generator[str], 200, (x for x in "")),
+        (tuple[int, Todo], 418, Todo("x")),
+        (tuple[Literal[201], Todo] | tuple[Literal[404], Problem], 404, Problem("x")),
+        (Todo | tuple[Literal[404], Problem], 200, Todo("x")),
+        (App, 200, App()),
+        (Text, 200, Text("x")),
+        (Size, 200, Size.SMALL),
+        (Size, 200, "S"),
+        (Literal["ok"], 200, "ok"),
+        (Literal[1.5], 200, 5),
+        (tuple[int, ...], 200, (1, 2, 3)),
+    ],
+)
+def test_a_result_that_keeps_the_promise_is_well(annotation: Any, status: int, body: object) -> None:
+    returns = read_returns(annotation)
+    assert returns is not None
+    returns.check(status, body)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "status", "body", "message"),
+    [
+        (str, 200, 5, "the result does not fit the return annotation str: got int"),
+        (bytes, 200, "x", "the result does not fit the return annotation bytes: got str"),
+        (None, 204, "x", "the result does not fit the return annotation None: got str"),
+        (Todo, 200, {"title": 5}, "the return annotation Todo: Expected `str`, got `int` - at `$.title`"),
+        (Todo, 200, Todo("x", 9), "the return annotation Todo: Expected `int` <= 5 - at `$.priority`"),
+        (Todo | None, 200, "x", "the return annotation Todo | NoneType: Expected `object`, got `str`"),
+        (list[Todo], 200, [{"title": 5}], "at `$[0].title`"),
+        (dict[str, int], 200, "{}", "Expected `object`, got `str`"),
+        (list[int], 200, b"[]", "Expected `array`, got `str`"),
+        (Text, 200, "x", "got str"),
+        (Size, 200, "M", "Invalid enum value"),
+        (Path, 200, "x", "got str"),
+        (Iterator[str], 200, "x", "got str"),
+        (tuple[Literal[201], Todo], 200, Todo("x"), "status 200 is not among those that the return annotation"),
+        (tuple[Literal[201], Todo] | tuple[Literal[404], Problem], 404, Todo("x"), "the body for status 404 does not"),
+        (Todo | tuple[Literal[404], Problem], 200, Problem("x"), "the result does not fit the return annotation Todo"),
+        (App, 200, 5, "got int"),
+        (Todo, 200, object(), "Encoding objects of type object is unsupported"),
+    ],
+)  # fmt: skip
+def test_a_result_that_breaks_the_promise_is_an_error_that_names_the_field(
+    annotation: Any, status: int, body: object, message: str
+) -> None:
+    returns = read_returns(annotation)
+    assert returns is not None
+    with pytest.raises(ResponseError) as caught:
+        returns.check(status, body)
+    assert message in str(caught.value)
+
+
+class Api(App):
+    async def good(self) -> tuple[Literal[201], Todo]:
+        return 201, Todo("x")
+
+    async def bad(self) -> Todo:
+        return {"title": 5}  # type: ignore[return-value]  # pyright: ignore
+
+
+@pytest.mark.parametrize(("debug", "status"), [(True, 500), (False, 200)])
+def test_the_promise_is_held_in_debug_mode(debug: bool, status: int, caplog: pytest.LogCaptureFixture) -> None:
+    app = Api(debug=debug)
+    assert call(app, "GET", "/good").status == 201
+    assert call(app, "GET", "/bad").status == status
+    assert ("at `$.title`" in caplog.text) is debug

@@ -1,0 +1,516 @@
+"""`micropie explain`: what is told is what would happen, and nothing of the user's is called for it."""
+
+import asyncio
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from micropie import App, Depends, Header, HTTPError, HttpMiddleware, Limits, Request, ResponseDict, Session
+from micropie.inspection.explain import Asked, dry_run
+from micropie.testing import TestClient
+from micropie.types import UNSET
+from tests.support.commands import project, run
+
+SHOP = {
+    "shop.py": """
+        from collections.abc import AsyncIterator
+        from contextlib import asynccontextmanager
+        from typing import Annotated, Any
+        from msgspec import Meta, Struct
+        from micropie import App, Body, Cookie, Form, Header, HttpMiddleware, Query, Request, Resource, Session
+        from micropie import UploadFile, WebSocket, route
+
+        class Item(Struct):
+            name: str
+            price: Annotated[int, Meta(ge=1)] = 1
+
+            def __post_init__(self) -> None:
+                if self.name == "crash":
+                    raise RuntimeError("inside")
+
+        class Filter(Struct):
+            size: str = ""
+
+        class Items(Resource):
+            def get(self, page: int = 1) -> str: raise SystemExit
+            def post(self, item: Item) -> str: raise SystemExit
+            @route("/{id}", methods=["GET"])
+            def read(self, id: int) -> str: raise SystemExit
+
+        class Inner(App):
+            async def page(self, number: int) -> str: raise SystemExit
+
+        async def plain(scope, receive, send): raise SystemExit
+
+        class Shop(App):
+            items = Items()
+            inner = Inner()
+
+            @asynccontextmanager
+            async def lifespan(self):
+                raise SystemExit
+                yield
+
+            def index(self) -> str: raise SystemExit
+            def find(self, *words: str, limit: int = 10, **more: int) -> str: raise SystemExit
+            def filter(self, by: Annotated[Filter, Query()]) -> str: raise SystemExit
+            def agent(self, *, user_agent: Annotated[str, Header()], lang: Annotated[str, Cookie()] = "en") -> str: ...
+            def account(
+                self, user: Annotated[str, Session()], cart: Annotated[Item | None, Session("cart")] = None
+            ) -> str: ...
+            def state(self, all: Annotated[Item, Session()]) -> str: ...
+            def raw(self, body: Annotated[bytes, Body()]) -> str: ...
+            def stream(self, body: AsyncIterator[bytes]) -> str: ...
+            def two(self, first: Item, second: Item) -> str: ...
+            def mixed(self, request: Request, anything, ids: list[int] = []) -> str: ...
+            def photo(self, photo: UploadFile, title: Annotated[str, Form()] = "") -> str: ...
+            async def ws_chat(self, ws: WebSocket, room: str, size: int = 1) -> None: raise SystemExit
+
+        class Guard(HttpMiddleware):
+            async def before_request(self, request): raise SystemExit
+            async def after_request(self, request, status_code, response_body, extra_headers): raise SystemExit
+
+        app = Shop()
+        app.startup_handlers.append(plain)
+        app.mount("/static", plain)
+        app.mount("/again", Inner())
+        guarded = Shop()
+        guarded.middlewares.append(Guard())
+        guarded.error_handlers[Exception] = plain
+    """,
+    "milk.json": '{"name": "Milk"}',
+}
+
+
+@pytest.fixture(autouse=True)
+def shop(tmp_path: Path) -> Iterator[Path]:
+    with project(tmp_path, SHOP) as directory:
+        yield directory
+
+
+def explained(*arguments: str, stdin: str = "") -> Any:
+    ran = run("explain", "shop:app", *arguments, "--format", "json", stdin=stdin)
+    assert ran.err == ""
+    found = msgspec.json.decode(ran.out)
+    refused = found["answer"] is not None and found["answer"]["status"] >= 400
+    assert ran.exit_code == (1 if refused else 0)
+    return found
+
+
+TEXT = """\
+POST /items?x=1
+
+Route
+  POST  /items  shop.Items.post  shop.py:21
+  It answers: a Resource's own answer.
+
+Why not another
+  any  /              shop.Shop.index  it takes no path values, and there is 1
+  GET  /items/{id}    shop.Items.read  it takes 1 segment, and there are none
+  GET  /items/{page}  shop.Items.get   it answers GET
+  12 more have a URL that begins otherwise.
+
+Arguments
+  item  Item  the JSON body: {"name": "Milk"}  → Item(name='Milk', price=1)
+
+Result
+  shop.Items.post would be called with these arguments.
+
+Notes
+  No parameter takes 'x' from the query.
+
+Binder
+  def bind(call, request, segments):
+"""
+
+REFUSED = """\
+GET /items/Milk
+
+Route
+  GET  /items/{id}  shop.Items.read  shop.py:22
+  It answers: a @route path that begins with a value.
+
+Why not another
+  any   /              shop.Shop.index  it takes no path values, and there are 2
+  GET   /items/{page}  shop.Items.get   it fits too, but a @route path that begins with a value goes before a Resource's own answer
+  POST  /items         shop.Items.post  it takes no path values, and there is 1
+  12 more have a URL that begins otherwise.
+
+Arguments
+  id  int  path segment 1: Milk  → Invalid path parameter 'id': Expected an integer
+
+Result
+  The client gets 400 Bad Request:
+  Content-Type: text/plain; charset=utf-8
+  400 Bad Request: Invalid path parameter 'id': Expected an integer
+
+Binder
+"""  # noqa: E501  (a line of the output)
+
+NOWHERE = """\
+GET /item
+
+Route
+  Nothing answers this path. Did you mean /items?
+
+Why not another
+  any  /  shop.Shop.index  it takes no path values, and there is 1
+  12 more have a URL that begins otherwise.
+
+Result
+  The client gets 404 Not Found:
+  Content-Type: text/plain; charset=utf-8
+  404 Not Found
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "text"),
+    [
+        (["POST /items?x=1", "-d", '{"name": "Milk"}'], 0, TEXT),
+        (["/items/Milk"], 1, REFUSED),
+        (["/item"], 1, NOWHERE),
+    ],
+)
+def test_the_text_says_what_happens_and_why(arguments: list[str], exit_code: int, text: str) -> None:
+    ran = run("explain", "shop:app", *arguments)
+    assert (ran.exit_code, ran.out[: len(text)], ran.err) == (exit_code, text, "")
+
+
+ARGUMENTS: list[tuple[list[str], list[tuple[str, str | None, str, str | None, str | None]]]] = [
+    (["/items"], [("page", None, "its default", None, "1")]),
+    (["/items?page=2"], [("page", "query", "the query's 'page'", "2", "2")]),
+    (["/items/7"], [("id", "path", "path segment 1", "7", "7")]),
+    (["GET /items", "-d", "page=4"], [("page", "form", "the form's 'page'", "4", "4")]),
+    (["GET /items", "-d", '{"page": 4}'], [("page", "body", "the JSON body's 'page'", "4", "4")]),
+    (["/items", "--session", '{"page": 5}'], [("page", "session", "the session's 'page'", "5", "5")]),
+    (
+        ["/items", "-d", "name=Tea", "-d", "price=3"],
+        [("item", "form", "the form", None, "Item(name='Tea', price=3)")],
+    ),
+    (
+        ["/items", "-d", "@milk.json"],
+        [("item", "body", "the JSON body", '{"name": "Milk"}', "Item(name='Milk', price=1)")],
+    ),
+    (
+        ["/items", "-d", "@-"],
+        [("item", "body", "the JSON body", '{"name":"In"}', "Item(name='In', price=1)")],
+    ),
+    (
+        ["/find/a%20b/c?limit=2&size=4"],
+        [
+            ("words", "path", "the other path segments", "a b/c", "('a b', 'c')"),
+            ("limit", "query", "the query's 'limit'", "2", "2"),
+            ("more", "query", "the other names of the query and the form", None, "{'size': 4}"),
+        ],
+    ),
+    (["/filter?size=xl"], [("by", "query", "the query", None, "Filter(size='xl')")]),
+    (
+        ["/agent", "-H", "User-Agent: curl", "-H", "cookie: lang=de"],
+        [
+            ("user_agent", "header", "the header User-Agent", "curl", "'curl'"),
+            ("lang", "cookie", "the cookie 'lang'", "de", "'de'"),
+        ],
+    ),
+    (
+        ["/account?user=eve", "--session", '{"user": "ann", "cart": {"name": "x"}}'],
+        [
+            ("user", "session", "the session's 'user'", "'ann'", "'ann'"),
+            ("cart", "session", "the session's 'cart'", "{'name': 'x'}", "Item(name='x', price=1)"),
+        ],
+    ),
+    (["/state", "--session", '{"name": "x"}'], [("all", "session", "the session", None, "Item(name='x', price=1)")]),
+    (["/raw", "-d", "as it is"], [("body", "body", "the body as it came", "as it is", "b'as it is'")]),
+    (
+        ["/two", "-d", '{"first": {"name": "a"}, "second": {"name": "b"}}'],
+        [
+            ("first", "body", "the JSON body's 'first'", '{"name": "a"}', "Item(name='a', price=1)"),
+            ("second", "body", "the JSON body's 'second'", '{"name": "b"}', "Item(name='b', price=1)"),
+        ],
+    ),
+    (
+        ["/mixed/what?ids=1&ids=2"],
+        [
+            ("request", None, "the request itself", None, None),
+            ("anything", "path", "path segment 1", "what", "'what'"),
+            ("ids", "query", "the query's 'ids'", "1, 2", "[1, 2]"),
+        ],
+    ),
+    (
+        ["ws:/chat/lobby?size=2"],
+        [
+            ("ws", None, "the connection", None, None),
+            ("room", "path", "path segment 1", "lobby", "'lobby'"),
+            ("size", "query", "the query's 'size'", "2", "2"),
+        ],
+    ),
+    (["/again/page/3"], [("number", "path", "path segment 1", "3", "3")]),
+    (["/inner/page/3"], [("number", "path", "path segment 1", "3", "3")]),
+]
+"""What is asked; of each argument its name, source, origin, what was sent, and what it became."""
+
+
+@pytest.mark.parametrize(("arguments", "expected"), ARGUMENTS, ids=lambda value: " ".join(map(str, value))[:40])
+def test_each_argument_is_told_where_it_came_from(arguments: list[str], expected: list[Any]) -> None:
+    found = explained(*arguments, stdin='{"name":"In"}')
+    names = ("name", "source", "origin", "sent", "value")
+    assert [tuple(one[name] for name in names) for one in found["arguments"]] == expected
+    assert (found["answer"], found["route"]["outcome"]) == (None, "chosen")
+
+
+def test_a_file_and_a_stream_are_named_and_not_read() -> None:
+    multipart = '--x\r\nContent-Disposition: form-data; name="photo"; filename="a.png"\r\n\r\nabc\r\n--x--\r\n'
+    found = explained("/photo", "-d", multipart, "-H", "Content-Type: multipart/form-data; boundary=x")
+    photo, title = found["arguments"]
+    assert (photo["origin"], photo["sent"], photo["value"][:19]) == ("the file 'photo'", "a.png", "<UploadFile 'photo'")
+    assert (title["origin"], title["value"]) == ("its default", "''")
+    stream = explained("/stream", "-d", "abc")["arguments"][0]
+    assert (stream["origin"], "async_generator" in stream["value"]) == ("the body as it comes", True)
+
+
+ERRORS = [
+    (["/items", "-d", "price=0"], "item", ["Missing required parameter 'name'", "Expected an integer >= 1"]),
+    (["/items", "-d", "{"], "item", ["Missing required parameter 'name'"]),
+    (["/items", "-d", "{", "-H", "Content-Type: application/json"], "item", ["Bad JSON"]),
+    (["/items", "-d", "x", "-H", "Content-Type: text/plain"], "item", ["415 Unsupported Media Type"]),
+    (["/items", "-d", '{"name": "crash"}'], "item", ["RuntimeError: inside"]),
+    (["/account"], "user", ["Missing required parameter 'user'"]),
+    (["/agent", "-H", "User-Agent: \N{SNOWMAN}"], "user_agent", []),
+]
+
+
+@pytest.mark.parametrize(("arguments", "name", "errors"), ERRORS)
+def test_each_argument_is_told_what_is_wrong_with_it(arguments: list[str], name: str, errors: list[str]) -> None:
+    found = explained(*arguments)
+    argument = next(one for one in found["arguments"] if one["name"] == name)
+    assert len(argument["errors"]) == len(errors)
+    assert all(part in whole for part, whole in zip(errors, argument["errors"], strict=True))
+    assert (found["answer"] is not None) is bool(errors)
+
+
+def test_the_framework_answers_options_itself() -> None:
+    found = explained("OPTIONS /items/3")
+    assert (found["answer"]["status"], found["answer"]["headers"]) == (204, [["Allow", "GET, HEAD, OPTIONS"]])
+    assert run("explain", "shop:app", "OPTIONS /items/3").exit_code == 0
+
+
+def test_a_handshake_is_refused_with_a_code_and_a_reason() -> None:
+    found = explained("WEBSOCKET /chat/lobby?size=big")
+    assert (found["answer"]["status"], found["answer"]["reason"]) == (
+        1008,
+        "Invalid query parameter 'size': Expected an integer",
+    )
+    text = run("explain", "shop:app", "ws://there/nowhere").out
+    assert "The handshake is refused: 1008 404 Not Found" in text
+
+
+def test_an_app_that_is_mounted_is_named_and_not_called() -> None:
+    found = explained("/static/a.css")
+    assert (found["route"]["url"], found["route"]["name"], found["arguments"]) == ("/static", "shop.plain", [])
+    assert "shop.plain would be called: it is an app of its own." in run("explain", "shop:app", "/static/x").out
+
+
+def test_what_could_make_a_difference_is_noted() -> None:
+    ran = run("explain", "shop:guarded", "/items/x")
+    assert ran.out.partition("Notes\n")[2].splitlines()[:2] == [
+        "  Middleware is not run here, and may answer first or route elsewhere: Guard.",
+        "  The error handler for Exception is not called here, and answers in place of this.",
+    ]
+
+
+def test_the_binder_is_the_route_s_own() -> None:
+    told = explained("/items/3")["binder"]
+    assert told == importlib.import_module("shop").app.routes["GET /items/{id}"].source
+
+
+def test_the_request_is_shown_as_it_is_understood() -> None:
+    asked = explained("get http://shop.test/items?q=é#part", "-H", "X-One:  1 ")["request"]
+    assert asked == {
+        "method": "GET",
+        "target": "/items?q=%C3%A9",
+        "headers": [["X-One", "1"], ["Host", "shop.test"]],
+    }
+    assert explained("/items", "-d", "a=1")["request"] == {
+        "method": "POST",
+        "target": "/items",
+        "headers": [
+            ["Content-Type", "application/x-www-form-urlencoded"],
+            ["Content-Length", "3"],
+            ["Host", "localhost"],
+        ],
+    }
+
+
+WRONG = [
+    ([""], "'' is no request such as 'POST /todos/3?x=1'."),
+    (["items"], "'items' is no request"),
+    (["POST items"], "Did you mean 'POST /items'?"),
+    (["GET /a b"], "A space in a path is written %20."),
+    (["G@T /"], "'G@T' is no method."),
+    (["/", "-H", "Accept"], "'Accept' is no header such as 'Accept: text/plain'."),
+    (["/", "-H", "A: b\nC: d"], "is no header such as"),
+    (["/", "-H", "ä: b"], "is no header such as"),
+    (["/", "-d", "@absent.json"], "'absent.json' cannot be read: No such file or directory."),
+    (["ws:/chat/x", "-d", "a"], "A WebSocket handshake has no body: leave out -d."),
+    (["/", "--session", "[1]"], "'[1]' is no JSON object such as"),
+    (["/", "--session", "{"], "'{' is no JSON object such as"),
+    (["/", "--session", '{"\udcff": 1}'], "is no JSON object such as"),
+    ([], "Missing argument 'REQUEST'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG)
+def test_wrong_usage_exits_2_with_the_right_form(arguments: list[str], message: str) -> None:
+    ran = run("explain", "shop:app", *arguments)
+    assert (ran.exit_code, ran.out) == (2, "")
+    assert message in ran.err
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize(("target", "exit_code"), [("shop:ap", 3), ("shop:plain", 2), ("sofa:app", 3)])
+def test_an_app_that_is_not_there_has_its_exit_code(target: str, exit_code: int) -> None:
+    ran = run("explain", target, "/")
+    assert (ran.exit_code, ran.out) == (exit_code, "")
+
+
+NO_TEXT = "\udcff"
+"""What Python makes of an argument's byte 0xFF (PEP 383)."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([f"/find/{NO_TEXT}"], "The path is not valid UTF-8 text"),
+        ([f"/find?limit={NO_TEXT}"], "The query is not valid UTF-8 text"),
+        (["/agent", "-H", f"User-Agent: {NO_TEXT}"], "Expected UTF-8 text"),
+        (["/items", "-d", f"name={NO_TEXT}"], "The form is not valid UTF-8 text"),
+    ],
+)
+def test_bytes_that_are_no_text_are_sent_as_they_are(arguments: list[str], told: str) -> None:
+    ran = run("explain", "shop:app", *arguments)
+    assert (ran.exit_code, told in ran.out) == (1, True)
+    assert told in explained(*arguments)["answer"]["body"]
+
+
+# What a handler depends on
+
+
+def token(authorization: Annotated[str, Header()]) -> str:
+    raise SystemExit
+
+
+def user(known: Annotated[str, Depends(token)], name: Annotated[str, Session()], page: int = 1) -> str:
+    raise SystemExit
+
+
+class Depending(App):
+    async def me(self, who: Annotated[str, Depends(user)], size: int = 2) -> str:
+        raise SystemExit
+
+
+@pytest.mark.parametrize(
+    ("headers", "session", "expected"),
+    [
+        ([("Authorization", "x")], {"name": "ann"}, [("who", None), ("size", 2), ("authorization", "x"),
+                                                     ("name", "ann"), ("page", 3)]),
+        ([], {"name": 5}, ["Missing required parameter 'Authorization'", "Invalid session parameter 'name'"]),
+    ],
+)  # fmt: skip
+def test_what_a_handler_depends_on_is_told_what_it_takes_and_not_called(
+    headers: list[tuple[str, str]], session: dict[str, Any], expected: list[Any]
+) -> None:
+    told = asyncio.run(dry_run(Depending(), Asked("GET", "/me?page=3", headers, session=session)))
+    functions = [one.dependency.rpartition(".")[2] for one in told.arguments]
+    assert functions == ["", "", "token", "user", "user"]
+    assert told.notes == []
+    if told.answer is None:
+        values = [None if one.value is UNSET else one.value for one in told.arguments]
+        assert list(zip([one.parameter.name for one in told.arguments], values, strict=True)) == expected
+    else:
+        assert told.answer.status == 400
+        lines = told.answer.body.splitlines()
+        assert [words in line for words, line in zip(expected, lines, strict=True)] == [True, True]
+
+
+# What is told is what the client gets
+
+
+class Refusing(App):
+    """Every handler says which arguments it got."""
+
+    async def index(self) -> str:
+        return "index"
+
+    async def one(self, x: int, y: float = 0.5) -> list[object]:
+        return [x, y]
+
+    async def two(self, *rest: bool, mail: Annotated[str, Header()] = "") -> list[object]:
+        return [rest, mail]
+
+    async def three(self, user: Annotated[str, Session()]) -> str:
+        return user
+
+
+TARGETS = [
+    "/",
+    "/one",
+    "/one/1",
+    "/one/1/2",
+    "/one/1/2/3",
+    "/one/x?y=z",
+    "/two/yes/no",
+    "/two/maybe",
+    "/three",
+    "/four",
+]
+BODIES = ["", "x=1", '{"x": 1}', '{"x": "1"}', "{", '{"y": 2, "x": 3}']
+TYPES = ["", "application/json", "application/x-www-form-urlencoded", "text/plain", "multipart/form-data"]
+
+
+@given(
+    st.sampled_from(TARGETS),
+    st.sampled_from(["GET", "POST", "HEAD", "TRACE", "OPTIONS"]),
+    st.sampled_from(BODIES),
+    st.sampled_from(TYPES),
+    st.sampled_from(["", "application/json", "text/html"]),
+)
+def test_the_answer_that_is_told_is_the_one_that_comes(
+    target: str, method: str, body: str, content_type: str, accept: str
+) -> None:
+    headers = [(name, value) for name, value in (("Content-Type", content_type), ("Accept", accept)) if value]
+    if body or method == "POST":
+        headers.append(("Content-Length", str(len(body))))
+    app = Refusing(limits=Limits(body=11))
+    told = asyncio.run(dry_run(app, Asked(method, target, headers, body.encode())))
+    with TestClient(app) as client:
+        came = client.request(method, target, headers=headers, content=body.encode() or None)
+    if told.answer is None:
+        assert came.status_code == 200
+    else:
+        assert (came.status_code, came.text) == (told.answer.status, "" if method == "HEAD" else told.answer.body)
+
+
+class Refuse(HttpMiddleware):
+    async def before_request(self, request: Request) -> ResponseDict | None:
+        raise HTTPError(418)
+
+    async def after_request(
+        self, request: Request, status_code: int, response_body: object, extra_headers: list[tuple[str, str]]
+    ) -> None: ...
+
+
+class Nested(App):
+    inner = Refusing()
+    inner.middlewares.append(Refuse())
+
+
+def test_an_app_inside_with_middleware_is_looked_into() -> None:
+    told = asyncio.run(dry_run(Nested(), Asked("GET", "/inner/one/1")))
+    assert [argument.value for argument in told.arguments] == [1, 0.5]
+    assert told.notes == ["Middleware is not run here, and may answer first or route elsewhere: Refuse."]

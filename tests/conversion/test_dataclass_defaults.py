@@ -1,0 +1,124 @@
+"""A dataclass that came in without a field that has a default goes out with it, wherever it stands."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Generic, NamedTuple, TypedDict, TypeVar
+
+import attrs
+import pytest
+from msgspec import Struct
+
+from micropie import App, Query
+from tests.support.asgi import call
+
+T = TypeVar("T")
+JSON = [(b"content-type", b"application/json")]
+FORM = [(b"content-type", b"application/x-www-form-urlencoded")]
+
+
+@dataclass
+class Leaf:
+    name: str
+    count: int = 3
+    tags: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Tree:
+    leaf: Leaf
+    more: "list[Tree]" = field(default_factory=list)
+    other: "Tree | None" = None
+    size: int = 1
+
+
+@dataclass(slots=True)
+class Slotted:
+    name: str
+    count: int = 3
+
+
+@dataclass
+class Box(Generic[T]):
+    value: T
+    label: str = "box"
+
+
+@attrs.define(slots=False)
+class Attrs:
+    name: str
+    count: int = 3
+
+
+class Held(Struct):
+    leaf: Leaf
+    pair: tuple[Leaf, int] | None = None
+    by_name: dict[str, Leaf] = {}
+
+
+class Typed(TypedDict, total=False):
+    leaf: Leaf
+    missing: Leaf
+
+
+class Named(NamedTuple):
+    leaf: Leaf
+
+
+LEAF = {"name": "a", "count": 3, "tags": []}
+
+
+def echo(annotation: Any) -> App:
+    async def index(self: App, it: Any) -> Any:
+        return it
+
+    index.__annotations__["it"] = annotation
+    made: type[App] = type("Echo", (App,), {"index": index})
+    return made()
+
+
+@pytest.mark.parametrize(
+    ("annotation", "sent", "answer"),
+    [
+        (Leaf, b'{"name":"a"}', LEAF),
+        (Leaf, b'{"name":"a","count":4}', LEAF | {"count": 4}),
+        (Leaf | None, b'{"name":"a"}', LEAF),
+        (list[Leaf], b'[{"name":"a"},{"name":"a"}]', [LEAF, LEAF]),
+        (dict[str, Leaf], b'{"x":{"name":"a"}}', {"x": LEAF}),
+        (Slotted, b'{"name":"a"}', {"name": "a", "count": 3}),
+        (Attrs, b'{"name":"a"}', {"name": "a", "count": 3}),
+        (Box[Leaf], b'{"value":{"name":"a"}}', {"value": LEAF, "label": "box"}),
+        (Box[int] | None, b'{"value":1}', {"value": 1, "label": "box"}),
+        (Typed, b'{"leaf":{"name":"a"}}', {"leaf": LEAF}),
+        (Named, b'[{"name":"a"}]', [LEAF]),
+        (
+            Held,
+            b'{"leaf":{"name":"a"},"pair":[{"name":"a"},1],"by_name":{"x":{"name":"a"}}}',
+            {"leaf": LEAF, "pair": [LEAF, 1], "by_name": {"x": LEAF}},
+        ),
+        (list[Leaf] | dict[str, Leaf], b'{"x":{"name":"a"}}', {"x": LEAF}),
+        (list[Leaf] | dict[str, Leaf], b'[{"name":"a"}]', [LEAF]),
+        (
+            Tree,
+            b'{"leaf":{"name":"a"},"more":[{"leaf":{"name":"a"}}],"other":{"leaf":{"name":"a"}}}',
+            {
+                "leaf": LEAF,
+                "more": [{"leaf": LEAF, "more": [], "other": None, "size": 1}],
+                "other": {"leaf": LEAF, "more": [], "other": None, "size": 1},
+                "size": 1,
+            },
+        ),
+    ],
+)
+def test_json_comes_back_with_its_defaults(annotation: Any, sent: bytes, answer: object) -> None:
+    got = call(echo(annotation), "POST", "/", body=sent, headers=JSON)
+    assert (got.status, got.json) == (200, answer)
+
+
+def test_a_form_and_a_query_come_back_with_their_defaults() -> None:
+    assert call(echo(Leaf), "POST", "/", body=b"name=a", headers=FORM).json == LEAF
+    assert call(echo(Annotated[Leaf, Query()]), "GET", "/?name=a").json == LEAF
+
+
+def test_a_stored_dataclass_comes_back_with_its_defaults() -> None:
+    from micropie.conversion.converter import converter
+
+    assert vars(converter(Leaf).from_value({"name": "a"})) == LEAF

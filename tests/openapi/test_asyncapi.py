@@ -1,0 +1,213 @@
+"""The AsyncAPI document: which channels there are, what travels over each, and how its messages are called."""
+
+from enum import StrEnum
+from pathlib import Path as FilePath
+from typing import Annotated, Any, Literal
+
+import pytest
+from msgspec import Meta, Struct
+
+from micropie import App, Cookie, Header, Path, Resource, Session, WebSocket, route
+from micropie.openapi import asyncapi
+from tests.support.examples import EXAMPLES, example_app
+
+
+class Say(Struct, tag="say"):
+    text: Annotated[str, Meta(min_length=1)]
+
+
+class Leave(Struct, tag="leave"):
+    pass
+
+
+class Told(Struct):
+    """What everybody hears."""
+
+    who: str
+
+
+class Mood(StrEnum):
+    GOOD = "good"
+
+
+class Talk:
+    """Handlers, each with the messages it receives and sends."""
+
+    async def bare(self, ws: WebSocket) -> None: ...
+    async def unannotated(self, ws) -> None: ...  # type: ignore[no-untyped-def]  # that is what is tested
+    async def structures(self, ws: WebSocket[Say | Leave, Told]) -> None: ...
+    async def octets(self, ws: WebSocket[bytes, bytes | Told]) -> None: ...
+    async def listed(self, ws: WebSocket[list[int], Any]) -> None: ...
+    async def choices(self, ws: WebSocket[Literal["a", "b"], Mood]) -> None: ...
+    async def text_in_json(self, ws: WebSocket[str | Say, str]) -> None: ...
+
+
+TEXT = {"name": "text", "contentType": "text/plain", "payload": {"type": "string"}}
+BINARY = {"name": "binary", "contentType": "application/octet-stream", "payload": {"type": "string"}}
+
+
+def json_message(name: str, payload: Any) -> dict[str, Any]:
+    return {"name": name, "contentType": "application/json", "payload": payload}
+
+
+def structure(name: str) -> dict[str, Any]:
+    return json_message(name, {"$ref": f"#/components/schemas/{name}"})
+
+
+MESSAGES: dict[str, tuple[list[str], list[str], list[dict[str, Any]]]] = {
+    "bare": (["text"], ["text"], [TEXT]),
+    "unannotated": (["text"], ["text"], [TEXT]),
+    "structures": (["Say", "Leave"], ["Told"], [structure("Say"), structure("Leave"), structure("Told")]),
+    "octets": (["binary"], ["binary", "Told"], [BINARY, structure("Told")]),
+    "listed": (
+        ["list_int_"],
+        ["Any"],
+        [json_message("list_int_", {"type": "array", "items": {"type": "integer"}}), json_message("Any", {})],
+    ),
+    "choices": (
+        ["choice"],
+        ["Mood"],
+        [
+            {"name": "choice", "contentType": "text/plain", "payload": {"enum": ["a", "b"]}},
+            {"name": "Mood", "contentType": "text/plain", "payload": {"$ref": "#/components/schemas/Mood"}},
+        ],
+    ),
+    "text_in_json": (
+        ["text", "Say"],
+        ["text_2"],
+        [json_message("text", {"type": "string"}), structure("Say"), {**TEXT, "name": "text_2"}],
+    ),
+}
+
+
+def made(**handlers: Any) -> dict[str, Any]:
+    return asyncapi.document(type("Talks", (App,), handlers)())
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_messages_are_the_members_of_what_travels(name: str) -> None:
+    received, sent, messages = MESSAGES[name]
+    found = made(ws_talk=vars(Talk)[name])
+    assert {
+        key: [one["$ref"].rpartition("/")[2] for one in operation["messages"]]
+        for key, operation in found["operations"].items()
+    } == {"receive_talk": received, "send_talk": sent}
+    assert list(found["components"]["messages"].values()) == messages
+    assert list(found["channels"]["talk"]["messages"]) == [message["name"] for message in messages]
+
+
+def test_operations_are_the_servers() -> None:
+    operations = made(ws_talk=Talk.structures)["operations"]
+    assert {name: one["action"] for name, one in operations.items()} == {"receive_talk": "receive", "send_talk": "send"}
+    assert {one["channel"]["$ref"] for one in operations.values()} == {"#/channels/talk"}
+
+
+class Places:
+    """Handlers, each with its channels."""
+
+    async def index(self, ws: WebSocket) -> None: ...
+    async def values(self, ws: WebSocket, room: str, page: int = 1) -> None: ...
+    @route("/rooms/{room}/talk")
+    async def template(self, ws: WebSocket, room: str) -> None: ...
+    async def pinned(self, ws: WebSocket, mood: Annotated[Mood, Path()]) -> None: ...
+
+
+CHANNELS: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
+    "index": {"call": ("/call", {})},
+    "values": {
+        "call": ("/call/{room}", {"room": {}}),
+        "call_by_page": ("/call/{room}/{page}", {"room": {}, "page": {}}),
+    },
+    "template": {"call": ("/rooms/{room}/talk", {"room": {}})},
+    "pinned": {"call": ("/call/{mood}", {"mood": {"enum": ["good"]}})},
+}
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+def test_each_url_is_a_channel(name: str) -> None:
+    channels = made(ws_call=vars(Places)[name])["channels"]
+    assert {key: (one["address"], one.get("parameters", {})) for key, one in channels.items()} == CHANNELS[name]
+
+
+def test_all_that_an_app_holds_has_channels() -> None:
+    class Rooms(Resource):
+        async def ws_talk(self, ws: WebSocket) -> None: ...
+
+    class Talks(App):
+        a, b = Rooms(), Rooms()
+
+        async def ws_index(self, ws: WebSocket) -> None: ...
+        async def page(self) -> None: ...
+
+    channels = asyncapi.document(Talks())["channels"]
+    assert {name: one["address"] for name, one in channels.items()} == {
+        "index": "/",
+        "a_talk": "/a/talk",
+        "b_talk": "/b/talk",
+    }
+
+
+def test_what_a_handshake_takes_is_said() -> None:
+    async def ws_talk(
+        self: App,
+        ws: WebSocket,
+        mood: Literal["good", "bad"],
+        *,
+        limit: Annotated[int, Meta(ge=1)],
+        x_tag: Annotated[str, Header()] = "",
+        session_id: Annotated[str, Cookie()],
+        user: Annotated[str, Session()],
+    ) -> None:
+        """Talk.
+
+        At length.
+
+        :param mood: How it goes.
+        :param limit: How long.
+        """
+
+    found = made(ws_talk=ws_talk)
+    channel = found["channels"]["talk"]
+    assert (channel["summary"], channel["description"]) == ("Talk.", "At length.")
+    assert channel["parameters"] == {"mood": {"description": "How it goes.", "enum": ["bad", "good"]}}
+    assert channel["bindings"]["ws"] == {
+        "method": "GET",
+        "query": {
+            "type": "object",
+            "properties": {"limit": {"type": "integer", "minimum": 1, "description": "How long."}},
+            "required": ["limit"],
+        },
+        "headers": {"type": "object", "properties": {"X-Tag": {"type": "string", "default": ""}}},
+        "bindingVersion": "0.1.0",
+    }
+    assert found["components"]["securitySchemes"] == {
+        "session_id": {"type": "httpApiKey", "in": "cookie", "name": "session_id"},
+        "session": {"type": "httpApiKey", "in": "cookie", "name": "session_id"},
+    }
+    assert found["operations"]["receive_talk"]["security"] == [
+        {"$ref": "#/components/securitySchemes/session_id"},
+        {"$ref": "#/components/securitySchemes/session"},
+    ]
+
+
+def test_docstrings_of_types_are_theirs() -> None:
+    schemas = made(ws_talk=Talk.structures)["components"]["schemas"]
+    assert schemas["Told"]["description"] == "What everybody hears."
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_reference_leads_somewhere(name: str, tmp_path: FilePath) -> None:
+    found = asyncapi.document(example_app(name, tmp_path))
+    for reference in references(found):
+        place: Any = found
+        for part in reference.removeprefix("#/").split("/"):
+            place = place[part]
+
+
+def references(value: Any) -> list[str]:
+    if isinstance(value, list):
+        return [found for item in value for found in references(item)]
+    if not isinstance(value, dict):
+        return []
+    here = [value["$ref"]] if "$ref" in value else []
+    return here + [found for item in value.values() for found in references(item)]

@@ -1,0 +1,74 @@
+"""What the tools say of the whole project: types, style, layers, and what `import micropie` brings along."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+TOOLS = {
+    "mypy": ["-m", "mypy"],
+    # Without --pythonpath, pyright looks for its packages beside the first `python` of PATH: another environment's.
+    "pyright": ["-m", "pyright", "--pythonpath", sys.executable],
+    "ruff check": ["-m", "ruff", "check", "."],
+    "ruff format": ["-m", "ruff", "format", "--check", "."],
+    "import-linter": ["-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"],
+}
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_the_project_is_clean(name: str) -> None:
+    done = run(sys.executable, *TOOLS[name])
+    assert done.returncode == 0, f"{name}:\n{done.stdout}\n{done.stderr}"
+
+
+def test_importing_micropie_loads_msgspec_and_the_standard_library_only() -> None:
+    code = """
+import sys
+import msgspec
+before = set(sys.modules)
+import micropie
+loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(*sorted(loaded - sys.stdlib_module_names - {"micropie"}))
+"""
+    # The site's own .pth files may load what they like: -S leaves them out, and the path is given by hand.
+    site = next(path for path in sys.path if path.endswith("site-packages"))
+    done = run(sys.executable, "-S", "-c", f"import sys; sys.path[:0] = [{str(ROOT)!r}, {site!r}]\n{code}")
+    assert (done.stdout.split(), done.stderr) == ([], "")
+
+
+HEAVY = {"asyncio", "concurrent", "email", "html", "http", "ipaddress", "logging", "mimetypes", "pathlib", "pickle"} | {
+    "secrets", "socket", "ssl", "subprocess", "tempfile", "threading", "traceback", "urllib",
+}  # fmt: skip
+
+
+def test_importing_micropie_loads_nothing_heavy_that_not_every_app_needs() -> None:
+    # Isolated: what the site's .pth files or the tests' environment load is not micropie's doing.
+    code = """
+import sys
+before = set(sys.modules)
+import micropie
+print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before}))
+"""
+    site = next(path for path in sys.path if path.endswith("site-packages"))
+    done = run(sys.executable, "-S", "-c", f"import sys; sys.path[:0] = [{str(ROOT)!r}, {site!r}]\n{code}")
+    assert "micropie" in done.stdout.split(), done.stderr
+    assert HEAVY & set(done.stdout.split()) == set()
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert (ROOT / "micropie" / "py.typed").is_file()
+
+
+MODULES = {str(path.relative_to(ROOT)): path for path in sorted((ROOT / "micropie").rglob("*.py"))}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_begins_with_what_it_is_for(name: str) -> None:
+    assert MODULES[name].read_text().startswith('"""')

@@ -1,0 +1,460 @@
+"""A body that arrives: in any pieces, too large, too slow, never; and what a receive that waits is told."""
+
+import asyncio
+import gc
+import threading
+import warnings
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Annotated, Any, TypeVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from micropie import App, Body, Limits
+from micropie._utils.timeouts import within
+from micropie.errors import ClientDisconnected, HTTPError
+from micropie.requests.body_stream import BodyStream, Resumed, take
+from micropie.types import Message, Receive
+from tests.support.asgi import JSON, MULTIPART, call, form_data, http_scope
+
+T = TypeVar("T")
+LEFT: Message = {"type": "http.disconnect"}
+
+
+def piece(body: bytes, *, more: bool = True) -> Message:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+def script(*messages: Message, wait: float | None = None) -> Receive:
+    """What brings `messages`, each at once or after `wait` seconds, and then nothing for ever."""
+    left = iter(messages)
+
+    async def receive() -> Message:
+        message = next(left, None)
+        if message is None:
+            await asyncio.Event().wait()
+            raise AssertionError("nothing sets this event")
+        if wait is not None:
+            await asyncio.sleep(wait)
+        return message
+
+    return receive
+
+
+def stream(receive: Receive, *, size: int = 100, read_timeout: float = 5.0, total_timeout: float = 5.0) -> BodyStream:
+    return BodyStream(receive, size=size, read_timeout=read_timeout, total_timeout=total_timeout)
+
+
+async def receive_within(receive: Receive, seconds: float) -> Message:
+    message = take(receive)
+    return await within(message, seconds) if isinstance(message, Resumed) else message
+
+
+async def everything(body: BodyStream) -> list[bytes]:
+    pieces = []
+    while found := await body.read():
+        pieces.append(found)
+    return pieces
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(main)
+
+
+@pytest.mark.parametrize("wait", [None, 0.0])
+@pytest.mark.parametrize(
+    ("messages", "pieces"),
+    [
+        ([piece(b"", more=False)], []),
+        ([piece(b"all", more=False)], [b"all"]),
+        ([piece(b"one"), piece(b"two", more=False)], [b"one", b"two"]),
+        ([piece(b"one"), piece(b"", more=False)], [b"one"]),
+        ([piece(b""), piece(b""), piece(b"one"), piece(b""), piece(b"two", more=False)], [b"one", b"two"]),
+        ([{"type": "http.request"}], []),
+        ([{"type": "http.request", "body": b"x"}], [b"x"]),
+    ],
+)
+def test_a_body_is_read_piece_by_piece_to_its_end(
+    messages: Sequence[Message], pieces: list[bytes], wait: float | None
+) -> None:
+    body = stream(script(*messages, wait=wait))
+    assert run(everything(body)) == pieces
+    assert body.ended
+    assert run(body.read()) == b""
+
+
+@given(st.binary(max_size=60), st.lists(st.integers(0, 60)))
+def test_however_a_body_is_cut_it_is_the_same(data: bytes, cuts: list[int]) -> None:
+    places = sorted({0, *(cut for cut in cuts if cut < len(data)), len(data)})
+    parts = [data[start:end] for start, end in pairwise(places)]
+    messages = [*map(piece, parts), piece(b"", more=False)]
+    assert b"".join(run(everything(stream(script(*messages))))) == data
+
+
+@pytest.mark.parametrize("messages", [[LEFT], [piece(b"one"), LEFT]])
+def test_a_client_that_leaves_has_not_ended_its_body(messages: Sequence[Message]) -> None:
+    body = stream(script(*messages))
+    with pytest.raises(ClientDisconnected):
+        run(everything(body))
+    assert not body.ended
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [piece(b"x" * 11, more=False)],
+        [piece(b"x" * 6), piece(b"x" * 6, more=False)],
+        [piece(b"x" * 10), piece(b"x")],
+    ],
+)
+def test_a_body_over_its_size_is_413_as_soon_as_it_is(messages: Sequence[Message]) -> None:
+    with pytest.raises(HTTPError) as caught:
+        run(everything(stream(script(*messages), size=10)))
+    assert (caught.value.status, caught.value.detail) == (413, "The request body is larger than 10 bytes")
+
+
+def test_a_body_of_exactly_its_size_is_well() -> None:
+    assert run(everything(stream(script(piece(b"x" * 10, more=False)), size=10))) == [b"x" * 10]
+
+
+@pytest.mark.parametrize("messages", [[], [piece(b"one")], [piece(b"one"), piece(b"two")]])
+def test_a_body_that_stalls_is_408(messages: Sequence[Message]) -> None:
+    with pytest.raises(HTTPError) as caught:
+        run(everything(stream(script(*messages), read_timeout=0.01)))
+    assert (caught.value.status, caught.value.detail) == (408, "The request body did not arrive in time")
+
+
+@pytest.mark.parametrize("drop", [b"x", b""])
+def test_a_body_that_drips_is_408_once_the_whole_took_too_long(drop: bytes) -> None:
+    drips = script(*[piece(drop)] * 90, wait=0.01)
+    with pytest.raises(HTTPError) as caught:
+        run(everything(stream(drips, read_timeout=5.0, total_timeout=0.1)))
+    assert caught.value.status == 408
+
+
+def test_a_last_piece_that_comes_too_late_is_408_too() -> None:
+    async def receive() -> Message:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        while loop.time() - started < 0.02:  # holds up the loop, so that no timer can fire meanwhile
+            pass
+        return piece(b"x", more=True)
+
+    with pytest.raises(HTTPError, match="took too long"):
+        run(everything(stream(receive, total_timeout=0.03)))
+
+
+def test_only_waiting_for_the_client_is_timed() -> None:
+    async def slow_handler() -> list[bytes]:
+        body = stream(script(piece(b"a"), piece(b"b"), piece(b"c", more=False)), total_timeout=0.02)
+        pieces = []
+        while found := await body.read():
+            pieces.append(found)
+            await asyncio.sleep(0.02)
+        return pieces
+
+    assert run(slow_handler()) == [b"a", b"b", b"c"]
+
+
+# --- awaiting by hand -----------------------------------------------------------------------------------------------
+
+
+class Plain:
+    """An awaitable whose iterator is nothing but that: neither `send` nor `throw`, as an extension module's may be."""
+
+    def __init__(self, *waits: "asyncio.Future[None]", message: Message) -> None:
+        self._waits = iter(waits)
+        self._message = message
+
+    def __await__(self) -> Any:
+        return self
+
+    def __iter__(self) -> "Plain":
+        return self
+
+    def __next__(self) -> Any:
+        for wait in self._waits:
+            wait._asyncio_future_blocking = True
+            return wait
+        raise StopIteration(self._message)
+
+
+def test_a_message_that_is_there_is_taken_without_a_timer() -> None:
+    async def no_loop_needed() -> Message:
+        return piece(b"x")
+
+    taken = receive_within(no_loop_needed, 5.0)
+    with pytest.raises(StopIteration) as done:  # stepped by hand, outside of any event loop
+        taken.send(None)
+    assert done.value.value == piece(b"x")
+
+
+@pytest.mark.parametrize("kind", ["coroutine", "future", "iterator"])
+def test_any_kind_of_awaitable_is_waited_for(kind: str) -> None:
+    async def main() -> Message:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        receivers: dict[str, Callable[[], Awaitable[Message]]] = {
+            "coroutine": script(piece(b"x"), wait=0.0),
+            "future": lambda: future,
+            "iterator": lambda: Plain(future, message=piece(b"x")),
+        }
+        loop.call_soon(future.set_result, piece(b"x"))
+        return await receive_within(receivers[kind], 5.0)
+
+    assert run(main()) == piece(b"x")
+
+
+def test_a_receive_that_plainly_iterates_times_out_too() -> None:
+    async def main() -> Message:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        return await receive_within(lambda: Plain(future, message=LEFT), 0.01)
+
+    with pytest.raises(TimeoutError):
+        run(main())
+
+
+def test_a_receive_that_is_cancelled_runs_its_finally_to_the_end() -> None:
+    steps: list[str] = []
+
+    async def receive() -> Message:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            steps.append("cancelled")
+            await asyncio.sleep(0)
+            steps.append("cleaned up")
+        raise AssertionError("nothing sets this event")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(TimeoutError):
+            run(receive_within(receive, 0.01))
+        gc.collect()
+    assert steps == ["cancelled", "cleaned up"]
+
+
+def test_a_receive_that_answers_its_cancellation_is_listened_to() -> None:
+    async def receive() -> Message:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return LEFT
+        raise AssertionError("nothing sets this event")
+
+    assert run(receive_within(receive, 0.01)) == LEFT
+
+
+def test_an_error_of_the_server_is_not_hidden() -> None:
+    async def receive() -> Message:
+        await asyncio.sleep(0)
+        raise OSError("the server is gone")
+
+    with pytest.raises(OSError, match="gone"):
+        run(stream(receive).read())
+
+
+class Hasty(asyncio.SelectorEventLoop):
+    """A loop whose handles for what is due have no `when()`, as uvloop's."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:  # type: ignore[override]
+        soon = when <= self.time()
+        return self.call_soon(callback, *args, context=context) if soon else super().call_at(when, callback, *args)
+
+
+@pytest.mark.parametrize("make", [asyncio.SelectorEventLoop, Hasty])
+def test_two_waits_that_are_over_at_once_are_both_told(make: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    async def main() -> list[Any]:
+        waits = [within(asyncio.Event().wait(), seconds) for seconds in (0.0, 0.0, -1.0, 0.001)]
+        return await asyncio.gather(*waits, return_exceptions=True)
+
+    with asyncio.Runner(loop_factory=make) as runner:
+        assert [type(one) for one in runner.run(main())] == [TimeoutError] * 4
+
+
+def test_loops_in_several_threads_have_one_timer_each() -> None:
+    turns = threading.Barrier(2)
+
+    async def main() -> int:
+        loop = asyncio.get_running_loop()
+        before = len(_timers(loop))
+        for _ in range(5):
+            turns.wait()
+            await within(asyncio.sleep(0), 60.0)
+        return len(_timers(loop)) - before
+
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(lambda _: run_plainly(main()), range(2))) == [1, 1]
+
+
+def run_plainly(main: Coroutine[Any, Any, T]) -> T:
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        return runner.run(main)
+
+
+def _timers(loop: Any) -> list[Any]:
+    """The timers of a loop of asyncio's."""
+    return list(loop._scheduled)
+
+
+async def as_asyncio_has_it(awaitable: Awaitable[Any], seconds: float) -> Any:
+    async with asyncio.timeout(seconds):
+        return await awaitable
+
+
+async def sleeping() -> str:
+    await asyncio.sleep(0.02)
+    return "slept"
+
+
+async def stubborn() -> str:
+    try:
+        return await sleeping()
+    except asyncio.CancelledError:
+        return "all the same"
+
+
+async def failing() -> str:
+    try:
+        return await sleeping()
+    except asyncio.CancelledError:
+        raise KeyError("instead") from None
+
+
+async def giving_up() -> str:
+    raise TimeoutError("its own")
+
+
+@pytest.mark.parametrize("work", [sleeping, stubborn, failing, giving_up])
+@pytest.mark.parametrize("seconds", [-1.0, 0.0, 0.01, 5.0])
+@pytest.mark.parametrize("cancelled", [(), (0.0,), (0.01,), (0.01, 0.01), (0.0, 0.01), (0.005,)])
+@pytest.mark.parametrize("outer", [None, 0.01])
+def test_a_wait_ends_as_with_the_timeout_of_asyncio(
+    work: Callable[[], Awaitable[str]], seconds: float, cancelled: Sequence[float], outer: float | None
+) -> None:
+    async def ends(wait: Callable[[Awaitable[Any], float], Awaitable[Any]], started: float) -> list[object]:
+        async def task() -> list[object]:
+            waited = wait(work(), seconds)
+            try:
+                told: object = await (waited if outer is None else wait(waited, outer))
+            except (Exception, asyncio.CancelledError) as error:
+                told = type(error)
+            current = asyncio.current_task()
+            assert current is not None
+            return [told, current.cancelling()]
+
+        loop, made = asyncio.get_running_loop(), asyncio.create_task(task())
+        for after in cancelled:
+            loop.call_at(started + after, made.cancel)
+        return list(await asyncio.gather(made, return_exceptions=True))
+
+    async def both() -> tuple[list[object], list[object]]:
+        started = asyncio.get_running_loop().time()
+        return await asyncio.gather(ends(within, started), ends(as_asyncio_has_it, started))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a task that is cancelled before it begins awaits nothing
+        ours, theirs = run(both())
+    assert repr(ours) == repr(theirs)
+
+
+def test_a_closed_wait_closes_the_receive() -> None:
+    closed: list[str] = []
+
+    class Endless:
+        def __await__(self) -> Generator[None, None, Message]:
+            try:
+                while True:
+                    yield
+            finally:
+                closed.append("closed")
+
+    async def main() -> None:
+        waiting = receive_within(lambda: Endless(), 5.0)
+        waiting.send(None)
+        waiting.close()
+
+    run(main())
+    assert closed == ["closed"]
+
+
+# --- in an app ------------------------------------------------------------------------------------------------------
+
+ran: list[str] = []
+
+
+class Api(App):
+    async def json(self, x: int) -> str:
+        ran.append("json")
+        return str(x)
+
+    async def file(self, f) -> str:  # type: ignore[no-untyped-def]
+        ran.append("file")
+        return "?"
+
+    async def raw(self, data: Annotated[bytes, Body()]) -> str:
+        ran.append("raw")
+        return str(len(data))
+
+
+SMALL = Limits(body=100, multipart=200, read_timeout=0.02, body_timeout=0.1, multipart_timeout=0.1)
+
+
+def answer_to(messages: Sequence[Message], path: str, headers: Sequence[tuple[bytes, bytes]], wait: float) -> Any:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    app = Api(limits=SMALL)
+    run(app(http_scope("POST", path, headers), script(*messages, wait=wait), send))
+    return sent[0]["status"] if sent else None
+
+
+CASES = [
+    ("/json", JSON, b'{"x":1}'),
+    ("/file", MULTIPART, form_data({"f": ("a", "text/plain", b"x")})),
+    ("/raw", (), b"x"),
+]
+
+
+@pytest.mark.parametrize(("path", "headers", "body"), CASES)
+def test_an_app_answers_408_to_a_body_that_stalls_or_drips_and_runs_nothing(
+    path: str, headers: Any, body: bytes
+) -> None:
+    ran.clear()
+    assert answer_to([], path, headers, 0) == 408
+    assert answer_to([piece(body[:1])], path, headers, 0) == 408
+    assert (
+        answer_to([piece(body[n : n + 1]) for n in range(len(body))] + [piece(b"")] * 90, path, headers, 0.005) == 408
+    )
+    assert ran == []
+
+
+@pytest.mark.parametrize(("path", "headers", "body"), CASES)
+def test_an_app_answers_nobody_when_the_client_left_and_runs_nothing(path: str, headers: Any, body: bytes) -> None:
+    ran.clear()
+    assert answer_to([LEFT], path, headers, 0) is None
+    assert answer_to([piece(body[:20] if path == "/file" else body), LEFT], path, headers, 0) is None
+    assert ran == []
+
+
+@pytest.mark.parametrize(("path", "headers", "body"), CASES)
+@pytest.mark.parametrize("declared", [b"201", b"9" * 30, b"9" * 5000])
+def test_an_app_refuses_a_declared_size_over_the_limit_before_it_reads(
+    path: str, headers: Any, body: bytes, declared: bytes
+) -> None:
+    ran.clear()
+    assert answer_to([], path, (*headers, (b"content-length", declared)), 0) == 413
+    assert ran == []
+
+
+@pytest.mark.parametrize(("path", "headers", "body"), CASES)
+def test_an_app_refuses_a_chunked_body_at_the_limit(path: str, headers: Any, body: bytes) -> None:
+    ran.clear()
+    answer = call(Api(limits=SMALL), "POST", path, [b"x" * 90] * 9, headers)
+    assert answer.status == 413
+    assert ran == []

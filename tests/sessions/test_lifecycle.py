@@ -1,0 +1,581 @@
+"""SPEC 7 through an App: the cookie, when a store is asked and written, and what a client and a cache may not do."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from typing import Annotated, Any
+
+import pytest
+from msgspec import Struct
+
+from micropie import App, HTTPError, InMemorySessionBackend, Request, Session, SessionBackend, SessionConfig
+from tests.support.asgi import JSON, Answer, acall
+from tests.support.hooks import Hook
+
+ID = "x" * 43
+
+
+class Cart(Struct):
+    items: list[str] = []
+    total: int = 0
+
+
+class Shop(App):
+    async def index(self) -> str:
+        return "home"
+
+    async def look(self) -> dict[str, Any]:
+        return dict(self.request.session)
+
+    async def visit(self) -> str:
+        session = self.request.session
+        session["visits"] = session.get("visits", 0) + 1
+        return f"You have visited {session['visits']} times."
+
+    async def nested(self) -> None:
+        self.request.session["cart"]["items"].append("pie")
+
+    async def replace(self) -> None:
+        self.request.session = {"user": "ann"}
+
+    async def empty(self) -> None:
+        self.request.session.clear()
+
+    async def login(self, user: str) -> str:
+        self.request.regenerate_session()
+        self.request.session["user"] = user
+        return user
+
+    def sync(self) -> None:
+        self.request.session["thread"] = True
+
+    async def boom(self) -> None:
+        self.request.session["half"] = True
+        raise ValueError("secret")
+
+    async def refuse(self) -> None:
+        self.request.session["failures"] = self.request.session.get("failures", 0) + 1
+        raise HTTPError(401)
+
+    async def unsendable(self) -> tuple[int, str, list[tuple[str, str]]]:
+        self.request.regenerate_session()
+        self.request.session["user"] = "ann"
+        return 200, "x", [("X-A", "\n")]
+
+    async def cached(self, control: str) -> tuple[int, str, list[tuple[str, str]]]:
+        self.request.session["n"] = 1
+        return 200, "x", [("Cache-Control", control)]
+
+    async def user(self, user: Annotated[str, Session()]) -> str:
+        return user
+
+    async def cart(self, cart: Annotated[Cart, Session()]) -> int:
+        return cart.total
+
+    async def stream(self) -> AsyncIterator[str]:
+        yield "a"
+        self.request.session["late"] = True
+        yield "b"
+
+    def stream_sync(self) -> Iterator[str]:
+        yield "a"
+        self.request.session["late"] = True
+        yield "b"
+
+    async def stream_early(self) -> AsyncIterator[str]:
+        session = self.request.session
+
+        async def chunks() -> AsyncIterator[str]:
+            session["late"] = True
+            yield "a"
+
+        session["early"] = True
+        return chunks()
+
+
+class Counting(InMemorySessionBackend):
+    """Notes every call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[str] = []
+
+    async def load(self, session_id: str) -> dict[str, Any]:
+        self.calls.append("load")
+        return await super().load(session_id)
+
+    async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
+        self.calls.append("save")
+        await super().save(session_id, data, timeout)
+
+
+class Browser:
+    """A client that keeps the session cookie."""
+
+    def __init__(self, app: App, cookie: str | None = None) -> None:
+        self.app = app
+        self.cookie = cookie
+
+    async def get(self, path: str, *headers: tuple[bytes, bytes], method: str = "GET", **scope: Any) -> Answer:
+        cookie = [(b"cookie", f"session_id={self.cookie}".encode())] if self.cookie is not None else []
+        answer = await acall(self.app, method, path, headers=[*cookie, *headers], **scope)
+        self.cookie = _taken(answer, self.cookie)
+        return answer
+
+
+def _taken(answer: Answer, before: str | None) -> str | None:
+    header = answer.header("set-cookie")
+    if header is None:
+        return before
+    value, _, attributes = header.removeprefix("session_id=").partition(";")
+    return None if "Max-Age=0" in attributes else value
+
+
+# --- the cookie ---
+
+PLAIN = "Path=/; HttpOnly; SameSite=Lax"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "host", "secure"),
+    [
+        ("http", b"localhost", False),
+        ("http", b"localhost:8000", False),
+        ("http", b"127.0.0.1:8000", False),
+        ("http", b"[::1]", False),
+        ("http", b"shop.localhost", False),
+        ("http", b"shop.example", True),
+        ("http", b"localhost.example", True),
+        ("http", b"127.0.0.1.example", True),
+        ("https", b"localhost", True),
+        ("https", b"shop.example", True),
+        ("http", b"", True),
+    ],
+)
+def test_the_cookie_is_http_only_lax_and_secure_except_on_plain_http_to_a_loopback_host(
+    scheme: str, host: bytes, secure: bool
+) -> None:
+    answer = asyncio.run(Browser(Shop()).get("/visit", (b"host", host), scheme=scheme))
+    cookie = str(answer.header("set-cookie"))
+    value, _, attributes = cookie.partition("; ")
+    assert attributes == PLAIN + ("; Secure" if secure else "")
+    assert len(value.removeprefix("session_id=")) == 43  # 256 random bits
+
+
+@pytest.mark.parametrize(
+    ("config", "cookie"),
+    [
+        (SessionConfig(cookie="sid"), "sid=*; Path=/; HttpOnly; SameSite=Lax; Secure"),
+        (SessionConfig(path="/shop"), "session_id=*; Path=/shop; HttpOnly; SameSite=Lax; Secure"),
+        (SessionConfig(domain="x.example"), "session_id=*; Path=/; Domain=x.example; HttpOnly; SameSite=Lax; Secure"),
+        (SessionConfig(same_site="Strict", secure=False), "session_id=*; Path=/; HttpOnly; SameSite=Strict"),
+        (SessionConfig(same_site="None", secure=False), "session_id=*; Path=/; HttpOnly; SameSite=None; Secure"),
+    ],
+)
+def test_its_attributes_are_the_apps_configuration(config: SessionConfig, cookie: str) -> None:
+    answer = asyncio.run(Browser(Shop(sessions=config)).get("/visit"))
+    name, _, rest = str(answer.header("set-cookie")).partition("=")
+    assert f"{name}=*;{rest.partition(';')[2]}" == cookie
+
+
+def test_a_session_lasts_as_long_as_the_app_says() -> None:
+    now = [0.0]
+    app = Shop(InMemorySessionBackend(clock=lambda: now[0]), sessions=SessionConfig(timeout=10))
+    browser = Browser(app)
+
+    async def main() -> list[str]:
+        texts = []
+        for now[0] in (0, 9, 18, 29):
+            texts.append((await browser.get("/visit")).text[-8:])
+        return texts
+
+    assert asyncio.run(main()) == ["1 times.", "2 times.", "3 times.", "1 times."]
+
+
+# --- when the store is asked ---
+
+
+@pytest.mark.parametrize(
+    ("path", "stored", "calls", "headers"),
+    [
+        ("/", None, [], []),
+        ("/look", None, [], ["vary"]),
+        ("/visit", None, ["save"], ["vary", "set-cookie", "cache-control"]),
+        ("/nothing", None, [], []),
+        ("/empty", None, [], ["vary"]),
+        ("/", {"a": 1}, ["load"], []),
+        ("/look", {"a": 1}, ["load"], ["vary"]),
+        ("/visit", {"a": 1}, ["load", "load", "save"], ["vary"]),  # what is stored now is merged with
+        ("/nested", {"cart": {"items": []}}, ["load", "load", "save"], ["vary"]),
+        ("/replace", {"a": 1}, ["load", "load", "save"], ["vary"]),
+        ("/replace", {"user": "ann"}, ["load"], ["vary"]),
+        ("/empty", {"a": 1}, ["load", "save"], ["vary", "set-cookie", "cache-control"]),
+        ("/login/ann", {"a": 1}, ["load", "load", "save", "save"], ["vary", "set-cookie", "cache-control"]),
+        ("/sync", {"a": 1}, ["load", "load", "save"], ["vary"]),
+        ("/boom", {"a": 1}, ["load", "load", "save"], ["vary"]),
+    ],
+)
+def test_nothing_is_loaded_without_a_cookie_and_nothing_saved_without_a_change(
+    path: str, stored: dict[str, Any] | None, calls: list[str], headers: list[str]
+) -> None:
+    backend = Counting()
+
+    async def main() -> Answer:
+        if stored is not None:
+            await backend.save(ID, stored, 60)
+            backend.calls.clear()
+        return await Browser(Shop(backend), ID if stored is not None else None).get(path)
+
+    answer = asyncio.run(main())
+    assert backend.calls == calls
+    found = [name for name in ("vary", "set-cookie", "cache-control") if answer.header(name) is not None]
+    assert found == headers
+    assert answer.header("vary") in (None, "Cookie")
+    assert answer.header("cache-control") in (None, "no-store")
+
+
+@pytest.mark.parametrize(
+    ("cookies", "loads"),
+    [
+        ([b"session_id=" + ID.encode()], True),
+        ([b"a=1; session_id=" + ID.encode() + b"; b=2"], True),
+        ([b"a=1", b"session_id=" + ID.encode()], True),  # HTTP/2 splits them
+        ([b"session_id=" + ID.encode() + b"; session_id=" + b"y" * 43], False),
+        ([b"session_id=" + b"y" * 43 + b"; session_id=" + ID.encode()], False),
+        ([b"session_id=" + ID.encode(), b"session_id=" + ID.encode()], False),
+        ([b"=" + ID.encode()], False),
+        ([ID.encode()], False),
+        ([b"session_id="], False),
+        ([b"session_id=short"], False),
+        ([b"session_id=" + b"x" * 200], False),
+        ([b"session_id=../" + b"x" * 40], False),
+        ([b"session_id=" + b"\xff" * 40], False),
+        ([b"session_id=" + b"\0" * 40], False),
+        ([b"Session_ID=" + ID.encode()], False),
+    ],
+)
+def test_a_cookie_that_could_not_be_ours_or_is_ambiguous_is_ignored(cookies: list[bytes], loads: bool) -> None:
+    backend = Counting()
+
+    async def main() -> Answer:
+        await backend.save(ID, {"user": "ann"}, 60)
+        backend.calls.clear()
+        return await acall(Shop(backend), "GET", "/look", headers=[(b"cookie", value) for value in cookies])
+
+    answer = asyncio.run(main())
+    assert answer.json == ({"user": "ann"} if loads else {})
+    assert backend.calls == (["load"] if loads else [])
+
+
+# --- fixation, rotation, ending ---
+
+
+def test_an_identifier_that_the_store_does_not_know_is_never_adopted() -> None:
+    async def main() -> None:
+        browser = Browser(Shop(), ID)
+        assert (await browser.get("/visit")).header("set-cookie") is not None
+        assert browser.cookie not in (None, ID)
+        assert await browser.app.session_backend.load(ID) == {}
+
+    asyncio.run(main())
+
+
+def test_a_login_gives_a_new_identifier_and_the_old_one_is_dead() -> None:
+    async def main() -> None:
+        browser = Browser(Shop())
+        await browser.get("/visit")
+        planted = browser.cookie
+        await browser.get("/login/ann")
+        assert browser.cookie != planted
+        assert (await browser.get("/look")).json == {"visits": 1, "user": "ann"}
+        assert (await Browser(browser.app, planted).get("/look")).json == {}
+
+    asyncio.run(main())
+
+
+def test_emptying_a_session_ends_it_and_takes_the_cookie_away() -> None:
+    async def main() -> None:
+        browser = Browser(Shop())
+        await browser.get("/visit")
+        ended = browser.cookie
+        answer = await browser.get("/empty")
+        assert str(answer.header("set-cookie")).startswith("session_id=; Path=/; Max-Age=0; ")
+        assert browser.cookie is None
+        assert (await Browser(browser.app, ended).get("/look")).json == {}
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("path", ["/boom", "/refuse", "/unsendable"])
+def test_what_a_handler_that_fails_did_to_its_session_is_saved_and_its_client_told(path: str) -> None:
+    async def main() -> None:
+        browser = Browser(Shop())
+        answer = await browser.get(path)
+        assert answer.status in (401, 500)
+        assert (await browser.get("/look")).json != {}
+        await browser.get("/visit")
+        await browser.get(path)
+        assert "visits" in (await browser.get("/look")).json
+
+    asyncio.run(main())
+
+
+# --- caches (RELIABILITY 34) ---
+
+
+@pytest.mark.parametrize(
+    ("control", "headers"),
+    [
+        ("public, max-age=60", "public, max-age=60, no-store"),
+        ("private", "private, no-store"),
+        ("no-store", "no-store"),
+        ("No-Store", "No-Store"),
+    ],
+)
+def test_a_response_that_sets_the_cookie_is_stored_nowhere_whatever_the_handler_says(
+    control: str, headers: str
+) -> None:
+    answer = asyncio.run(Browser(Shop()).get(f"/cached?control={control}"))
+    assert (answer.header("cache-control"), answer.header("vary")) == (headers, "Cookie")
+
+
+def test_one_that_only_reads_the_session_is_left_to_the_handlers_own_word() -> None:
+    async def main() -> str | None:
+        browser = Browser(Shop())
+        await browser.get("/cached?control=private")
+        return (await browser.get("/cached?control=private")).header("cache-control")
+
+    assert asyncio.run(main()) == "private"
+
+
+# --- side by side (RELIABILITY 14, 15) ---
+
+
+class Minimal(SessionBackend):
+    """The least that a store of one's own has to do; slow, so that requests overlap."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, dict[str, Any]] = {}
+
+    async def load(self, session_id: str) -> dict[str, Any]:
+        await asyncio.sleep(0)
+        return dict(self.kept.get(session_id, {}))
+
+    async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
+        await asyncio.sleep(0)
+        if data:
+            self.kept[session_id] = dict(data)
+        else:
+            self.kept.pop(session_id, None)
+
+
+class Writing(App):
+    async def write(self, key: str) -> None:
+        self.request.session[key] = True
+        await asyncio.sleep(0)
+
+    async def logout(self) -> None:
+        self.request.session.clear()
+
+    async def slow(self) -> None:
+        self.request.session["slow"] = True
+        await self.waiting.wait()
+
+    def __init__(self, backend: SessionBackend) -> None:
+        super().__init__(backend)
+        self.waiting = asyncio.Event()
+
+
+@pytest.mark.parametrize("backend", [InMemorySessionBackend, Minimal])
+def test_fifty_requests_side_by_side_keep_fifty_keys(backend: type[SessionBackend]) -> None:
+    async def main() -> None:
+        app = Writing(backend())
+        browser = Browser(app)
+        await browser.get("/write/first")
+        await asyncio.gather(*(Browser(app, browser.cookie).get(f"/write/k{number}") for number in range(50)))
+        assert len(await app.session_backend.load(str(browser.cookie))) == 51
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("backend", [InMemorySessionBackend, Minimal])
+def test_who_logged_out_stays_logged_out_beside_a_slow_request(backend: type[SessionBackend]) -> None:
+    async def main() -> None:
+        app = Writing(backend())
+        browser = Browser(app)
+        await browser.get("/write/user")
+        old = str(browser.cookie)
+        slow = asyncio.create_task(Browser(app, old).get("/slow"))
+        await asyncio.sleep(0)
+        await browser.get("/logout")
+        app.waiting.set()
+        assert (await slow).status == 204
+        assert await app.session_backend.load(old) == {}
+
+    asyncio.run(main())
+
+
+# --- streams ---
+
+
+@pytest.mark.parametrize("path", ["/stream", "/stream_sync"])
+def test_what_a_stream_changes_is_saved_at_its_end(path: str) -> None:
+    async def main() -> None:
+        browser = Browser(Shop())
+        await browser.get("/visit")
+        assert (await browser.get(path)).text == "ab"
+        assert (await browser.get("/look")).json == {"visits": 1, "late": True}
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("path", ["/stream", "/stream_sync"])
+def test_a_session_that_only_a_stream_begins_is_not_kept_and_that_is_logged(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = asyncio.run(Browser(Shop()).get(path))
+    assert (answer.text, answer.header("set-cookie")) == ("ab", None)
+    [record] = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "its cookie cannot be set" in record.getMessage()
+
+
+def test_one_that_began_before_it_is_kept_whole() -> None:
+    async def main() -> None:
+        browser = Browser(Shop())
+        assert (await browser.get("/stream_early")).text == "a"
+        assert (await browser.get("/look")).json == {"early": True, "late": True}
+
+    asyncio.run(main())
+
+
+# --- what comes from a session ---
+
+
+@pytest.mark.parametrize(
+    ("path", "stored", "status", "text"),
+    [
+        ("/user", {"user": "ann"}, 200, "ann"),
+        ("/user?user=eve", {"user": "ann"}, 200, "ann"),
+        ("/user?user=eve", {"a": 1}, 400, "400 Bad Request: Missing required parameter 'user'"),
+        ("/cart", {"items": ["a"], "total": 5}, 200, "5"),
+        ("/cart", {"items": ["a"], "total": "many"}, 400, "400 Bad Request: "),
+    ],
+)
+def test_a_value_from_the_session_is_the_sessions_alone(
+    path: str, stored: dict[str, Any], status: int, text: str
+) -> None:
+    async def main() -> Answer:
+        app = Shop()
+        await app.session_backend.save(ID, stored, 60)
+        return await Browser(app, ID).get(path)
+
+    answer = asyncio.run(main())
+    assert answer.status == status
+    assert answer.text.startswith(text)
+    assert "many" not in answer.text
+
+
+# --- stores that fail ---
+
+
+class Failing(Minimal):
+    def __init__(self, *failing: str) -> None:
+        super().__init__()
+        self.failing = failing
+
+    async def load(self, session_id: str) -> dict[str, Any]:
+        if "load" in self.failing:
+            raise ConnectionError("secret")
+        return {"user": "ann"}
+
+    async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
+        if "save" in self.failing:
+            raise ConnectionError("secret")
+
+
+@pytest.mark.parametrize("hooks", [(), (Hook(),)], ids=["bare", "middleware"])
+@pytest.mark.parametrize(
+    ("failing", "path", "status"),
+    [
+        ("load", "/", 500),
+        ("load", "/look", 500),
+        ("save", "/look", 200),
+        ("save", "/visit", 500),
+        ("save", "/stream_early", 500),
+        ("save", "/refuse", 500),
+    ],
+)
+def test_a_store_that_fails_is_a_500_and_a_log_record(
+    failing: str, path: str, status: int, hooks: tuple[Hook, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    app = Shop(Failing(failing))
+    app.middlewares += hooks
+    answer = asyncio.run(Browser(app, ID).get(path))
+    assert answer.status == status
+    assert "secret" not in answer.text
+    assert answer.header("set-cookie") is None
+    assert len(caplog.records) == (status == 500)
+
+
+@pytest.mark.parametrize("path", ["/stream", "/stream_sync"])
+def test_one_that_fails_at_the_end_of_a_stream_is_logged(path: str, caplog: pytest.LogCaptureFixture) -> None:
+    answer = asyncio.run(Browser(Shop(Failing("save")), ID).get(path))
+    assert (answer.status, answer.text) == (200, "ab")
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+def test_a_request_that_needs_no_session_is_answered_though_the_store_is_down() -> None:
+    assert asyncio.run(Browser(Shop(Failing("load", "save"))).get("/")).text == "home"
+
+
+def test_what_cannot_be_stored_names_its_key(caplog: pytest.LogCaptureFixture) -> None:
+    class Unstorable(App):
+        async def index(self) -> None:
+            self.request.session["callback"] = lambda: None
+
+    assert asyncio.run(Browser(Unstorable()).get("/")).status == 500
+    assert "This session cannot be stored ('callback')" in caplog.text
+
+
+def test_error_handlers_answer_for_a_store_too() -> None:
+    app = Shop(Failing("save"))
+    app.error_handlers[ConnectionError] = lambda request, error: (503, "later", [("Retry-After", "1")])
+    answer = asyncio.run(Browser(app, ID).get("/visit"))
+    assert (answer.status, answer.text, answer.header("retry-after")) == (503, "later", "1")
+
+
+# --- middleware ---
+
+
+def test_middleware_may_begin_and_change_a_session() -> None:
+    class Tracking(Hook):
+        async def before_request(self, request: Request) -> None:
+            request.session.setdefault("seen", []).append(request.method)
+
+        async def after_request(
+            self, request: Request, status_code: int, response_body: Any, extra_headers: list[tuple[str, str]]
+        ) -> None:
+            request.session["seen"].append(status_code)
+
+    async def main() -> None:
+        browser = Browser(Shop())
+        browser.app.middlewares.append(Tracking())
+        await browser.get("/")
+        await browser.get("/nothing", *JSON, method="POST")
+        stored = await browser.app.session_backend.load(str(browser.cookie))
+        assert stored == {"seen": ["GET", 200, "POST", 404]}
+
+    asyncio.run(main())
+
+
+def test_an_app_that_is_held_has_the_sessions_of_the_app_that_holds_it() -> None:
+    async def main() -> None:
+        outer, inner = Shop(), Shop(Failing("load", "save"))
+        outer.inner = inner  # type: ignore[attr-defined]
+        inner.middlewares.append(Hook())
+        browser = Browser(outer)
+        await browser.get("/inner/visit")
+        assert (await browser.get("/look")).json == {"visits": 1}
+
+    asyncio.run(main())
