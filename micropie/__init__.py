@@ -24,12 +24,12 @@ from .forms.form_result import FormResult
 from .middleware import CloseDict, HttpMiddleware, ResponseDict, WebSocketMiddleware
 from .params import Body, Cookie, Depends, File, Form, Header, Path, Query, Session
 from .requests.request import Request, WebSocketRequest
-from .responses.streaming import ServerSentEvent
-from .routing.discovery import route
-from .routing.match import Route
+from .responses.server_sent_events import ServerSentEvent
+from .routing.decorator import route
+from .routing.route import Route
+from .sentinels import ELSEWHERE
 from .sessions import InMemorySessionBackend, SessionBackend
-from .types import ELSEWHERE
-from .uploads.multipart import UploadFile
+from .uploads.upload_file import UploadFile
 from .websockets.connection import ConnectionClosed, WebSocket
 from .websockets.messages import InvalidMessage
 

@@ -6,7 +6,7 @@ data into the documented plain text and into RFC 9457 problem details. No value 
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -137,24 +137,3 @@ class SetupError(Exception):
         count = len(self.problems)
         heading = "1 handler cannot work" if count == 1 else f"{count} problems in the app's handlers"
         super().__init__(heading + ":\n\n" + "\n\n".join(str(problem) for problem in self.problems))
-
-
-def plain_text(error: HTTPError) -> str:
-    """`error` in the documented plain-text format, one line for each thing that is wrong."""
-    heading = f"{error.status} {phrase(error.status)}"
-    if isinstance(error, BadRequest):
-        return "\n".join(f"{heading}: {invalid.line()}" for invalid in error.errors)
-    return f"{heading}: {error.detail}" if error.detail else heading
-
-
-_encode = msgspec.json.Encoder().encode
-
-
-def problem_json(error: HTTPError) -> bytes:
-    """`error` as an RFC 9457 `application/problem+json` document."""
-    document: dict[str, Any] = {"type": "about:blank", "title": phrase(error.status), "status": error.status}
-    if error.detail:
-        document["detail"] = error.detail
-    if isinstance(error, BadRequest):
-        document["errors"] = error.errors
-    return _encode(document)

@@ -4,8 +4,9 @@ Nothing here knows of micropie; everything else may know of this.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from enum import Enum
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+T = TypeVar("T")
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -18,34 +19,7 @@ HeaderItems: TypeAlias = Iterable[tuple[str, str]]
 RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
 
 
-class Unset(Enum):
-    """The type of `UNSET`: an Enum member, so that type checkers narrow `value is UNSET`."""
+class RunSync(Protocol):
+    """Runs a function that may block where it blocks nobody, as `asyncio.to_thread` does."""
 
-    UNSET = "UNSET"
-
-    def __bool__(self) -> Literal[False]:
-        """Unset is never a value."""
-        return False
-
-    def __repr__(self) -> str:
-        return "UNSET"
-
-
-UNSET: Final = Unset.UNSET
-
-
-class Elsewhere(Enum):
-    """The type of `ELSEWHERE`."""
-
-    ELSEWHERE = "ELSEWHERE"
-
-    def __repr__(self) -> str:
-        return "ELSEWHERE"
-
-
-ELSEWHERE: Final[Any] = Elsewhere.ELSEWHERE
-"""The argument for a parameter that the caller does not fill.
-
-That is what the server fills: a session's value, a `Depends`, the `Request`, the WebSocket. In `url` it is also what no
-URL carries: bodies, forms, files, headers, cookies.
-"""
+    def __call__(self, function: Callable[[], T], /) -> Awaitable[T]: ...

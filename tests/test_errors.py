@@ -14,9 +14,8 @@ from micropie.errors import (
     UploadError,
     missing,
     phrase,
-    plain_text,
-    problem_json,
 )
+from micropie.responses.error_responses import plain_text, problem_json
 
 
 @pytest.mark.parametrize(("status", "words"), [(404, "Not Found"), (400, "Bad Request"), (599, "Unknown")])

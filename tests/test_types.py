@@ -1,6 +1,6 @@
 """The sentinel for what was not given."""
 
-from micropie.types import UNSET
+from micropie.sentinels import UNSET
 
 
 def test_unset_is_false_and_shows_its_name() -> None:

@@ -11,8 +11,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, TypeAlias
 
-from ..responses.streaming import RunSync
-from ..types import Scope
+from ..types import RunSync, Scope
 from .lazy_imports import logging, threading
 
 AnyManager: TypeAlias = AbstractContextManager[Any] | Generator[Any, None, None]

@@ -15,20 +15,27 @@ from typing import Any, ClassVar, Final, Self, TypeVar
 
 from .._utils.caching import Remembered
 from .._utils.worker_threads import Workers
+from ..binding.handler import Mode
 from ..config import Limits, SessionConfig
 from ..errors import ClientDisconnected, SetupError
+from ..media_types import Media
 from ..middleware.base import HttpMiddleware, WebSocketMiddleware
-from ..middleware.compose import Reply, after_http, amended
-from ..requests.body import Media
-from ..requests.request import Request, reset_current, set_current
+from ..middleware.compose import after_http, amended
+from ..requests.context import reset_current, set_current
+from ..requests.request import Request
+from ..responses.handler_results import Reply, split
 from ..responses.headers import VARY
-from ..responses.send import send_response, split, written
+from ..responses.send import send_response, written
 from ..responses.streaming import BrokenResponse
 from ..routing.discovery import Builder, Overrides, chosen_route, list_routes, node_of
-from ..routing.match import Mode, Mount, Node, Route, Trail, find, match, prefix_of
+from ..routing.match import find, match
+from ..routing.paths import prefix_of
+from ..routing.route import Route
+from ..routing.table import Mount, Node, Trail
+from ..sentinels import UNSET, Unset
 from ..sessions import InMemorySessionBackend, SessionBackend
 from ..sessions.lifecycle import open_session, opened, save_late, save_session
-from ..types import UNSET, ASGIApp, HeaderItems, Receive, Scope, Send, Unset
+from ..types import ASGIApp, HeaderItems, Receive, Scope, Send
 from .error_handling import ErrorHandler, handled, log_failure, unhandled
 from .lifespan import Hook, lifespan_of, living, serve_lifespan
 from .mounting import Mounted, mounted_scope, run_mounted

@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 
 from .._utils.lazy_imports import logging
 from ..errors import HTTPError
-from ..middleware.compose import Reply
-from ..requests.body import Media, media_of
+from ..media_types import Media, media_of
 from ..requests.request import Request
-from ..responses.send import error_response, prefers_problem, split
+from ..responses.error_responses import error_response, prefers_problem
+from ..responses.handler_results import Reply, split
 
 ErrorHandler: TypeAlias = Callable[[Request, Any], Any]
 """Called with the request and the exception; returns, or awaits to, anything that a handler may return."""

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from ..errors import ResponseError
-from ..middleware.compose import Reply, after_http
+from ..middleware.compose import after_http
 from ..requests.request import Request
+from ..responses.handler_results import Elsewhere, Reply
 from ..responses.headers import raw_headers
-from ..responses.send import Elsewhere
 from ..types import ASGIApp, Message, Receive, Scope, Send
 
 

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 from .._utils.lazy_imports import asyncio
 from .._utils.worker_threads import Workers
 from ..config import Limits
-from ..requests.body import parse_cookies, parse_multipart
-from ..requests.request import Request, current, current_request
-from ..responses.send import redirect, send_response
+from ..requests.context import current, current_request
+from ..requests.cookies import parse_cookies
+from ..requests.request import Request
+from ..responses.redirects import redirect
+from ..responses.send import send_response
 from ..routing.discovery import Tree
 from ..types import HeaderItems, Send
+from ..uploads.multipart import parse_multipart
 from ..websockets.connection import WebSocket
 from .templates import Templates
 

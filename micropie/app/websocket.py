@@ -12,9 +12,13 @@ from ..config import Limits, SessionConfig
 from ..errors import BadRequest, ClientDisconnected, HTTPError
 from ..middleware.base import WebSocketMiddleware
 from ..middleware.compose import through_websocket
-from ..requests.request import WebSocketRequest, current
+from ..requests.context import current
+from ..requests.request import WebSocketRequest
 from ..routing.discovery import chosen_route
-from ..routing.match import Mount, Route, Trail, match, prefix_of, split_path
+from ..routing.match import match
+from ..routing.paths import prefix_of, split_path
+from ..routing.route import Route
+from ..routing.table import Mount, Trail
 from ..sessions import SessionBackend
 from ..sessions.lifecycle import identifying, open_session, save_late, session_headers
 from ..types import Receive, Scope, Send

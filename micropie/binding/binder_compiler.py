@@ -8,51 +8,22 @@ far as the signature asks for it, before either runs (`Wants`), so neither waits
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import msgspec
 
 from .._utils.codegen import compile_function, indent
 from ..conversion.converter import Shape
-from ..conversion.json_errors import FAILURES
+from ..conversion.exceptions import FAILURES
 from ..errors import BadRequest, Source
+from ..media_types import Media
 from ..params import File
-from ..requests.body import Media
 from ..requests.json_lines import lines_reader
-from ..requests.request import EMPTY, Request
+from ..sentinels import EMPTY, UNSET
 from ..sessions.typed_session import typed_reader
-from ..types import UNSET
-from .error_report import checked_bytes, explain, form_of, given_value, names_of, read_form, refuse
-from .signature import FROM_BODY, Kind, Parameter, Role, Signature, is_kept
-
-Bind: TypeAlias = Callable[[Callable[..., Any], Request, Sequence[str]], Any]
-"""`bind(call, request, segments)`: calls `call` with the values and returns what it returns. Raises HTTPError."""
-
-
-class Wants(msgspec.Struct, frozen=True):
-    """What of a body has to have arrived before a handler can be called."""
-
-    names: tuple[tuple[str, frozenset[Source], int | None], ...]
-    """The fields and files asked for by name, each with where else it may be, and the index of its path value."""
-    everything: bool
-    """Whether it takes all of the body to know: a list of values, a structured type, or nobody says what is read."""
-    raw: bool
-    """Whether the body's bytes are wanted as they came, multipart or not."""
-    streaming: bool
-    """Whether the handler reads the body itself."""
-
-    def arrived(self, request: Request, segments: Sequence[str]) -> bool:
-        """Whether a multipart body has brought all of it so far."""
-        if self.everything:
-            return False
-        here: Sequence[tuple[Source, Mapping[str, object]]] = (
-            ("form", request.form_params), ("file", request.file_params), ("query", request.query_params)
-        )  # fmt: skip
-        return all(
-            (index is not None and index < len(segments))
-            or any(name in found for source, found in here if source in sources)
-            for name, sources, index in self.names
-        )
+from .error_report import checked_bytes, explain, given_value, names_of, read_form, refuse
+from .handler import Bind, Wants
+from .signature import FROM_BODY, Kind, Parameter, Role, Signature, form_of, is_kept
 
 
 class Binder(msgspec.Struct, frozen=True, eq=False):

@@ -17,10 +17,12 @@ from msgspec.structs import replace
 from .._utils.after_response import Exits
 from ..errors import SetupError
 from ..requests.request import Request
-from ..responses.streaming import RunSync
-from ..routing.match import Mode, Route, Trail, mode_of
-from .binder_compiler import Bind, make_binder
+from ..routing.route import Route
+from ..routing.table import Trail
+from ..types import RunSync
+from .binder_compiler import make_binder
 from .dependency_graph import Overrides, Site, code_of, expand, path_values
+from .handler import Bind, Mode, mode_of
 from .signature import Dependency, Role, Signature
 
 

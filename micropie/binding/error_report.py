@@ -12,16 +12,15 @@ from msgspec.structs import replace
 
 from .._utils.lazy_imports import logging
 from ..conversion.converter import Converter, Shape
-from ..conversion.from_fields import FormReaders
-from ..conversion.json_errors import FAILURES, token
+from ..conversion.exceptions import FAILURES
+from ..conversion.json_pointer import token
 from ..conversion.type_info import constraints, without_none
 from ..errors import BadRequest, HTTPError, Invalid, Source, missing
 from ..forms.form_result import form_reader
-from ..params import Body
-from ..requests.body import Media
-from ..requests.request import EMPTY, Request
-from ..types import UNSET
-from .signature import Kind, Parameter, Role, header_name
+from ..media_types import Media
+from ..requests.request import Request
+from ..sentinels import EMPTY, UNSET
+from .signature import Kind, Parameter, Role, form_of, header_name
 
 _FORMS: Final = (Media.FORM, Media.MULTIPART)
 
@@ -31,11 +30,6 @@ def given_value(parameter: Parameter) -> str | None:
     if parameter.role is Role.REQUEST:
         return "request"
     return "request.websocket" if parameter.role is Role.WEBSOCKET else None
-
-
-def form_of(parameter: Parameter) -> FormReaders | None:
-    """How names and texts become a parameter that takes all of its source; None where they cannot."""
-    return parameter.converter.form if parameter.whole and not isinstance(parameter.marker, Body) else None
 
 
 def read_form(parameter: Parameter) -> Callable[[Request], object]:

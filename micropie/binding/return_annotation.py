@@ -13,10 +13,10 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 import msgspec
 
 from .._utils.lazy_imports import pathlib
-from ..conversion.converter import UnsupportedTypeError, describe_annotation, strip, union_members
+from ..conversion.unwrap_annotated import UnsupportedTypeError, describe_annotation, strip, union_members
 from ..errors import ResponseError
 from ..responses.encoding import BINARY, HTML
-from ..responses.streaming import ServerSentEvent
+from ..responses.server_sent_events import ServerSentEvent
 
 _STREAMS: Final = (AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterator, Iterable)
 _NOT_JSON: Final = (

@@ -10,9 +10,10 @@ from typing import Any, Final
 import msgspec
 
 from ..conversion.converter import Converter, Shape, converter
+from ..conversion.from_fields import FormReaders
 from ..errors import Source
-from ..params import Marker, Session
-from ..types import UNSET
+from ..params import Body, Marker, Session
+from ..sentinels import UNSET
 from .return_annotation import Returns
 
 ANYTHING: Final = converter(Any)
@@ -155,3 +156,8 @@ def header_name(name: str) -> str:
 def source_is_pinned(parameter: Parameter) -> bool:
     """Whether the parameter has one source only."""
     return len(parameter.sources) == 1
+
+
+def form_of(parameter: Parameter) -> FormReaders | None:
+    """How names and texts become a parameter that takes all of its source; None where they cannot."""
+    return parameter.converter.form if parameter.whole and not isinstance(parameter.marker, Body) else None

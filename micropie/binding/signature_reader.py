@@ -14,14 +14,15 @@ from msgspec.structs import replace
 
 from .._utils.lazy_imports import pattern
 from .._utils.resolve_annotations import resolve, type_variables
-from ..conversion.converter import Converter, Shape, UnsupportedTypeError, converter, strip, union_members
+from ..conversion.converter import Converter, Shape, converter
 from ..conversion.type_info import without_none
+from ..conversion.unwrap_annotated import UnsupportedTypeError, strip, union_members
 from ..errors import Problem, Source
 from ..forms.form_result import FormResult, FormType
 from ..params import Body, Cookie, Depends, File, Form, Header, Marker, Path, Query, Session
 from ..requests.request import Request, WebSocketRequest
-from ..types import UNSET
-from ..uploads.multipart import UploadFile
+from ..sentinels import UNSET
+from ..uploads.upload_file import UploadFile
 from ..websockets.connection import WebSocket
 from ..websockets.messages import message_decoder
 from .return_annotation import Returns, read_returns

@@ -16,9 +16,11 @@ import msgspec
 from ..app.application import App
 from ..inspection.explain import Argument, Asked, Explanation, dry_run
 from ..inspection.route_trace import Candidate
-from ..inspection.url_list import class_name, inventory, parameter_text, place
-from ..routing.match import Mount, Route
-from ..types import UNSET
+from ..inspection.type_text import class_name, parameter_text
+from ..inspection.url_list import inventory, place
+from ..routing.route import Route
+from ..routing.table import Mount
+from ..sentinels import UNSET
 from . import target_options
 from .loading import PROBLEMS, load_micropie_app, prints_aside, shown
 from .output import columns, emit, emit_json, faint, heading, indented, styled

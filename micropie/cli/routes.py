@@ -6,20 +6,10 @@ from typing import Any, Final
 import click
 
 from ..binding.signature import Parameter, Role
-from ..inspection.url_list import (
-    STARS,
-    Entry,
-    class_name,
-    constraints_of,
-    default_text,
-    inventory,
-    parameter_text,
-    place,
-    return_text,
-    taken,
-    type_text,
-)
-from ..routing.match import METHODS, Route
+from ..inspection.type_text import class_name, constraints_of, default_text, parameter_text, return_text, type_text
+from ..inspection.url_list import STARS, Entry, inventory, place, taken
+from ..routing.methods import METHODS
+from ..routing.route import Route
 from . import target_options
 from .loading import load_micropie_app
 from .output import columns, emit, emit_json, faint, heading, indented, styled

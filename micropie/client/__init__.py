@@ -1,6 +1,6 @@
 """To be described."""
 
-from ..types import ELSEWHERE
+from ..sentinels import ELSEWHERE
 from .client import Client, Stream, upload
 from .decode_response import CallError, MalformedAnswer
 

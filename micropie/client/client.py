@@ -28,11 +28,12 @@ from ..app.application import App
 from ..binding.signature import FROM_BODY
 from ..errors import MissingDependency
 from ..routing.discovery import Tree
-from ..routing.match import Route
 from ..routing.request_from_call import Draft, draft
 from ..routing.reverse import find, write
-from ..types import ELSEWHERE, UNSET, ASGIApp
-from ..uploads.multipart import UploadFile
+from ..routing.route import Route
+from ..sentinels import ELSEWHERE, UNSET
+from ..types import ASGIApp
+from ..uploads.upload_file import UploadFile
 from .decode_response import (
     ANYTHING,
     CallError,

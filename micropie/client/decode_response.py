@@ -23,12 +23,13 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from ..conversion.converter import UnsupportedTypeError, converter, strip, union_members
-from ..conversion.json_errors import FAILURES
+from ..conversion.converter import converter
+from ..conversion.exceptions import FAILURES
+from ..conversion.unwrap_annotated import UnsupportedTypeError, strip, union_members
 from ..errors import Invalid, Source, phrase
-from ..requests.body import Media, media_of
-from ..responses.streaming import ServerSentEvent
-from ..types import UNSET
+from ..media_types import Media, media_of
+from ..responses.server_sent_events import ServerSentEvent
+from ..sentinels import UNSET
 
 _STREAMS: Final = (AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterator)
 _JSON_LINES: Final = frozenset({"application/jsonl", "application/x-ndjson", "application/jsonlines"})

@@ -5,33 +5,25 @@ Everything is decided here once per type and cached. What a reader raises for ba
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from functools import lru_cache, partial
-from types import UnionType
-from typing import Annotated, Any, Final, NewType, Union, get_args, get_origin
+from typing import Any, Final, Union, get_origin
 
 import msgspec
 from msgspec import inspect as mi
 
 from .._utils.lazy_imports import pattern
 from ..errors import Invalid
-from ..uploads.multipart import UploadFile
 from .dataclass_defaults import completer
+from .error_wording import describe, describe_text
+from .exceptions import FAILURES
 from .from_fields import FormReaders, form_readers
 from .from_text import TextReader, TextsReader, is_many, is_scalar, narrowness, text_reader, texts_reader
 from .hash_collisions import check_collisions
-from .json_errors import FAILURES, find_errors
-from .type_info import OBJECTS, bare, describe, describe_text, is_positional, without_none
-
-
-class UnsupportedTypeError(Exception):
-    """A type that no reader can be made for: what is wrong with it, and the remedy."""
-
-    def __init__(self, what: str, remedy: str) -> None:
-        super().__init__(what)
-        self.what = what
-        self.remedy = remedy
+from .json_errors import find_errors
+from .type_info import OBJECTS, bare, is_positional, nested_types, without_none
+from .unwrap_annotated import UnsupportedTypeError, describe_annotation, strip, union_members
 
 
 class Shape(Enum):
@@ -70,7 +62,7 @@ class Converter(msgspec.Struct, frozen=True, eq=False):
     @property
     def has_files(self) -> bool:
         """Whether uploaded files are part of it."""
-        return any(isinstance(part, mi.CustomType) for part in _inside(self.info))
+        return any(isinstance(part, mi.CustomType) for part in nested_types(self.info))
 
     @property
     def has_names(self) -> bool:
@@ -106,7 +98,9 @@ class Converter(msgspec.Struct, frozen=True, eq=False):
 
     def classes(self) -> set[type]:
         """The classes with fields that the type is made of."""
-        found = [getattr(part, "cls", None) for info in self.infos for part in _inside(info) if hasattr(part, "fields")]
+        found = [
+            getattr(part, "cls", None) for info in self.infos for part in nested_types(info) if hasattr(part, "fields")
+        ]
         return {get_origin(cls) or cls for cls in found if cls is not None}
 
     def value_errors(self, value: object) -> list[Invalid]:
@@ -119,120 +113,6 @@ class Converter(msgspec.Struct, frozen=True, eq=False):
 
 
 # --- annotations ----------------------------------------------------------------------------------------------------
-
-
-def strip(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
-    """`annotation` without `Annotated`, `NewType` and type aliases around it, and the metadata found on the way."""
-    if isinstance(annotation, type):
-        return annotation, ()
-    metadata: tuple[Any, ...] = ()
-    while True:
-        if get_origin(annotation) is Annotated:
-            annotation, *more = get_args(annotation)
-            metadata = (*more, *metadata)
-        elif isinstance(annotation, NewType):
-            annotation = annotation.__supertype__
-        elif type(annotation).__name__ == "TypeAliasType":
-            annotation = annotation.__value__
-        else:
-            return annotation, metadata
-
-
-def union_members(annotation: Any) -> tuple[Any, ...]:
-    """The members of a union, flattened, each with the constraints that stood around the whole; else `annotation`."""
-    plain, metadata = strip(annotation)
-    if get_origin(plain) not in (Union, UnionType):
-        return (annotation,)
-    members = [inner for member in get_args(plain) for inner in union_members(member)]
-    for meta in metadata:
-        if isinstance(meta, msgspec.Meta):
-            constrained = [_constrained(member, meta) for member in members]
-            if all(now is before for now, before in zip(constrained, members, strict=True)):
-                raise UnsupportedTypeError(f"{meta} can hold for no member of the union", _REMEDY)
-            members = constrained
-    return tuple(members)
-
-
-def _constrained(annotation: Any, meta: msgspec.Meta) -> Any:
-    """`annotation` under `meta` where that can hold for it (`>= 1` says nothing of `None`)."""
-    candidate = Annotated[annotation, meta]
-    try:
-        mi.type_info(candidate)
-    except (TypeError, NameError, AttributeError):
-        return annotation
-    return candidate
-
-
-_REMEDY: Final = (
-    "Use a type that msgspec can read: str, int, float, bool, bytes, Decimal, UUID, date, datetime, time, timedelta, "
-    "Enum, Literal, list[T], dict[str, T], a dataclass, Struct, TypedDict, NamedTuple or attrs class; constraints are "
-    "those that msgspec.Meta has for it"
-)
-
-
-def describe_annotation(annotation: Any) -> mi.Type:
-    """msgspec's description of `annotation`. Raises UnsupportedTypeError, with the remedy, for what cannot be."""
-    try:
-        info = mi.type_info(annotation)
-    except (NameError, AttributeError) as error:
-        remedy = "Define at module level what the annotations inside that class name"
-        raise UnsupportedTypeError(str(error), remedy) from error
-    except TypeError as error:
-        raise UnsupportedTypeError(str(error).split(" - type ")[0], _REMEDY) from error
-    for part in _inside(info):
-        _refuse_unreadable(part)
-    return info
-
-
-def _refuse_unreadable(info: mi.Type) -> None:
-    """Raises UnsupportedTypeError for what msgspec would only refuse when a request comes."""
-    if isinstance(info, mi.CustomType) and info.cls is not UploadFile:  # files are read by their own room
-        raise UnsupportedTypeError(f"'{_type_name(info.cls)}' cannot be read from a request", _REMEDY)
-    if isinstance(info, mi.SetType | mi.FrozenSetType) and not _is_hashable(bare(info.item_type)):
-        remedy = "Make it frozen (a Struct with frozen=True, @dataclass(frozen=True)), or use list[T]"
-        raise UnsupportedTypeError(f"a set cannot hold {describe(info.item_type)} that may change", remedy)
-    if isinstance(info, mi.DictType) and not _is_key(info.key_type):
-        raise UnsupportedTypeError("JSON's keys are text, which cannot become these keys", "Use dict[str, T]")
-
-
-def _is_hashable(info: mi.Type) -> bool:
-    if isinstance(info, mi.StructType) and info.cls.__hash__ is msgspec.Struct.__hash__:
-        return info.cls.__struct_config__.frozen or not info.cls.__struct_config__.eq
-    if isinstance(info, mi.DataclassType):
-        return info.cls.__hash__ is not None
-    return not isinstance(info, mi.ListType | mi.SetType | mi.DictType | mi.TypedDictType)
-
-
-def _is_key(info: mi.Type) -> bool:
-    info = without_none(info)
-    if isinstance(info, mi.UnionType):
-        return all(map(_is_key, info.types))
-    return is_scalar(info) and not isinstance(info, mi.BoolType | mi.NoneType)
-
-
-def _type_name(cls: Any) -> str:
-    return f"{cls.__module__}.{cls.__qualname__}" if isinstance(cls, type) else str(cls)
-
-
-def _inside(info: mi.Type) -> Iterator[mi.Type]:
-    """`info` and every description inside it, each once."""
-    waiting, seen = [info], set[int]()
-    while waiting:
-        part = bare(waiting.pop())
-        if id(part) not in seen:
-            seen.add(id(part))
-            yield part
-            waiting += _parts(part)
-
-
-def _parts(info: Any) -> Iterator[mi.Type]:
-    """The descriptions directly inside `info`."""
-    for name in ("item_type", "key_type", "value_type"):
-        if hasattr(info, name):
-            yield getattr(info, name)
-    yield from getattr(info, "types", ())
-    yield from getattr(info, "item_types", ())
-    yield from (field.type for field in getattr(info, "fields", ()))
 
 
 # --- JSON -----------------------------------------------------------------------------------------------------------
@@ -262,9 +142,9 @@ def json_decoder(annotation: Any, info: mi.Type) -> Callable[[Any], Any]:
 
     Where msgspec is more lenient or more trusting than it may be, it has a look first.
     """
-    decode = _then(msgspec.json.Decoder(annotation).decode, completer(info, _inside(info)))
-    may_collide = any(map(_hashes_numbers, _inside(info)))
-    has_decimals = any(isinstance(part, mi.DecimalType) for part in _inside(info))
+    decode = _then(msgspec.json.Decoder(annotation).decode, completer(info, nested_types(info)))
+    may_collide = any(map(_hashes_numbers, nested_types(info)))
+    has_decimals = any(isinstance(part, mi.DecimalType) for part in nested_types(info))
 
     def look_and_decode(document: Any) -> Any:
         octets = document.encode() if isinstance(document, str) else memoryview(document)
@@ -281,8 +161,8 @@ def json_decoder(annotation: Any, info: mi.Type) -> Callable[[Any], Any]:
 def _hashes_numbers(info: mi.Type) -> bool:
     """Whether `info` is a set or a dict of numbers that have no limit."""
     if isinstance(info, mi.SetType | mi.FrozenSetType):
-        return any(isinstance(part, (*_UNLIMITED, mi.AnyType)) for part in _inside(info.item_type))
-    return isinstance(info, mi.DictType) and any(isinstance(part, _UNLIMITED) for part in _inside(info.key_type))
+        return any(isinstance(part, (*_UNLIMITED, mi.AnyType)) for part in nested_types(info.item_type))
+    return isinstance(info, mi.DictType) and any(isinstance(part, _UNLIMITED) for part in nested_types(info.key_type))
 
 
 # --- converters -----------------------------------------------------------------------------------------------------
@@ -323,7 +203,7 @@ def _make(annotation: Any) -> Converter:
 def _single(annotation: Any, info: mi.Type) -> Converter:
     from_json = json_decoder(annotation, info)
 
-    complete = completer(info, _inside(info))
+    complete = completer(info, nested_types(info))
     from_value = _then(partial(msgspec.convert, type=annotation, str_keys=True), complete)
     if is_scalar(info):
         return Converter(Shape.SCALAR, (info,), from_json, from_value, from_text=text_reader(info))

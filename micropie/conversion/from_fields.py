@@ -16,9 +16,10 @@ from msgspec.structs import replace
 from .._utils.lazy_imports import pattern
 from ..errors import Invalid, missing
 from .dataclass_defaults import completer
+from .error_wording import describe, describe_text
+from .exceptions import FAILURES, own_words
 from .from_text import TextsReader, is_many, is_scalar, text_reader, texts_reader
-from .json_errors import FAILURES, own_words
-from .type_info import ARRAYS, OBJECTS, bare, describe, describe_text, is_positional, without_none
+from .type_info import ARRAYS, OBJECTS, bare, is_positional, without_none
 
 Fields: TypeAlias = Mapping[str, Sequence[str]]
 Files: TypeAlias = Mapping[str, Sequence[object]]

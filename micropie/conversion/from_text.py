@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from msgspec import inspect as mi
 
-from .json_errors import FAILURES
+from .exceptions import FAILURES
 from .type_info import ARRAYS, bare, constraints, scalar_type
 
 TextReader: TypeAlias = Callable[[str], object]

@@ -17,23 +17,11 @@ import msgspec
 from msgspec import inspect as mi
 
 from ..errors import Invalid
-from ..types import UNSET
-from .type_info import (
-    ARRAYS,
-    LEAVES,
-    OBJECTS,
-    bare,
-    constraints,
-    describe,
-    is_positional,
-    noun_of,
-    scalar_type,
-    without_none,
-)
-
-FAILURES: Final = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
-"""What a conversion may raise for bad input; of msgspec's own, UnicodeDecodeError, TypeError (for what cannot be in a
-set) and RecursionError are no MsgspecError."""
+from ..sentinels import UNSET
+from .error_wording import describe, noun_of
+from .exceptions import FAILURES, own_words
+from .json_pointer import token
+from .type_info import ARRAYS, LEAVES, OBJECTS, bare, constraints, is_positional, scalar_type, without_none
 
 MAX_ERRORS: Final = 1000
 """Errors told of one JSON value: more help nobody, and the answer would be many times the size of the request."""
@@ -59,17 +47,6 @@ def _wanted_json(info: mi.Type) -> str | None:
     if noun in _JSON_NAMES.values():
         return noun
     return "a number" if isinstance(info, _NUMBERS) else "a string"
-
-
-def token(key: object) -> str:
-    """`key` as one reference token of a JSON pointer (RFC 6901 §3)."""
-    return str(key).replace("~", "~0").replace("/", "~1")
-
-
-def own_words(error: BaseException) -> str | None:
-    """What a type's own rule (`__post_init__` and the like) said, as `error` came of it; None when it was no rule."""
-    rule = error.__cause__ if isinstance(error, msgspec.MsgspecError) else error
-    return str(rule) if rule is not None and not isinstance(rule, msgspec.MsgspecError) else None
 
 
 class _GaveUp(Exception):

@@ -11,15 +11,17 @@ from typing import Any, Final, Generic, TypeVar, final, get_origin, get_type_hin
 
 import msgspec
 
-from ..conversion.converter import Converter, UnsupportedTypeError, strip
+from ..conversion.converter import Converter
 from ..conversion.from_fields import ObjectForm
 from ..conversion.to_text import spell_each, spell_fields
 from ..conversion.type_info import OBJECTS, without_none
+from ..conversion.unwrap_annotated import UnsupportedTypeError, strip
 from ..errors import HTTPError, UploadError, missing
+from ..media_types import Media
 from ..params import File
-from ..requests.body import Media
-from ..requests.request import EMPTY, Request
-from ..uploads.multipart import UploadFile
+from ..requests.request import Request
+from ..sentinels import EMPTY
+from ..uploads.upload_file import UploadFile
 from . import html as form_html
 from .html import Html, HtmlField
 

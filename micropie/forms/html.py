@@ -12,8 +12,8 @@ import msgspec
 from msgspec import inspect as mi
 
 from .._utils.lazy_imports import pattern
+from ..conversion.exceptions import FAILURES
 from ..conversion.from_fields import FormField, is_checkbox
-from ..conversion.json_errors import FAILURES
 from ..conversion.to_text import spell
 from ..conversion.type_info import ARRAYS, constraints, without_none
 

@@ -15,11 +15,14 @@ from ..binding.binder_compiler import make_binder
 from ..binding.error_report import LOOK
 from ..binding.signature import Kind, Parameter, Role, Signature
 from ..errors import BadRequest, HTTPError, Source, phrase
-from ..requests.body import Media
+from ..media_types import Media
 from ..requests.request import Request, WebSocketRequest
 from ..responses.error_responses import error_response, prefers_problem
-from ..routing.match import Mount, Route, Trail, prefix_of, split_path
-from ..types import UNSET, HeaderItems, Message, Scope, Unset
+from ..routing.paths import prefix_of, split_path
+from ..routing.route import Route
+from ..routing.table import Mount, Trail
+from ..sentinels import UNSET, Unset
+from ..types import HeaderItems, Message, Scope
 from ..websockets.connection import WebSocket
 from .route_trace import Candidate, resolve, trace
 from .url_list import taken

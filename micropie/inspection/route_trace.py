@@ -8,8 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
-from ..routing.match import METHODS, Branch, Mount, Node, Route, Table, Trail, match
-from .url_list import class_name
+from ..routing.match import match
+from ..routing.methods import METHODS
+from ..routing.route import Route
+from ..routing.table import Branch, Mount, Node, Table, Trail
+from .type_text import class_name
 
 Outcome: TypeAlias = Literal["chosen", "refused", "lost"]
 """Whether it answers, answers 405 since it has another method, or does not answer."""

@@ -5,13 +5,11 @@ The answer is always in normal form, `(status, body, headers)`. What an exceptio
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import Any, TypeAlias
+from typing import Any
 
 from ..requests.request import Request, WebSocketRequest
+from ..responses.handler_results import Reply
 from .base import HttpMiddleware, WebSocketMiddleware
-
-Reply: TypeAlias = tuple[int, Any, list[tuple[str, str]]]
-"""Status, body, and headers: a list that belongs to this reply alone."""
 
 
 def _mapping(given: object) -> Mapping[str, Any]:

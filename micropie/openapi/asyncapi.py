@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TypeAlias, get_origin
 import msgspec
 from msgspec import inspect as mi
 
-from ..conversion.converter import UnsupportedTypeError, describe_annotation, strip, union_members
+from ..conversion.unwrap_annotated import UnsupportedTypeError, describe_annotation, strip, union_members
 from ..websockets.messages import _is_binary, _is_json
 from . import inputs
 from .docstrings import Docstring

@@ -14,7 +14,7 @@ import msgspec
 
 from ..config import SessionConfig
 from ..errors import BadRequest
-from ..routing.match import Trail
+from ..routing.table import Trail
 from . import inputs, outputs
 from .docstrings import Docstring, read_docstring
 from .inputs import Inputs, read_inputs

@@ -11,14 +11,13 @@ from typing import Final
 import msgspec
 from msgspec import inspect as mi
 
-from ..binding.error_report import form_of
-from ..binding.signature import FROM_BODY, TAKES_BODY, Kind, Parameter, Role, header_name
+from ..binding.signature import FROM_BODY, TAKES_BODY, Kind, Parameter, Role, form_of, header_name
 from ..conversion.type_info import OBJECTS, without_none
 from ..errors import Source
 from ..forms.form_result import file_markers
 from ..params import File
 from ..requests.request import BODY_METHODS
-from ..types import UNSET
+from ..sentinels import UNSET
 from .paths import Url, needs_body, takes_whole_body
 from .schemas import BINARY, Json, Schemas, at_least_one, component_name, default_of
 

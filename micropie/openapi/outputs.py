@@ -23,10 +23,10 @@ import msgspec
 from msgspec import inspect as mi
 
 from ..binding.return_annotation import Returns
-from ..conversion.converter import UnsupportedTypeError, describe_annotation, strip, union_members
+from ..conversion.unwrap_annotated import UnsupportedTypeError, describe_annotation, strip, union_members
 from ..errors import phrase
 from ..responses.send import NO_CONTENT
-from ..responses.streaming import ServerSentEvent
+from ..responses.server_sent_events import ServerSentEvent
 from .schemas import BINARY, Json, Schemas
 
 HTML: Final = "text/html"

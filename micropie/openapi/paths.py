@@ -14,7 +14,9 @@ import msgspec
 from ..binding.signature import FROM_BODY, TAKES_BODY, Kind, Parameter, source_is_pinned
 from ..errors import HTTPError
 from ..requests.request import BODY_METHODS
-from ..routing.match import Route, Trail, match
+from ..routing.match import match
+from ..routing.route import Route
+from ..routing.table import Trail
 
 _SAMPLE: Final = "\N{REPLACEMENT CHARACTER}"
 """Stands for a path value when the router is asked: no path has it, and so no literal segment."""

@@ -20,7 +20,8 @@ from ..binding.signature_reader import read_signature
 from ..errors import HTTPError, Problem
 from ..params import Path
 from ..requests.request import Request
-from ..routing.match import Branch, Node, Route, make_route
+from ..routing.route import Route, make_route
+from ..routing.table import Branch, Node
 from .document import Documented, document
 from .schemas import Json
 

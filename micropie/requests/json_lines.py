@@ -10,9 +10,9 @@ from typing import Any, Final, TypeVar
 from msgspec.structs import replace
 
 from ..conversion.converter import Converter
-from ..conversion.json_errors import FAILURES
+from ..conversion.exceptions import FAILURES
 from ..errors import BadRequest, HTTPError
-from ..responses.error_responses import LINES_TYPES
+from ..media_types import LINES_TYPES
 from .body import check_encoding
 from .request import Request
 

@@ -6,8 +6,6 @@ loaded) is done by the app before the handler runs, so that every documented att
 
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextvars import ContextVar
-from types import MappingProxyType
 from typing import Any, Final, TypeVar, overload
 
 import msgspec
@@ -16,44 +14,20 @@ from .._utils.after_response import Exits
 from .._utils.caching import Remembered
 from ..config import Limits
 from ..errors import BadRequest, HTTPError, Invalid
-from ..responses.streaming import RunSync
+from ..media_types import Media, media_of
+from ..sentinels import EMPTY
 from ..sessions import SessionState
-from ..types import Receive, Scope
-from ..uploads.multipart import MultipartBody, UploadFile, boundary_of
-from .body import (
-    Media,
-    bad_json,
-    check_encoding,
-    decode_json,
-    json_keys,
-    media_of,
-    parse_cookies,
-    parse_urlencoded,
-    plain_cookie,
-    read_whole,
-)
+from ..types import Receive, RunSync, Scope
+from ..uploads.multipart import MultipartBody, boundary_of
+from ..uploads.upload_file import UploadFile
+from .body import bad_json, check_encoding, decode_json, json_keys, read_whole
 from .body_stream import BodyStream, Resumed, take, too_large, waited
+from .cookies import parse_cookies, plain_cookie
+from .urlencoded import parse_urlencoded
 
 T = TypeVar("T")
 
 DEFAULT_LIMITS: Final = Limits()
-EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
-
-current: Final[ContextVar["Request"]] = ContextVar("micropie.request")
-"""The request that is being answered, in the task (and the worker threads) that answer it."""
-
-
-# Bound once: Python looks up what is asked of an imported name at every call.
-set_current: Final = current.set
-reset_current: Final = current.reset
-
-
-def current_request() -> "Request":
-    """The request that is being answered. Raises RuntimeError outside of one."""
-    try:
-        return current.get()
-    except LookupError:
-        raise RuntimeError("There is no request here: `request` is for code that runs while one is answered") from None
 
 
 BODY_METHODS: Final = frozenset({"POST", "PUT", "PATCH"})

@@ -1,5 +1,5 @@
 """To be described."""
 
-from .streaming import ServerSentEvent
+from .server_sent_events import ServerSentEvent
 
 __all__ = ["ServerSentEvent"]

@@ -5,10 +5,13 @@ It reads `Content-Type` and `Accept`; it does not know what went wrong or how an
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
+
+import msgspec
 
 from .._utils.lazy_imports import pattern
-from ..errors import HTTPError, plain_text, problem_json
+from ..errors import BadRequest, HTTPError, phrase
+from ..media_types import LINES_TYPES
 
 _QVALUE = pattern(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")  # RFC 9110 §12.4.2
 
@@ -16,10 +19,6 @@ _QVALUE = pattern(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")  # RFC 9110 §12.4.2
 _Wish: TypeAlias = tuple[float, int]
 _UNWANTED: Final[_Wish] = (0.0, 0)
 
-LINES_TYPES: Final = frozenset(
-    f"application/{name}" for name in ("jsonl", "jsonlines", "json-lines", "x-jsonlines", "x-ndjson", "ndjson")
-)
-"""The names by which JSON Lines go: none is registered, the first is what jsonlines.org proposes."""
 
 _ORDINARY: Final = 256
 """Characters of both fields up to which the answer is remembered: clients send few, and none that is longer."""
@@ -89,3 +88,24 @@ def _wish(ranges: list[tuple[str, float]], is_meant: Callable[[str], bool], fami
         if qualities:
             return (max(qualities), rank) if max(qualities) else _UNWANTED
     return _UNWANTED
+
+
+def plain_text(error: HTTPError) -> str:
+    """`error` in the documented plain-text format, one line for each thing that is wrong."""
+    heading = f"{error.status} {phrase(error.status)}"
+    if isinstance(error, BadRequest):
+        return "\n".join(f"{heading}: {invalid.line()}" for invalid in error.errors)
+    return f"{heading}: {error.detail}" if error.detail else heading
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def problem_json(error: HTTPError) -> bytes:
+    """`error` as an RFC 9457 `application/problem+json` document."""
+    document: dict[str, Any] = {"type": "about:blank", "title": phrase(error.status), "status": error.status}
+    if error.detail:
+        document["detail"] = error.detail
+    if isinstance(error, BadRequest):
+        document["errors"] = error.errors
+    return _encode(document)

@@ -17,10 +17,11 @@ import msgspec
 
 from .._utils.lazy_imports import mimetypes, pathlib, threading
 from ..errors import HTTPError
-from ..types import RawHeaders, Receive, Scope, Send
-from .etags import Validators, evaluate, parse_http_date, request_fields, select_range
+from ..types import RawHeaders, Receive, RunSync, Scope, Send
+from .etags import Validators, evaluate, parse_http_date, request_fields
 from .headers import CONTENT, FRAMING, completed, without
-from .streaming import RunSync, send_stream
+from .ranges import select_range
+from .streaming import send_stream
 
 T = TypeVar("T")
 

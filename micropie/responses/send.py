@@ -6,22 +6,19 @@ know which handler ran, or what an App is. The common case is written out in `se
 pays for it.
 """
 
-from collections.abc import AsyncIterable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterable, Callable, Iterator
 from enum import Enum
 from functools import lru_cache
 from types import NoneType
 from typing import Any, Final, TypeAlias, cast
 
-import msgspec
-
 from .._utils.caching import Remembered
-from .._utils.lazy_imports import pathlib, pattern, urls
+from .._utils.lazy_imports import pathlib
 from .._utils.worker_threads import in_thread
-from ..errors import ResponseError
-from ..types import HeaderItems, Message, Receive, Scope, Send
+from ..types import HeaderItems, Message, Receive, RunSync, Scope, Send
 from .encoding import BINARY, HTML, JSON, encode, write_json
-from .error_responses import error_response, prefers_problem
 from .files import send_file
+from .handler_results import Elsewhere
 from .headers import (
     CONTENT,
     TRANSFER,
@@ -33,60 +30,15 @@ from .headers import (
     silent_on_content,
     without,
 )
-from .streaming import HTML_STREAM, RunSync, as_chunks, close_chunks, send_stream
-
-__all__ = ["NO_CONTENT", "encode", "error_response", "prefers_problem", "redirect", "send_response", "split"]
+from .streaming import HTML_STREAM, as_chunks, close_chunks, send_stream
 
 NO_CONTENT: Final = frozenset((*range(100, 200), 204, 304))
 """Statuses whose responses end with their headers (RFC 9110 §6.4.1): no content, and nothing said of it (§8.6)."""
 
-# RFC 3986 §2.2 and §2.3: what means something in a URL, and `%`. All else in a location is percent-encoded.
-_URL_CHARACTERS: Final = "%:/?#[]@!$&'()*+,;=-._~"
-_STRAY_PERCENT = pattern("%(?![0-9A-Fa-f]{2})")
-_CONTROL = pattern("[\x00-\x1f\x7f]")
-_SCHEME = pattern(r"([A-Za-z][A-Za-z0-9+.\-]*):")  # RFC 3986 §3.1
 
 _RAW_VARY: Final = raw_headers(VARY)
 _HTML_HEADER: Final = (b"content-type", HTML)
 _JSON_HEADER: Final = (b"content-type", JSON)
-
-
-def split(result: object) -> tuple[int, object, list[tuple[str, str]]]:
-    """What a handler returned, as (status, body, headers); the headers are a new list, which may be added to.
-
-    A plain tuple of two or three whose first item is an int is `(status, body)` or `(status, body, headers)`, the
-    headers a list of pairs, a mapping or None. None is 204. Everything else, a NamedTuple too, is a body with status
-    200. Raises ResponseError for a status outside 100 to 599, and for headers that are none of these.
-    """
-    if type(result) is not tuple:
-        return (200 if result is not None else 204), result, []
-    if 2 <= len(result) <= 3:
-        status = result[0]
-        if isinstance(status, int) and not isinstance(status, bool):
-            if not 100 <= status <= 599:
-                raise ResponseError(
-                    f"A tuple that begins with {status} is not (status, body), as a status is 100 to 599: "
-                    "return data as a list"
-                )
-            return int(status), result[1], _pairs(result[2]) if len(result) == 3 else []
-    return 200, result, []
-
-
-def _pairs(headers: object) -> list[tuple[str, str]]:
-    if headers is None:
-        return []
-    if isinstance(headers, Mapping):
-        return list(headers.items())
-    if isinstance(headers, list | tuple):
-        return list(headers)
-    raise ResponseError(
-        f"Headers are a list of (name, value) pairs or a mapping, not {type(headers).__qualname__}: "
-        'return (200, body, [("X-Name", "value")])'
-    )
-
-
-class Elsewhere(msgspec.Struct, frozen=True, eq=False):
-    """A body that is not ours to send, because another application sends it."""
 
 
 class _Shape(Enum):
@@ -231,30 +183,3 @@ async def send_both(send: Send, messages: tuple[Message, Message]) -> None:
         await send(messages[1])
     except OSError:  # ASGI HTTP 2.4: the client left
         return
-
-
-def redirect(
-    location: str, headers: HeaderItems = (), *, external: bool = False
-) -> tuple[int, str, list[tuple[str, str]]]:
-    """A redirection to `location` as `(302, "", headers)`, with `headers` after the `Location`.
-
-    `location` is a path, a query, or an absolute http or https URL. What is no URL character is percent-encoded as
-    UTF-8; existing %XX are kept. Raises ValueError for a control character, and, unless `external`, for what leads
-    elsewhere than it seems to: `//host`, `/\\host`, and schemes such as `javascript:`.
-    """
-    target = location.strip(" ")  # as browsers do, before they look at anything
-    if _CONTROL.search(target):
-        raise ValueError("A redirect's location has a control character in it")
-    if not external:
-        _refuse_disguised(target)
-    quoted = urls.quote(_STRAY_PERCENT.sub("%25", target), safe=_URL_CHARACTERS)
-    return 302, "", [("Location", quoted), *headers]
-
-
-def _refuse_disguised(target: str) -> None:
-    # The URL standard (§4.4) reads `\` as `/`, and two of them begin a host.
-    if target[:2].replace("\\", "/") == "//":
-        raise ValueError(f"A redirect to {target!r} leaves for another host: pass external=True if that is meant")
-    scheme = _SCHEME.match(target)
-    if scheme and scheme[1].lower() not in ("http", "https"):
-        raise ValueError(f"A redirect to {scheme[1]!r} is not to a web page: pass external=True if that is meant")

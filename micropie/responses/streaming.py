@@ -5,18 +5,17 @@ other task, and only while the response is under way, waits for `http.disconnect
 would. Whatever happens, the generator is closed before `send_stream` returns. This room knows nothing of files.
 """
 
-import re
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from enum import Enum
-from typing import Final, Generic, Protocol, TypeVar
-
-import msgspec
+from typing import Final, TypeVar
 
 from .._utils.lazy_imports import asyncio, threading
 from ..errors import ClientDisconnected
-from ..types import UNSET, Message, RawHeaders, Receive, Send, Unset
+from ..sentinels import UNSET
+from ..types import Message, RawHeaders, Receive, RunSync, Send
 from .encoding import BINARY, HTML, encode_json, encode_text
 from .headers import completed
+from .server_sent_events import ServerSentEvent
 
 T = TypeVar("T")
 
@@ -24,63 +23,12 @@ HTML_STREAM: Final[RawHeaders] = [(b"content-type", HTML)]
 JSON_LINES: Final[RawHeaders] = [(b"content-type", b"application/jsonl")]
 EVENT_STREAM: Final[RawHeaders] = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
 
-# HTML §9.2.5, end-of-line. Nothing else ends a line, so str.splitlines() would not do.
-_LINE_END = re.compile("\r\n|\r|\n")
-
-
-class RunSync(Protocol):
-    """Runs a function that may block where it blocks nobody, as `asyncio.to_thread` does."""
-
-    def __call__(self, function: Callable[[], T], /) -> Awaitable[T]: ...
-
 
 class BrokenResponse(Exception):
     """A response failed after it had begun, so that nothing else can be answered; `__cause__` is what failed.
 
     The server must be made to break the connection, else the client takes a part for the whole.
     """
-
-
-class ServerSentEvent(msgspec.Struct, Generic[T], frozen=True):
-    """One event of a `text/event-stream` (HTML §9.2.6). Yield it from a handler; a browser's `EventSource` receives it.
-
-    Raises ValueError for an `event` or `id` that would end its line, an `id` with a NUL, and a negative `retry`.
-    """
-
-    data: T | Unset = UNSET
-    """Text is sent line by line as it is, anything else as JSON. Without data, a browser dispatches no event."""
-    event: str | None = None
-    """The event's type; `message` when not given."""
-    id: str | None = None
-    """What a browser sends back as `Last-Event-ID` when it connects again."""
-    retry: int | None = None
-    """Milliseconds to wait before connecting again."""
-    comment: str | None = None
-    """Text that nobody sees: a sign of life through proxies that close idle connections."""
-
-    def __post_init__(self) -> None:
-        for name, value, banned in (("event", self.event, "\r\n"), ("id", self.id, "\r\n\0")):
-            if value is not None and any(character in value for character in banned):
-                raise ValueError(f"ServerSentEvent {name} is one line without NUL, not {value!r}")
-        if self.retry is not None and self.retry < 0:
-            raise ValueError(f"ServerSentEvent retry is milliseconds, not {self.retry}")
-
-    def encode(self) -> bytes:
-        """The event as it goes over the wire, with the empty line that ends it."""
-        fields: list[tuple[str, str]] = []
-        if self.comment is not None:
-            fields += [("", line) for line in _LINE_END.split(self.comment)]
-        if self.event is not None:
-            fields.append(("event", self.event))
-        if self.id is not None:
-            fields.append(("id", self.id))
-        if self.retry is not None:
-            fields.append(("retry", str(self.retry)))
-        if self.data is not UNSET:
-            is_text = isinstance(self.data, str) and not isinstance(self.data, Enum)
-            text = str(self.data) if is_text else encode_json(self.data).decode()
-            fields += [("data", line) for line in _LINE_END.split(text)]
-        return encode_text("".join(f"{name}: {value}\n" for name, value in fields) + "\n")
 
 
 def encode_chunk(chunk: object) -> tuple[bytes, RawHeaders]:

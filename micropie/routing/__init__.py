@@ -1,6 +1,6 @@
 """To be described."""
 
-from .discovery import route
-from .match import Route
+from .decorator import route
+from .route import Route
 
 __all__ = ["Route", "route"]

@@ -6,82 +6,28 @@ wrong with any handler is collected, so that one report can name it all.
 
 import inspect
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partialmethod
-from types import FunctionType, MemberDescriptorType, MethodType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias, TypeVar
-
-import msgspec
+from types import MemberDescriptorType, MethodType
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from .._utils.resolve_annotations import remember_locals
 from ..binding.signature import Role, Signature
 from ..binding.signature_reader import read_signature
 from ..errors import Problem, SetupError
 from ..requests.request import Request
-from .match import METHODS, Branch, Node, Route, Table, Trail, fitting, make_route
-
-F = TypeVar("F", bound=Callable[..., Any])
+from .decorator import RouteOptions, options_of, template_names, template_segments
+from .match import fitting
+from .route import Route, make_route
+from .table import Branch, Node, Table, Trail
 
 Overrides: TypeAlias = dict[Callable[..., Any], Callable[..., Any]]
 """Functions by those that are called no longer, as what they return is given in their place."""
 
 VERBS: Final = ("get", "head", "post", "put", "patch", "delete", "options")
-_OPTIONS: Final = "__micropie_route__"
-
-
-class RouteOptions(msgspec.Struct, frozen=True):
-    """What `@route` was given."""
-
-    path: str | None = None
-    methods: frozenset[str] | None = None
-    threaded: bool = True
 
 
 _PLAIN: Final = RouteOptions()
-
-
-def route(
-    path: str | None = None, *, methods: Collection[str] | None = None, threaded: bool = True
-) -> Callable[[F], F]:
-    """Say what a method's name cannot: `@route("/users/{id}", methods=["GET"])`.
-
-    `path` is below the App or Resource that holds the method, with its parameters in braces; without it the URL stays
-    the automatic one. `methods` are the HTTP methods it answers; `threaded=False` keeps a sync method on the event
-    loop. Raises ValueError for a path without a leading slash, malformed braces or an unknown method.
-    """
-    if callable(path):
-        raise TypeError("@route is called: write @route() or @route('/path')")
-    if path is not None:
-        _check_template(path)
-    wanted = frozenset(method.upper() for method in methods) if methods is not None else None
-    if wanted is not None and (not wanted or isinstance(methods, str) or not wanted <= set(METHODS)):
-        raise ValueError(f"methods={methods!r}: give a list of {', '.join(METHODS)}")
-
-    def mark(function: F) -> F:
-        setattr(function, _OPTIONS, RouteOptions(path, wanted, threaded))
-        return function
-
-    return mark
-
-
-def _check_template(path: str) -> None:
-    if not path.startswith("/"):
-        raise ValueError(f"@route({path!r}): a path starts with '/'")
-    names = _template_names(path)
-    for segment in _template_segments(path):
-        whole = segment.startswith("{") and segment.endswith("}") and segment[1:-1].isidentifier()
-        if not whole and ("{" in segment or "}" in segment):
-            raise ValueError(f"@route({path!r}): a parameter is a whole segment, as in '/users/{{id}}'")
-    if len(set(names)) != len(names):
-        raise ValueError(f"@route({path!r}): each parameter stands once")
-
-
-def _template_segments(path: str) -> list[str]:
-    return path.rstrip("/").split("/")[1:]
-
-
-def _template_names(path: str) -> list[str]:
-    return [segment[1:-1] for segment in _template_segments(path) if segment.startswith("{")]
 
 
 class Tree:
@@ -233,7 +179,7 @@ class Builder:
         where = self._where(name)
         options = options_of(handler) or _PLAIN
         is_socket = name.startswith("ws_")
-        names = _template_names(options.path) if options.path is not None else None
+        names = template_names(options.path) if options.path is not None else None
         signature, problems = self._read(handler, name, template=names, websocket=is_socket)
         if is_socket:
             problems += _socket_problems(where, handler, signature if not problems else None)
@@ -249,7 +195,7 @@ class Builder:
             return
         made = self._route(name, handler, signature, path=path, methods=None if is_socket else options.methods)
         if options.path is not None:
-            self._place_template(table, _template_segments(path), made)
+            self._place_template(table, template_segments(path), made)
             return
         table.named[short] = made
         branch = table.templates.at([] if short == "index" else [short]) if table.templates is not None else None
@@ -309,16 +255,6 @@ def _declared(made: Route) -> frozenset[str]:
 
 def _is_ours(thing: object) -> bool:
     return str(getattr(thing, "__module__", "")).startswith("micropie.")
-
-
-def options_of(value: object) -> RouteOptions | None:
-    """What `@route` was given, where it was used. Asks nothing of a value that answers to every name."""
-    function = value.__func__ if isinstance(value, MethodType | staticmethod | classmethod) else value
-    if not (callable(function) or hasattr(type(function), "__get__")):
-        return None  # state, which is left alone: who looks into an object's dictionary makes it slower for good
-    plain = isinstance(function, FunctionType)
-    found = vars(function).get(_OPTIONS) if plain else inspect.getattr_static(function, _OPTIONS, None)
-    return found if isinstance(found, RouteOptions) else None
 
 
 def _reserved(cls: type) -> frozenset[str]:

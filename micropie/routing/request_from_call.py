@@ -11,16 +11,16 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from ..binding.error_report import form_of
-from ..binding.signature import FROM_BODY, Kind, Parameter, Role, header_name
+from ..binding.signature import FROM_BODY, Kind, Parameter, Role, form_of, header_name
 from ..conversion.converter import Shape
-from ..conversion.json_errors import FAILURES
+from ..conversion.exceptions import FAILURES
 from ..conversion.to_text import Pairs, says_the_same, spell, spell_each, spell_fields
 from ..errors import Source
-from ..requests.body import json_keys, parse_cookies
-from ..requests.request import BODY_METHODS, EMPTY
-from ..types import ELSEWHERE, UNSET, Unset
-from .match import Route
+from ..requests.body import json_keys
+from ..requests.cookies import parse_cookies
+from ..requests.request import BODY_METHODS
+from ..sentinels import ELSEWHERE, EMPTY, UNSET, Unset
+from .route import Route
 
 _LONG: Final = 4000
 """Characters of a text that goes into a body where it may: half of the 8000 octets of a request line that everybody

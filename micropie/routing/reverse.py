@@ -12,10 +12,13 @@ from urllib.parse import quote, unquote, urlencode
 import msgspec
 
 from ..errors import HTTPError
-from ..requests.request import current
+from ..requests.context import current
 from .discovery import Tree, node_of
-from .match import Node, Route, Table, Trail, match, split_path
+from .match import match
+from .paths import split_path
 from .request_from_call import Draft, draft
+from .route import Route
+from .table import Node, Table, Trail
 
 _LINKS: Final = "_links"
 _AS_IT_IS: Final = ":@"

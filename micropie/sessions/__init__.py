@@ -6,7 +6,8 @@ session and its cookie. No store knows of another, and none of them knows of req
 
 from .backend import SessionBackend
 from .memory import InMemorySessionBackend
-from .state import SessionState, cookie_header, is_identifier, is_secure, new_identifier
+from .session_cookie import cookie_header, is_secure
+from .state import SessionState, is_identifier, new_identifier
 
 __all__ = [
     "InMemorySessionBackend",

@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakValueDictionary
 
-from .._utils.lazy_imports import asyncio, pickle
+from .._utils.lazy_imports import asyncio
 
 if TYPE_CHECKING:
     from .snapshot import Whole
@@ -111,20 +111,3 @@ def applied(stored: Mapping[str, Any], changed: Mapping[str, Any], removed: Coll
     for key in removed:
         data.pop(key, None)
     return data
-
-
-def unstorable(data: Mapping[str, Any], error: Exception) -> TypeError:
-    """The error to raise when `data` does not survive pickling: names every key whose value is to blame."""
-    names = ", ".join(repr(key) for key, value in data.items() if not _survives(value))
-    return TypeError(
-        f"This session cannot be stored ({names or 'as a whole'}): {type(error).__name__}: {error}. "
-        "Keep text, numbers, lists, dicts or instances of importable classes in a session"
-    )
-
-
-def _survives(value: object) -> bool:
-    try:
-        pickle.loads(pickle.dumps(value, 5))  # what was pickled in this very line
-    except Exception:  # noqa: BLE001  # a value's own __reduce__ and __setstate__ may raise anything
-        return False
-    return True

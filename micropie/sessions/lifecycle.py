@@ -7,7 +7,8 @@ from .._utils.lazy_imports import logging
 from ..config import SessionConfig
 from ..requests.request import Request
 from ..responses.headers import VARY
-from ..types import UNSET, HeaderItems
+from ..sentinels import UNSET
+from ..types import HeaderItems
 from . import SessionBackend, SessionState, cookie_header, is_secure
 from .snapshot import Frozen
 

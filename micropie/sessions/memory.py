@@ -11,8 +11,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, Self
 
-from .backend import SessionBackend, applied, unstorable
-from .snapshot import Whole, freeze_whole, thaw
+from .backend import SessionBackend, applied
+from .snapshot import Whole, freeze_whole, thaw, unstorable
 
 _SWEPT_PER_SAVE: Final = 2
 """Sessions that a save checks for expiry. More than one, so that a round ends before the store has doubled."""

@@ -13,8 +13,7 @@ from types import NoneType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from .._utils.lazy_imports import pickle
-from ..types import UNSET
-from .backend import unstorable
+from ..sentinels import UNSET
 
 Whole: TypeAlias = bytes | dict[str, Any]
 """A session from which it can be made again: pickled, or a copy whose values cannot change and that nobody changes."""
@@ -136,3 +135,20 @@ def _same(before: object, now: object) -> bool:
         return bool(before == now)
     except Exception:  # noqa: BLE001  # an __eq__ may raise anything; then it did not say "equal"
         return False
+
+
+def unstorable(data: Mapping[str, Any], error: Exception) -> TypeError:
+    """The error to raise when `data` does not survive pickling: names every key whose value is to blame."""
+    names = ", ".join(repr(key) for key, value in data.items() if not _survives(value))
+    return TypeError(
+        f"This session cannot be stored ({names or 'as a whole'}): {type(error).__name__}: {error}. "
+        "Keep text, numbers, lists, dicts or instances of importable classes in a session"
+    )
+
+
+def _survives(value: object) -> bool:
+    try:
+        pickle.loads(pickle.dumps(value, 5))  # what was pickled in this very line
+    except Exception:  # noqa: BLE001  # a value's own __reduce__ and __setstate__ may raise anything
+        return False
+    return True

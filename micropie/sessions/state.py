@@ -8,32 +8,15 @@ It owns when a session begins, ends and moves, and how its cookie reads. It does
 """
 # ruff: noqa: ASYNC109  # `timeout` is how long a session lives, not how long a call may take
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-from .._utils.lazy_imports import pattern, secrets
-from ..config import SessionConfig
-from ..types import UNSET, Unset
+from .._utils.lazy_imports import secrets
+from ..sentinels import UNSET, Unset
 from .backend import AtOnce, SessionBackend
 from .snapshot import NOTHING, Frozen, Whole, compare, freeze, still_holds, thaw
 
 _URL_SAFE: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-
-# RFC 6265 §4.1.1, cookie-octet: no controls, space, double quote, comma, semicolon, backslash.
-_COOKIE_VALUE: Final = pattern(r"[\x21\x23-\x2B\x2D-\x3A\x3C-\x5B\x5D-\x7E]*")
-
-_PLAIN_SCHEMES: Final = frozenset({"http", "ws"})
-
-# localhost and all below it (RFC 6761 §6.3), 127/8 (RFC 1122 §3.2.1.3), ::1 (RFC 4291 §2.5.3), perhaps a port.
-# ASCII, because with IGNORECASE alone "ſ" would be an "s".
-_LOOPBACK: Final = pattern(
-    r"""(?: (?: [a-z0-9_-]+ \. )* localhost \.?
-          | 127 (?: \. (?: 25[0-5] | 2[0-4][0-9] | 1?[0-9]?[0-9] ) ){3}
-          | \[::1\]
-        ) (?: : [0-9]* )?""",
-    re.ASCII | re.IGNORECASE | re.VERBOSE,
-)
 
 
 def new_identifier() -> str:
@@ -238,33 +221,3 @@ class SessionState:
         self.identifier = None
         self.lost = True
         return UNSET
-
-
-def cookie_header(config: SessionConfig, identifier: str | None, *, secure: bool) -> tuple[str, str]:
-    """The response header that gives the client `identifier`, or with None takes its cookie away.
-
-    `secure` is what `is_secure` says; a `config.secure` that is set comes first. Raises ValueError when
-    `identifier` has a character that a cookie cannot carry (RFC 6265 §4.1.1).
-    """
-    value = identifier or ""
-    if not _COOKIE_VALUE.fullmatch(value):
-        raise ValueError('A session identifier cannot have spaces, controls, non-ASCII text or any of " , ; \\')
-    wanted = secure if config.secure is None else config.secure
-    attributes = (
-        (f"{config.cookie}={value}", True),
-        (f"Path={config.path}", True),
-        (f"Domain={config.domain}", config.domain is not None),
-        ("Max-Age=0", identifier is None),
-        ("HttpOnly", True),
-        (f"SameSite={config.same_site}", True),
-        ("Secure", wanted or config.same_site == "None"),  # browsers drop SameSite=None without Secure
-    )
-    return "Set-Cookie", "; ".join(text for text, given in attributes if given)
-
-
-def is_secure(scheme: str, host: str) -> bool:
-    """Whether the cookie should be Secure: always, but for an unencrypted `scheme` to a loopback host.
-
-    `scheme` is ASGI's; `host` is a Host header (RFC 9110 §7.2), with or without its port.
-    """
-    return scheme not in _PLAIN_SCHEMES or _LOOPBACK.fullmatch(host) is None

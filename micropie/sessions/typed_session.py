@@ -15,7 +15,7 @@ from uuid import UUID
 
 import msgspec
 
-from ..types import UNSET
+from ..sentinels import UNSET
 from .snapshot import compare, freeze, still_holds
 from .state import SessionState
 

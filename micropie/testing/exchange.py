@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Generic, TypeAlias, TypeVar
 
-from ..types import UNSET, ASGIApp, Message, Scope, Unset
+from ..sentinels import UNSET, Unset
+from ..types import ASGIApp, Message, Scope
 
 T = TypeVar("T")
 

@@ -1,5 +1,5 @@
 """To be described."""
 
-from .multipart import UploadFile
+from .upload_file import UploadFile
 
 __all__ = ["UploadFile"]

@@ -14,8 +14,9 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args, get_origin
 import msgspec
 
 from .._utils.lazy_imports import pattern
-from ..conversion.converter import converter, describe_annotation, strip, union_members
+from ..conversion.converter import converter
 from ..conversion.converter import json_decoder as careful_decoder
+from ..conversion.unwrap_annotated import describe_annotation, strip, union_members
 from ..errors import Invalid
 
 UNSUPPORTED_DATA: Final = 1003

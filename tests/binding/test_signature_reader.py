@@ -30,7 +30,7 @@ from micropie import (
 )
 from micropie.binding.signature import Kind, Parameter, Role, Signature, header_name, source_is_pinned
 from micropie.binding.signature_reader import read_signature
-from micropie.types import UNSET
+from micropie.sentinels import UNSET
 
 T = TypeVar("T")
 Handler = Callable[..., Any]

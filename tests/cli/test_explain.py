@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from micropie import App, Depends, Header, HTTPError, HttpMiddleware, Limits, Request, ResponseDict, Session
 from micropie.inspection.explain import Asked, dry_run
+from micropie.sentinels import UNSET
 from micropie.testing import TestClient
-from micropie.types import UNSET
 from tests.support.commands import project, run
 
 SHOP = {

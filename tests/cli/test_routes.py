@@ -10,7 +10,8 @@ import pytest
 from msgspec import Meta
 
 from micropie import App, WebSocket
-from micropie.inspection.url_list import inventory, type_text
+from micropie.inspection.type_text import type_text
+from micropie.inspection.url_list import inventory
 from tests.support.commands import project, run
 
 SHOP = {

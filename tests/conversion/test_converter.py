@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 from typing_extensions import TypeAliasType
 
-from micropie.conversion.converter import Shape, UnsupportedTypeError, converter, strip, union_members
-from micropie.conversion.json_errors import FAILURES
-from micropie.uploads.multipart import UploadFile
+from micropie.conversion.converter import Shape, converter
+from micropie.conversion.exceptions import FAILURES
+from micropie.conversion.unwrap_annotated import UnsupportedTypeError, strip, union_members
+from micropie.uploads.upload_file import UploadFile
 
 T = TypeVar("T")
 

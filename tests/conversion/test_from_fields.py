@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 from msgspec import inspect as mi
 
+from micropie.conversion.exceptions import FAILURES
 from micropie.conversion.from_fields import FormReaders, form_readers
-from micropie.conversion.json_errors import FAILURES
-from micropie.uploads.multipart import UploadFile
+from micropie.uploads.upload_file import UploadFile
 
 T = TypeVar("T")
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from msgspec import Meta
 from msgspec import inspect as mi
 
+from micropie.conversion.exceptions import FAILURES
 from micropie.conversion.from_text import is_many, is_scalar, narrowness, text_reader, texts_reader
-from micropie.conversion.json_errors import FAILURES
 
 
 class Colour(Enum):

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micropie.conversion.converter import converter
+from micropie.conversion.exceptions import FAILURES
 from micropie.conversion.hash_collisions import MOST, SMALL, check_collisions
-from micropie.conversion.json_errors import FAILURES
 from micropie.websockets.messages import InvalidMessage, decoded, message_decoder
 
 MODULUS = 2**61 - 1  # sys.hash_info.modulus

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 from msgspec import inspect as mi
 
-from micropie.conversion.json_errors import FAILURES, MAX_DEPTH, MAX_ERRORS, MAX_VALUES, find_errors, own_words
-from micropie.conversion.type_info import describe, describe_text
-from micropie.uploads.multipart import UploadFile
+from micropie.conversion.error_wording import describe, describe_text
+from micropie.conversion.exceptions import FAILURES, own_words
+from micropie.conversion.json_errors import MAX_DEPTH, MAX_ERRORS, MAX_VALUES, find_errors
+from micropie.uploads.upload_file import UploadFile
 
 T = TypeVar("T")
 

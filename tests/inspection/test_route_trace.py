@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from micropie import App, HTTPError, Resource, SetupError, WebSocket, route
 from micropie.inspection.route_trace import Candidate, resolve, trace
-from micropie.routing.match import Mount
+from micropie.routing.table import Mount
 
 NAMES = ("a", "b", "c_d", "index")
 SEGMENTS = ("a", "b", "c_d", "c-d", "index", "x", "get", "")

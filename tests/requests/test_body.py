@@ -11,20 +11,14 @@ from hypothesis import strategies as st
 
 from micropie.config import Limits
 from micropie.errors import BadRequest, HTTPError, UploadError
-from micropie.requests.body import (
-    Media,
-    decode_json,
-    decode_segment,
-    json_keys,
-    media_of,
-    parse_cookies,
-    parse_multipart,
-    parse_urlencoded,
-    plain_cookie,
-    read_whole,
-)
+from micropie.media_types import Media, media_of
+from micropie.requests.body import decode_json, json_keys, read_whole
 from micropie.requests.body_stream import BodyStream
+from micropie.requests.cookies import parse_cookies, plain_cookie
+from micropie.requests.urlencoded import parse_urlencoded
+from micropie.routing.paths import decode_segment
 from micropie.types import Message
+from micropie.uploads.multipart import parse_multipart
 from tests.support.asgi import form_data
 
 

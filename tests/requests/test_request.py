@@ -8,8 +8,9 @@ import pytest
 
 from micropie import App, HttpMiddleware, Limits, Request, UploadFile, WebSocketRequest
 from micropie.errors import BadRequest, ClientDisconnected, HTTPError
-from micropie.requests.body import Media
-from micropie.requests.request import Headers, current, current_request
+from micropie.media_types import Media
+from micropie.requests.context import current, current_request
+from micropie.requests.request import Headers
 from micropie.types import Message
 from tests.support.asgi import FORM, JSON, MULTIPART, RawHeaders, call, form_data, http_scope
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micropie.errors import HTTPError
-from micropie.responses.etags import Validators, evaluate, http_date, parse_http_date, request_fields, select_range
+from micropie.responses.etags import Validators, evaluate, http_date, parse_http_date, request_fields
+from micropie.responses.ranges import select_range
 
 MODIFIED = 784111777
 DATE = b"Sun, 06 Nov 1994 08:49:37 GMT"

@@ -22,7 +22,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micropie.errors import ResponseError
-from micropie.responses.send import NO_CONTENT, encode, redirect, send_response, split
+from micropie.responses.encoding import encode
+from micropie.responses.handler_results import split
+from micropie.responses.redirects import redirect
+from micropie.responses.send import NO_CONTENT, send_response
 from micropie.types import Message
 
 

@@ -20,7 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micropie.errors import ClientDisconnected, ResponseError
-from micropie.responses.streaming import BrokenResponse, ServerSentEvent, as_chunks, send_stream
+from micropie.responses.server_sent_events import ServerSentEvent
+from micropie.responses.streaming import BrokenResponse, as_chunks, send_stream
 from micropie.types import Message, RawHeaders
 
 T = TypeVar("T")

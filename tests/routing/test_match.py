@@ -10,7 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from micropie import App, HTTPError, HttpMiddleware, Request, Resource, Route, route
-from micropie.routing.match import METHODS, Mount, find, match, split_path
+from micropie.routing.match import find, match
+from micropie.routing.methods import METHODS
+from micropie.routing.paths import split_path
+from micropie.routing.table import Mount
 from tests.support.asgi import call, call_socket, http_scope
 
 GREETING = "Hello, Ann!"

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from micropie.config import SessionConfig
+from micropie.sentinels import UNSET, Unset
 from micropie.sessions import (
     InMemorySessionBackend,
     SessionBackend,
@@ -23,7 +24,6 @@ from micropie.sessions import (
     is_secure,
     new_identifier,
 )
-from micropie.types import UNSET, Unset
 
 T = TypeVar("T")
 

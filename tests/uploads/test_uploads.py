@@ -22,7 +22,8 @@ from micropie.config import KIB, MIB, Limits
 from micropie.errors import ClientDisconnected, MissingDependency, UploadError
 from micropie.requests.body_stream import BodyStream
 from micropie.types import Message
-from micropie.uploads.multipart import MultipartBody, UploadFile, boundary_of
+from micropie.uploads.multipart import MultipartBody, boundary_of
+from micropie.uploads.upload_file import UploadFile
 
 T = TypeVar("T")
 Pieces: TypeAlias = Iterable[bytes | Exception | asyncio.Event]

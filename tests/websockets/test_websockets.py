@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from micropie.config import Limits
-from micropie.conversion.converter import UnsupportedTypeError
+from micropie.conversion.unwrap_annotated import UnsupportedTypeError
 from micropie.types import Message
 from micropie.websockets.connection import MAX_MESSAGE, ConnectionClosed, WebSocket
 from micropie.websockets.messages import InvalidMessage, message_decoder, message_encoder, read_bytes, read_text

@@ -18,12 +18,14 @@ from typing import Any, Final, get_origin
 from msgspec import inspect as mi
 
 from ...binding.signature import Kind, Parameter, Role, Signature
-from ...conversion.converter import Shape, UnsupportedTypeError, describe_annotation, strip
-from ...conversion.json_errors import FAILURES
-from ...routing.discovery import options_of
-from ...routing.match import Route
-from ...types import UNSET
-from ..url_list import Entry, parameter_text, place, type_text
+from ...conversion.converter import Shape
+from ...conversion.exceptions import FAILURES
+from ...conversion.unwrap_annotated import UnsupportedTypeError, describe_annotation, strip
+from ...routing.decorator import options_of
+from ...routing.route import Route
+from ...sentinels import UNSET
+from ..type_text import parameter_text, type_text
+from ..url_list import Entry, place
 from .findings import Finding
 from .source import Reader, Written
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ...app.application import App
 from ...binding.signature import Kind, Parameter, Role
 from ...errors import MissingDependency
-from ...routing.match import Trail
+from ...routing.table import Trail
 from .findings import Finding
 from .handlers import Subject, own_functions
 from .source import Reader, Written

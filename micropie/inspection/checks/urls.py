@@ -8,7 +8,9 @@ from itertools import pairwise
 
 from ...binding.signature import Kind
 from ...errors import HTTPError
-from ...routing.match import METHODS, Mount, Route, Trail
+from ...routing.methods import METHODS
+from ...routing.route import Route
+from ...routing.table import Mount, Trail
 from ..route_trace import resolve, trace
 from ..url_list import Entry
 from .findings import Finding

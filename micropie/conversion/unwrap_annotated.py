@@ -1,0 +1,114 @@
+"""To be described."""
+
+from types import UnionType
+from typing import Annotated, Any, Final, NewType, Union, get_args, get_origin
+
+import msgspec
+from msgspec import inspect as mi
+
+from ..uploads.upload_file import UploadFile
+from .error_wording import describe
+from .from_text import is_scalar
+from .type_info import bare, nested_types, without_none
+
+
+class UnsupportedTypeError(Exception):
+    """A type that no reader can be made for: what is wrong with it, and the remedy."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+
+
+def strip(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+    """`annotation` without `Annotated`, `NewType` and type aliases around it, and the metadata found on the way."""
+    if isinstance(annotation, type):
+        return annotation, ()
+    metadata: tuple[Any, ...] = ()
+    while True:
+        if get_origin(annotation) is Annotated:
+            annotation, *more = get_args(annotation)
+            metadata = (*more, *metadata)
+        elif isinstance(annotation, NewType):
+            annotation = annotation.__supertype__
+        elif type(annotation).__name__ == "TypeAliasType":
+            annotation = annotation.__value__
+        else:
+            return annotation, metadata
+
+
+def union_members(annotation: Any) -> tuple[Any, ...]:
+    """The members of a union, flattened, each with the constraints that stood around the whole; else `annotation`."""
+    plain, metadata = strip(annotation)
+    if get_origin(plain) not in (Union, UnionType):
+        return (annotation,)
+    members = [inner for member in get_args(plain) for inner in union_members(member)]
+    for meta in metadata:
+        if isinstance(meta, msgspec.Meta):
+            constrained = [_constrained(member, meta) for member in members]
+            if all(now is before for now, before in zip(constrained, members, strict=True)):
+                raise UnsupportedTypeError(f"{meta} can hold for no member of the union", _REMEDY)
+            members = constrained
+    return tuple(members)
+
+
+def _constrained(annotation: Any, meta: msgspec.Meta) -> Any:
+    """`annotation` under `meta` where that can hold for it (`>= 1` says nothing of `None`)."""
+    candidate = Annotated[annotation, meta]
+    try:
+        mi.type_info(candidate)
+    except (TypeError, NameError, AttributeError):
+        return annotation
+    return candidate
+
+
+_REMEDY: Final = (
+    "Use a type that msgspec can read: str, int, float, bool, bytes, Decimal, UUID, date, datetime, time, timedelta, "
+    "Enum, Literal, list[T], dict[str, T], a dataclass, Struct, TypedDict, NamedTuple or attrs class; constraints are "
+    "those that msgspec.Meta has for it"
+)
+
+
+def describe_annotation(annotation: Any) -> mi.Type:
+    """msgspec's description of `annotation`. Raises UnsupportedTypeError, with the remedy, for what cannot be."""
+    try:
+        info = mi.type_info(annotation)
+    except (NameError, AttributeError) as error:
+        remedy = "Define at module level what the annotations inside that class name"
+        raise UnsupportedTypeError(str(error), remedy) from error
+    except TypeError as error:
+        raise UnsupportedTypeError(str(error).split(" - type ")[0], _REMEDY) from error
+    for part in nested_types(info):
+        _refuse_unreadable(part)
+    return info
+
+
+def _refuse_unreadable(info: mi.Type) -> None:
+    """Raises UnsupportedTypeError for what msgspec would only refuse when a request comes."""
+    if isinstance(info, mi.CustomType) and info.cls is not UploadFile:  # files are read by their own room
+        raise UnsupportedTypeError(f"'{_type_name(info.cls)}' cannot be read from a request", _REMEDY)
+    if isinstance(info, mi.SetType | mi.FrozenSetType) and not _is_hashable(bare(info.item_type)):
+        remedy = "Make it frozen (a Struct with frozen=True, @dataclass(frozen=True)), or use list[T]"
+        raise UnsupportedTypeError(f"a set cannot hold {describe(info.item_type)} that may change", remedy)
+    if isinstance(info, mi.DictType) and not _is_key(info.key_type):
+        raise UnsupportedTypeError("JSON's keys are text, which cannot become these keys", "Use dict[str, T]")
+
+
+def _is_hashable(info: mi.Type) -> bool:
+    if isinstance(info, mi.StructType) and info.cls.__hash__ is msgspec.Struct.__hash__:
+        return info.cls.__struct_config__.frozen or not info.cls.__struct_config__.eq
+    if isinstance(info, mi.DataclassType):
+        return info.cls.__hash__ is not None
+    return not isinstance(info, mi.ListType | mi.SetType | mi.DictType | mi.TypedDictType)
+
+
+def _is_key(info: mi.Type) -> bool:
+    info = without_none(info)
+    if isinstance(info, mi.UnionType):
+        return all(map(_is_key, info.types))
+    return is_scalar(info) and not isinstance(info, mi.BoolType | mi.NoneType)
+
+
+def _type_name(cls: Any) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}" if isinstance(cls, type) else str(cls)

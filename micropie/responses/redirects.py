@@ -1,0 +1,45 @@
+"""To be described."""
+
+from typing import Final
+
+from .._utils.lazy_imports import pattern, urls
+from ..types import HeaderItems
+
+# RFC 3986 §2.2 and §2.3: what means something in a URL, and `%`. All else in a location is percent-encoded.
+_URL_CHARACTERS: Final = "%:/?#[]@!$&'()*+,;=-._~"
+
+
+_STRAY_PERCENT = pattern("%(?![0-9A-Fa-f]{2})")
+
+
+_CONTROL = pattern("[\x00-\x1f\x7f]")
+
+
+_SCHEME = pattern(r"([A-Za-z][A-Za-z0-9+.\-]*):")  # RFC 3986 §3.1
+
+
+def redirect(
+    location: str, headers: HeaderItems = (), *, external: bool = False
+) -> tuple[int, str, list[tuple[str, str]]]:
+    """A redirection to `location` as `(302, "", headers)`, with `headers` after the `Location`.
+
+    `location` is a path, a query, or an absolute http or https URL. What is no URL character is percent-encoded as
+    UTF-8; existing %XX are kept. Raises ValueError for a control character, and, unless `external`, for what leads
+    elsewhere than it seems to: `//host`, `/\\host`, and schemes such as `javascript:`.
+    """
+    target = location.strip(" ")  # as browsers do, before they look at anything
+    if _CONTROL.search(target):
+        raise ValueError("A redirect's location has a control character in it")
+    if not external:
+        _refuse_disguised(target)
+    quoted = urls.quote(_STRAY_PERCENT.sub("%25", target), safe=_URL_CHARACTERS)
+    return 302, "", [("Location", quoted), *headers]
+
+
+def _refuse_disguised(target: str) -> None:
+    # The URL standard (§4.4) reads `\` as `/`, and two of them begin a host.
+    if target[:2].replace("\\", "/") == "//":
+        raise ValueError(f"A redirect to {target!r} leaves for another host: pass external=True if that is meant")
+    scheme = _SCHEME.match(target)
+    if scheme and scheme[1].lower() not in ("http", "https"):
+        raise ValueError(f"A redirect to {scheme[1]!r} is not to a web page: pass external=True if that is meant")

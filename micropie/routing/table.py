@@ -1,0 +1,141 @@
+"""To be described."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+from weakref import WeakSet
+
+import msgspec
+
+from ..types import ASGIApp
+from .route import Route
+
+
+class Branch(msgspec.Struct):
+    """One place in the tree of `@route` paths."""
+
+    literals: dict[str, "Branch"] = {}
+    value: "Branch | None" = None
+    routes: dict[str, Route] = {}
+    """By method; `""` for a route that answers all."""
+
+    def grow(self, segments: Sequence[str]) -> "Branch":
+        """The place at the end of `segments`, of which those in braces are values."""
+        branch = self
+        for segment in segments:
+            if segment.startswith("{"):
+                branch.value = branch.value or Branch()
+                branch = branch.value
+            else:
+                branch = branch.literals.setdefault(segment, Branch())
+        return branch
+
+    def at(self, segments: Sequence[str]) -> "Branch | None":
+        """The place at the end of `segments`, which are literal."""
+        branch: Branch | None = self
+        for segment in segments:
+            branch = branch.literals.get(segment) if branch is not None else None
+        return branch
+
+    def find(self, segments: Sequence[str], start: int) -> tuple[Mapping[str, Route], list[str]] | None:
+        """The routes at `segments[start:]` and the values on the way there; literal segments go before values."""
+        if start == len(segments):
+            return (self.routes, []) if self.routes else None
+        segment = segments[start]
+        literal = self.literals.get(segment)
+        found = literal.find(segments, start + 1) if literal is not None else None
+        if found is None and self.value is not None:
+            found = self.value.find(segments, start + 1)
+            if found is not None:
+                found[1].insert(0, segment)
+        if found is None:
+            rest = {method: route for method, route in self.routes.items() if route.path_values == float("inf")}
+            found = (rest, list(segments[start:])) if rest else None
+        return found
+
+    def walk(self) -> Iterator[Route]:
+        """Every route at this place and below."""
+        yield from self.routes.values()
+        for branch in (*self.literals.values(), *([self.value] if self.value is not None else [])):
+            yield from branch.walk()
+
+
+class Table(msgspec.Struct, eq=False):
+    """The routes of one protocol under one owner."""
+
+    named: dict[str, Route] = {}
+    """Automatic URLs, by first segment. `index` is among them."""
+    verbs: dict[str, Route] = {}
+    """A Resource's own answers, by HTTP method."""
+    templates: Branch | None = None
+    """The `@route` paths."""
+
+    def by_handler(self, name: str) -> Route | None:
+        """The route of the method called `name`."""
+        templates = self.templates.walk() if self.templates is not None else ()
+        made = (*self.named.values(), *self.verbs.values(), *templates)
+        return next((route for route in made if route.attribute == name), None)
+
+
+class Node(msgspec.Struct, eq=False, weakref=True):
+    """What one App or Resource answers, and the nodes of those that it holds."""
+
+    owner: Any
+    """The App or Resource."""
+    http: Table = msgspec.field(default_factory=Table)
+    sockets: Table = msgspec.field(default_factory=Table)
+    children: dict[str, "Node"] = {}
+    mounts: dict[tuple[str, ...], ASGIApp] = {}
+    """Other applications, by the segments of their prefix."""
+    private: dict[str, Route] = {}
+    """Routes of methods that have no URL and that middleware chose by their names."""
+    names: set[str] = set()
+    """The attributes of the owner that answer something."""
+    built: bool = False
+    """Whether the owner's attributes have been looked through."""
+    known: dict[tuple[str, str], Route] = {}
+    """What `find` has found at whole paths, by method and path."""
+    begun: dict[tuple[str, str], Route] = {}
+    """What `find` has found by the first segment alone, by method and segment."""
+    holders: WeakSet["Node"] = msgspec.field(default_factory=WeakSet)
+    """The nodes whose child this one is, or was. It keeps none of them: what a class holds outlives its instances."""
+
+    def hold(self, name: str, child: "Node") -> None:
+        """Make `child` answer what is below `name`."""
+        self.children[name] = child
+        child.holders.add(self)
+
+    def changed(self) -> None:
+        """Forget what was found so far, here and wherever this node is held: it may be found elsewhere now.
+
+        Called after the change. The memory is a new one, since a `find` in another thread may just be filling the old.
+        """
+        pending: list[Node] = [self]
+        seen: set[Node] = set()
+        while pending:
+            node = pending.pop()
+            node.known = {}
+            node.begun = {}
+            seen.add(node)
+            pending += set(node.holders) - seen
+
+    def find_mount(self, segments: Sequence[str], start: int) -> tuple[ASGIApp, int] | None:
+        """The application with the longest prefix of `segments[start:]`, and where its own segments begin.
+
+        One that is mounted at `/` is left out: it answers what nothing else does.
+        """
+        longest = max(map(len, self.mounts))
+        for end in range(min(len(segments), start + longest), start, -1):
+            app = self.mounts.get(tuple(segments[start:end]))
+            if app is not None:
+                return app, end
+        return None
+
+
+Trail: TypeAlias = tuple[Node, ...]
+"""The way from the app that was called down to one node: that node, and before it every one that holds it."""
+
+
+class Mount(msgspec.Struct, frozen=True, eq=False):
+    """Another ASGI application, found at a path."""
+
+    app: ASGIApp
