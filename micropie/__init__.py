@@ -15,9 +15,9 @@ from .errors import (
     HTTPError,
     Invalid,
     MissingDependency,
-    Problem,
     ResponseError,
     SetupError,
+    SetupProblem,
     UploadError,
 )
 from .forms.form_result import FormResult
@@ -57,7 +57,6 @@ __all__ = [
     "Limits",
     "MissingDependency",
     "Path",
-    "Problem",
     "Query",
     "Request",
     "Resource",
@@ -69,6 +68,7 @@ __all__ = [
     "SessionBackend",
     "SessionConfig",
     "SetupError",
+    "SetupProblem",
     "UploadError",
     "UploadFile",
     "WebSocket",

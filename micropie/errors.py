@@ -18,7 +18,7 @@ Source: TypeAlias = Literal["path", "query", "form", "body", "header", "cookie",
 
 
 @lru_cache(maxsize=256)
-def phrase(status: int) -> str:
+def reason_phrase(status: int) -> str:
     """The reason phrase of `status` (RFC 9110 §15), or `"Unknown"` for a status without a registered one."""
     try:
         return http.HTTPStatus(status).phrase
@@ -42,14 +42,14 @@ class HTTPError(Exception):
         self.headers = list(headers)
 
     def __str__(self) -> str:
-        heading = f"{self.status} {phrase(self.status)}"
+        heading = f"{self.status} {reason_phrase(self.status)}"
         return f"{heading}: {self.detail}" if self.detail else heading
 
 
 _MISSING: Final = "Missing required parameter"
 
 
-def missing(name: str) -> str:
+def missing_parameter_detail(name: str) -> str:
     """The documented detail for a parameter that is not there."""
     return f"{_MISSING} '{name}'"
 
@@ -114,7 +114,7 @@ class MissingDependency(ImportError):
         self.name = package
 
 
-class Problem(msgspec.Struct, frozen=True):
+class SetupProblem(msgspec.Struct, frozen=True):
     """One handler that cannot work: where it stands, what is wrong with it, and how to mend it."""
 
     where: str
@@ -132,7 +132,7 @@ class Problem(msgspec.Struct, frozen=True):
 class SetupError(Exception):
     """The app cannot be built. `problems` holds every bad handler, each with its remedy."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[SetupProblem]) -> None:
         self.problems = list(problems)
         count = len(self.problems)
         heading = "1 handler cannot work" if count == 1 else f"{count} problems in the app's handlers"

@@ -22,7 +22,7 @@ _MEDIA: Final[Mapping[str, Media]] = {
 }
 
 
-def media_of(content_type: str) -> Media:
+def parse_content_type(content_type: str) -> Media:
     """The kind of body that a Content-Type announces; JSON is also whatever ends in `+json` (RFC 6839 §3.1)."""
     known = _MEDIA.get(content_type)
     if known is not None:
@@ -34,7 +34,7 @@ def media_of(content_type: str) -> Media:
     return Media.JSON if essence.endswith("+json") and "/" in essence else Media.OTHER
 
 
-LINES_TYPES: Final = frozenset(
+JSON_LINES_TYPES: Final = frozenset(
     f"application/{name}" for name in ("jsonl", "jsonlines", "json-lines", "x-jsonlines", "x-ndjson", "ndjson")
 )
 """The names by which JSON Lines go: none is registered, the first is what jsonlines.org proposes."""

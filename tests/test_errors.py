@@ -9,18 +9,18 @@ from micropie.errors import (
     HTTPError,
     Invalid,
     MissingDependency,
-    Problem,
     SetupError,
+    SetupProblem,
     UploadError,
-    missing,
-    phrase,
+    missing_parameter_detail,
+    reason_phrase,
 )
-from micropie.responses.error_responses import plain_text, problem_json
+from micropie.responses.error_responses import render_plain_text, render_problem_json
 
 
 @pytest.mark.parametrize(("status", "words"), [(404, "Not Found"), (400, "Bad Request"), (599, "Unknown")])
 def test_a_status_has_its_registered_phrase(status: int, words: str) -> None:
-    assert phrase(status) == words
+    assert reason_phrase(status) == words
 
 
 @pytest.mark.parametrize("status", [-1, 0, 200, 302, 399, 600, 1000])
@@ -44,9 +44,9 @@ def test_only_errors_are_raised(status: int) -> None:
 )
 def test_an_error_reads_as_its_status_and_detail(error: HTTPError, text: str | None) -> None:
     assert text is None or str(error) == text
-    assert str(error) == f"{error.status} {phrase(error.status)}: {error.detail}".removesuffix(": ")
+    assert str(error) == f"{error.status} {reason_phrase(error.status)}: {error.detail}".removesuffix(": ")
     if not isinstance(error, BadRequest):
-        assert plain_text(error) == str(error)
+        assert render_plain_text(error) == str(error)
 
 
 def test_headers_of_an_error_are_its_own() -> None:
@@ -67,8 +67,12 @@ def test_headers_of_an_error_are_its_own() -> None:
             "Invalid value at '/a': Missing required field",
             {"pointer": "/a"},
         ),
-        (Invalid(missing("a"), pointer="/a"), "Missing required parameter 'a'", {"pointer": "/a"}),
-        (Invalid(missing("a"), "query", "a"), "Missing required parameter 'a'", {"in": "query", "parameter": "a"}),
+        (Invalid(missing_parameter_detail("a"), pointer="/a"), "Missing required parameter 'a'", {"pointer": "/a"}),
+        (
+            Invalid(missing_parameter_detail("a"), "query", "a"),
+            "Missing required parameter 'a'",
+            {"in": "query", "parameter": "a"},
+        ),
         (
             Invalid("Expected an integer", "header", "X-A"),
             "Invalid header parameter 'X-A': Expected an integer",
@@ -80,12 +84,12 @@ def test_headers_of_an_error_are_its_own() -> None:
 def test_one_thing_wrong_is_a_line_and_a_member(invalid: Invalid, line: str, member: dict[str, str]) -> None:
     assert invalid.line() == line
     assert invalid.problem() == {"detail": invalid.detail, **member}
-    assert plain_text(BadRequest([invalid])) == f"400 Bad Request: {line}"
+    assert render_plain_text(BadRequest([invalid])) == f"400 Bad Request: {line}"
 
 
 def test_each_error_has_a_line_in_plain_text() -> None:
-    error = BadRequest([Invalid(missing("a"), "query", "a"), Invalid("Expected text", pointer="/b")])
-    assert plain_text(error) == (
+    error = BadRequest([Invalid(missing_parameter_detail("a"), "query", "a"), Invalid("Expected text", pointer="/b")])
+    assert render_plain_text(error) == (
         "400 Bad Request: Missing required parameter 'a'\n400 Bad Request: Invalid value at '/b': Expected text"
     )
 
@@ -96,7 +100,7 @@ def test_each_error_has_a_line_in_plain_text() -> None:
         (HTTPError(404), {"type": "about:blank", "title": "Not Found", "status": 404}),
         (HTTPError(403, "No"), {"type": "about:blank", "title": "Forbidden", "status": 403, "detail": "No"}),
         (
-            BadRequest([Invalid("Expected text", pointer="/b"), Invalid(missing("a"), "query", "a")]),
+            BadRequest([Invalid("Expected text", pointer="/b"), Invalid(missing_parameter_detail("a"), "query", "a")]),
             {
                 "type": "about:blank",
                 "title": "Bad Request",
@@ -111,7 +115,7 @@ def test_each_error_has_a_line_in_plain_text() -> None:
     ],
 )
 def test_an_error_as_rfc_9457_problem_details(error: HTTPError, document: object) -> None:
-    assert json.loads(problem_json(error)) == document
+    assert json.loads(render_problem_json(error)) == document
 
 
 def test_a_missing_dependency_names_the_command_that_installs_it() -> None:
@@ -127,7 +131,7 @@ def test_a_missing_dependency_names_the_command_that_installs_it() -> None:
     ("count", "heading"), [(1, "1 handler cannot work:\n\n"), (2, "2 problems in the app's handlers:\n\n")]
 )
 def test_a_setup_error_reports_every_problem_with_its_remedy_and_place(count: int, heading: str) -> None:
-    problems = [Problem(f"Api.h{n}", "cannot work", "Mend it", "app.py", n) for n in range(count)]
+    problems = [SetupProblem(f"Api.h{n}", "cannot work", "Mend it", "app.py", n) for n in range(count)]
     error = SetupError(problems)
     assert error.problems == problems
     assert str(error) == heading + "\n\n".join(
@@ -136,4 +140,4 @@ def test_a_setup_error_reports_every_problem_with_its_remedy_and_place(count: in
 
 
 def test_a_problem_without_a_place_says_none() -> None:
-    assert str(Problem("Api.h", "cannot work", "Mend it")) == "Api.h: cannot work\n    Mend it"
+    assert str(SetupProblem("Api.h", "cannot work", "Mend it")) == "Api.h: cannot work\n    Mend it"

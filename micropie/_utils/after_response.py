@@ -17,7 +17,7 @@ from .lazy_imports import logging, threading
 AnyManager: TypeAlias = AbstractContextManager[Any] | Generator[Any, None, None]
 
 
-class Exits:
+class CleanupStack:
     """The exits of one request. `run_sync` runs what blocks."""
 
     __slots__ = ("_entered", "error", "run_sync")

@@ -14,7 +14,7 @@ MOST: Final = 1024
 """Answers that are remembered; what comes later is worked out each time."""
 
 
-class Remembered(dict[K, V]):
+class BoundedCache(dict[K, V]):
     """What `make` gives for each key, and `known` from the start.
 
     Only what `keeps(key, value)` says is kept, where it is given.

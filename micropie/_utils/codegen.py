@@ -11,7 +11,7 @@ from types import CodeType
 from typing import Any
 
 
-def indent(lines: Sequence[str]) -> list[str]:
+def indent_lines(lines: Sequence[str]) -> list[str]:
     """`lines`, one level deeper."""
     return ["    " + line for line in lines]
 
@@ -34,7 +34,7 @@ def _compiled(name: str, lines: tuple[str, ...], cells: tuple[str, ...]) -> tupl
 
     Remembered, as compiling is slow and many handlers have signatures of one form.
     """
-    source = "\n".join([f"def make({', '.join(cells)}):", *indent(lines), f"    return {name}", ""])
+    source = "\n".join([f"def make({', '.join(cells)}):", *indent_lines(lines), f"    return {name}", ""])
     namespace: dict[str, Any] = {}
     exec(compile(source, "<micropie>", "exec"), namespace)  # noqa: S102  (the source is ours, see above)
     return namespace["make"], source.splitlines(keepends=True)

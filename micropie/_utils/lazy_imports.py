@@ -12,12 +12,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, AnyStr
 
 __all__ = [
-    "asyncio", "email_utils", "futures", "http", "logging", "mimetypes", "pathlib", "pattern", "pickle", "secrets",
-    "tempfile", "threading", "traceback", "urls",
+    "asyncio",
+    "email_utils",
+    "futures",
+    "http",
+    "lazy_pattern",
+    "logging",
+    "mimetypes",
+    "pathlib",
+    "pickle",
+    "secrets",
+    "tempfile",
+    "threading",
+    "traceback",
+    "urls",
 ]  # fmt: skip
 
 
-class _Deferred:
+class LazyModule:
     """Stands for what `load` returns, and takes each of its attributes over when it is first asked for."""
 
     def __init__(self, load: Callable[[], object]) -> None:
@@ -29,9 +41,9 @@ class _Deferred:
         return value
 
 
-def pattern(source: AnyStr, flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[AnyStr]:
+def lazy_pattern(source: AnyStr, flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[AnyStr]:
     """`re.compile(source, flags)`, put off: for what few requests need. `re` itself remembers what it compiled."""
-    compiled: Any = _Deferred(partial(re.compile, source, flags))
+    compiled: Any = LazyModule(partial(re.compile, source, flags))
     return compiled  # type: ignore[no-any-return]  # it has what a pattern has
 
 
@@ -50,16 +62,16 @@ if TYPE_CHECKING:
     from concurrent import futures
     from email import utils as email_utils
 else:
-    asyncio = _Deferred(partial(import_module, "asyncio"))
-    email_utils = _Deferred(partial(import_module, "email.utils"))
-    futures = _Deferred(partial(import_module, "concurrent.futures"))
-    http = _Deferred(partial(import_module, "http"))
-    logging = _Deferred(partial(import_module, "logging"))
-    mimetypes = _Deferred(partial(import_module, "mimetypes"))
-    pathlib = _Deferred(partial(import_module, "pathlib"))
-    pickle = _Deferred(partial(import_module, "pickle"))
-    secrets = _Deferred(partial(import_module, "secrets"))
-    tempfile = _Deferred(partial(import_module, "tempfile"))
-    threading = _Deferred(partial(import_module, "threading"))
-    traceback = _Deferred(partial(import_module, "traceback"))
-    urls = _Deferred(partial(import_module, "urllib.parse"))
+    asyncio = LazyModule(partial(import_module, "asyncio"))
+    email_utils = LazyModule(partial(import_module, "email.utils"))
+    futures = LazyModule(partial(import_module, "concurrent.futures"))
+    http = LazyModule(partial(import_module, "http"))
+    logging = LazyModule(partial(import_module, "logging"))
+    mimetypes = LazyModule(partial(import_module, "mimetypes"))
+    pathlib = LazyModule(partial(import_module, "pathlib"))
+    pickle = LazyModule(partial(import_module, "pickle"))
+    secrets = LazyModule(partial(import_module, "secrets"))
+    tempfile = LazyModule(partial(import_module, "tempfile"))
+    threading = LazyModule(partial(import_module, "threading"))
+    traceback = LazyModule(partial(import_module, "traceback"))
+    urls = LazyModule(partial(import_module, "urllib.parse"))

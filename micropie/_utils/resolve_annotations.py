@@ -42,7 +42,7 @@ def _is_named(value: object) -> bool:
     return isinstance(value, FunctionType) or _is_named_by_types(value)
 
 
-def resolve(function: Callable[..., Any], annotation: object, owner: type | None) -> Any:
+def resolve_annotation(function: Callable[..., Any], annotation: object, owner: type | None) -> Any:
     """The type that `annotation` of `function`, a method of `owner`, stands for; strings inside it are resolved too.
 
     Raises NameError for a name that is nowhere, and whatever evaluating the annotation raises.
@@ -54,7 +54,7 @@ def resolve(function: Callable[..., Any], annotation: object, owner: type | None
             function = function.func
         names: Any = _Names(inspect.unwrap(function), owner)
         found = typing.get_type_hints(holder, globalns={}, localns=names, include_extras=True)["it"]
-    return _substituted(found, _type_arguments(owner, function)) if type_variables(found) else found
+    return _substituted(found, _type_arguments(owner, function)) if find_type_variables(found) else found
 
 
 def _holds_strings(annotation: object) -> bool:
@@ -64,7 +64,7 @@ def _holds_strings(annotation: object) -> bool:
     return isinstance(annotation, _STRINGS) or any(map(_holds_strings, typing.get_args(annotation)))
 
 
-def type_variables(annotation: Any) -> tuple[Any, ...]:
+def find_type_variables(annotation: Any) -> tuple[Any, ...]:
     """The type variables in `annotation` that stand for nothing yet. A generic class by its bare name has none."""
     if isinstance(annotation, typing.TypeVar):
         return (annotation,)
@@ -75,7 +75,7 @@ def _substituted(annotation: Any, known: Mapping[Any, Any]) -> Any:
     """`annotation` with the type variables that are `known` replaced."""
     if isinstance(annotation, typing.TypeVar):
         return known.get(annotation, annotation)
-    variables = type_variables(annotation)
+    variables = find_type_variables(annotation)
     if not any(variable in known for variable in variables):
         return annotation
     return annotation[tuple(known.get(variable, variable) for variable in variables)]

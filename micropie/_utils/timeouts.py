@@ -84,7 +84,7 @@ def _waits_of(loop: "AbstractEventLoop") -> _Waits:
     return found
 
 
-async def within(awaitable: Awaitable[T], seconds: float) -> T:
+async def wait_for(awaitable: Awaitable[T], seconds: float) -> T:
     """What `awaitable` comes to. Raises TimeoutError, and cancels it, when that takes longer than `seconds`."""
     loop = asyncio.get_running_loop()
     waits = _latest

@@ -13,7 +13,7 @@ from .lazy_imports import asyncio, futures
 T = TypeVar("T")
 
 
-class Workers:
+class WorkerThreads:
     """Threads that are started when they are first needed."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Workers:
             threads.shutdown(wait=False, cancel_futures=True)
 
 
-async def in_thread(function: Callable[[], T]) -> T:
+async def run_in_thread(function: Callable[[], T]) -> T:
     """What `function` returns or raises in a thread of the event loop's own, for who has no `Workers`."""
     return await asyncio.to_thread(function)
 

@@ -13,32 +13,32 @@ from functools import partial
 from types import NoneType
 from typing import Any, ClassVar, Final, Self, TypeVar
 
-from .._utils.caching import Remembered
-from .._utils.worker_threads import Workers
+from .._utils.caching import BoundedCache
+from .._utils.worker_threads import WorkerThreads
 from ..binding.handler import Mode
 from ..config import Limits, SessionConfig
 from ..errors import ClientDisconnected, SetupError
 from ..media_types import Media
 from ..middleware.base import HttpMiddleware, WebSocketMiddleware
 from ..middleware.compose import after_http, amended
-from ..requests.context import reset_current, set_current
+from ..requests.context import reset_current_request, set_current_request
 from ..requests.request import Request
-from ..responses.handler_results import Reply, split
+from ..responses.handler_results import Reply, split_result
 from ..responses.headers import VARY
-from ..responses.send import send_response, written
+from ..responses.send import build_messages, send_response
 from ..responses.streaming import BrokenResponse
-from ..routing.discovery import Builder, Overrides, chosen_route, list_routes, node_of
-from ..routing.match import find, match
-from ..routing.paths import prefix_of
+from ..routing.discovery import Overrides, RouteBuilder, find_chosen_route, get_node, list_routes
+from ..routing.match import find_route, match_path
+from ..routing.paths import split_prefix
 from ..routing.route import Route
 from ..routing.table import Mount, Node, Trail
 from ..sentinels import UNSET, Unset
 from ..sessions import InMemorySessionBackend, SessionBackend
-from ..sessions.lifecycle import open_session, opened, save_late, save_session
+from ..sessions.lifecycle import load_session, save_after_response, save_session, try_load_session
 from ..types import ASGIApp, HeaderItems, Receive, Scope, Send
-from .error_handling import ErrorHandler, handled, log_failure, unhandled
-from .lifespan import Hook, lifespan_of, living, serve_lifespan
-from .mounting import Mounted, mounted_scope, run_mounted
+from .error_handling import ErrorHandler, call_error_handler, log_failure, respond_to_unhandled
+from .lifespan import Hook, run_app_lifespan, run_lifespan, serve_lifespan
+from .mounting import Mounted, build_mounted_scope, run_mounted
 from .templates import Templates
 from .toolbox import Handlers, Toolbox
 from .websocket import serve_websocket
@@ -51,7 +51,7 @@ def _is_body(cls: type) -> bool:
     return cls is not tuple and cls is not NoneType and not hasattr(cls, "__await__")
 
 
-_bodies: Final = Remembered(_is_body)
+_bodies: Final = BoundedCache(_is_body)
 
 
 class Resource(Handlers):
@@ -124,9 +124,9 @@ class App(Toolbox, metaclass=_AppType):
             "debug": False,
             "check_returns": False,
             "_templates": Templates(),
-            "_workers": Workers(),
+            "_workers": WorkerThreads(),
             "_documents": (None, None),
-            "_trail": (node_of(self),),
+            "_trail": (get_node(self),),
         }
         # A dictionary of its own, as one that the class's instances share is read slowly once somebody looked at it.
         object.__setattr__(self, "__dict__", {**vars(self), **defaults})
@@ -183,7 +183,7 @@ class App(Toolbox, metaclass=_AppType):
         return dict(list_routes(self._trail))
 
     def _build(self) -> None:
-        problems = Builder(self).build()
+        problems = RouteBuilder(self).build()
         if any(self._documents):
             from ..openapi.serving import add_pages
 
@@ -226,13 +226,13 @@ class App(Toolbox, metaclass=_AppType):
         """Answer one HTTP request."""
         request = Request(scope, receive, self.limits)
         request._app = self
-        token = set_current(request)
+        token = set_current_request(request)
         try:
             try:
                 if self.middlewares:
                     reply = await self._through(request, self._trail, None)
                 else:
-                    found, values = find(self._node, scope, request.method)
+                    found, values = find_route(self._node, scope, request.method)
                     begun = None if request.has_body else self._begin(request, found, values)
                     if begun is None:
                         reply = await self._answer(request, self._trail, found, values)
@@ -240,16 +240,16 @@ class App(Toolbox, metaclass=_AppType):
                         result = await begun
                         reply = 200, result, []
                         if not _bodies[type(result)]:
-                            reply = split(await result if hasattr(result, "__await__") else result)
+                            reply = split_result(await result if hasattr(result, "__await__") else result)
             except ClientDisconnected:
                 return
             except Exception as error:
                 reply = await self._failed(request, error, self._trail)
             session = request._session
             if session is None:
-                messages = written(scope, reply)
+                messages = build_messages(scope, reply)
             elif session.settle(self.session_config.timeout):
-                messages = written(scope, reply, VARY if session.touched else ())
+                messages = build_messages(scope, reply, VARY if session.touched else ())
             else:
                 messages = None
             if messages is None:
@@ -270,13 +270,13 @@ class App(Toolbox, metaclass=_AppType):
                 if request._is_open:
                     await request._close()
             finally:
-                reset_current(token)
+                reset_current_request(token)
 
     def _begin(self, request: Request, found: Route | Trail | Mount, values: Sequence[str]) -> Awaitable[Any] | None:
         """Call the handler of a request without a body, if all that it needs is there; None where `_answer` has to."""
         if type(found) is not Route or not found.is_plain or self.check_returns:
             return None
-        if request._cookie_header and not opened(request, self.session_backend, self.session_config):
+        if request._cookie_header and not try_load_session(request, self.session_backend, self.session_config):
             return None
         request.path_params = values
         begun: Awaitable[Any] = found.bind(found.call, request, values)
@@ -294,8 +294,8 @@ class App(Toolbox, metaclass=_AppType):
         if found.prepare is not None:
             found = found.prepare(request, self, trail)
         request.path_params = values
-        if request._cookie_header and not opened(request, self.session_backend, self.session_config):
-            await open_session(request, self.session_backend, self.session_config)
+        if request._cookie_header and not try_load_session(request, self.session_backend, self.session_config):
+            await load_session(request, self.session_backend, self.session_config)
         if request.has_body:
             if found.wants.streaming:
                 request.open_body(streaming=True)
@@ -310,7 +310,7 @@ class App(Toolbox, metaclass=_AppType):
             result = await self._run_sync(result)
         reply: Reply = (200, result, [])
         if not _bodies[type(result)]:
-            reply = split(await result if hasattr(result, "__await__") else result)
+            reply = split_result(await result if hasattr(result, "__await__") else result)
         if found.stream_type is not None:
             reply = _described(reply, found.stream_type)
         if self.check_returns and found.signature.returns is not None:
@@ -321,7 +321,7 @@ class App(Toolbox, metaclass=_AppType):
     async def _elsewhere(self, request: Request, found: Trail | Mount, below: Sequence[str]) -> Reply:
         """The answer of another app: one that is held by this one, or one that is mounted."""
         if isinstance(found, Mount):
-            return 200, Mounted(found.app, mounted_scope(request.scope, prefix_of(request.scope, below))), []
+            return 200, Mounted(found.app, build_mounted_scope(request.scope, split_prefix(request.scope, below))), []
         return await self._through(request, found, below)
 
     async def _through(self, request: Request, trail: Trail, segments: Sequence[str] | None) -> Reply:
@@ -342,11 +342,11 @@ class App(Toolbox, metaclass=_AppType):
                 due.append(middleware)
             else:
                 if request._route_handler is not None:
-                    found, values = chosen_route(trail[-1], request, request.method)
+                    found, values = find_chosen_route(trail[-1], request, request.method)
                 elif segments is None:
-                    found, values = find(trail[-1], request.scope, request.method)
+                    found, values = find_route(trail[-1], request.scope, request.method)
                 else:
-                    found, values = match(trail, segments, request.method)
+                    found, values = match_path(trail, segments, request.method)
                 begun = None if request.has_body else self._begin(request, found, values)
                 if begun is None:
                     reply = await self._answer(request, trail, found, values)
@@ -354,7 +354,7 @@ class App(Toolbox, metaclass=_AppType):
                     result = await begun
                     reply = 200, result, []
                     if not _bodies[type(result)]:
-                        reply = split(await result if hasattr(result, "__await__") else result)
+                        reply = split_result(await result if hasattr(result, "__await__") else result)
         except ClientDisconnected:
             raise
         except Exception as error:
@@ -375,8 +375,8 @@ class App(Toolbox, metaclass=_AppType):
 
     async def _prepare(self, request: Request) -> None:
         """What middleware may look at without waiting: the session, and a JSON or urlencoded body."""
-        if request._cookie_header and not opened(request, self.session_backend, self.session_config):
-            await open_session(request, self.session_backend, self.session_config)
+        if request._cookie_header and not try_load_session(request, self.session_backend, self.session_config):
+            await load_session(request, self.session_backend, self.session_config)
         if request.has_body and request._announced in (Media.JSON, Media.FORM):
             await request.read_body()
 
@@ -384,7 +384,7 @@ class App(Toolbox, metaclass=_AppType):
         """The answer to what was raised at the end of `trail`, in an app there or in one that holds it."""
         request._note(error)
         apps = [node.owner.error_handlers for node in reversed(trail) if isinstance(node.owner, App)]
-        return await handled(request, error, apps, debug=self.debug)
+        return await call_error_handler(request, error, apps, debug=self.debug)
 
     async def _finish(self, request: Request, send: Send, reply: Reply) -> None:
         """Send a reply of any kind, and keep the session."""
@@ -412,7 +412,7 @@ class App(Toolbox, metaclass=_AppType):
     async def _keep_session_late(self, request: Request) -> None:
         """Save what was changed while the response was sent. Nobody can be told of a failure but the log."""
         try:
-            await save_late(request, self.session_backend, self.session_config)
+            await save_after_response(request, self.session_backend, self.session_config)
         except Exception as error:
             log_failure(request, error)
 
@@ -448,7 +448,7 @@ class App(Toolbox, metaclass=_AppType):
             if failures == 0:
                 reply = await self._replaced(request, error)
             else:  # so an error handler's own reply cannot be sent either
-                reply = unhandled(request, error, debug=self.debug)
+                reply = respond_to_unhandled(request, error, debug=self.debug)
             await self._respond(request, send, reply, added, failures=failures + 1)
 
     async def _asgi_app_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -471,7 +471,7 @@ class App(Toolbox, metaclass=_AppType):
         mounted = {
             id(app): app for one in apps for app in one._node.mounts.values() if all(app is not one for one in apps)
         }
-        return [*(living(one) for one in apps), *(lifespan_of(app, state) for app in mounted.values())]
+        return [*(run_app_lifespan(one) for one in apps), *(run_lifespan(app, state) for app in mounted.values())]
 
 
 def _described(reply: Reply, content_type: str) -> Reply:

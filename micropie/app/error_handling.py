@@ -8,16 +8,16 @@ from typing import Any, TypeAlias
 
 from .._utils.lazy_imports import logging
 from ..errors import HTTPError
-from ..media_types import Media, media_of
+from ..media_types import Media, parse_content_type
 from ..requests.request import Request
-from ..responses.error_responses import error_response, prefers_problem
-from ..responses.handler_results import Reply, split
+from ..responses.error_responses import build_error_response, prefers_problem_json
+from ..responses.handler_results import Reply, split_result
 
 ErrorHandler: TypeAlias = Callable[[Request, Any], Any]
 """Called with the request and the exception; returns, or awaits to, anything that a handler may return."""
 
 
-async def handled(
+async def call_error_handler(
     request: Request, error: Exception, apps: Iterable[Mapping[type[Exception], ErrorHandler]], *, debug: bool
 ) -> Reply:
     """The answer to `error`: of the first of `apps` with a handler for its class, or the nearest one above that.
@@ -31,26 +31,26 @@ async def handled(
         if handler is not None:
             try:
                 result = handler(request, error)
-                return split(await result if hasattr(result, "__await__") else result)
+                return split_result(await result if hasattr(result, "__await__") else result)
             except Exception as again:
                 error = again
-    return unhandled(request, error, debug=debug)
+    return respond_to_unhandled(request, error, debug=debug)
 
 
-def unhandled(request: Request, error: Exception, *, debug: bool) -> Reply:
+def respond_to_unhandled(request: Request, error: Exception, *, debug: bool) -> Reply:
     """The answer to an exception that nobody handles. Anything but an HTTPError is logged, and shown to nobody."""
     if not isinstance(error, HTTPError):
         log_failure(request, error)
         if debug:
-            from .traceback_page import traceback_page
+            from .traceback_page import render_traceback_page
 
-            page = traceback_page(error, request.method, request.scope["path"])
+            page = render_traceback_page(error, request.method, request.scope["path"])
             return 500, page, [("Content-Type", "text/html; charset=utf-8")]
         error = HTTPError(500)
     sent = request.content_type
     # Who sent JSON need not say what it accepts.
-    as_problem = media_of(sent) is Media.JSON or prefers_problem(sent, _accept(request))
-    return error_response(error, as_problem=as_problem)
+    as_problem = parse_content_type(sent) is Media.JSON or prefers_problem_json(sent, _accept(request))
+    return build_error_response(error, as_problem=as_problem)
 
 
 def _accept(request: Request) -> str:

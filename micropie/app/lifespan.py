@@ -54,7 +54,7 @@ class Lives(Protocol):
 
 
 @asynccontextmanager
-async def living(app: Lives) -> AsyncGenerator[Mapping[str, Any] | None]:
+async def run_app_lifespan(app: Lives) -> AsyncGenerator[Mapping[str, Any] | None]:
     """One app between its startup and its shutdown: its `lifespan` around its handlers."""
     surrounding: object = app.lifespan()
     if not isinstance(surrounding, AbstractAsyncContextManager):
@@ -87,7 +87,7 @@ async def _call(hook: Hook) -> None:
 
 
 @asynccontextmanager
-async def lifespan_of(app: ASGIApp, state: dict[str, Any]) -> AsyncGenerator[None]:
+async def run_lifespan(app: ASGIApp, state: dict[str, Any]) -> AsyncGenerator[None]:
     """Run the lifespan of another ASGI application around the block. One that has none is left in peace.
 
     Raises RuntimeError with the application's own words when it cannot start or stop.

@@ -10,19 +10,19 @@ from typing import Any
 from ..errors import ResponseError
 from ..middleware.compose import after_http
 from ..requests.request import Request
-from ..responses.handler_results import Elsewhere, Reply
-from ..responses.headers import raw_headers
+from ..responses.handler_results import ExternalBody, Reply
+from ..responses.headers import encode_headers
 from ..types import ASGIApp, Message, Receive, Scope, Send
 
 
-class Mounted(Elsewhere, frozen=True, eq=False):
+class Mounted(ExternalBody, frozen=True, eq=False):
     """A response that another application will give."""
 
     app: ASGIApp
     scope: Scope
 
 
-def mounted_scope(scope: Scope, prefix: Sequence[str]) -> Scope:
+def build_mounted_scope(scope: Scope, prefix: Sequence[str]) -> Scope:
     """The scope for an application at `prefix`: a longer `root_path`, the same `path` (ASGI HTTP, "root_path")."""
     root: str = scope.get("root_path", "").rstrip("/")
     changed = {**scope, "root_path": "/".join([root, *prefix])}
@@ -55,7 +55,7 @@ async def run_mounted(
             reply = await after_http(request._passed, request, (message["status"], None, list(headers)), failed)
             raw: list[Any] = []
             try:
-                raw = [*message.get("headers", ()), *raw_headers(reply[2])]
+                raw = [*message.get("headers", ()), *encode_headers(reply[2])]
             except ResponseError as error:
                 reply = await failed(error)
             begun, replaced = True, reply[1] is not None

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 
 from .._utils.lazy_imports import asyncio
-from .._utils.worker_threads import Workers
+from .._utils.worker_threads import WorkerThreads
 from ..config import Limits
-from ..requests.context import current, current_request
+from ..requests.context import get_current_request, request_variable
 from ..requests.cookies import parse_cookies
 from ..requests.request import Request
-from ..responses.redirects import redirect
+from ..responses.redirects import build_redirect
 from ..responses.send import send_response
 from ..routing.discovery import Tree
 from ..types import HeaderItems, Send
@@ -34,7 +34,7 @@ class Handlers(Tree):
     @property
     def request(self) -> Request:
         """The request that is being answered. Raises RuntimeError outside of one."""
-        return current_request()
+        return get_current_request()
 
     @overload
     def url(self, handler: Callable[Concatenate[Owner, P], object], /, *args: P.args, **kwargs: P.kwargs) -> str: ...
@@ -48,9 +48,9 @@ class Handlers(Tree):
         answered the URL begins with its `root_path`. Raises LookupError for a handler that is nowhere in the app, or at
         several places, TypeError for arguments that it does not take, ValueError for a value that would not come back.
         """
-        from ..routing.reverse import url_of
+        from ..routing.reverse import build_url
 
-        return url_of(self, handler, args, kwargs)
+        return build_url(self, handler, args, kwargs)
 
     def _redirect(
         self, location: str, extra_headers: HeaderItems | None = None, *, external: bool = False
@@ -59,7 +59,7 @@ class Handlers(Tree):
 
         Raises ValueError for what leads elsewhere than it seems (`//host`, `javascript:`), unless `external`.
         """
-        return redirect(location, extra_headers or (), external=external)
+        return build_redirect(location, extra_headers or (), external=external)
 
 
 class Toolbox(Handlers):
@@ -67,7 +67,7 @@ class Toolbox(Handlers):
 
     limits: Limits
     _templates: Templates
-    _workers: Workers
+    _workers: WorkerThreads
 
     @property
     def env(self) -> "jinja2.Environment":
@@ -93,7 +93,7 @@ class Toolbox(Handlers):
         self, send: Send, status_code: int, body: object, extra_headers: HeaderItems | None = None
     ) -> None:
         """Send a response by hand. Raises ResponseError for what cannot be sent."""
-        request = current.get(None) or Request({"type": "http", "method": "GET", "headers": []})
+        request = request_variable.get(None) or Request({"type": "http", "method": "GET", "headers": []})
         headers = extra_headers or ()
         await send_response(request.scope, request.receive, send, status_code, body, headers, run_sync=self._run_sync)
 

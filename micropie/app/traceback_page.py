@@ -48,7 +48,7 @@ $exceptions
 """)
 
 
-def traceback_page(error: BaseException, method: str, path: str) -> str:
+def render_traceback_page(error: BaseException, method: str, path: str) -> str:
     """`error`, raised while answering `method` and `path`, as an HTML page: causes first, inner frames last."""
     found = TracebackException.from_exception(error, limit=-FRAMES)
     heading = escape(_summary(found))

@@ -12,19 +12,19 @@ from ..config import Limits, SessionConfig
 from ..errors import BadRequest, ClientDisconnected, HTTPError
 from ..middleware.base import WebSocketMiddleware
 from ..middleware.compose import through_websocket
-from ..requests.context import current
+from ..requests.context import request_variable
 from ..requests.request import WebSocketRequest
-from ..routing.discovery import chosen_route
-from ..routing.match import match
-from ..routing.paths import prefix_of, split_path
+from ..routing.discovery import find_chosen_route
+from ..routing.match import match_path
+from ..routing.paths import split_path, split_prefix
 from ..routing.route import Route
 from ..routing.table import Mount, Trail
 from ..sessions import SessionBackend
-from ..sessions.lifecycle import identifying, open_session, save_late, session_headers
+from ..sessions.lifecycle import build_identifier_header, load_session, save_after_response, save_and_build_headers
 from ..types import Receive, Scope, Send
 from ..websockets.connection import ConnectionClosed, WebSocket
 from ..websockets.messages import InvalidMessage
-from .mounting import mounted_scope
+from .mounting import build_mounted_scope
 
 # RFC 6455 §7.4.1
 POLICY_VIOLATION: Final = 1008
@@ -49,14 +49,14 @@ async def serve_websocket(app: Connects, trail: Trail, scope: Scope, receive: Re
     request = WebSocketRequest(scope, receive, app.limits)
     request._app = app
     request.websocket = _connection(app, request, send)
-    token = current.set(request)
+    token = request_variable.set(request)
     try:
         try:
-            await open_session(request, app.session_backend, app.session_config)
+            await load_session(request, app.session_backend, app.session_config)
             await _through(app, request, send, trail, None)
         finally:
             if request._session is not None:
-                await save_late(request, app.session_backend, app.session_config)
+                await save_after_response(request, app.session_backend, app.session_config)
     except (ConnectionClosed, ClientDisconnected):
         pass
     except asyncio.CancelledError:
@@ -72,7 +72,7 @@ async def serve_websocket(app: Connects, trail: Trail, scope: Scope, receive: Re
             if request._is_open:
                 await request._close()
         finally:
-            current.reset(token)
+            request_variable.reset(token)
 
 
 async def _fail(request: WebSocketRequest, error: Exception) -> None:
@@ -94,10 +94,10 @@ def _connection(app: Connects, request: WebSocketRequest, send: Send) -> WebSock
     async def on_accept(session_id: str | None) -> list[tuple[str, str]]:
         """The handshake's headers about the session: one that was begun, or the identifier that the handler gives."""
         if session_id is not None:
-            return [identifying(request, app.session_config, session_id)]
+            return [build_identifier_header(request, app.session_config, session_id)]
         if request._session is None:
             return []
-        return await session_headers(request, app.session_backend, app.session_config)
+        return await save_and_build_headers(request, app.session_backend, app.session_config)
 
     limit = app.limits.websocket_message
     return WebSocket(request.receive, send, max_message=limit, on_accept=on_accept, scope=request.scope)
@@ -130,11 +130,11 @@ def _serve(
         segments = split_path(request.scope)
     found: Route | Trail | Mount
     if request._route_handler is None:
-        found, values = match(trail, segments, "")
+        found, values = match_path(trail, segments, "")
     else:
-        found, values = chosen_route(trail[-1], request, "")
+        found, values = find_chosen_route(trail[-1], request, "")
     if isinstance(found, Mount):
-        return found.app(mounted_scope(request.scope, prefix_of(request.scope, values)), request.receive, send)
+        return found.app(build_mounted_scope(request.scope, split_prefix(request.scope, values)), request.receive, send)
     if isinstance(found, tuple):
         return _through(app, request, send, found, values)
     if found.prepare is not None:

@@ -12,18 +12,25 @@ from typing import Any, Final
 
 import msgspec
 
-from .._utils.codegen import compile_function, indent
+from .._utils.codegen import compile_function, indent_lines
 from ..conversion.converter import Shape
-from ..conversion.exceptions import FAILURES
+from ..conversion.exceptions import CONVERSION_ERRORS
 from ..errors import BadRequest, Source
 from ..media_types import Media
 from ..params import File
-from ..requests.json_lines import lines_reader
+from ..requests.json_lines import make_lines_reader
 from ..sentinels import EMPTY, UNSET
-from ..sessions.typed_session import typed_reader
-from .error_report import checked_bytes, explain, given_value, names_of, read_form, refuse
+from ..sessions.typed_session import make_session_reader
+from .error_report import (
+    framework_expression,
+    make_bytes_checker,
+    make_form_result_reader,
+    make_names_reader,
+    refuse_media_type,
+    report_errors,
+)
 from .handler import Bind, Wants
-from .signature import FROM_BODY, Kind, Parameter, Role, Signature, form_of, is_kept
+from .signature import FROM_BODY, Kind, Parameter, Role, Signature, get_form_readers, is_kept_in_session
 
 
 class Binder(msgspec.Struct, frozen=True, eq=False):
@@ -35,7 +42,7 @@ class Binder(msgspec.Struct, frozen=True, eq=False):
     wants: Wants
 
 
-def make_binder(signature: Signature, qualname: str, within: Signature | None = None) -> Binder:
+def compile_binder(signature: Signature, qualname: str, within: Signature | None = None) -> Binder:
     """The binder for `signature`. `qualname` names it in tracebacks: `<micropie bind module.qualname>`.
 
     Where there are dependencies it does not call yet, but returns a function to be called with the list of what they
@@ -107,8 +114,8 @@ class _Writer:
         self._locals: dict[str, str] = {}
         self.cells: dict[str, object] = {
             "Missing": _Missing,
-            "surprises": (_Missing, *FAILURES, BadRequest),
-            "explain": lambda request, segments: explain(inputs, request, segments),
+            "surprises": (_Missing, *CONVERSION_ERRORS, BadRequest),
+            "report_errors": lambda request, segments: report_errors(inputs, request, segments),
         }
 
     def lines(self) -> list[str]:
@@ -119,9 +126,14 @@ class _Writer:
         body = self._lookups() + body
         call = f"return {'lambda given: ' if self._order else ''}call({', '.join(self._arguments())})"
         if not body:
-            return ["def bind(call, request, segments):", *indent([call])]
-        guarded = ["try:", *indent(body), "except surprises:", *indent(["raise explain(request, segments) from None"])]
-        return ["def bind(call, request, segments):", *indent([*guarded, call])]
+            return ["def bind(call, request, segments):", *indent_lines([call])]
+        guarded = [
+            "try:",
+            *indent_lines(body),
+            "except surprises:",
+            *indent_lines(["raise report_errors(request, segments) from None"]),
+        ]
+        return ["def bind(call, request, segments):", *indent_lines([*guarded, call])]
 
     def _lookups(self) -> list[str]:
         """The locals that the parameters asked for. Without a body nobody looks for what it might hold."""
@@ -129,7 +141,7 @@ class _Writer:
         lines = [f"{name} = {value}" for name, value in self._locals.items() if name not in held]
         if held:
             lines.append(f"{' = '.join(held)} = {self._cell('empty', EMPTY)}")
-            lines += ["if request.has_body:", *indent([f"{name} = {value}" for name, value in held.items()])]
+            lines += ["if request.has_body:", *indent_lines([f"{name} = {value}" for name, value in held.items()])]
         return lines
 
     def _arguments(self) -> list[str]:
@@ -141,29 +153,29 @@ class _Writer:
     def _value(self, number: int, parameter: Parameter) -> str:
         if parameter.dependency is not None:
             return f"given[{self._order.index(parameter.dependency)}]"
-        return given_value(parameter) or f"v{number}"
+        return framework_expression(parameter) or f"v{number}"
 
     def _parameter(self, value: str, number: int, parameter: Parameter) -> list[str]:
-        if given_value(parameter) or parameter.dependency is not None:
+        if framework_expression(parameter) or parameter.dependency is not None:
             return []
         if parameter.kind is Kind.VAR_POSITIONAL:
             return [f"{value} = {self._rest_of_path(number, parameter)}"]
         if parameter.kind is Kind.VAR_KEYWORD:
             return [f"{value} = {self._rest_of_names(number, parameter)}"]
-        if is_kept(parameter):
+        if is_kept_in_session(parameter):
             key = None if parameter.whole else parameter.alias
-            read = typed_reader(parameter.converter.from_value, key, parameter.default)
+            read = make_session_reader(parameter.converter.from_value, key, parameter.default)
             return [f"{value} = {self._cell(f's{number}', read)}(request.session_state)"]
         branches = self._branches(number, parameter)
         if branches[0][0] == _ALWAYS:
             return [f"{value} = {branches[0][1]}"]
         lines: list[str] = []
         for position, (condition, expression) in enumerate(branches):
-            lines += [f"{'elif' if position else 'if'} {condition}:", *indent([f"{value} = {expression}"])]
+            lines += [f"{'elif' if position else 'if'} {condition}:", *indent_lines([f"{value} = {expression}"])]
         otherwise = [f"{value} = {self._default(number, parameter)}"]
         if parameter.default is UNSET:
             otherwise = ["raise Missing"]
-        return [*lines, "else:", *indent(otherwise)]
+        return [*lines, "else:", *indent_lines(otherwise)]
 
     def _default(self, number: int, parameter: Parameter) -> str:
         default = parameter.default
@@ -199,19 +211,19 @@ class _Writer:
     def _whole(self, number: int, parameter: Parameter) -> Sequence[tuple[str, str]]:
         optional = parameter.default is not UNSET
         if parameter.role is Role.RAW:
-            check = checked_bytes(parameter)
+            check = make_bytes_checker(parameter)
             body = "request.body" if check is None else f"{self._cell(f'c{number}', check)}(request.body)"
             return [("request.body" if optional else _ALWAYS, body)]
         if parameter.role is Role.STREAM:
             return [(_ALWAYS, "request.stream()")]
         if parameter.role is Role.FORM:
-            return [(_ALWAYS, f"{self._cell(f'f{number}', read_form(parameter))}(request)")]
+            return [(_ALWAYS, f"{self._cell(f'f{number}', make_form_result_reader(parameter))}(request)")]
         if parameter.role is Role.LINES:
-            return [(_ALWAYS, f"{self._cell(f'l{number}', lines_reader(parameter.converter))}(request)")]
+            return [(_ALWAYS, f"{self._cell(f'l{number}', make_lines_reader(parameter.converter))}(request)")]
         source = parameter.sources[0]
         if source in ("form", "body"):
             return self._whole_body(number, parameter)
-        found = f"{self._cell(f'n{number}', names_of(source, parameter))}(request)"
+        found = f"{self._cell(f'n{number}', make_names_reader(source, parameter))}(request)"
         condition, given = (f"got := {found}", "got") if optional else (_ALWAYS, found)
         return [(condition, self._form(number, parameter, given, self._cell("empty", EMPTY)))]
 
@@ -221,17 +233,17 @@ class _Writer:
         if parameter.sources[0] == "body":
             is_json = f"{media} is {self._cell('JSON', Media.JSON)}"
             branches.append((is_json, self._call(f"j{number}", parameter.converter.from_json, "request.body")))
-        if form_of(parameter) is not None:
+        if get_form_readers(parameter) is not None:
             forms = self._cell("FORMS", (Media.FORM, Media.MULTIPART))
             is_form = f"{media} in {forms}"
             branches.append((is_form, self._form(number, parameter, "request.form_params", "request.file_params")))
         if parameter.default is not UNSET:
             wrong = f"{media} is not {self._cell('NONE', Media.NONE)}"
-            branches.append((wrong, f"{self._cell(f'w{number}', partial(refuse, parameter))}()"))
+            branches.append((wrong, f"{self._cell(f'w{number}', partial(refuse_media_type, parameter))}()"))
         return branches
 
     def _form(self, number: int, parameter: Parameter, fields: str, files: str) -> str:
-        form = form_of(parameter)
+        form = get_form_readers(parameter)
         return self._call(f"f{number}", form.read if form is not None else None, f"{fields}, {files}")
 
     def _text(self, number: int, parameter: Parameter, text: str) -> str:

@@ -13,9 +13,9 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-from ..errors import Problem, Source
+from ..errors import SetupProblem, Source
 from .signature import FROM_BODY, Dependency, Kind, Parameter, Role, Signature
-from .signature_reader import read_signature, untaken
+from .signature_reader import describe_untaken_value, read_signature
 
 Function: TypeAlias = Callable[..., Any]
 Overrides: TypeAlias = Mapping[Function, Function]
@@ -43,24 +43,24 @@ class Site(msgspec.Struct, frozen=True, eq=False):
 
 def read_dependencies(
     signature: Signature, site: Site, template: Sequence[str] | None
-) -> tuple[Signature, list[Problem]]:
+) -> tuple[Signature, list[SetupProblem]]:
     """`signature`, of the handler of `site`, with its dependencies read; and every reason why one cannot work.
 
     `template` holds the names in its `@route` path, if it has one.
     """
-    whole, problems = expand(signature, site, {})
-    taken = path_values(whole)
-    missing = [untaken(name) for name in template or () if name not in taken]
-    return whole, problems + [Problem(site.where, *wrong, *_place(site.handler)) for wrong in missing]
+    whole, problems = expand_dependencies(signature, site, {})
+    taken = index_path_values(whole)
+    missing = [describe_untaken_value(name) for name in template or () if name not in taken]
+    return whole, problems + [SetupProblem(site.where, *wrong, *_place(site.handler)) for wrong in missing]
 
 
-def path_values(signature: Signature) -> Mapping[str, int]:
+def index_path_values(signature: Signature) -> Mapping[str, int]:
     """The index of each path value that `signature` takes, by the name of its parameter."""
     inputs = signature.inputs()
     return {one.name: one.index for one in inputs if one.index is not None and one.kind is not Kind.VAR_POSITIONAL}
 
 
-def expand(signature: Signature, site: Site, overrides: Overrides) -> tuple[Signature, list[Problem]]:
+def expand_dependencies(signature: Signature, site: Site, overrides: Overrides) -> tuple[Signature, list[SetupProblem]]:
     """`signature` with its dependencies read, `overrides` in place of those that they override; and what is wrong."""
     reader = _Reader(site, overrides)
     whole = reader.expanded(signature, site.handler, site.owner, (site.where,))
@@ -75,7 +75,7 @@ class _Reader:
         self._overrides = overrides
         self._known: dict[object, Dependency] = {}
         self._being_read: list[object] = []
-        self.problems: list[Problem] = []
+        self.problems: list[SetupProblem] = []
 
     def expanded(
         self, signature: Signature, function: Function, receiver: object, within: tuple[str, ...]
@@ -101,12 +101,12 @@ class _Reader:
         if key in self._being_read:
             what = f"depends on itself: {' → '.join(within[1 + self._being_read.index(key) :])}"
             self._refuse(within[:1], function, what, "Take what they need of each other into a function of its own")
-            return Dependency(function, name_of(function))
+            return Dependency(function, qualified_name(function))
         if key in self._known:
             return self._known[key]
         self._being_read.append(key)
         signature = self._signature(function, within)
-        self._known[key] = found = Dependency(function, name_of(function), signature, written)
+        self._known[key] = found = Dependency(function, qualified_name(function), signature, written)
         self._being_read.pop()
         return found
 
@@ -118,7 +118,7 @@ class _Reader:
         return _method(overriding[0], receiver) if overriding else function
 
     def _signature(self, function: Function, within: tuple[str, ...]) -> Signature:
-        code = code_of(function)
+        code = unwrap_callable(function)
         if code is function and _lacks_self(code):
             what = "is a method, and there is no object here on which it could be called"
             self._refuse(within, function, what, "Depend on it from its own class, or on a method of an object")
@@ -134,10 +134,10 @@ class _Reader:
         return self.expanded(signature, function, receiver, within)
 
     def _refuse(self, within: Sequence[str], function: Any, what: str, remedy: str) -> None:
-        self.problems.append(Problem(" → ".join(within), what, remedy, *_place(function)))
+        self.problems.append(SetupProblem(" → ".join(within), what, remedy, *_place(function)))
 
 
-def name_of(function: Any) -> str:
+def qualified_name(function: Any) -> str:
     """`module.function`; of an object that can be called, its class."""
     return f"{_named(function).__module__}.{_named(function).__qualname__}"
 
@@ -152,14 +152,14 @@ def _not_callable(written: object, function: object) -> tuple[str, str]:
     """What is wrong with something that cannot be called, and the remedy."""
     if function is written:
         return f"Depends({function!r}) names nothing that can be called", "Write Depends(function), without a call"
-    what = f"{function!r} cannot be called, and stands in `overrides` for {name_of(written)}"
+    what = f"{function!r} cannot be called, and stands in `overrides` for {qualified_name(written)}"
     return what, "Override a function with a function: overrides[function] = lambda: value"
 
 
-def code_of(function: Any) -> Any:
+def unwrap_callable(function: Any) -> Any:
     """What is run by a call of `function`: of an object that can be called, its method `__call__`."""
     if isinstance(function, partial):
-        return code_of(function.func)
+        return unwrap_callable(function.func)
     if isinstance(function, FunctionType | MethodType | type) or inspect.isroutine(function):
         return function
     return getattr(function, "__call__", function)  # noqa: B004  (the method itself is wanted)
@@ -188,7 +188,7 @@ def _method(function: Any, receiver: object) -> Function:
 
 def _receiver(function: Any) -> object:
     """The object that `function` is a method of, or that is called itself."""
-    code = code_of(function)
+    code = unwrap_callable(function)
     return code.__self__ if isinstance(code, MethodType) else None
 
 
@@ -200,7 +200,7 @@ def _lacks_self(function: Any) -> bool:
 
 
 def _place(function: Any) -> tuple[str | None, int | None]:
-    code = getattr(inspect.unwrap(code_of(function)), "__code__", None)
+    code = getattr(inspect.unwrap(unwrap_callable(function)), "__code__", None)
     return (code.co_filename, code.co_firstlineno) if code is not None else (None, None)
 
 
@@ -216,7 +216,7 @@ def _without_names(parameter: Parameter, names: set[str]) -> Parameter:
     return replace(parameter, excluded=parameter.excluded | names)
 
 
-def _shared_body(site: Site, signature: Signature) -> list[Problem]:
+def _shared_body(site: Site, signature: Signature) -> list[SetupProblem]:
     """One function that reads the body as it comes, and another that needs something of it."""
     functions = [signature, *(dependency.signature for dependency in signature.dependencies())]
     found = [(number, one) for number, function in enumerate(functions) for one in function.parameters]
@@ -226,5 +226,5 @@ def _shared_body(site: Site, signature: Signature) -> list[Problem]:
         needing = [one for one in others if FROM_BODY.issuperset(one.sources)]
         if needing:
             what = f"'{taker.name}' takes the whole body, so nothing is left for '{needing[0].name}'"
-            return [Problem(site.where, what, "Read the body in one place", *_place(site.handler))]
+            return [SetupProblem(site.where, what, "Read the body in one place", *_place(site.handler))]
     return []

@@ -2,7 +2,7 @@
 
 All of that is decided when the route is made. For a request every binder of the route runs first, so that what is wrong
 with it is told at once and before anything has been done; then the functions, each with what the earlier ones returned;
-then the handler. What is to be left afterwards is noted in the request's `Exits`, which the app leaves at the very end.
+then the handler. What is to be left afterwards is noted in the request's `CleanupStack`, which the app leaves last.
 """
 
 import inspect
@@ -14,15 +14,15 @@ from typing import Any, Protocol
 import msgspec
 from msgspec.structs import replace
 
-from .._utils.after_response import Exits
+from .._utils.after_response import CleanupStack
 from ..errors import SetupError
 from ..requests.request import Request
 from ..routing.route import Route
 from ..routing.table import Trail
 from ..types import RunSync
-from .binder_compiler import make_binder
-from .dependency_graph import Overrides, Site, code_of, expand, path_values
-from .handler import Bind, Mode, mode_of
+from .binder_compiler import compile_binder
+from .dependency_graph import Overrides, Site, expand_dependencies, index_path_values, unwrap_callable
+from .handler import Bind, Mode, choose_mode
 from .signature import Dependency, Role, Signature
 
 
@@ -44,7 +44,7 @@ class _Step(msgspec.Struct, frozen=True, eq=False):
     yields: bool
     """Whether it is a generator function, which goes on afterwards."""
 
-    async def take(self, called: Any, exits: Exits) -> Any:
+    async def take(self, called: Any, exits: CleanupStack) -> Any:
         """The value, `called` being what `call` returned, unless it is a coroutine. Raises what the function raises."""
         if self.mode is Mode.THREAD:
             if self.yields:
@@ -57,9 +57,9 @@ class _Step(msgspec.Struct, frozen=True, eq=False):
 
 def _step(dependency: Dependency, within: Signature) -> _Step:
     function = dependency.function
-    binder = make_binder(dependency.signature, dependency.name, within)
-    code = code_of(function)
-    mode = mode_of(code, threaded=True)
+    binder = compile_binder(dependency.signature, dependency.name, within)
+    code = unwrap_callable(function)
+    mode = choose_mode(code, threaded=True)
     yields = mode is Mode.DIRECT
     if yields:
         mode = Mode.DIRECT if inspect.isasyncgenfunction(inspect.unwrap(code)) else Mode.THREAD
@@ -71,10 +71,10 @@ def _step(dependency: Dependency, within: Signature) -> _Step:
     return _Step(dependency.name, call, binder.bind, binder.source, mode, yields)
 
 
-def planned(route: Route, owner: object) -> Route:
+def plan_dependencies(route: Route, owner: object) -> Route:
     """`route`, whose handler is a method of `owner` and has dependencies, with all that is done for them."""
     websocket = any(one.role is Role.WEBSOCKET for one in route.signature.parameters)
-    return _Plan(route, Site(route.handler, route.name, owner, path_values(route.signature), websocket)).route
+    return _Plan(route, Site(route.handler, route.name, owner, index_path_values(route.signature), websocket)).route
 
 
 class _Plan:
@@ -106,10 +106,10 @@ class _Plan:
     def _with(self, overrides: Overrides) -> Route:
         if not overrides:
             return self.route
-        signature, problems = expand(self._plain.signature, self._site, overrides)
+        signature, problems = expand_dependencies(self._plain.signature, self._site, overrides)
         if problems:
             raise SetupError(list(dict.fromkeys(problems)))
-        binder = make_binder(signature, self._plain.name)
+        binder = compile_binder(signature, self._plain.name)
         plain = replace(self._plain, bind=binder.bind, source=binder.source, wants=binder.wants, signature=signature)
         return _Plan(plain, self._site).route
 

@@ -12,43 +12,43 @@ from msgspec.structs import replace
 
 from .._utils.lazy_imports import logging
 from ..conversion.converter import Converter, Shape
-from ..conversion.exceptions import FAILURES
-from ..conversion.json_pointer import token
-from ..conversion.type_info import constraints, without_none
-from ..errors import BadRequest, HTTPError, Invalid, Source, missing
-from ..forms.form_result import form_reader
+from ..conversion.exceptions import CONVERSION_ERRORS
+from ..conversion.json_pointer import escape_token
+from ..conversion.type_info import read_constraints, remove_none
+from ..errors import BadRequest, HTTPError, Invalid, Source, missing_parameter_detail
+from ..forms.form_result import make_form_reader
 from ..media_types import Media
 from ..requests.request import Request
 from ..sentinels import EMPTY, UNSET
-from .signature import Kind, Parameter, Role, form_of, header_name
+from .signature import Kind, Parameter, Role, derive_header_name, get_form_readers
 
 _FORMS: Final = (Media.FORM, Media.MULTIPART)
 
 
-def given_value(parameter: Parameter) -> str | None:
+def framework_expression(parameter: Parameter) -> str | None:
     """What the framework itself gives, as an expression."""
     if parameter.role is Role.REQUEST:
         return "request"
     return "request.websocket" if parameter.role is Role.WEBSOCKET else None
 
 
-def read_form(parameter: Parameter) -> Callable[[Request], object]:
+def make_form_result_reader(parameter: Parameter) -> Callable[[Request], object]:
     """What reads a FormResult. It raises HTTPError for what is no form."""
     blank: Any = parameter.default
-    return form_reader(blank, of_query=parameter.sources == ("query",))
+    return make_form_reader(blank, of_query=parameter.sources == ("query",))
 
 
-def checked_bytes(parameter: Parameter) -> Callable[[object], Any] | None:
+def make_bytes_checker(parameter: Parameter) -> Callable[[object], Any] | None:
     """What checks the body's bytes, where they have constraints."""
-    return parameter.converter.from_value if constraints(without_none(parameter.converter.info)) else None
+    return parameter.converter.from_value if read_constraints(remove_none(parameter.converter.info)) else None
 
 
-def names_of(source: Source, parameter: Parameter) -> Callable[[Request], Mapping[str, Sequence[str]]]:
+def make_names_reader(source: Source, parameter: Parameter) -> Callable[[Request], Mapping[str, Sequence[str]]]:
     """The names and texts of a source from which a structured parameter is built: those that its type knows.
 
     A type that forbids others gets all of the query or the cookies to see; every request has some more headers.
     """
-    info: Any = without_none(parameter.converter.info)
+    info: Any = remove_none(parameter.converter.info)
     known = None
     if hasattr(info, "fields"):
         tag_field = getattr(info, "tag_field", None)
@@ -56,7 +56,7 @@ def names_of(source: Source, parameter: Parameter) -> Callable[[Request], Mappin
     if source == "header":
         if known is None:
             return lambda request: {name: request.header_lines(name) for name in request.headers}
-        wire = {name: header_name(name).lower() for name in known}
+        wire = {name: derive_header_name(name).lower() for name in known}
         return lambda request: {name: found for name, line in wire.items() if (found := request.header_lines(line))}
     names = None if getattr(info, "forbid_unknown_fields", False) else known
     if source == "cookie":
@@ -68,15 +68,15 @@ def _known(found: Mapping[str, list[str]], names: Sequence[str] | None) -> Mappi
     return found if names is None else {name: found[name] for name in names if name in found}
 
 
-def refuse(parameter: Parameter) -> NoReturn:
+def refuse_media_type(parameter: Parameter) -> NoReturn:
     """Raises the answer to a body of a kind that `parameter` cannot be read from: 415 (RFC 9110 §15.5.16)."""
     accepted = ["application/json"] if "body" in parameter.sources else []
-    if form_of(parameter) is not None:
+    if get_form_readers(parameter) is not None:
         accepted += ["application/x-www-form-urlencoded", "multipart/form-data"]
     raise HTTPError(415, "The request body must be " + " or ".join(accepted))
 
 
-def explain(parameters: Sequence[Parameter], request: Request, segments: Sequence[str]) -> HTTPError:
+def report_errors(parameters: Sequence[Parameter], request: Request, segments: Sequence[str]) -> HTTPError:
     """Everything that is wrong with a request that could not be bound. Raises HTTPError 415 for a wrong media type."""
     errors: dict[Invalid, None] = {}
     for source in dict.fromkeys([one for parameter in parameters if not parameter.whole for one in parameter.sources]):
@@ -109,10 +109,10 @@ _OPEN: Final[Mapping[Source, Callable[[Request], object]]] = {
 
 
 def _explain(parameter: Parameter, request: Request, segments: Sequence[str]) -> Sequence[Invalid]:
-    if given_value(parameter) or parameter.role in (Role.STREAM, Role.LINES):
+    if framework_expression(parameter) or parameter.role in (Role.STREAM, Role.LINES):
         return ()
     if parameter.role is Role.FORM:
-        read_form(parameter)(request)  # what is wrong with its fields is told to the handler
+        make_form_result_reader(parameter)(request)  # what is wrong with its fields is told to the handler
         return ()
     if parameter.role is Role.RAW:
         return _raw_errors(parameter, request)
@@ -153,7 +153,7 @@ def _text_errors(parameter: Parameter, source: Source, found: Any, name: str) ->
             reads.from_texts(found)
         elif reads.from_text is not None:
             reads.from_text(found[0])
-    except FAILURES:
+    except CONVERSION_ERRORS:
         return [Invalid(_expected_text(reads), source, name)]
     return ()
 
@@ -166,15 +166,15 @@ def _expected_text(reads: Converter) -> str:
 def _json_errors(parameter: Parameter, _: Source, found: Any, name: str) -> Sequence[Invalid]:
     try:
         parameter.converter.from_json(found)
-    except FAILURES:
-        return parameter.converter.json_errors(found, f"/{token(name)}")
+    except CONVERSION_ERRORS:
+        return parameter.converter.json_errors(found, f"/{escape_token(name)}")
     return ()
 
 
 def _session_errors(parameter: Parameter, source: Source, found: Any, name: str) -> Sequence[Invalid]:
     try:
         parameter.converter.from_value(found)
-    except FAILURES:
+    except CONVERSION_ERRORS:
         logging.getLogger("micropie").warning("What the session holds does not fit the parameter %r", parameter.name)
         return list(_stored_errors(parameter.converter, source, found, name))
     return ()
@@ -195,12 +195,12 @@ _ERRORS: Final[Mapping[Source, Callable[[Parameter, Source, Any, str], Sequence[
 
 
 def _raw_errors(parameter: Parameter, request: Request) -> Sequence[Invalid]:
-    check = checked_bytes(parameter)
+    check = make_bytes_checker(parameter)
     if check is None or not (request.body or parameter.required):
         return ()
     try:
         check(request.body)
-    except FAILURES:
+    except CONVERSION_ERRORS:
         return [Invalid(_expected_text(parameter.converter), "body", parameter.name)]
     return ()
 
@@ -218,7 +218,7 @@ def _rest_errors(parameter: Parameter, request: Request) -> Sequence[Invalid]:
 
 
 def _explain_whole(parameter: Parameter, request: Request) -> Sequence[Invalid]:
-    source, reads, form = parameter.sources[0], parameter.converter, form_of(parameter)
+    source, reads, form = parameter.sources[0], parameter.converter, get_form_readers(parameter)
     if source == "session":
         stored = dict(request.session_params)
         if not stored and not parameter.required:
@@ -226,7 +226,7 @@ def _explain_whole(parameter: Parameter, request: Request) -> Sequence[Invalid]:
         return _session_errors(parameter, source, stored, parameter.alias)
     if form is not None and source in ("query", "header", "cookie"):
         try:
-            names = names_of(source, parameter)(request)
+            names = make_names_reader(source, parameter)(request)
         except ValueError:
             return [Invalid("Expected UTF-8 text", source, parameter.alias)]
         if not names and not parameter.required:
@@ -235,7 +235,7 @@ def _explain_whole(parameter: Parameter, request: Request) -> Sequence[Invalid]:
     if request.media is Media.JSON and source == "body":
         try:
             reads.from_json(request.body)
-        except FAILURES:
+        except CONVERSION_ERRORS:
             return reads.json_errors(request.body, "")
         return ()
     if form is not None and request.media in _FORMS:
@@ -243,7 +243,7 @@ def _explain_whole(parameter: Parameter, request: Request) -> Sequence[Invalid]:
         return [_at_source(error, "form", parameter.alias) for error in found]
     if request.media is Media.NONE:
         return [Invalid("Missing request body", pointer="")] if parameter.required else ()
-    refuse(parameter)
+    refuse_media_type(parameter)
 
 
 def _at_source(error: Invalid, source: Source, whole: str) -> Invalid:
@@ -251,20 +251,22 @@ def _at_source(error: Invalid, source: Source, whole: str) -> Invalid:
     name = error.parameter
     if name is None:
         return replace(error, source=source, parameter=whole)
-    wire = header_name(name) if source == "header" else name
-    return Invalid(missing(wire) if error.detail == missing(name) else error.detail, source, wire)
+    wire = derive_header_name(name) if source == "header" else name
+    return Invalid(
+        missing_parameter_detail(wire) if error.detail == missing_parameter_detail(name) else error.detail, source, wire
+    )
 
 
 def _missing(parameter: Parameter, request: Request) -> Invalid:
     """Where the value of a parameter that came from nowhere should have been."""
-    detail = missing(parameter.alias)
+    detail = missing_parameter_detail(parameter.alias)
     source, *others = parameter.sources
     if source == "body":
         if request.media not in (Media.JSON, Media.NONE):
-            refuse(parameter)
-        return Invalid(detail, pointer=f"/{token(parameter.alias)}")
+            refuse_media_type(parameter)
+        return Invalid(detail, pointer=f"/{escape_token(parameter.alias)}")
     if not others:
         return Invalid(detail, source, parameter.alias)
     if request.media is Media.JSON:
-        return Invalid(detail, pointer=f"/{token(parameter.alias)}")
+        return Invalid(detail, pointer=f"/{escape_token(parameter.alias)}")
     return Invalid(detail, "form" if request.media in _FORMS else "query", parameter.alias)

@@ -51,7 +51,7 @@ class Mode(Enum):
     """On the event loop: generators, which stream, and what was declared `threaded=False`."""
 
 
-def mode_of(handler: Callable[..., Any], *, threaded: bool) -> Mode:
+def choose_mode(handler: Callable[..., Any], *, threaded: bool) -> Mode:
     """How `handler` is called; `threaded`, when it may block unless it says otherwise."""
     inner = inspect.unwrap(handler)
     if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(inner):

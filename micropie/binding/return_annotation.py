@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 import msgspec
 
 from .._utils.lazy_imports import pathlib
-from ..conversion.unwrap_annotated import UnsupportedTypeError, describe_annotation, strip, union_members
+from ..conversion.unwrap_annotated import UnsupportedTypeError, describe_annotation, split_union, unwrap_annotated
 from ..errors import ResponseError
 from ..responses.encoding import BINARY, HTML
 from ..responses.server_sent_events import ServerSentEvent
@@ -32,7 +32,7 @@ _NOT_JSON: Final = (
 )
 
 
-class Returns(msgspec.Struct, frozen=True):
+class ReturnAnnotation(msgspec.Struct, frozen=True):
     """A return annotation, taken apart."""
 
     annotation: Any
@@ -85,17 +85,17 @@ def _watched_sync(chunks: Generator[Any, None, None], promised: tuple[Any, ...])
 
 def _items(annotation: Any) -> tuple[Any, ...]:
     """The type of a stream's items, where it is said; an event's data may be anything."""
-    plain, _ = strip(annotation)
+    plain, _ = unwrap_annotated(annotation)
     arguments = get_args(plain) if get_origin(plain) in _STREAMS else ()
-    members = union_members(arguments[0]) if arguments else ()
-    if any(strip(member)[0] in (Any, object) for member in members):
+    members = split_union(arguments[0]) if arguments else ()
+    if any(unwrap_annotated(member)[0] in (Any, object) for member in members):
         return ()
     return tuple(get_origin(member) if get_origin(member) is ServerSentEvent else member for member in members)
 
 
 def _item_type(annotation: Any) -> str:
     """The Content-Type of a stream of these."""
-    plain, _ = strip(annotation)
+    plain, _ = unwrap_annotated(annotation)
     if isinstance(plain, type) and not issubclass(plain, Enum):
         if issubclass(plain, ServerSentEvent):
             return "text/event-stream"
@@ -104,12 +104,12 @@ def _item_type(annotation: Any) -> str:
     return "application/jsonl"
 
 
-def read_returns(annotation: Any) -> Returns | None:
+def read_return_annotation(annotation: Any) -> ReturnAnnotation | None:
     """`annotation` taken apart; None where it promises nothing (`Any`, or none at all)."""
     statuses: dict[int, Any] = {}
     others: list[Any] = []
-    for member in union_members(annotation):
-        plain, _ = strip(member)
+    for member in split_union(annotation):
+        plain, _ = unwrap_annotated(member)
         if plain is Any or plain is object:
             return None
         parts: tuple[Any, ...] = get_args(plain) if get_origin(plain) is tuple else ()
@@ -121,14 +121,14 @@ def read_returns(annotation: Any) -> Returns | None:
             statuses[status] = Union[statuses[status], parts[1]] if status in statuses else parts[1]  # noqa: UP007
         if not wanted:
             others.append(parts[1])
-    if any(strip(other)[0] is Any for other in others):
+    if any(unwrap_annotated(other)[0] is Any for other in others):
         return None
-    return Returns(annotation, statuses, tuple(others))
+    return ReturnAnnotation(annotation, statuses, tuple(others))
 
 
 def _statuses(annotation: Any) -> tuple[int, ...] | None:
     """The statuses that a tuple's first item spells out: none for `int`; None when it is no status at all."""
-    plain, _ = strip(annotation)
+    plain, _ = unwrap_annotated(annotation)
     if plain is int:
         return ()
     values = get_args(plain) if get_origin(plain) is Literal else ()
@@ -136,7 +136,7 @@ def _statuses(annotation: Any) -> tuple[int, ...] | None:
 
 
 def _check_body(body: object, promised: tuple[Any, ...], what: str) -> None:
-    members = [member for annotation in promised for member in union_members(annotation)]
+    members = [member for annotation in promised for member in split_union(annotation)]
     failures = [failure for failure in (_misfit(body, member) for member in members) if failure is not None]
     if len(failures) == len(members):
         names = " | ".join(getattr(annotation, "__name__", str(annotation)) for annotation in promised)
@@ -145,7 +145,7 @@ def _check_body(body: object, promised: tuple[Any, ...], what: str) -> None:
 
 def _misfit(body: object, annotation: Any) -> str | None:
     """Why `body` is no `annotation`; None when it is one, or when that cannot be told."""
-    plain, _ = strip(annotation)
+    plain, _ = unwrap_annotated(annotation)
     kind = NoneType if plain is None else get_origin(plain) or plain
     if _is_sent_as_it_is(kind) or not _is_data(annotation):
         return None if not isinstance(kind, type) or isinstance(body, kind) else f"got {type(body).__name__}"

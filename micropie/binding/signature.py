@@ -9,14 +9,14 @@ from typing import Any, Final
 
 import msgspec
 
-from ..conversion.converter import Converter, Shape, converter
+from ..conversion.converter import Converter, Shape, get_converter
 from ..conversion.from_fields import FormReaders
 from ..errors import Source
 from ..params import Body, Marker, Session
 from ..sentinels import UNSET
-from .return_annotation import Returns
+from .return_annotation import ReturnAnnotation
 
-ANYTHING: Final = converter(Any)
+ANYTHING: Final = get_converter(Any)
 """The converter of a parameter that takes whatever comes."""
 
 FROM_BODY: Final[frozenset[Source]] = frozenset(("form", "body", "file"))
@@ -92,7 +92,7 @@ class Signature(msgspec.Struct, frozen=True, eq=False):
     """A handler's parameters, in its own order, and what its return annotation promises."""
 
     parameters: tuple[Parameter, ...]
-    returns: Returns | None
+    returns: ReturnAnnotation | None
 
     def dependencies(self) -> "list[Dependency]":
         """The functions that are called before the handler, each once, and after those that it depends on itself."""
@@ -136,7 +136,7 @@ class Dependency(msgspec.Struct, frozen=True, eq=False):
     """What stands in `Depends`, where that is something else: a method as its class has it, what was overridden."""
 
 
-def is_kept(parameter: Parameter) -> bool:
+def is_kept_in_session(parameter: Parameter) -> bool:
     """Whether it is part of a session that the handler may change: what it changes in it is saved."""
     may_change = parameter.converter.shape in (Shape.MANY, Shape.STRUCTURED)
     return isinstance(parameter.marker, Session) and may_change
@@ -148,16 +148,16 @@ def _reading(parameter: Parameter) -> tuple[object, ...]:
     return one.alias, one.sources, one.index, one.role, one.kind, one.converter, one.required, one.whole
 
 
-def header_name(name: str) -> str:
+def derive_header_name(name: str) -> str:
     """The header that a parameter or a field called `name` reads: `x_request_id` is `X-Request-Id`."""
     return "-".join(part.capitalize() for part in name.split("_"))
 
 
-def source_is_pinned(parameter: Parameter) -> bool:
+def is_pinned(parameter: Parameter) -> bool:
     """Whether the parameter has one source only."""
     return len(parameter.sources) == 1
 
 
-def form_of(parameter: Parameter) -> FormReaders | None:
+def get_form_readers(parameter: Parameter) -> FormReaders | None:
     """How names and texts become a parameter that takes all of its source; None where they cannot."""
     return parameter.converter.form if parameter.whole and not isinstance(parameter.marker, Body) else None

@@ -12,20 +12,20 @@ from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec.structs import replace
 
-from .._utils.lazy_imports import pattern
-from .._utils.resolve_annotations import resolve, type_variables
-from ..conversion.converter import Converter, Shape, converter
-from ..conversion.type_info import without_none
-from ..conversion.unwrap_annotated import UnsupportedTypeError, strip, union_members
-from ..errors import Problem, Source
+from .._utils.lazy_imports import lazy_pattern
+from .._utils.resolve_annotations import find_type_variables, resolve_annotation
+from ..conversion.converter import Converter, Shape, get_converter
+from ..conversion.type_info import remove_none
+from ..conversion.unwrap_annotated import UnsupportedTypeError, split_union, unwrap_annotated
+from ..errors import SetupProblem, Source
 from ..forms.form_result import FormResult, FormType
 from ..params import Body, Cookie, Depends, File, Form, Header, Marker, Path, Query, Session
 from ..requests.request import Request, WebSocketRequest
 from ..sentinels import UNSET
 from ..uploads.upload_file import UploadFile
 from ..websockets.connection import WebSocket
-from ..websockets.messages import message_decoder
-from .return_annotation import Returns, read_returns
+from ..websockets.messages import make_message_decoder
+from .return_annotation import ReturnAnnotation, read_return_annotation
 from .signature import (
     ANYTHING,
     FROM_BODY,
@@ -35,8 +35,8 @@ from .signature import (
     Parameter,
     Role,
     Signature,
-    header_name,
-    source_is_pinned,
+    derive_header_name,
+    is_pinned,
 )
 
 _MARKER_SOURCES: Final[dict[type[Marker], Source]] = {
@@ -59,7 +59,7 @@ _UNMARKED_ROLES: Final[dict[Role, tuple[Source, ...]]] = {
     Role.FORM: ("form",),
 }
 
-_TOKEN: Final = pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2, RFC 6265 §4.1.1
+_TOKEN: Final = lazy_pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2, RFC 6265 §4.1.1
 
 _KINDS: Final = {
     inspect.Parameter.POSITIONAL_ONLY: Kind.POSITIONAL,
@@ -77,8 +77,8 @@ _NO_SIGNATURE: Final = "Make it a plain method, with `self` as its first paramet
 
 def _buried_markers(annotation: Any) -> Iterator[Marker | Depends]:
     """The markers in the parts of `annotation`: a member of a union, the item of a list."""
-    for part in get_args(strip(annotation)[0]):
-        yield from (_instance(item) for item in strip(part)[1] if _is_marker(item))
+    for part in get_args(unwrap_annotated(annotation)[0]):
+        yield from (_instance(item) for item in unwrap_annotated(part)[1] if _is_marker(item))
         yield from _buried_markers(part)
 
 
@@ -89,7 +89,10 @@ def _refuse_markers_in(cls: type, allowed: type[Marker] | None) -> None:
     except Exception:  # noqa: BLE001  (msgspec resolved them in a way of its own)
         return
     for name, hint in hints.items():
-        for marker in (*(_instance(item) for item in strip(hint)[1] if _is_marker(item)), *_buried_markers(hint)):
+        for marker in (
+            *(_instance(item) for item in unwrap_annotated(hint)[1] if _is_marker(item)),
+            *_buried_markers(hint),
+        ):
             if allowed is not None and isinstance(marker, allowed):
                 continue
             shown = f"{type(marker).__name__}()"
@@ -133,7 +136,7 @@ def read_signature(
     template: Sequence[str] | None = None,
     websocket: bool = False,
     path_values: Mapping[str, int] | None = None,
-) -> tuple[Signature, list[Problem]]:
+) -> tuple[Signature, list[SetupProblem]]:
     """The signature of `handler` (bound: without `self`), and every reason why it cannot work.
 
     `where` names it in problems; `template` holds the names in its `@route` path, whose values come in that order.
@@ -145,18 +148,18 @@ def read_signature(
         parameters, returns = _written(handler)
     except (ValueError, TypeError) as error:
         remedy = _NO_SIGNATURE if path_values is None else "Call it in a function of your own, and depend on that"
-        return Signature((), None), [Problem(where, f"has no signature: {error}", remedy, file, line)]
+        return Signature((), None), [SetupProblem(where, f"has no signature: {error}", remedy, file, line)]
     reader = _Reader(handler, owner, template, websocket, path_values)
-    problems: list[Problem] = []
+    problems: list[SetupProblem] = []
     for position, parameter in enumerate(parameters):
         try:
             reader.add(parameter, first=position == 0)
         except (_Refused, UnsupportedTypeError) as refused:
             place = f"{where} ({_shown(parameter)})"
-            problems.append(Problem(place, refused.what, refused.remedy, file, line))
+            problems.append(SetupProblem(place, refused.what, refused.remedy, file, line))
             reader.refused.add(parameter.name)
     found = reader.finish()
-    problems += [Problem(where, refused.what, refused.remedy, file, line) for refused in reader.conflicts(found)]
+    problems += [SetupProblem(where, refused.what, refused.remedy, file, line) for refused in reader.conflicts(found)]
     return Signature(found, reader.returns(returns) if path_values is None else None), problems
 
 
@@ -220,12 +223,14 @@ class _Reader:
             if marker is not None:
                 raise _Refused("is given by the framework and comes from no other source", "Drop the marker")
             if role is Role.WEBSOCKET:
-                message_decoder((*get_args(strip(annotation)[0]), str)[0])  # which refuses what no message can become
+                make_message_decoder(
+                    (*get_args(unwrap_annotated(annotation)[0]), str)[0]
+                )  # which refuses what no message can become
             self._found.append(Parameter(parameter.name, parameter.name, annotation, kind, role, ()))
             return
         reads, blank = ANYTHING, None
         if role is Role.VALUE and annotation is not inspect.Parameter.empty:
-            reads = converter(annotation)
+            reads = get_converter(annotation)
             if isinstance(marker, Body) and marker.alias is None and _members(annotation) == [bytes]:
                 role = Role.RAW
             if reads.shape is Shape.STRUCTURED:
@@ -281,7 +286,7 @@ class _Reader:
         receivers = {name for code in codes for name in code.co_varnames[: min(code.co_argcount, 1)]}
         named = [one for one in self._found if one.kind in _SINGLE]
         aliases = {one.alias for one in named if "query" in one.sources or "form" in one.sources}
-        whole = [without_none(one.converter.info) for one in named if one.whole and one.role is Role.VALUE]
+        whole = [remove_none(one.converter.info) for one in named if one.whole and one.role is Role.VALUE]
         fields = {field.encode_name for info in whole for field in getattr(info, "fields", ())}
         return frozenset(receivers | aliases | fields | {one.name for one in named})
 
@@ -301,17 +306,17 @@ class _Reader:
         if sources[0] not in ("header", "cookie"):
             return alias if alias is not None else name
         if alias is None:
-            alias = header_name(name) if sources[0] == "header" else name
+            alias = derive_header_name(name) if sources[0] == "header" else name
         if not whole and not _TOKEN.fullmatch(alias):
             raise _Refused(f"'{alias}' cannot be the name of a {sources[0]}", "Give it an alias of ASCII letters and -")
         return alias
 
-    def returns(self, annotation: Any) -> Returns | None:
+    def returns(self, annotation: Any) -> ReturnAnnotation | None:
         """What is promised; None where nothing is, or where the promise cannot be told from here."""
         if annotation is inspect.Signature.empty:
             return None
         try:
-            return read_returns(resolve(self._handler, annotation, self._owner))
+            return read_return_annotation(resolve_annotation(self._handler, annotation, self._owner))
         except Exception:  # noqa: BLE001  (whatever an annotation raises, its handler works without a promise)
             return None
 
@@ -320,7 +325,7 @@ class _Reader:
         problems = []
         names = self.refused | {parameter.name for parameter in found if parameter.index is not None}
         if all(one.role is not Role.DEPENDENCY for one in found):  # else it may be for what the handler depends on
-            problems += [_Refused(*untaken(name)) for name in self._template or () if name not in names]
+            problems += [_Refused(*describe_untaken_value(name)) for name in self._template or () if name not in names]
         return problems + _shared_names(found) + _shared_body(found)
 
     def _split(self, parameter: inspect.Parameter) -> tuple[Any, Marker | Depends | None]:
@@ -331,15 +336,15 @@ class _Reader:
         if parameter.annotation is inspect.Parameter.empty:
             return inspect.Parameter.empty, None
         try:
-            resolved = resolve(self._handler, parameter.annotation, self._owner)
+            resolved = resolve_annotation(self._handler, parameter.annotation, self._owner)
         except Exception as error:  # whatever it is, it is to be mended where the annotation was written
             remedy = "Import or define the name at module level, where it exists when the app is made"
             raise _Refused(f"the annotation cannot be resolved: {error}", remedy) from error
-        plain, beside = strip(resolved)
+        plain, beside = unwrap_annotated(resolved)
         markers = [_instance(item) for item in beside if _is_marker(item)]
         if len(markers) == 1 and isinstance(markers[0], Depends):  # then the type is for type checkers alone
             return plain, markers[0]
-        if variables := type_variables(resolved):
+        if variables := find_type_variables(resolved):
             what = f"the type variable {variables[0]} stands for no type here"
             raise _Refused(what, "Derive from the generic class with a type: class Items(Crud[Item])")
         for buried in _buried_markers(resolved):
@@ -352,7 +357,7 @@ class _Reader:
         return _without_markers(resolved), markers[0] if markers else None
 
     def _role(self, annotation: Any, first: bool) -> Role:
-        plain, _ = strip(annotation)
+        plain, _ = unwrap_annotated(annotation)
         origin = get_origin(plain) or plain
         if self._websocket and first and plain in (inspect.Parameter.empty, Any, object):
             return Role.WEBSOCKET
@@ -362,7 +367,7 @@ class _Reader:
                 raise _Refused(what, "Name the method ws_…, or drop the parameter")
             return Role.REQUEST if issubclass(origin, Request) else Role.WEBSOCKET
         if origin in (AsyncIterator, AsyncIterable):
-            if not get_args(plain) or strip(get_args(plain)[0])[0] is str:
+            if not get_args(plain) or unwrap_annotated(get_args(plain)[0])[0] is str:
                 what = "only AsyncIterator[bytes] streams a body as it comes, and text would be split anywhere"
                 raise _Refused(what, "Write AsyncIterator[bytes], or AsyncIterator[Row] for JSON Lines")
             return Role.STREAM if get_args(plain) == (bytes,) else Role.LINES
@@ -427,8 +432,8 @@ class _Reader:
 
 def _items(annotation: Any) -> Converter:
     """The converter of what a JSON Lines body has on each line. Raises _Refused and UnsupportedTypeError."""
-    (item,) = get_args(strip(annotation)[0])
-    reads = converter(item)
+    (item,) = get_args(unwrap_annotated(annotation)[0])
+    reads = get_converter(item)
     if reads.has_files:
         raise _Refused("JSON Lines cannot carry files", "Take them as UploadFile or list[UploadFile]")
     if reads.shape is Shape.STRUCTURED:
@@ -438,10 +443,10 @@ def _items(annotation: Any) -> Converter:
 
 def _form(annotation: Any) -> tuple[Converter, FormResult[Any]]:
     """The converter of a form's value, and the form before it is submitted. Raises _Refused, UnsupportedTypeError."""
-    plain, _ = strip(annotation)
+    plain, _ = unwrap_annotated(annotation)
     if not get_args(plain):
         raise _Refused("does not say what the form has to be", "Write FormResult[Signup], Signup being its fields")
-    reads = converter(get_args(plain)[0])
+    reads = get_converter(get_args(plain)[0])
     if reads.shape is Shape.STRUCTURED:
         _refuse_fields(reads, File)
     return reads, FormType(get_args(plain)[0], reads).blank
@@ -468,7 +473,7 @@ def _without(sources: Sequence[Source], unwanted: Collection[str]) -> tuple[Sour
 
 
 def _without_body(parameter: Parameter) -> Parameter:
-    if source_is_pinned(parameter):
+    if is_pinned(parameter):
         return parameter
     return replace(parameter, sources=_without(parameter.sources, FROM_BODY))
 
@@ -483,7 +488,7 @@ def _shared_names(found: Sequence[Parameter]) -> list[_Refused]:
     taken: dict[tuple[Source, str], str] = {}
     for parameter in found:
         by_name = parameter.kind in _SINGLE and parameter.index is None and not parameter.whole
-        if by_name and source_is_pinned(parameter):
+        if by_name and is_pinned(parameter):
             source = parameter.sources[0]
             name = parameter.alias.lower() if source == "header" else parameter.alias
             other = taken.setdefault((source, name), parameter.name)
@@ -505,11 +510,11 @@ def _shared_body(found: Sequence[Parameter]) -> list[_Refused]:
 
 def _members(annotation: Any) -> list[Any]:
     """The plain types that `annotation` allows, `None` left out."""
-    plain = [strip(member)[0] for member in union_members(annotation)]
+    plain = [unwrap_annotated(member)[0] for member in split_union(annotation)]
     return [member for member in plain if member not in (None, NoneType)]
 
 
-def untaken(name: str) -> tuple[str, str]:
+def describe_untaken_value(name: str) -> tuple[str, str]:
     """What is wrong with a `@route` path with a value called `name` that nobody takes, and the remedy."""
     what = f"the @route path names {{{name}}}, which no parameter takes"
     return what, f"Add a parameter `{name}`, or take it out of the path"
@@ -530,7 +535,7 @@ def _instance(item: Any) -> Marker | Depends:
 
 def _without_markers(annotation: Any) -> Any:
     """`annotation` with only what msgspec reads beside it."""
-    plain, metadata = strip(annotation)
+    plain, metadata = unwrap_annotated(annotation)
     for meta in metadata:
         if isinstance(meta, msgspec.Meta):
             plain = Annotated[plain, meta]

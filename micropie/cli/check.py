@@ -9,12 +9,12 @@ import msgspec
 
 from ..app.application import App
 from ..errors import SetupError
-from ..inspection.checks import Finding, collecting, from_problem
+from ..inspection.checks import Finding, collect_setup_problems, finding_from_problem
 from ..inspection.checks import check as run_checks
-from ..inspection.url_list import inventory
+from ..inspection.url_list import list_urls
 from . import target_options
-from .loading import PROBLEMS, LoadError, load_micropie_app, prints_aside, shown
-from .output import count, emit, emit_json, faint, indented, styled
+from .loading import PROBLEMS, LoadError, load_micropie_app, redirect_prints, relative_path
+from .output import count_noun, emit, emit_json, faint, indent_lines, style
 
 COLOURS: Final = {"error": "red", "warning": "yellow"}
 
@@ -37,15 +37,15 @@ def check(ctx: click.Context, target: str, factory: bool, app_dir: str, strict: 
 
 def _findings(target: str, *, factory: bool, app_dir: str) -> tuple[App | None, list[Finding]]:
     """The app, unless it could not even be made, and what was found. Raises LoadError for what is no finding."""
-    with collecting() as problems:
+    with collect_setup_problems() as problems:
         try:
             app = load_micropie_app(target, factory=factory, app_dir=app_dir)
         except LoadError as error:
             if not isinstance(error.__cause__, SetupError):
                 raise
             # Raised by a handler that was set late: there is no app to look further into.
-            return None, [from_problem(one) for one in (*problems, *error.__cause__.problems)]
-    with prints_aside():
+            return None, [finding_from_problem(one) for one in (*problems, *error.__cause__.problems)]
+    with redirect_prints():
         return app, run_checks(app, problems)
 
 
@@ -53,17 +53,17 @@ def _as_text(target: str, app: App | None, findings: Sequence[Finding]) -> None:
     lines = [line for finding in findings for line in _lines(finding)]
     levels = [finding.level for finding in findings]
     if findings:
-        summary = f"{count(levels.count('error'), 'error')}, {count(levels.count('warning'), 'warning')}."
+        summary = f"{count_noun(levels.count('error'), 'error')}, {count_noun(levels.count('warning'), 'warning')}."
     else:
-        summary = f"{target}: no problems in {count(len(inventory(app)) if app is not None else 0, 'URL')}."
-    emit("\n".join([*lines, styled(summary, bold=True, colour=None if findings else "green")]))
+        summary = f"{target}: no problems in {count_noun(len(list_urls(app)) if app is not None else 0, 'URL')}."
+    emit("\n".join([*lines, style(summary, bold=True, colour=None if findings else "green")]))
 
 
 def _lines(finding: Finding) -> Iterator[str]:
-    place = f"{shown(finding.file)}:{finding.line}: " if finding.file else ""
-    level = styled(finding.level, colour=COLOURS[finding.level], bold=True)
+    place = f"{relative_path(finding.file)}:{finding.line}: " if finding.file else ""
+    level = style(finding.level, colour=COLOURS[finding.level], bold=True)
     yield f"{place}{level}: {finding.where}: {finding.what} {faint(f'[{finding.code}]')}"
-    yield from indented([finding.remedy], by=2)
+    yield from indent_lines([finding.remedy], by=2)
 
 
 def _as_json(_target: str, _app: App | None, findings: Sequence[Finding]) -> None:
@@ -83,7 +83,7 @@ def _as_github(_target: str, _app: App | None, findings: Sequence[Finding]) -> N
 
 
 def _relative(file: str | None) -> str | None:
-    return None if file is None else shown(file).replace(os.sep, "/")
+    return None if file is None else relative_path(file).replace(os.sep, "/")
 
 
 # GitHub's workflow commands: actions/toolkit, packages/core/src/command.ts, escapeData and escapeProperty

@@ -14,16 +14,16 @@ import click
 import msgspec
 
 from ..app.application import App
-from ..inspection.explain import Argument, Asked, Explanation, dry_run
+from ..inspection.explain import Argument, AskedRequest, Explanation, explain_request
 from ..inspection.route_trace import Candidate
-from ..inspection.type_text import class_name, parameter_text
-from ..inspection.url_list import inventory, place
+from ..inspection.type_text import format_parameter_type, get_class_name
+from ..inspection.url_list import list_urls, locate_function
 from ..routing.route import Route
 from ..routing.table import Mount
 from ..sentinels import UNSET
 from . import target_options
-from .loading import PROBLEMS, load_micropie_app, prints_aside, shown
-from .output import columns, emit, emit_json, faint, heading, indented, styled
+from .loading import PROBLEMS, load_micropie_app, redirect_prints, relative_path
+from .output import emit, emit_json, faint, format_columns, heading, indent_lines, style
 
 WEBSOCKET: Final = "WEBSOCKET"
 
@@ -88,8 +88,8 @@ def explain(
     """
     asked = _asked(request_line, data, headers, session)
     app = load_micropie_app(target, factory=factory, app_dir=app_dir)
-    with prints_aside():
-        explanation = asyncio.run(dry_run(app, asked))
+    with redirect_prints():
+        explanation = asyncio.run(explain_request(app, asked))
     if form == "json":
         emit_json(_as_json(asked, explanation))
     else:
@@ -101,7 +101,7 @@ def explain(
 # What was written on the command line
 
 
-def _asked(request_line: str, data: Sequence[str], headers: Sequence[str], session: dict[str, Any]) -> Asked:
+def _asked(request_line: str, data: Sequence[str], headers: Sequence[str], session: dict[str, Any]) -> AskedRequest:
     given = [_header(header) for header in headers]
     body = b"&".join(_contents(one) for one in data)
     method, target, host = _request_line(request_line, "POST" if data else "GET")
@@ -111,7 +111,7 @@ def _asked(request_line: str, data: Sequence[str], headers: Sequence[str], sessi
         given = _with("Content-Type", _guessed(body), given)
     if body or method in EXPECTED_TO_HAVE_ONE:
         given = _with("Content-Length", str(len(body)), given)
-    return Asked(method, target, _with("Host", host, given), body, session)
+    return AskedRequest(method, target, _with("Host", host, given), body, session)
 
 
 def _with(name: str, value: str, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -177,58 +177,58 @@ def _guessed(body: bytes) -> str:
 # For people
 
 
-def _as_text(app: App, asked: Asked, found: Explanation) -> Iterator[str]:
+def _as_text(app: App, asked: AskedRequest, found: Explanation) -> Iterator[str]:
     yield heading(f"{asked.method or WEBSOCKET} {asked.target}")
     yield from _route(app, asked, found)
     yield from _others(asked, found)
     if found.arguments:
         yield from ("", heading("Arguments"))
-        yield from indented(_arguments(found.arguments))
+        yield from indent_lines(_arguments(found.arguments))
     yield from ("", heading("Result"))
-    yield from indented(_result(asked, found))
+    yield from indent_lines(_result(asked, found))
     if found.notes:
         yield from ("", heading("Notes"))
-        yield from indented(found.notes)
+        yield from indent_lines(found.notes)
     if isinstance(found.found, Route):
         yield from ("", heading("Binder"))
-        yield from indented(found.found.source.splitlines())
+        yield from indent_lines(found.found.source.splitlines())
 
 
-def _route(app: App, asked: Asked, found: Explanation) -> Iterator[str]:
+def _route(app: App, asked: AskedRequest, found: Explanation) -> Iterator[str]:
     yield from ("", heading("Route"))
     chosen = next((one for one in reversed(found.candidates) if one.outcome != "lost"), None)
     if chosen is None:
-        yield from indented(["Nothing answers this path." + _similar(app, asked)])
+        yield from indent_lines(["Nothing answers this path." + _similar(app, asked)])
         return
-    file, line = place(chosen.answer.handler if isinstance(chosen.answer, Route) else chosen.answer.app)
-    where = faint(f"{shown(file)}:{line}") if file is not None else ""
-    yield from indented(columns([(_methods(asked, chosen), chosen.url, chosen.name, where)]))
+    file, line = locate_function(chosen.answer.handler if isinstance(chosen.answer, Route) else chosen.answer.app)
+    where = faint(f"{relative_path(file)}:{line}") if file is not None else ""
+    yield from indent_lines(format_columns([(_methods(asked, chosen), chosen.url, chosen.name, where)]))
     what = "It answers" if chosen.outcome == "chosen" else "It fits, but does not answer this method"
-    yield from indented([f"{what}: {chosen.why}."])
+    yield from indent_lines([f"{what}: {chosen.why}."])
 
 
-def _similar(app: App, asked: Asked) -> str:
-    urls = [entry.url for entry in inventory(app)]
+def _similar(app: App, asked: AskedRequest) -> str:
+    urls = [entry.url for entry in list_urls(app)]
     close = difflib.get_close_matches(asked.target.partition("?")[0], urls, n=1)
     return f" Did you mean {close[0]}?" if close else ""
 
 
-def _methods(asked: Asked, candidate: Candidate) -> str:
+def _methods(asked: AskedRequest, candidate: Candidate) -> str:
     if not asked.method:
         return WEBSOCKET
     named = [method for method in candidate.methods if method != "HEAD" or "GET" not in candidate.methods]
     return ", ".join(named) or "any"
 
 
-def _others(asked: Asked, found: Explanation) -> Iterator[str]:
+def _others(asked: AskedRequest, found: Explanation) -> Iterator[str]:
     lost = [one for one in found.candidates if one.outcome == "lost"]
     near = [one for one in lost if one.near]
     if not near:
         return
     yield from ("", heading("Why not another"))
-    yield from indented(columns((_methods(asked, one), one.url, one.name, faint(one.why)) for one in near))
+    yield from indent_lines(format_columns((_methods(asked, one), one.url, one.name, faint(one.why)) for one in near))
     if len(near) < len(lost):
-        yield from indented([faint(f"{len(lost) - len(near)} more have a URL that begins otherwise.")])
+        yield from indent_lines([faint(f"{len(lost) - len(near)} more have a URL that begins otherwise.")])
 
 
 def _arguments(arguments: Sequence[Argument]) -> list[str]:
@@ -236,26 +236,26 @@ def _arguments(arguments: Sequence[Argument]) -> list[str]:
     for one in arguments:
         sent = f": {_short(one.sent)}" if one.sent is not None else ""
         value = "" if one.value is UNSET else _short(repr(one.value))
-        typed = faint(parameter_text(one.parameter))
+        typed = faint(format_parameter_type(one.parameter))
         if one.errors:
-            value = styled("; ".join(one.errors), colour="red")
+            value = style("; ".join(one.errors), colour="red")
         function = one.dependency.rpartition(".")[2]
         name = f"{function}.{one.parameter.name}" if function else one.parameter.name
         rows.append((name, typed, f"{one.origin}{sent}", f"→ {value}" if value else ""))
-    return columns(rows)
+    return format_columns(rows)
 
 
-def _result(asked: Asked, found: Explanation) -> Iterator[str]:
+def _result(asked: AskedRequest, found: Explanation) -> Iterator[str]:
     answer = found.answer
     if answer is None and isinstance(found.found, Mount):
-        yield f"{class_name(found.found.app)} would be called: it is an app of its own."
+        yield f"{get_class_name(found.found.app)} would be called: it is an app of its own."
     elif answer is None and isinstance(found.found, Route):
-        yield styled(f"{found.found.name} would be called with these arguments.", colour="green")
+        yield style(f"{found.found.name} would be called with these arguments.", colour="green")
     elif answer is not None and not asked.method:
-        yield styled(f"The handshake is refused: {answer.status} {answer.reason}", colour="red")
+        yield style(f"The handshake is refused: {answer.status} {answer.reason}", colour="red")
     elif answer is not None:
         colour = "red" if answer.status >= ERRORS else "green"
-        yield styled(f"The client gets {answer.status} {answer.reason}:", colour=colour)
+        yield style(f"The client gets {answer.status} {answer.reason}:", colour=colour)
         yield from (faint(f"{name}: {value}") for name, value in answer.headers)
         yield from answer.body.splitlines()
 
@@ -267,7 +267,7 @@ def _short(text: str) -> str:
 # For programs
 
 
-def _as_json(asked: Asked, found: Explanation) -> dict[str, Any]:
+def _as_json(asked: AskedRequest, found: Explanation) -> dict[str, Any]:
     answering = [one for one in found.candidates if one.outcome != "lost"]
     headers = [(name, _bytes(value).decode("utf-8", "backslashreplace")) for name, value in asked.headers]
     return {
@@ -290,7 +290,7 @@ def _argument(argument: Argument) -> dict[str, Any]:
     return {
         "name": argument.parameter.name,
         "dependency": argument.dependency or None,
-        "type": parameter_text(argument.parameter) or None,
+        "type": format_parameter_type(argument.parameter) or None,
         "source": argument.source,
         "origin": argument.origin,
         "sent": argument.sent,

@@ -89,7 +89,7 @@ def load_app(target: str, *, factory: bool, app_dir: str) -> ASGIApp:
 
 def load_micropie_app(target: str, *, factory: bool, app_dir: str) -> App:
     """The same, for what looks into an app: other ASGI callables are refused. Raises LoadError."""
-    with prints_aside():
+    with redirect_prints():
         app = load_app(target, factory=factory, app_dir=app_dir)
     if isinstance(app, App):
         return app
@@ -97,7 +97,7 @@ def load_micropie_app(target: str, *, factory: bool, app_dir: str) -> App:
     raise LoadError(f"{target!r} {wrong} Name an instance or a subclass of micropie.App.", WRONG_USAGE)
 
 
-def prints_aside() -> AbstractContextManager[object]:
+def redirect_prints() -> AbstractContextManager[object]:
     """For the user's code, which may print: standard output is for what the command has to say."""
     return redirect_stdout(sys.stderr)
 
@@ -215,7 +215,7 @@ def _file_of(module: ModuleType) -> str:
     if module.__spec__ is not None and module.__spec__.origin in ("built-in", "frozen"):
         return "part of Python"
     file = getattr(module, "__file__", None)
-    return shown(file) if isinstance(file, str) else "a directory without __init__.py"
+    return relative_path(file) if isinstance(file, str) else "a directory without __init__.py"
 
 
 def _is_app(value: object) -> bool:
@@ -323,7 +323,7 @@ def _summary(error: BaseException) -> str:
     frames = _frames(error)
     # Where nothing is the user's own (an installed app, say), the innermost line of all is the best there is.
     own = [frame for frame in frames if not frame[0].startswith(("<", *LIBRARIES))] or frames
-    place = "".join(f"{shown(file)}:{line}: " for file, line in own[-1:])
+    place = "".join(f"{relative_path(file)}:{line}: " for file, line in own[-1:])
     return f"{place}{type(error).__name__}: {message}".removesuffix(": ")
 
 
@@ -335,7 +335,7 @@ def _frames(error: BaseException) -> list[tuple[str, int]]:
     return [call for call in calls if not call[0].startswith(MACHINERY)]
 
 
-def shown(file: str) -> str:
+def relative_path(file: str) -> str:
     """`file` as the user would type it: relative where it is below the working directory."""
     path = Path(file)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file

@@ -47,7 +47,7 @@ def emit_json(document: object) -> None:
     emit(msgspec.json.format(msgspec.json.encode(document), indent=2))
 
 
-def styled(text: str, *, colour: str | None = None, bold: bool = False, faint: bool = False) -> str:
+def style(text: str, *, colour: str | None = None, bold: bool = False, faint: bool = False) -> str:
     """`text` in a colour, bold or faint. click takes that off again where it prints to no terminal."""
     if os.environ.get("NO_COLOR"):
         return text
@@ -56,15 +56,15 @@ def styled(text: str, *, colour: str | None = None, bold: bool = False, faint: b
 
 def heading(text: str) -> str:
     """`text` as what stands above other lines."""
-    return styled(text, bold=True)
+    return style(text, bold=True)
 
 
 def faint(text: str) -> str:
     """`text` as what matters less."""
-    return styled(text, faint=True)
+    return style(text, faint=True)
 
 
-def columns(rows: Iterable[Sequence[str]], *, gap: int = 2) -> list[str]:
+def format_columns(rows: Iterable[Sequence[str]], *, gap: int = 2) -> list[str]:
     """`rows` as lines, each column as wide as its widest cell; cells may be styled. The last column is not padded."""
     found = [list(row) for row in rows]
     if not found:
@@ -82,11 +82,11 @@ def _width(cell: str) -> int:
     return len(click.unstyle(cell))
 
 
-def indented(lines: Iterable[str], by: int = 1) -> list[str]:
+def indent_lines(lines: Iterable[str], by: int = 1) -> list[str]:
     """`lines`, `by` levels deeper."""
     return [f"{INDENT * by}{line}" if line else line for line in lines]
 
 
-def count(number: int, thing: str) -> str:
+def count_noun(number: int, thing: str) -> str:
     """`1 error`, `2 errors`."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

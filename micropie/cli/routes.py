@@ -6,13 +6,20 @@ from typing import Any, Final
 import click
 
 from ..binding.signature import Parameter, Role
-from ..inspection.type_text import class_name, constraints_of, default_text, parameter_text, return_text, type_text
-from ..inspection.url_list import STARS, Entry, inventory, place, taken
+from ..inspection.type_text import (
+    format_default,
+    format_parameter_type,
+    format_return_type,
+    format_type,
+    get_class_name,
+    read_meta,
+)
+from ..inspection.url_list import STARS, Entry, list_parameters, list_urls, locate_function
 from ..routing.methods import METHODS
 from ..routing.route import Route
 from . import target_options
 from .loading import load_micropie_app
-from .output import columns, emit, emit_json, faint, heading, indented, styled
+from .output import emit, emit_json, faint, format_columns, heading, indent_lines, style
 
 GIVEN: Final = {Role.REQUEST: "the request", Role.WEBSOCKET: "the connection"}
 """What comes from no source."""
@@ -26,7 +33,7 @@ def routes(target: str, factory: bool, app_dir: str, form: str) -> None:
 
     TARGET is module:app, an App instance or a subclass of App.
     """
-    entries = inventory(load_micropie_app(target, factory=factory, app_dir=app_dir))
+    entries = list_urls(load_micropie_app(target, factory=factory, app_dir=app_dir))
     if form == "json":
         emit_json([_as_json(entry) for entry in entries])
     elif entries:
@@ -40,28 +47,31 @@ def routes(target: str, factory: bool, app_dir: str, form: str) -> None:
 
 def _as_table(entries: list[Entry]) -> Iterator[str]:
     titles = [heading(title) for title in ("METHODS", "URL", "HANDLER", "RETURNS")]
-    lines = iter(columns([titles, *map(_row, entries)]))
+    lines = iter(format_columns([titles, *map(_row, entries)]))
     yield next(lines)
     for entry, line in zip(entries, lines, strict=True):
         yield line
         if isinstance(entry.answer, Route):
-            rows = [(faint(_named(*one)), _typed(one[1]), faint(sources_text(one[1]))) for one in taken(entry.answer)]
-            yield from indented(columns(rows), by=2)
+            rows = [
+                (faint(_named(*one)), _typed(one[1]), faint(sources_text(one[1])))
+                for one in list_parameters(entry.answer)
+            ]
+            yield from indent_lines(format_columns(rows), by=2)
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
     if not isinstance(entry.answer, Route):
-        return (styled("MOUNT", colour="magenta"), heading(entry.url), class_name(entry.answer.app))
+        return (style("MOUNT", colour="magenta"), heading(entry.url), get_class_name(entry.answer.app))
     answer = entry.answer
-    return (methods_text(entry), heading(entry.url), answer.name, return_text(answer))
+    return (methods_text(entry), heading(entry.url), answer.name, format_return_type(answer))
 
 
 def methods_text(entry: Entry) -> str:
     """The methods of `entry` in short: `any` for all of them, and HEAD left out where it is GET's."""
     if entry.protocol == "websocket":
-        return styled("WEBSOCKET", colour="magenta")
+        return style("WEBSOCKET", colour="magenta")
     shown = [method for method in entry.methods if method != "HEAD" or "GET" not in entry.methods]
-    return styled(", ".join(shown), colour="green") if shown else faint("any")
+    return style(", ".join(shown), colour="green") if shown else faint("any")
 
 
 def _named(function: str, parameter: Parameter) -> str:
@@ -70,8 +80,8 @@ def _named(function: str, parameter: Parameter) -> str:
 
 
 def _typed(parameter: Parameter) -> str:
-    default = default_text(parameter)
-    written = parameter_text(parameter)
+    default = format_default(parameter)
+    written = format_parameter_type(parameter)
     if default is None:
         return written
     return f"{written} = {default}" if written else f"= {default}"
@@ -91,17 +101,17 @@ def sources_text(parameter: Parameter) -> str:
 def _as_json(entry: Entry) -> dict[str, Any]:
     found: dict[str, Any] = {"url": entry.url, "protocol": entry.protocol}
     if not isinstance(entry.answer, Route):
-        return {**found, "app": class_name(entry.answer.app)}
+        return {**found, "app": get_class_name(entry.answer.app)}
     route = entry.answer
-    file, line = place(route.handler)
+    file, line = locate_function(route.handler)
     if entry.protocol == "http":
         found["methods"] = list(entry.methods or METHODS)
     found |= {"handler": route.name, "file": file, "line": line}
-    found["parameters"] = [_parameter_as_json(*one) for one in taken(route)]
+    found["parameters"] = [_parameter_as_json(*one) for one in list_parameters(route)]
     if entry.protocol == "websocket":
         receives, sends = route.messages
-        return {**found, "receives": type_text(receives), "sends": type_text(sends)}
-    return {**found, "returns": return_text(route) or None}
+        return {**found, "receives": format_type(receives), "sends": format_type(sends)}
+    return {**found, "returns": format_return_type(route) or None}
 
 
 def _parameter_as_json(function: str, parameter: Parameter) -> dict[str, Any]:
@@ -110,9 +120,9 @@ def _parameter_as_json(function: str, parameter: Parameter) -> dict[str, Any]:
         "dependency": function or None,
         "alias": parameter.alias,
         "kind": parameter.kind.name.lower(),
-        "type": type_text(parameter.annotation) or None,
-        "constraints": constraints_of(parameter),
+        "type": format_type(parameter.annotation) or None,
+        "constraints": read_meta(parameter),
         "sources": list(parameter.sources),
         "required": parameter.required,
-        "default": default_text(parameter),
+        "default": format_default(parameter),
     }

@@ -2,6 +2,6 @@
 
 from ..sentinels import ELSEWHERE
 from .client import Client, Stream, upload
-from .decode_response import CallError, MalformedAnswer
+from .decode_response import CallError, UnexpectedResponse
 
-__all__ = ["ELSEWHERE", "CallError", "Client", "MalformedAnswer", "Stream", "upload"]
+__all__ = ["ELSEWHERE", "CallError", "Client", "Stream", "UnexpectedResponse", "upload"]

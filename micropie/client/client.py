@@ -23,13 +23,13 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from .._utils.resolve_annotations import resolve
+from .._utils.resolve_annotations import resolve_annotation
 from ..app.application import App
 from ..binding.signature import FROM_BODY
 from ..errors import MissingDependency
 from ..routing.discovery import Tree
-from ..routing.request_from_call import Draft, draft
-from ..routing.reverse import find, write
+from ..routing.request_from_call import RequestDraft, draft_request
+from ..routing.reverse import find_place, write_url
 from ..routing.route import Route
 from ..sentinels import ELSEWHERE, UNSET
 from ..types import ASGIApp
@@ -37,9 +37,9 @@ from ..uploads.upload_file import UploadFile
 from .decode_response import (
     ANYTHING,
     CallError,
-    MalformedAnswer,
     Promise,
-    kept,
+    UnexpectedResponse,
+    find_promise,
     read_body,
     read_promises,
     read_stream,
@@ -50,7 +50,7 @@ try:
 except ModuleNotFoundError:
     raise MissingDependency("httpx2", "micropie.client", "client") from None
 
-__all__ = ["ELSEWHERE", "CallError", "Client", "MalformedAnswer", "Stream", "upload"]
+__all__ = ["ELSEWHERE", "CallError", "Client", "Stream", "UnexpectedResponse", "upload"]
 
 A = TypeVar("A", bound=App)
 P = ParamSpec("P")
@@ -88,11 +88,11 @@ class Stream(AsyncGenerator[T, None]):
         return await self.asend(None)
 
     async def asend(self, value: None, /) -> T:
-        """The next item. Raises StopAsyncIteration, MalformedAnswer, and what httpx2 raises."""
+        """The next item. Raises StopAsyncIteration, UnexpectedResponse, and what httpx2 raises."""
         try:
             return await self._items.asend(value)
-        except MalformedAnswer as error:
-            raise MalformedAnswer(f"{self._where}: {error}") from None
+        except UnexpectedResponse as error:
+            raise UnexpectedResponse(f"{self._where}: {error}") from None
 
     async def athrow(self, typ: Any, val: Any = None, tb: TracebackType | None = None, /) -> T:
         """End the stream with an exception, as generators do."""
@@ -227,14 +227,14 @@ class Client(Generic[A]):
         """What `handler`, a method of the app, returns for these arguments, by way of HTTP.
 
         A stream is a `Stream` of its items, a `Path` a file that lives as long as the client. Raises CallError for a
-        status that the return annotation does not spell out, MalformedAnswer for a body that does not fit it; what
+        status that the return annotation does not spell out, UnexpectedResponse for a body that does not fit it; what
         `App.url` raises for what cannot be asked; and what httpx2 raises.
         """
-        place = find(self.api, handler)
+        place = find_place(self.api, handler)
         if not place.method:
             raise ValueError(f"{place.route.name} is a WebSocket's: open client.api.url(…) with a WebSocket client")
-        made = draft(place.route, args, kwargs, to_url=False)
-        path, query = write(self.api, place, made)
+        made = draft_request(place.route, args, kwargs, to_url=False)
+        path, query = write_url(self.api, place, made)
         method = _method(place.route, made)
         target = self._base.raw_path.rstrip(b"/") + path.encode() + (f"?{query}".encode() if query else b"")
         where = f"{method} {path}"
@@ -246,7 +246,7 @@ class Client(Generic[A]):
             raise
         return result
 
-    def _request(self, method: str, target: bytes, made: Draft) -> httpx2.Request:
+    def _request(self, method: str, target: bytes, made: RequestDraft) -> httpx2.Request:
         content, kind = _body(made)
         headers = [(name.encode(), text.encode()) for name, text in made.headers]
         if not any(name.lower() == "accept" for name, _ in made.headers):
@@ -266,7 +266,7 @@ class Client(Generic[A]):
         status, kind = response.status_code, response.headers.get("content-type", "")
         returns = route.signature.returns
         promises = read_promises(returns.annotation) if returns is not None else (ANYTHING,)
-        promise = kept(promises, status)
+        promise = find_promise(promises, status)
         if promise is None:
             body = await response.aread()
             await response.aclose()
@@ -285,8 +285,8 @@ class Client(Generic[A]):
         body = await response.aread()
         try:
             return read_body(promise.body, status, kind, body)
-        except MalformedAnswer as error:
-            raise MalformedAnswer(f"{where}: {error}") from None
+        except UnexpectedResponse as error:
+            raise UnexpectedResponse(f"{where}: {error}") from None
 
     async def _download(self, response: httpx2.Response) -> Path:
         """The answer's body, in a file of the client's own."""
@@ -336,12 +336,12 @@ def _fields(cls: type) -> Iterator[tuple[str, Any]]:
     for base in reversed(cls.__mro__):
         for name, annotation in get_annotations(base).items():
             try:
-                yield name, resolve(base, annotation, cls)
+                yield name, resolve_annotation(base, annotation, cls)
             except Exception:  # noqa: BLE001, S112  (what an annotation that raises anything stands for is not seen)
                 continue
 
 
-def _method(route: Route, made: Draft) -> str:
+def _method(route: Route, made: RequestDraft) -> str:
     """The HTTP method to call `route` by. Raises ValueError where none would do."""
     parameters = route.signature.parameters
     takes_body = any(one.sources and FROM_BODY.issuperset(one.sources) for one in parameters)
@@ -355,7 +355,7 @@ def _method(route: Route, made: Draft) -> str:
 # --- bodies ---------------------------------------------------------------------------------------------------------
 
 
-def _body(made: Draft) -> tuple[bytes | AsyncIterator[bytes] | None, str]:
+def _body(made: RequestDraft) -> tuple[bytes | AsyncIterator[bytes] | None, str]:
     """The body of a request, and its Content-Type."""
     if made.content is not UNSET:
         if isinstance(made.content, bytes | bytearray | memoryview):
@@ -375,7 +375,7 @@ async def _pieces(content: AsyncIterator[object]) -> AsyncIterator[bytes]:
         yield piece if isinstance(piece, bytes) else msgspec.json.encode(piece) + b"\n"
 
 
-async def _parts(made: Draft, boundary: str) -> AsyncIterator[bytes]:
+async def _parts(made: RequestDraft, boundary: str) -> AsyncIterator[bytes]:
     """A multipart/form-data body (RFC 7578 §4)."""
     for name, text in made.form:
         yield _head(boundary, f'name="{_escaped(name)}"') + text.encode() + b"\r\n"

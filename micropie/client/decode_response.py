@@ -1,7 +1,7 @@
 """An answer in, what the handler had returned out: by the same return annotation that the server checks results by.
 
 It knows statuses, content types and bytes, and what an annotation says of them; it knows nothing of connections. What
-an answer says that nobody promised is told by CallError, what it should have said and did not by MalformedAnswer.
+an answer says that nobody promised is told by CallError, what it should have said and did not by UnexpectedResponse.
 """
 
 import codecs
@@ -23,11 +23,11 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from ..conversion.converter import converter
-from ..conversion.exceptions import FAILURES
-from ..conversion.unwrap_annotated import UnsupportedTypeError, strip, union_members
-from ..errors import Invalid, Source, phrase
-from ..media_types import Media, media_of
+from ..conversion.converter import get_converter
+from ..conversion.exceptions import CONVERSION_ERRORS
+from ..conversion.unwrap_annotated import UnsupportedTypeError, split_union, unwrap_annotated
+from ..errors import Invalid, Source, reason_phrase
+from ..media_types import Media, parse_content_type
 from ..responses.server_sent_events import ServerSentEvent
 from ..sentinels import UNSET
 
@@ -46,7 +46,7 @@ class CallError(Exception):
     def __init__(self, where: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
         told = _problem(status, headers.get("content-type", ""), body)
         self.status = status
-        self.title: str = told.title or phrase(status)
+        self.title: str = told.title or reason_phrase(status)
         self.detail: str = told.detail
         self.errors: list[Invalid] = [one.invalid() for one in told.errors]
         self.headers = headers
@@ -55,7 +55,7 @@ class CallError(Exception):
         super().__init__(f"{where}: {status} {self.title}" + (f": {what}" if what else ""))
 
 
-class MalformedAnswer(Exception):
+class UnexpectedResponse(Exception):
     """The server's answer is not what the handler's return annotation promises."""
 
 
@@ -80,13 +80,13 @@ class _Problem(msgspec.Struct):
 
 
 def _problem(status: int, content_type: str, body: bytes) -> _Problem:
-    if media_of(content_type) is Media.JSON:
+    if parse_content_type(content_type) is Media.JSON:
         try:
             return msgspec.json.decode(body, type=_Problem)
-        except FAILURES:
+        except CONVERSION_ERRORS:
             return _Problem()
     is_plain = _essence(content_type) == "text/plain"
-    heading = f"{status} {phrase(status)}"
+    heading = f"{status} {reason_phrase(status)}"
     return _Problem(detail=body.decode(errors="replace").removeprefix(heading).removeprefix(": ") if is_plain else "")
 
 
@@ -105,23 +105,23 @@ class Promise(msgspec.Struct, frozen=True):
             return body
         if self.headers is None:
             return status, body
-        plain, _ = strip(self.headers)
+        plain, _ = unwrap_annotated(self.headers)
         as_mapping = isinstance(kind := get_origin(plain) or plain, type) and issubclass(kind, Mapping)
         return status, body, dict(headers) if as_mapping else list(headers)
 
     @property
     def stream(self) -> Any:
         """The type of the items, where the body is a stream; else UNSET."""
-        for member in union_members(self.body):
-            plain, _ = strip(member)
+        for member in split_union(self.body):
+            plain, _ = unwrap_annotated(member)
             if (get_origin(plain) or plain) in _STREAMS:
                 return (*get_args(plain), Any)[0]
         return UNSET
 
     def is_file(self, status: int, content_type: str) -> bool:
         """Whether an answer like that is a file: it may be, and is nothing else that it may be."""
-        kinds = [_kind(member) for member in union_members(self.body)]
-        is_data = None in kinds and media_of(content_type) is Media.JSON
+        kinds = [_kind(member) for member in split_union(self.body)]
+        is_data = None in kinds and parse_content_type(content_type) is Media.JSON
         return Path in kinds and status not in _NO_CONTENT and not is_data
 
 
@@ -130,14 +130,14 @@ ANYTHING: Final = Promise(None, Any)
 
 def read_promises(annotation: Any) -> tuple[Promise, ...]:
     """The ways in which a handler with this return annotation may answer."""
-    return tuple(_promise(member) for member in union_members(annotation))
+    return tuple(_promise(member) for member in split_union(annotation))
 
 
 def _promise(member: Any) -> Promise:
-    plain, _ = strip(member)
+    plain, _ = unwrap_annotated(member)
     parts: tuple[Any, ...] = get_args(plain) if get_origin(plain) is tuple else ()
     if len(parts) in (2, 3) and Ellipsis not in parts:
-        first, _ = strip(parts[0])
+        first, _ = unwrap_annotated(parts[0])
         values = get_args(first) if get_origin(first) is Literal else ()
         if first is int or (values and all(type(value) is int for value in values)):
             return Promise(tuple(values), _listed(parts[1]), *parts[2:])
@@ -146,11 +146,11 @@ def _promise(member: Any) -> Promise:
 
 def _listed(annotation: Any) -> Any:
     """An `Iterable[T]`, which is a list or a generator's rows, as the list that it is here; the rest as it is."""
-    plain, _ = strip(annotation)
+    plain, _ = unwrap_annotated(annotation)
     return list[get_args(plain)] if get_origin(plain) is Iterable else annotation  # type: ignore[misc]  # at run time
 
 
-def kept(promises: Sequence[Promise], status: int) -> Promise | None:
+def find_promise(promises: Sequence[Promise], status: int) -> Promise | None:
     """The promise that an answer of `status` keeps; None for one that nobody made.
 
     An error is promised only where its status is spelled out: else it is not the handler's, as far as one can tell.
@@ -171,8 +171,8 @@ def kept(promises: Sequence[Promise], status: int) -> Promise | None:
 
 
 def read_body(annotation: Any, status: int, content_type: str, body: bytes) -> object:
-    """The body as `annotation`, which is neither a stream nor a file. Raises MalformedAnswer."""
-    members = union_members(annotation)
+    """The body as `annotation`, which is neither a stream nor a file. Raises UnexpectedResponse."""
+    members = split_union(annotation)
     kinds = [_kind(member) for member in members]
     if Any in kinds or object in kinds:
         return _as_it_says(status, content_type, body)
@@ -183,10 +183,10 @@ def read_body(annotation: Any, status: int, content_type: str, body: bytes) -> o
     data = [member for member, kind in zip(members, kinds, strict=True) if kind is None]
     if _is_json_lines(content_type):
         content_type, body = "application/json", b"[%s]" % b",".join(line for line in body.splitlines() if line.strip())
-    is_json = media_of(content_type) is Media.JSON
+    is_json = parse_content_type(content_type) is Media.JSON
     if data and (is_json or not texts):
         if not is_json:
-            raise MalformedAnswer(f"expected JSON, got {content_type or 'nothing'}")
+            raise UnexpectedResponse(f"expected JSON, got {content_type or 'nothing'}")
         wanted = (*data, None) if NoneType in kinds else tuple(data)
         return _read_json(Union[wanted], body)  # noqa: UP007
     if bytes in kinds and not (str in kinds and content_type.startswith("text/")):
@@ -205,7 +205,7 @@ def _is_json_lines(content_type: str) -> bool:
 
 def _kind(annotation: Any) -> Any:
     """How a value of that type is sent: `str`, `bytes`, NoneType, Path, Any and object as themselves; None for JSON."""
-    plain, _ = strip(annotation)
+    plain, _ = unwrap_annotated(annotation)
     if plain in (str, bytes, bytearray, memoryview, Path, Any, object, NoneType):
         return bytes if plain in (bytearray, memoryview) else plain
     if plain is None:
@@ -219,37 +219,37 @@ def _as_it_says(status: int, content_type: str, body: bytes) -> object:
     """The body of an answer of which nothing was promised, by what it says of itself."""
     if status in _NO_CONTENT or (not body and not content_type):
         return None
-    if media_of(content_type) is Media.JSON:
+    if parse_content_type(content_type) is Media.JSON:
         return _read_json(Any, body)
     return _read_text(str, body) if content_type.startswith("text/") else body
 
 
 def _read_json(annotation: Any, document: bytes) -> Any:
     try:
-        reads = converter(annotation)
+        reads = get_converter(annotation)
     except UnsupportedTypeError:  # a class of the user's own, of which only the JSON can be had
-        reads = converter(Any)
+        reads = get_converter(Any)
     try:
         return reads.from_json(document)
-    except FAILURES:
+    except CONVERSION_ERRORS:
         found = reads.json_errors(document, "")
-        raise MalformedAnswer("; ".join(error.line() for error in found)) from None
+        raise UnexpectedResponse("; ".join(error.line() for error in found)) from None
 
 
 def _read_text(annotation: Any, body: bytes) -> object:
     try:
         text = body.decode()
-        read = converter(annotation).from_text
+        read = get_converter(annotation).from_text
         return text if read is None else read(text)
-    except FAILURES:
-        raise MalformedAnswer(f"expected {converter(annotation).expected_text}, in UTF-8") from None
+    except CONVERSION_ERRORS:
+        raise UnexpectedResponse(f"expected {get_converter(annotation).expected_text}, in UTF-8") from None
 
 
 # --- streams --------------------------------------------------------------------------------------------------------
 
 
 async def read_stream(item: Any, content_type: str, chunks: AsyncIterable[bytes]) -> AsyncGenerator[Any, None]:
-    """The items of a stream as they come. Raises MalformedAnswer, which names the line."""
+    """The items of a stream as they come. Raises UnexpectedResponse, which names the line."""
     if _essence(content_type) == "text/event-stream":
         async for event in _events(_members_in(item, ServerSentEvent), chunks):
             yield event
@@ -257,10 +257,10 @@ async def read_stream(item: Any, content_type: str, chunks: AsyncIterable[bytes]
         async for row in _rows(item, chunks):
             yield row
     else:
-        kinds = {_kind(member) for member in union_members(item)}
+        kinds = {_kind(member) for member in split_union(item)}
         async for chunk in chunks if bytes in kinds else _text(chunks):
             if kinds.isdisjoint({str, bytes, Any, object}):
-                raise MalformedAnswer(f"expected JSON Lines or events, got {content_type or 'something else'}")
+                raise UnexpectedResponse(f"expected JSON Lines or events, got {content_type or 'something else'}")
             yield chunk
 
 
@@ -272,7 +272,7 @@ async def _text(chunks: AsyncIterable[bytes]) -> AsyncIterator[str]:
                 yield text
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
-        raise MalformedAnswer("expected text, in UTF-8") from None
+        raise UnexpectedResponse("expected text, in UTF-8") from None
 
 
 async def _rows(item: Any, chunks: AsyncIterable[bytes]) -> AsyncIterator[Any]:
@@ -282,8 +282,8 @@ async def _rows(item: Any, chunks: AsyncIterable[bytes]) -> AsyncIterator[Any]:
         if line.strip():
             try:
                 yield _read_json(item, line)
-            except MalformedAnswer as error:
-                raise MalformedAnswer(f"line {number}: {error}") from None
+            except UnexpectedResponse as error:
+                raise UnexpectedResponse(f"line {number}: {error}") from None
 
 
 async def _lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
@@ -310,8 +310,8 @@ async def _events(data: Any, chunks: AsyncIterable[bytes]) -> AsyncIterator[Serv
         if "data" in fields:
             try:
                 yield _event(data, fields)
-            except MalformedAnswer as error:
-                raise MalformedAnswer(f"line {number}: {error}") from None
+            except UnexpectedResponse as error:
+                raise UnexpectedResponse(f"line {number}: {error}") from None
         fields = {}
 
 
@@ -327,14 +327,14 @@ def _event(data: Any, fields: Mapping[str, list[str]]) -> ServerSentEvent[Any]:
 
 def _event_data(annotation: Any, text: str) -> object:
     """Text is itself; everything else was written as JSON."""
-    members = union_members(annotation)
+    members = split_union(annotation)
     kinds = [_kind(member) for member in members]
     data = tuple(member for member, kind in zip(members, kinds, strict=True) if kind in (None, NoneType))
     if not data or Any in kinds:
         return text
     try:
         return _read_json(Union[data], text.encode())  # noqa: UP007
-    except MalformedAnswer:
+    except UnexpectedResponse:
         if str in kinds:
             return text
         raise
@@ -342,8 +342,8 @@ def _event_data(annotation: Any, text: str) -> object:
 
 def _members_in(item: Any, origin: type) -> Any:
     """What is in the brackets of `origin`, in an item's type; Any where nothing is."""
-    for member in union_members(item):
-        plain, _ = strip(member)
+    for member in split_union(item):
+        plain, _ = unwrap_annotated(member)
         if get_origin(plain) is origin:
             return get_args(plain)[0]
     return Any

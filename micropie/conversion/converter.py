@@ -13,17 +13,25 @@ from typing import Any, Final, Union, get_origin
 import msgspec
 from msgspec import inspect as mi
 
-from .._utils.lazy_imports import pattern
+from .._utils.lazy_imports import lazy_pattern
 from ..errors import Invalid
-from .dataclass_defaults import completer
-from .error_wording import describe, describe_text
-from .exceptions import FAILURES
-from .from_fields import FormReaders, form_readers
-from .from_text import TextReader, TextsReader, is_many, is_scalar, narrowness, text_reader, texts_reader
-from .hash_collisions import check_collisions
+from .dataclass_defaults import make_defaults_filler
+from .error_wording import describe_expected, describe_expected_text
+from .exceptions import CONVERSION_ERRORS
+from .from_fields import FormReaders, make_form_readers
+from .from_text import (
+    TextReader,
+    TextsReader,
+    is_scalar,
+    is_scalar_array,
+    make_text_reader,
+    make_texts_reader,
+    rank_narrowness,
+)
+from .hash_collisions import refuse_collisions
 from .json_errors import find_errors
-from .type_info import OBJECTS, bare, is_positional, nested_types, without_none
-from .unwrap_annotated import UnsupportedTypeError, describe_annotation, strip, union_members
+from .type_info import OBJECTS, is_positional, remove_none, unwrap_metadata, walk_types
+from .unwrap_annotated import UnsupportedTypeError, describe_annotation, split_union, unwrap_annotated
 
 
 class Shape(Enum):
@@ -62,33 +70,33 @@ class Converter(msgspec.Struct, frozen=True, eq=False):
     @property
     def has_files(self) -> bool:
         """Whether uploaded files are part of it."""
-        return any(isinstance(part, mi.CustomType) for part in nested_types(self.info))
+        return any(isinstance(part, mi.CustomType) for part in walk_types(self.info))
 
     @property
     def has_names(self) -> bool:
         """Whether it is written as names and values, as a session is."""
-        info = without_none(self.info)
-        members = map(bare, info.types) if isinstance(info, mi.UnionType) else [info]
+        info = remove_none(self.info)
+        members = map(unwrap_metadata, info.types) if isinstance(info, mi.UnionType) else [info]
         return all(isinstance(one, (*OBJECTS, mi.DictType)) and not is_positional(one) for one in members)
 
     @property
     def expected(self) -> str:
         """What the type wants, in words."""
-        return describe(self.info)
+        return describe_expected(self.info)
 
     @property
     def expected_text(self) -> str:
         """What the type wants when it is written as text, where nothing is `null` and bytes are UTF-8."""
-        return describe_text(self.info)
+        return describe_expected_text(self.info)
 
     def json_errors(self, document: bytes | memoryview | msgspec.Raw, pointer: str) -> list[Invalid]:
         """Everything wrong with the JSON `document`, which stands at `pointer` of the body."""
         try:
             value = msgspec.json.decode(document)
-        except FAILURES:
+        except CONVERSION_ERRORS:
             return [Invalid("Bad JSON", pointer=pointer)]
         try:
-            check_collisions(document)
+            refuse_collisions(document)
             found = list(find_errors(self.info, value, pointer))
         except RecursionError:
             found = [Invalid("Nested too deeply", pointer=pointer)]
@@ -99,7 +107,7 @@ class Converter(msgspec.Struct, frozen=True, eq=False):
     def classes(self) -> set[type]:
         """The classes with fields that the type is made of."""
         found = [
-            getattr(part, "cls", None) for info in self.infos for part in nested_types(info) if hasattr(part, "fields")
+            getattr(part, "cls", None) for info in self.infos for part in walk_types(info) if hasattr(part, "fields")
         ]
         return {get_origin(cls) or cls for cls in found if cls is not None}
 
@@ -125,7 +133,7 @@ def _spelled(word: str) -> str:
 
 # A JSON text that Decimal takes for no number or an infinite one, such as `" -sNaN1"`; msgspec leaves it to Decimal.
 _PADDING: Final = r"(?:[\s_+\x80-\xff-]|\\[bfnrt]|\\u[0-9a-f]{4})*"
-_NOT_FINITE: Final = pattern(
+_NOT_FINITE: Final = lazy_pattern(
     f'"{_PADDING}(?:{_spelled("nan")}|{_spelled("snan")}|{_spelled("inf")}|{_spelled("infinity")})'
     f'(?:[0-9]|{_PADDING})*"'.encode("latin-1"),
     re.IGNORECASE,
@@ -137,19 +145,19 @@ def _then(read: Callable[..., Any], complete: Callable[[Any], Any] | None) -> Ca
     return read if complete is None else lambda *given: complete(read(*given))
 
 
-def json_decoder(annotation: Any, info: mi.Type) -> Callable[[Any], Any]:
-    """JSON, as bytes or text, to `annotation`, which `info` describes. Its function raises one of `FAILURES`.
+def make_json_decoder(annotation: Any, info: mi.Type) -> Callable[[Any], Any]:
+    """JSON, as bytes or text, to `annotation`, which `info` describes. Its function raises one of `CONVERSION_ERRORS`.
 
     Where msgspec is more lenient or more trusting than it may be, it has a look first.
     """
-    decode = _then(msgspec.json.Decoder(annotation).decode, completer(info, nested_types(info)))
-    may_collide = any(map(_hashes_numbers, nested_types(info)))
-    has_decimals = any(isinstance(part, mi.DecimalType) for part in nested_types(info))
+    decode = _then(msgspec.json.Decoder(annotation).decode, make_defaults_filler(info, walk_types(info)))
+    may_collide = any(map(_hashes_numbers, walk_types(info)))
+    has_decimals = any(isinstance(part, mi.DecimalType) for part in walk_types(info))
 
     def look_and_decode(document: Any) -> Any:
         octets = document.encode() if isinstance(document, str) else memoryview(document)
         if may_collide:
-            check_collisions(octets)
+            refuse_collisions(octets)
         looks_odd = has_decimals and _NOT_FINITE.search(octets)
         if looks_odd and any(find_errors(info, msgspec.json.decode(document))):
             raise ValueError("not a finite number")
@@ -161,14 +169,14 @@ def json_decoder(annotation: Any, info: mi.Type) -> Callable[[Any], Any]:
 def _hashes_numbers(info: mi.Type) -> bool:
     """Whether `info` is a set or a dict of numbers that have no limit."""
     if isinstance(info, mi.SetType | mi.FrozenSetType):
-        return any(isinstance(part, (*_UNLIMITED, mi.AnyType)) for part in nested_types(info.item_type))
-    return isinstance(info, mi.DictType) and any(isinstance(part, _UNLIMITED) for part in nested_types(info.key_type))
+        return any(isinstance(part, (*_UNLIMITED, mi.AnyType)) for part in walk_types(info.item_type))
+    return isinstance(info, mi.DictType) and any(isinstance(part, _UNLIMITED) for part in walk_types(info.key_type))
 
 
 # --- converters -----------------------------------------------------------------------------------------------------
 
 
-def converter(annotation: Any) -> Converter:
+def get_converter(annotation: Any) -> Converter:
     """The readers of `annotation`, made once. Raises UnsupportedTypeError."""
     try:
         hash(annotation)
@@ -184,10 +192,10 @@ def _cached(annotation: Any, _written: str) -> Converter:
 
 
 def _make(annotation: Any) -> Converter:
-    plain, _ = strip(annotation)
+    plain, _ = unwrap_annotated(annotation)
     if plain is Any or plain is object:
         return Converter(Shape.ANY, (mi.AnyType(),), msgspec.json.Decoder().decode, lambda value: value)
-    members = union_members(annotation)
+    members = split_union(annotation)
     if len(members) == 1:
         return _single(members[0], describe_annotation(members[0]))
     infos = tuple(describe_annotation(member) for member in members)
@@ -201,28 +209,28 @@ def _make(annotation: Any) -> Converter:
 
 
 def _single(annotation: Any, info: mi.Type) -> Converter:
-    from_json = json_decoder(annotation, info)
+    from_json = make_json_decoder(annotation, info)
 
-    complete = completer(info, nested_types(info))
+    complete = make_defaults_filler(info, walk_types(info))
     from_value = _then(partial(msgspec.convert, type=annotation, str_keys=True), complete)
     if is_scalar(info):
-        return Converter(Shape.SCALAR, (info,), from_json, from_value, from_text=text_reader(info))
-    array = without_none(info)
-    if is_many(array):
-        optional = isinstance(bare(info), mi.UnionType)
+        return Converter(Shape.SCALAR, (info,), from_json, from_value, from_text=make_text_reader(info))
+    array = remove_none(info)
+    if is_scalar_array(array):
+        optional = isinstance(unwrap_metadata(info), mi.UnionType)
         return Converter(Shape.MANY, (info,), from_json, from_value, from_texts=_optional_texts(array, optional))
-    return Converter(Shape.STRUCTURED, (info,), from_json, from_value, form=form_readers(annotation, info))
+    return Converter(Shape.STRUCTURED, (info,), from_json, from_value, form=make_form_readers(annotation, info))
 
 
 def _optional_texts(info: mi.Type, optional: bool) -> TextsReader:
-    read = texts_reader(info)
+    read = make_texts_reader(info)
     return (lambda texts: None if list(texts) == [""] else read(texts)) if optional else read
 
 
 def _wide_union(members: Sequence[Any], infos: tuple[mi.Type, ...]) -> Converter:
     """A union of scalars of which several are strings in JSON: each member is tried, the narrowest first."""
-    ordered = sorted(zip(members, infos, strict=True), key=lambda pair: narrowness(pair[1]))
-    decoders = [json_decoder(member, info) for member, info in ordered]
+    ordered = sorted(zip(members, infos, strict=True), key=lambda pair: rank_narrowness(pair[1]))
+    decoders = [make_json_decoder(member, info) for member, info in ordered]
 
     def from_json(document: Any) -> Any:
         return _first(decoders, document)
@@ -231,13 +239,13 @@ def _wide_union(members: Sequence[Any], infos: tuple[mi.Type, ...]) -> Converter
         return _first([partial(msgspec.convert, type=member) for member, _ in ordered], value)
 
     whole = mi.UnionType(tuple(info for _, info in ordered))
-    return Converter(Shape.SCALAR, whole.types, from_json, from_value, from_text=text_reader(whole))
+    return Converter(Shape.SCALAR, whole.types, from_json, from_value, from_text=make_text_reader(whole))
 
 
 def _first(readers: Sequence[Callable[[Any], Any]], given: object) -> Any:
     for read in readers:
         try:
             return read(given)
-        except FAILURES:
+        except CONVERSION_ERRORS:
             continue
     raise ValueError("fits no member of the union")

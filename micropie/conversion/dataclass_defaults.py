@@ -12,12 +12,12 @@ from typing import Any, TypeVar, get_origin
 from msgspec import NODEFAULT
 from msgspec import inspect as mi
 
-from .type_info import ARRAYS, bare
+from .type_info import ARRAYS, unwrap_metadata
 
 T = TypeVar("T")
 
 
-def completer(info: mi.Type, inside: Iterable[mi.Type]) -> Callable[[T], T] | None:
+def make_defaults_filler(info: mi.Type, inside: Iterable[mi.Type]) -> Callable[[T], T] | None:
     """What completes a value of `info`, in which `inside` are all types there are; None where nothing is to be done."""
     if any(isinstance(part, mi.DataclassType) and _class_defaults(part) for part in inside):
         return partial(_completed, info)
@@ -38,7 +38,7 @@ def _completed(info: mi.Type, value: T) -> T:
 
 def _complete(info: Any, value: Any) -> None:
     """Set the defaults in `value`, an `info`, and in all that it holds."""
-    info = bare(info)
+    info = unwrap_metadata(info)
     if isinstance(info, mi.DataclassType) and hasattr(value, "__dict__"):
         values = vars(value)
         for name, default in _class_defaults(info).items():
@@ -50,7 +50,7 @@ def _complete(info: Any, value: Any) -> None:
 def _held(info: Any, value: Any) -> Iterable[tuple[Any, Any]]:
     """What `value` directly holds, each with its type."""
     if isinstance(info, mi.UnionType):
-        return [(member, value) for member in map(bare, info.types) if _may_be(member, value)]
+        return [(member, value) for member in map(unwrap_metadata, info.types) if _may_be(member, value)]
     if isinstance(info, ARRAYS):
         return [(info.item_type, item) for item in value]
     if isinstance(info, mi.TupleType):

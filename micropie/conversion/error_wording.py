@@ -12,37 +12,37 @@ from .type_info import (
     LEAVES,
     OBJECTS,
     OCTETS,
-    bare,
-    constraints,
     is_positional,
-    without_none,
+    read_constraints,
+    remove_none,
+    unwrap_metadata,
 )
 
 _JSON_WORDS: Final[Mapping[object, str]] = {True: "true", False: "false", None: "null"}
 
 
-def describe(info: mi.Type) -> str:
+def describe_expected(info: mi.Type) -> str:
     """What `info` expects, in words: `"an integer >= 1 and <= 5"`."""
-    info = bare(info)
+    info = unwrap_metadata(info)
     if isinstance(info, mi.UnionType):
-        return " or ".join(dict.fromkeys(describe(member) for member in info.types))
+        return " or ".join(dict.fromkeys(describe_expected(member) for member in info.types))
     if isinstance(info, mi.EnumType | mi.LiteralType):
         return "one of " + ", ".join(map(_shown, _choices(info)))
-    return noun_of(info) + _limits(info)
+    return describe_kind(info) + _limits(info)
 
 
-def describe_text(info: mi.Type) -> str:
+def describe_expected_text(info: mi.Type) -> str:
     """What `info` expects where it is written as text, or as several: text has no null, and bytes are its UTF-8."""
-    info = without_none(info)
+    info = remove_none(info)
     if isinstance(info, mi.UnionType):
-        return " or ".join(dict.fromkeys(describe_text(member) for member in info.types))
+        return " or ".join(dict.fromkeys(describe_expected_text(member) for member in info.types))
     if isinstance(info, mi.LiteralType):
         return "one of " + ", ".join(_shown(value) for value in _choices(info) if value is not None)
     if isinstance(info, mi.TupleType):
-        return f"{len(info.item_types)} values: " + ", ".join(map(describe_text, info.item_types))
+        return f"{len(info.item_types)} values: " + ", ".join(map(describe_expected_text, info.item_types))
     if isinstance(info, ARRAYS):
-        return f"values{_limits(info)}, each {describe_text(info.item_type)}"
-    return "text" + _limits(info) if isinstance(info, OCTETS) else describe(info)
+        return f"values{_limits(info)}, each {describe_expected_text(info.item_type)}"
+    return "text" + _limits(info) if isinstance(info, OCTETS) else describe_expected(info)
 
 
 def _choices(info: mi.EnumType | mi.LiteralType) -> list[Any]:
@@ -57,7 +57,7 @@ def _shown(value: object) -> str:
     return repr(value) if isinstance(value, str | int) and not isinstance(value, bool) else _JSON_WORDS[value]
 
 
-def noun_of(info: mi.Type) -> str:
+def describe_kind(info: mi.Type) -> str:
     """What a value of the type is called, its constraints aside."""
     if type(info) in LEAVES:
         return LEAVES[type(info)][1]
@@ -69,7 +69,7 @@ def noun_of(info: mi.Type) -> str:
 
 
 def _limits(info: mi.Type) -> str:
-    found = constraints(info)
+    found = read_constraints(info)
     parts = [f"{sign} {found[name]}" for name, sign in _BOUNDS.items() if name in found]
     lengths = [f"{sign} {found[name]}" for name, sign in _LENGTHS.items() if name in found]
     if isinstance(info, mi.TupleType):

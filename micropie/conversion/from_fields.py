@@ -13,13 +13,13 @@ import msgspec
 from msgspec import inspect as mi
 from msgspec.structs import replace
 
-from .._utils.lazy_imports import pattern
-from ..errors import Invalid, missing
-from .dataclass_defaults import completer
-from .error_wording import describe, describe_text
-from .exceptions import FAILURES, own_words
-from .from_text import TextsReader, is_many, is_scalar, text_reader, texts_reader
-from .type_info import ARRAYS, OBJECTS, bare, is_positional, without_none
+from .._utils.lazy_imports import lazy_pattern
+from ..errors import Invalid, missing_parameter_detail
+from .dataclass_defaults import make_defaults_filler
+from .error_wording import describe_expected, describe_expected_text
+from .exceptions import CONVERSION_ERRORS, validator_message
+from .from_text import TextsReader, is_scalar, is_scalar_array, make_text_reader, make_texts_reader
+from .type_info import ARRAYS, OBJECTS, is_positional, remove_none, unwrap_metadata
 
 Fields: TypeAlias = Mapping[str, Sequence[str]]
 Files: TypeAlias = Mapping[str, Sequence[object]]
@@ -32,7 +32,7 @@ class FormReaders(Protocol):
     """How a structured type is read from names, and how to tell what is wrong."""
 
     def read(self, fields: Fields, files: Files, /) -> object:
-        """The value. Raises one of `FAILURES`."""
+        """The value. Raises one of `CONVERSION_ERRORS`."""
         ...
 
     def explain(self, fields: Fields, files: Files, /) -> list[Invalid]:
@@ -61,11 +61,11 @@ class FormField(msgspec.Struct, frozen=True):
 
 
 def _form_field(field: mi.Field) -> FormField:
-    info = without_none(field.type)
+    info = remove_none(field.type)
     is_file, read = False, _reader(field.type)
     if isinstance(info, mi.CustomType):
         is_file, read = True, _first
-    elif isinstance(info, mi.ListType) and isinstance(bare(info.item_type), mi.CustomType):
+    elif isinstance(info, mi.ListType) and isinstance(unwrap_metadata(info.item_type), mi.CustomType):
         is_file, read = True, list
     return FormField(field.encode_name, field.name, field.required, field.type, is_file, read)
 
@@ -76,10 +76,12 @@ def _first(found: Sequence[Any]) -> object:
 
 def _browser_field(field: mi.Field) -> FormField:
     """The same, as a browser sends it: no name for a box that is not checked or a list of which nothing is chosen."""
-    made, whole, info = _form_field(field), bare(field.type), without_none(field.type)
+    made, whole, info = _form_field(field), unwrap_metadata(field.type), remove_none(field.type)
     if isinstance(info, ARRAYS) or made.read is None:
         return replace(made, absent=[])
-    if isinstance(whole, mi.UnionType) and any(isinstance(bare(member), mi.NoneType) for member in whole.types):
+    if isinstance(whole, mi.UnionType) and any(
+        isinstance(unwrap_metadata(member), mi.NoneType) for member in whole.types
+    ):
         return replace(made, read=_or_none(_completed(info, made.read)), absent=[""] if field.required else None)
     return replace(made, read=_completed(info, made.read), absent=["false"] if is_checkbox(info) else None)
 
@@ -109,7 +111,7 @@ def _with_zero(text: str) -> str:
     return text.replace(".", "0.", 1) if text.startswith((".", "-.")) else text
 
 
-_NO_SECONDS: Final = pattern(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T)?[0-9]{2}:[0-9]{2}")
+_NO_SECONDS: Final = lazy_pattern(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T)?[0-9]{2}:[0-9]{2}")
 _INCOMPLETE: Final[Mapping[type[mi.Type], Callable[[str], str]]] = {
     mi.DateTimeType: _with_seconds,
     mi.TimeType: _with_seconds,
@@ -120,12 +122,12 @@ _INCOMPLETE: Final[Mapping[type[mi.Type], Callable[[str], str]]] = {
 
 def _reader(info: mi.Type) -> TextsReader | None:
     """How the texts of one name become `info`; None where they cannot."""
-    array = without_none(info)
-    if is_many(array):
-        return texts_reader(array)
+    array = remove_none(info)
+    if is_scalar_array(array):
+        return make_texts_reader(array)
     if not is_scalar(info):
         return None
-    one = text_reader(info)
+    one = make_text_reader(info)
     return _first if one is None else lambda texts: one(texts[0])
 
 
@@ -141,7 +143,7 @@ class ObjectForm:
         self._known = {field.name for field in self.fields} | {self._tag_field}
         self._closed: bool = getattr(info, "forbid_unknown_fields", False)
         self._positional = is_positional(info)
-        self._complete: Callable[[object], object] | None = completer(info, [info])
+        self._complete: Callable[[object], object] | None = make_defaults_filler(info, [info])
 
     @property
     def can_be(self) -> bool:
@@ -165,8 +167,8 @@ class ObjectForm:
             return None, errors
         try:
             return self._build(values), []
-        except FAILURES as failure:
-            return None, [Invalid(own_words(failure) or f"Expected {describe(self._info)}")]
+        except CONVERSION_ERRORS as failure:
+            return None, [Invalid(validator_message(failure) or f"Expected {describe_expected(self._info)}")]
 
     def _gather(self, values: dict[str, object], texts: Fields, files: Files) -> Iterator[Invalid]:
         """Fills `values`, and yields what is wrong."""
@@ -177,10 +179,10 @@ class ObjectForm:
             if found is not None:
                 try:
                     values[field.attribute if self._positional else field.name] = field.value(found)
-                except FAILURES:
-                    yield Invalid(f"Expected {describe_text(field.info)}", parameter=field.name)
+                except CONVERSION_ERRORS:
+                    yield Invalid(f"Expected {describe_expected_text(field.info)}", parameter=field.name)
             elif field.required:
-                yield Invalid(missing(field.name), parameter=field.name)
+                yield Invalid(missing_parameter_detail(field.name), parameter=field.name)
         if self._tag_field is not None and self._tag not in texts.get(self._tag_field, [self._tag]):
             yield Invalid(f"Expected {self._info.tag!r}", parameter=self._tag_field)
         if self._closed:
@@ -201,7 +203,7 @@ class _DictForm:
     def __init__(self, annotation: Any, info: mi.DictType, read_value: TextsReader) -> None:
         self._annotation = annotation
         self._info = info
-        self._read_key = text_reader(info.key_type) or str
+        self._read_key = make_text_reader(info.key_type) or str
         self._read_value = read_value
 
     def read(self, fields: Fields, _: Files) -> object:
@@ -212,18 +214,20 @@ class _DictForm:
         errors: list[Invalid] = []
         for name, texts in fields.items():
             if not _reads(self._read_key, name):
-                errors.append(Invalid(f"Expected the name to be {describe_text(self._info.key_type)}", parameter=name))
+                errors.append(
+                    Invalid(f"Expected the name to be {describe_expected_text(self._info.key_type)}", parameter=name)
+                )
             if not _reads(self._read_value, texts):
-                errors.append(Invalid(f"Expected {describe_text(self._info.value_type)}", parameter=name))
+                errors.append(Invalid(f"Expected {describe_expected_text(self._info.value_type)}", parameter=name))
         if not errors and not _reads(lambda given: self.read(given, files), fields):
-            errors.append(Invalid(f"Expected {describe(self._info)}"))
+            errors.append(Invalid(f"Expected {describe_expected(self._info)}"))
         return errors
 
 
 def _reads(read: Callable[[Any], object], given: object) -> bool:
     try:
         read(given)
-    except FAILURES:
+    except CONVERSION_ERRORS:
         return False
     return True
 
@@ -256,9 +260,9 @@ class _TaggedForm:
         return member.explain(fields, files)
 
 
-def form_readers(annotation: Any, info: mi.Type) -> FormReaders | None:
+def make_form_readers(annotation: Any, info: mi.Type) -> FormReaders | None:
     """The readers of `annotation`, which `info` describes; None where names and texts cannot make one."""
-    info = without_none(info)
+    info = remove_none(info)
     if isinstance(info, mi.DictType):
         read_value = _reader(info.value_type)
         return _DictForm(annotation, info, read_value) if read_value is not None else None

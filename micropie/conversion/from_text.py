@@ -13,8 +13,8 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from msgspec import inspect as mi
 
-from .exceptions import FAILURES
-from .type_info import ARRAYS, bare, constraints, scalar_type
+from .exceptions import CONVERSION_ERRORS
+from .type_info import ARRAYS, read_constraints, rebuild_scalar_type, unwrap_metadata
 
 TextReader: TypeAlias = Callable[[str], object]
 TextsReader: TypeAlias = Callable[[Sequence[str]], object]
@@ -28,7 +28,7 @@ def _one(annotation: Any) -> Callable[[object], object]:
 
 
 def _number(info: mi.Type) -> TextReader:
-    decode = msgspec.json.Decoder(scalar_type(info)).decode
+    decode = msgspec.json.Decoder(rebuild_scalar_type(info)).decode
 
     def read(text: str) -> object:
         if text.strip() != text:  # JSON allows white space around a number; a number as text has none
@@ -60,19 +60,19 @@ def _boolean(_: mi.Type) -> TextReader:
 
 
 def _text(info: mi.Type) -> TextReader | None:
-    return _one(scalar_type(info)) if constraints(info) else None
+    return _one(rebuild_scalar_type(info)) if read_constraints(info) else None
 
 
 def _octets(info: mi.Type) -> TextReader:
-    if isinstance(info, mi.BytesType) and not constraints(info):
+    if isinstance(info, mi.BytesType) and not read_constraints(info):
         return str.encode
-    check = _one(scalar_type(info))
+    check = _one(rebuild_scalar_type(info))
     return lambda text: check(text.encode())
 
 
 def _spelled(info: mi.Type) -> TextReader:
     """The types that JSON writes as a string: the same spelling, without the quotes."""
-    return _one(scalar_type(info))
+    return _one(rebuild_scalar_type(info))
 
 
 def _choice(info: Any) -> TextReader:
@@ -139,33 +139,36 @@ _NARROWEST: Final = (
 )  # fmt: skip
 
 
-def narrowness(info: mi.Type) -> int:
+def rank_narrowness(info: mi.Type) -> int:
     """Where `info` stands among a union's members: the narrowest is 0."""
-    kind = type(bare(info))
+    kind = type(unwrap_metadata(info))
     return _NARROWEST.index(kind) if kind in _NARROWEST else len(_NARROWEST)
 
 
 def is_scalar(info: mi.Type) -> bool:
     """Whether one text can be an `info`."""
-    info = bare(info)
+    info = unwrap_metadata(info)
     if isinstance(info, mi.UnionType):
         return all(is_scalar(member) for member in info.types)
     return type(info) in _TEXT
 
 
-def text_reader(info: mi.Type) -> TextReader | None:
+def make_text_reader(info: mi.Type) -> TextReader | None:
     """How one text becomes `info`, a scalar; None where the text itself is the value."""
-    info = bare(info)
+    info = unwrap_metadata(info)
     if isinstance(info, mi.UnionType):
         return _union_text(info.types)
     return _TEXT[type(info)](info)
 
 
 def _union_text(infos: Sequence[mi.Type]) -> TextReader | None:
-    members = sorted((bare(info) for info in infos if not isinstance(bare(info), mi.NoneType)), key=narrowness)
+    members = sorted(
+        (unwrap_metadata(info) for info in infos if not isinstance(unwrap_metadata(info), mi.NoneType)),
+        key=rank_narrowness,
+    )
     # An empty field of a form is how a browser sends "nothing", unless the empty text is itself a value.
     empty_is_none = len(members) < len(infos) and not any(isinstance(info, mi.StrType | mi.AnyType) for info in members)
-    readers = [reader for reader in map(text_reader, members) if reader is not None]
+    readers = [reader for reader in map(make_text_reader, members) if reader is not None]
     falls_back_to_text = len(readers) < len(members)
     if not readers:
         return None
@@ -176,7 +179,7 @@ def _union_text(infos: Sequence[mi.Type]) -> TextReader | None:
         for reader in readers:
             try:
                 return reader(text)
-            except FAILURES:
+            except CONVERSION_ERRORS:
                 continue
         if falls_back_to_text:
             return text
@@ -200,21 +203,21 @@ _CONTAINERS: Final[Mapping[type[mi.Type], Callable[[Iterator[object]], object]]]
 }
 
 
-def is_many(info: mi.Type) -> bool:
+def is_scalar_array(info: mi.Type) -> bool:
     """Whether several texts can be an `info`: an array of scalars."""
     if isinstance(info, mi.TupleType):
         return all(is_scalar(item) for item in info.item_types)
     return isinstance(info, ARRAYS) and is_scalar(info.item_type)
 
 
-def texts_reader(info: mi.Type) -> TextsReader:
+def make_texts_reader(info: mi.Type) -> TextsReader:
     """How every text of one name becomes `info`, an array of scalars."""
     build = _CONTAINERS[type(info)]
     if isinstance(info, mi.TupleType):
-        readers = [text_reader(item) or str for item in info.item_types]
+        readers = [make_text_reader(item) or str for item in info.item_types]
         return lambda texts: build(read(text) for read, text in zip(readers, texts, strict=True))
-    read = text_reader(info.item_type) or str  # type: ignore[attr-defined]  # one of ARRAYS: `is_many` said so
-    limits = constraints(info)
+    read = make_text_reader(info.item_type) or str  # type: ignore[attr-defined]  # one of ARRAYS: `is_many` said so
+    limits = read_constraints(info)
     shortest, longest = limits.get("min_length", 0), limits.get("max_length")
 
     def read_all(texts: Sequence[str]) -> object:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from .._utils.lazy_imports import pattern
+from .._utils.lazy_imports import lazy_pattern
 
 SMALL: Final = 16 * 1024
 """Bytes of a document that cannot hold enough numbers to matter: some 700, which is 10 ms at worst."""
@@ -21,11 +21,11 @@ MOST: Final = 100
 """Different numbers of one hash that a document may hold in one place; by chance there is one."""
 
 # What takes more than 64 bits: an integer, a Decimal with an exponent, a UUID.
-_LONG: Final = pattern(rb"[0-9]{18}|[0-9][eE]|[0-9a-fA-F]{12}")
+_LONG: Final = lazy_pattern(rb"[0-9]{18}|[0-9][eE]|[0-9a-fA-F]{12}")
 _decode: Final = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
-def check_collisions(document: bytes | memoryview | msgspec.Raw) -> None:
+def refuse_collisions(document: bytes | memoryview | msgspec.Raw) -> None:
     """Raises ValueError when the JSON `document` holds numbers that collide; also for what is no JSON."""
     view = memoryview(document)
     if len(view) > SMALL and _LONG.search(view):

@@ -18,10 +18,19 @@ from msgspec import inspect as mi
 
 from ..errors import Invalid
 from ..sentinels import UNSET
-from .error_wording import describe, noun_of
-from .exceptions import FAILURES, own_words
-from .json_pointer import token
-from .type_info import ARRAYS, LEAVES, OBJECTS, bare, constraints, is_positional, scalar_type, without_none
+from .error_wording import describe_expected, describe_kind
+from .exceptions import CONVERSION_ERRORS, validator_message
+from .json_pointer import escape_token
+from .type_info import (
+    ARRAYS,
+    LEAVES,
+    OBJECTS,
+    is_positional,
+    read_constraints,
+    rebuild_scalar_type,
+    remove_none,
+    unwrap_metadata,
+)
 
 MAX_ERRORS: Final = 1000
 """Errors told of one JSON value: more help nobody, and the answer would be many times the size of the request."""
@@ -43,7 +52,7 @@ def _wanted_json(info: mi.Type) -> str | None:
     """The kind of JSON value that `info` is written as; None where there is no one kind."""
     if isinstance(info, (mi.UnionType, *_CHOICES)):
         return None
-    noun = noun_of(info)
+    noun = describe_kind(info)
     if noun in _JSON_NAMES.values():
         return noun
     return "a number" if isinstance(info, _NUMBERS) else "a string"
@@ -133,7 +142,7 @@ class _Check:
     """Whether a value may be wrong though all that it holds is right: only a set finds that an item has no hash."""
 
     def __init__(self, info: Any) -> None:
-        self._expected = f"Expected {describe(info)}"
+        self._expected = f"Expected {describe_expected(info)}"
         wanted = _wanted_json(info)
         names = {kind: _JSON_NAMES.get(kind, "a number") for kind in _JSON_TYPES}
         # What is said of a value by its type: what was wanted and, where that is news, what kind came.
@@ -165,7 +174,7 @@ class _Scalar(_Check):
 
     def __init__(self, info: Any) -> None:
         super().__init__(info)
-        self._box = _box(scalar_type(info))
+        self._box = _box(rebuild_scalar_type(info))
         self.kind, self.judge = _at_sight(info)
         # What JSON writes in one way only is wrong unless it is right at first sight; a float may be written as an int.
         decided = _JSON_TYPES - {int} if self.kind is float else _JSON_TYPES
@@ -175,7 +184,7 @@ class _Scalar(_Check):
         if type(value) not in self._decided:
             try:
                 msgspec.convert((value,), self._box)
-            except FAILURES:
+            except CONVERSION_ERRORS:
                 pass
             else:
                 return
@@ -188,9 +197,9 @@ def _at_sight(info: Any) -> tuple[type | None, Callable[[Any], object] | None]:
         kinds = {type(value) for value in info.values}
         return (kinds.pop(), frozenset(info.values).__contains__) if len(kinds) == 1 else (None, None)
     if isinstance(info, mi.IntType | mi.FloatType) and info.multiple_of is None:
-        return LEAVES[type(info)][0], _number_judge(info) if constraints(info) else None
+        return LEAVES[type(info)][0], _number_judge(info) if read_constraints(info) else None
     if isinstance(info, mi.StrType):
-        return str, _text_judge(info) if constraints(info) else None
+        return str, _text_judge(info) if read_constraints(info) else None
     return (LEAVES[type(info)][0] if isinstance(info, mi.BoolType | mi.NoneType) else None), None
 
 
@@ -271,8 +280,8 @@ class _Dict(_Check):
         self._least, self._most = _room(info)
         self._value = _check_of(info.value_type)
         self.builds_sets = self._value.builds_sets
-        self._expected_key = f"Expected the key to be {describe(info.key_type)}"
-        self._key_fits = _key_fitter(without_none(info.key_type))
+        self._expected_key = f"Expected the key to be {describe_expected(info.key_type)}"
+        self._key_fits = _key_fitter(remove_none(info.key_type))
 
     def look(self, search: _Search, value: Any, pointer: str) -> None:
         if not isinstance(value, dict):
@@ -281,7 +290,7 @@ class _Dict(_Check):
         if not self._least <= len(value) <= self._most:
             search.note(self._expected, pointer)
         for key, item in value.items():
-            place = f"{pointer}/{token(key)}"
+            place = f"{pointer}/{escape_token(key)}"
             if not self._key_fits(key):
                 search.note(self._expected_key, place)
             search.look(self._value, item, place)
@@ -289,14 +298,14 @@ class _Dict(_Check):
 
 def _key_fitter(info: mi.Type) -> Callable[[str], bool]:
     """What tells whether a name will do for a key. JSON's names are text; a number as a key is spelled in it."""
-    if isinstance(info, mi.AnyType) or (isinstance(info, mi.StrType) and not constraints(info)):
+    if isinstance(info, mi.AnyType) or (isinstance(info, mi.StrType) and not read_constraints(info)):
         return lambda _: True
-    box = _box(GenericAlias(dict, (scalar_type(info), None)))
+    box = _box(GenericAlias(dict, (rebuild_scalar_type(info), None)))
 
     def fits(key: str) -> bool:
         try:
             msgspec.convert(({key: None},), box, str_keys=True)
-        except FAILURES:
+        except CONVERSION_ERRORS:
             return False
         return not isinstance(info, mi.DecimalType) or _may_be_finite(key)
 
@@ -357,7 +366,7 @@ class _Names(_Check):
     def _fields(self) -> list[tuple[str, str, bool, _Check, type | None, Callable[[Any], object] | None]]:
         checks = [(field, _check_of(field.type)) for field in self._info.fields]
         return [
-            (field.encode_name, f"/{token(field.encode_name)}", field.required, check, check.kind, check.judge)
+            (field.encode_name, f"/{escape_token(field.encode_name)}", field.required, check, check.kind, check.judge)
             for field, check in checks
         ]
 
@@ -371,7 +380,7 @@ class _Names(_Check):
             return
         before = search.enter()
         if self._tag_field is not None and value.get(self._tag_field, self._tag) != self._tag:
-            search.note(f"Expected {self._tag!r}", f"{pointer}/{token(self._tag_field)}")
+            search.note(f"Expected {self._tag!r}", f"{pointer}/{escape_token(self._tag_field)}")
         for name, place, required, check, kind, judge in self._fields:
             item = value.get(name, UNSET)
             if type(item) is kind and (judge is None or judge(item)):  # `check.knows(item)`
@@ -384,7 +393,7 @@ class _Names(_Check):
         if self._is_closed:
             for name in value:
                 if name not in self._known:
-                    search.note("Unknown field", f"{pointer}/{token(name)}")
+                    search.note("Unknown field", f"{pointer}/{escape_token(name)}")
         search.depth -= 1
         if self._rule is not None and len(search.errors) == before:
             _obey(self._rule, search, value, pointer)
@@ -406,8 +415,8 @@ def _obey(cls: Any, search: _Search, value: object, pointer: str) -> None:
     """Note what the rule of `cls` says of `value`, of which every part is right by itself."""
     try:
         msgspec.convert(value, cls, str_keys=True)
-    except FAILURES as error:
-        words = own_words(error)
+    except CONVERSION_ERRORS as error:
+        words = validator_message(error)
         if words is not None:
             search.note(words, pointer)
 
@@ -417,7 +426,7 @@ class _Union(_Check):
 
     def __init__(self, info: Any) -> None:
         super().__init__(info)
-        members = [(bare(member), _check_of(member)) for member in info.types]
+        members = [(unwrap_metadata(member), _check_of(member)) for member in info.types]
         self._checks = [check for _, check in members]
         self.kind, self.judge = next(((check.kind, check.judge) for check in self._checks if check.kind), (None, None))
         self.builds_sets = any(check.builds_sets for check in self._checks)
@@ -435,7 +444,7 @@ class _Union(_Check):
         elif tagged and isinstance(value, list if is_positional(tagged[0]) else dict):
             wanted = "one of " + ", ".join(repr(member.tag) for member in tagged)
             place = 0 if is_positional(tagged[0]) else tagged[0].tag_field
-            search.note(f"Expected {wanted}", f"{pointer}/{token(place)}")
+            search.note(f"Expected {wanted}", f"{pointer}/{escape_token(place)}")
         elif all(search.refuses(check, value) for check in self._checks):
             self.mismatch(search, value, pointer)
 
@@ -475,7 +484,7 @@ def _check_of(info: mi.Type) -> _Check:
     if kept is None:
         if len(_checks) >= _MAX_CHECKS:
             _checks.clear()
-        plain = bare(info)
+        plain = unwrap_metadata(info)
         make = next((make for kinds, make in _KINDS if isinstance(plain, kinds)), _Check)
         kept = _checks[id(info)] = info, make(plain)
     return kept[1]

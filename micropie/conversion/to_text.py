@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 from msgspec import inspect as mi
 
-from .type_info import without_none
+from .type_info import remove_none
 
 Pairs: TypeAlias = list[tuple[str, str]]
 
@@ -35,7 +35,7 @@ _SPELLINGS: Final[tuple[tuple[Any, Callable[[Any], str]], ...]] = (
 """The first that fits writes a value."""
 
 
-def spell(value: object) -> str:
+def value_to_text(value: object) -> str:
     """`value`, a scalar, as text. Raises ValueError for what has none: structures, bytes that are no UTF-8."""
     for kind, write in _SPELLINGS:
         if isinstance(value, kind):
@@ -43,12 +43,12 @@ def spell(value: object) -> str:
     raise ValueError(f"{type(value).__name__} cannot be written as text")
 
 
-def spell_each(value: object) -> list[str]:
+def value_to_texts(value: object) -> list[str]:
     """The texts of `value`: one for a scalar, several for an array of them. Raises ValueError."""
-    return [spell(item) for item in value] if isinstance(value, _MANY) else [spell(value)]
+    return [value_to_text(item) for item in value] if isinstance(value, _MANY) else [value_to_text(value)]
 
 
-def says_the_same(found: Any, value: Any) -> bool:
+def is_same_value(found: Any, value: Any) -> bool:
     """Whether `found` says what `value` did; classes may have no equality, and a list may stand for a set."""
     if found == value:
         return True
@@ -59,11 +59,11 @@ def says_the_same(found: Any, value: Any) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
-def spell_fields(info: mi.Type, value: Any) -> tuple[Pairs, list[tuple[str, Any]]]:
+def value_to_fields(info: mi.Type, value: Any) -> tuple[Pairs, list[tuple[str, Any]]]:
     """`value`, an `info` with fields, as names with texts, and as names with files. Raises ValueError."""
-    meant = _meant(without_none(info), value)
+    meant = _meant(remove_none(info), value)
     if isinstance(meant, mi.DictType):
-        return [(spell(name), text) for name, item in value.items() for text in spell_each(item)], []
+        return [(value_to_text(name), text) for name, item in value.items() for text in value_to_texts(item)], []
     pairs: Pairs = []
     files: list[tuple[str, Any]] = []
     if getattr(meant, "tag_field", None) is not None:
@@ -75,7 +75,7 @@ def spell_fields(info: mi.Type, value: Any) -> tuple[Pairs, list[tuple[str, Any]
         if _is_file(field.type):
             files += [(field.encode_name, file) for file in (item if isinstance(item, list) else [item])]
         else:
-            pairs += [(field.encode_name, text) for text in spell_each(item)]
+            pairs += [(field.encode_name, text) for text in value_to_texts(item)]
     return pairs, files
 
 
@@ -98,6 +98,6 @@ def _is_left_out(field: mi.Field, item: object) -> bool:
 
 
 def _is_file(info: mi.Type) -> bool:
-    info = without_none(info)
+    info = remove_none(info)
     inner: Iterable[mi.Type] = (info.item_type,) if isinstance(info, mi.ListType) else (info,)
-    return any(isinstance(without_none(part), mi.CustomType) for part in inner)
+    return any(isinstance(remove_none(part), mi.CustomType) for part in inner)

@@ -39,40 +39,42 @@ _BOUNDS: Final = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "multiple_of": "
 _LENGTHS: Final = {"min_length": ">=", "max_length": "<="}
 
 
-def bare(info: mi.Type) -> mi.Type:
+def unwrap_metadata(info: mi.Type) -> mi.Type:
     """`info` without the wrapper that msgspec puts around titles, descriptions and the like."""
     while isinstance(info, mi.Metadata):
         info = info.type
     return info
 
 
-def constraints(info: mi.Type) -> dict[str, Any]:
+def read_constraints(info: mi.Type) -> dict[str, Any]:
     """The `msgspec.Meta` arguments that `info` was made with, without those left out."""
     names = (*_BOUNDS, *_LENGTHS, "pattern", "tz")
     found = {name: getattr(info, name, None) for name in names}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def scalar_type(info: mi.Type) -> Any:
+def rebuild_scalar_type(info: mi.Type) -> Any:
     """The annotation that `info`, a scalar, describes, constraints included."""
-    info = bare(info)
+    info = unwrap_metadata(info)
     if isinstance(info, mi.UnionType):
-        return Union[tuple(scalar_type(member) for member in info.types)]  # noqa: UP007  (built from a tuple)
+        return Union[tuple(rebuild_scalar_type(member) for member in info.types)]  # noqa: UP007  (built from a tuple)
     if isinstance(info, mi.EnumType):
         return info.cls
     if isinstance(info, mi.LiteralType):
         return Literal[info.values]
     plain = LEAVES[type(info)][0]
-    limits = constraints(info)
+    limits = read_constraints(info)
     return Annotated[plain, msgspec.Meta(**limits)] if limits else plain
 
 
-def without_none(info: mi.Type) -> mi.Type:
+def remove_none(info: mi.Type) -> mi.Type:
     """`info` without its `None`."""
-    info = bare(info)
+    info = unwrap_metadata(info)
     if not isinstance(info, mi.UnionType):
         return info
-    rest = tuple(bare(member) for member in info.types if not isinstance(bare(member), mi.NoneType))
+    rest = tuple(
+        unwrap_metadata(member) for member in info.types if not isinstance(unwrap_metadata(member), mi.NoneType)
+    )
     return rest[0] if len(rest) == 1 else mi.UnionType(rest)
 
 
@@ -81,11 +83,11 @@ def is_positional(info: mi.Type) -> bool:
     return isinstance(info, mi.NamedTupleType) or getattr(info, "array_like", False)
 
 
-def nested_types(info: mi.Type) -> Iterator[mi.Type]:
+def walk_types(info: mi.Type) -> Iterator[mi.Type]:
     """`info` and every description inside it, each once."""
     waiting, seen = [info], set[int]()
     while waiting:
-        part = bare(waiting.pop())
+        part = unwrap_metadata(waiting.pop())
         if id(part) not in seen:
             seen.add(id(part))
             yield part

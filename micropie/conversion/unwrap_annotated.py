@@ -7,9 +7,9 @@ import msgspec
 from msgspec import inspect as mi
 
 from ..uploads.upload_file import UploadFile
-from .error_wording import describe
+from .error_wording import describe_expected
 from .from_text import is_scalar
-from .type_info import bare, nested_types, without_none
+from .type_info import remove_none, unwrap_metadata, walk_types
 
 
 class UnsupportedTypeError(Exception):
@@ -21,7 +21,7 @@ class UnsupportedTypeError(Exception):
         self.remedy = remedy
 
 
-def strip(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+def unwrap_annotated(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
     """`annotation` without `Annotated`, `NewType` and type aliases around it, and the metadata found on the way."""
     if isinstance(annotation, type):
         return annotation, ()
@@ -38,12 +38,12 @@ def strip(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
             return annotation, metadata
 
 
-def union_members(annotation: Any) -> tuple[Any, ...]:
+def split_union(annotation: Any) -> tuple[Any, ...]:
     """The members of a union, flattened, each with the constraints that stood around the whole; else `annotation`."""
-    plain, metadata = strip(annotation)
+    plain, metadata = unwrap_annotated(annotation)
     if get_origin(plain) not in (Union, UnionType):
         return (annotation,)
-    members = [inner for member in get_args(plain) for inner in union_members(member)]
+    members = [inner for member in get_args(plain) for inner in split_union(member)]
     for meta in metadata:
         if isinstance(meta, msgspec.Meta):
             constrained = [_constrained(member, meta) for member in members]
@@ -79,7 +79,7 @@ def describe_annotation(annotation: Any) -> mi.Type:
         raise UnsupportedTypeError(str(error), remedy) from error
     except TypeError as error:
         raise UnsupportedTypeError(str(error).split(" - type ")[0], _REMEDY) from error
-    for part in nested_types(info):
+    for part in walk_types(info):
         _refuse_unreadable(part)
     return info
 
@@ -88,9 +88,9 @@ def _refuse_unreadable(info: mi.Type) -> None:
     """Raises UnsupportedTypeError for what msgspec would only refuse when a request comes."""
     if isinstance(info, mi.CustomType) and info.cls is not UploadFile:  # files are read by their own room
         raise UnsupportedTypeError(f"'{_type_name(info.cls)}' cannot be read from a request", _REMEDY)
-    if isinstance(info, mi.SetType | mi.FrozenSetType) and not _is_hashable(bare(info.item_type)):
+    if isinstance(info, mi.SetType | mi.FrozenSetType) and not _is_hashable(unwrap_metadata(info.item_type)):
         remedy = "Make it frozen (a Struct with frozen=True, @dataclass(frozen=True)), or use list[T]"
-        raise UnsupportedTypeError(f"a set cannot hold {describe(info.item_type)} that may change", remedy)
+        raise UnsupportedTypeError(f"a set cannot hold {describe_expected(info.item_type)} that may change", remedy)
     if isinstance(info, mi.DictType) and not _is_key(info.key_type):
         raise UnsupportedTypeError("JSON's keys are text, which cannot become these keys", "Use dict[str, T]")
 
@@ -104,7 +104,7 @@ def _is_hashable(info: mi.Type) -> bool:
 
 
 def _is_key(info: mi.Type) -> bool:
-    info = without_none(info)
+    info = remove_none(info)
     if isinstance(info, mi.UnionType):
         return all(map(_is_key, info.types))
     return is_scalar(info) and not isinstance(info, mi.BoolType | mi.NoneType)

@@ -13,10 +13,10 @@ import msgspec
 
 from ..conversion.converter import Converter
 from ..conversion.from_fields import ObjectForm
-from ..conversion.to_text import spell_each, spell_fields
-from ..conversion.type_info import OBJECTS, without_none
-from ..conversion.unwrap_annotated import UnsupportedTypeError, strip
-from ..errors import HTTPError, UploadError, missing
+from ..conversion.to_text import value_to_fields, value_to_texts
+from ..conversion.type_info import OBJECTS, remove_none
+from ..conversion.unwrap_annotated import UnsupportedTypeError, unwrap_annotated
+from ..errors import HTTPError, UploadError, missing_parameter_detail
 from ..media_types import Media
 from ..params import File
 from ..requests.request import Request
@@ -81,18 +81,18 @@ class FormResult(Generic[T_co]):
         `"textarea"`; a field with choices is a select. A password is not shown again. Raises LookupError.
         """
         known = self._form[name]
-        return form_html.attributes(known, self._texts(known), is_wrong=name in self.errors, type=type)
+        return form_html.render_attributes(known, self._texts(known), is_wrong=name in self.errors, type=type)
 
     def options(self, name: str) -> Html:
         """The options of a field with choices, between the tags of its select. Raises LookupError."""
         known = self._form[name]
-        return form_html.options(known, self._texts(known))
+        return form_html.render_options(known, self._texts(known))
 
     def error(self, name: str = "") -> Html:
         """What is wrong with the field, in a `span`, and nothing where nothing is. Without a name: with all of it."""
         if name:
             _ = self._form[name]
-        return form_html.complaint(name, self.errors.get(name, ()))
+        return form_html.render_errors(name, self.errors.get(name, ()))
 
     def _texts(self, known: HtmlField) -> Sequence[str]:
         return self.texts.get(known.field.name, ())
@@ -102,7 +102,7 @@ class FormType:
     """How a FormResult of one type is read. Raises UnsupportedTypeError where no form can carry it."""
 
     def __init__(self, annotation: Any, reads: Converter) -> None:
-        info = without_none(reads.info)
+        info = remove_none(reads.info)
         if reads.form is None or not isinstance(info, OBJECTS):
             remedy = "Use a Struct, dataclass, TypedDict or attrs class of texts, lists of them, and files"
             raise UnsupportedTypeError("no form has this type's fields", remedy)
@@ -119,7 +119,7 @@ class FormType:
                 self.markers[field.name] = marker
             initial = _initial(defaults[field.attribute])
             accept = marker.content_types if marker is not None else ()
-            self._fields[field.name] = form_html.described(hints.get(field.attribute), field, initial, accept)
+            self._fields[field.name] = form_html.describe_field(hints.get(field.attribute), field, initial, accept)
         self.blank: FormResult[Any] = FormResult(
             self, texts=MappingProxyType({name: known.initial for name, known in self._fields.items()})
         )
@@ -132,7 +132,7 @@ class FormType:
     def texts_of(self, value: object) -> Mapping[str, Sequence[str]]:
         """What stands in the fields for `value`. Raises ValueError."""
         found: dict[str, list[str]] = {}
-        for name, text in spell_fields(self._info, value)[0]:
+        for name, text in value_to_fields(self._info, value)[0]:
             found.setdefault(name, []).append(text)
         return found
 
@@ -156,7 +156,9 @@ class FormType:
         errors: dict[str, list[str]] = {}
         for error in invalid:
             name = error.parameter
-            is_empty = name is not None and (not any(texts.get(name, ())) or error.detail == missing(name))
+            is_empty = name is not None and (
+                not any(texts.get(name, ())) or error.detail == missing_parameter_detail(name)
+            )
             errors.setdefault(name or "", []).append(_REQUIRED if is_empty else error.detail)
         for name, detail in self._refused(files):
             errors.setdefault(name, []).append(detail)
@@ -172,7 +174,7 @@ class FormType:
                     yield name, error.detail
 
 
-def file_markers(blank: object) -> Mapping[str, File]:
+def find_file_markers(blank: object) -> Mapping[str, File]:
     """What the files of a form may be, by the names of their fields; `blank` is the default of its parameter."""
     return blank._form.markers if isinstance(blank, FormResult) else EMPTY
 
@@ -185,7 +187,7 @@ def _hints(cls: Any) -> Mapping[str, Any]:
 
 
 def _metadata(hint: Any) -> Sequence[Any]:
-    return [one() if one is File else one for one in strip(hint)[1]]
+    return [one() if one is File else one for one in unwrap_annotated(hint)[1]]
 
 
 def _default(field: Any) -> object:
@@ -194,11 +196,11 @@ def _default(field: Any) -> object:
 
 def _initial(default: object) -> Sequence[str]:
     try:
-        return () if default is None else spell_each(default)
+        return () if default is None else value_to_texts(default)
     except ValueError:  # none at all, or nothing that could stand in a field
         return ()
 
 
-def form_reader(blank: FormResult[Any], *, of_query: bool) -> Callable[[Request], FormResult[Any]]:
+def make_form_reader(blank: FormResult[Any], *, of_query: bool) -> Callable[[Request], FormResult[Any]]:
     """What reads forms of the type of `blank`."""
     return blank._form.of_query if of_query else blank._form.of_body

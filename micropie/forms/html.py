@@ -11,11 +11,11 @@ from typing import Any, Final, Literal, TypeAlias, get_args, get_origin
 import msgspec
 from msgspec import inspect as mi
 
-from .._utils.lazy_imports import pattern
-from ..conversion.exceptions import FAILURES
+from .._utils.lazy_imports import lazy_pattern
+from ..conversion.exceptions import CONVERSION_ERRORS
 from ..conversion.from_fields import FormField, is_checkbox
-from ..conversion.to_text import spell
-from ..conversion.type_info import ARRAYS, constraints, without_none
+from ..conversion.to_text import value_to_text
+from ..conversion.type_info import ARRAYS, read_constraints, remove_none
 
 Attribute: TypeAlias = tuple[str, object]
 """A name and its value; True for one without a value, False and None for one that is not there."""
@@ -50,7 +50,7 @@ _APPLIES: Final[Mapping[str, Sequence[str]]] = {
 _VALUELESS: Final = ("checkbox", "file", "password", *_ELEMENTS)
 """What has no value, and a password, which is not sent back."""
 
-_PYTHON_ONLY: Final = pattern(r"\(\?[^:=!<]|\(\?<[^=!]|\\[AZ]|[*+?}]\+")
+_PYTHON_ONLY: Final = lazy_pattern(r"\(\?[^:=!<]|\(\?<[^=!]|\\[AZ]|[*+?}]\+")
 """What a pattern of Python's may have and one of JavaScript's does not, or means otherwise."""
 
 
@@ -63,7 +63,7 @@ class Html(str):
         return str(self)
 
 
-def escaped(text: str) -> str:
+def escape_html(text: str) -> str:
     """`text` as it stands in HTML, also between quotes."""
     return text.translate(_ESCAPES)
 
@@ -82,13 +82,13 @@ class HtmlField(msgspec.Struct, frozen=True, eq=False):
     @property
     def item(self) -> Any:
         """The type of one value."""
-        info: Any = without_none(self.field.info)
-        return without_none(info.item_type) if isinstance(info, ARRAYS) else info
+        info: Any = remove_none(self.field.info)
+        return remove_none(info.item_type) if isinstance(info, ARRAYS) else info
 
     @property
     def is_many(self) -> bool:
         """Whether several values may have its name."""
-        return isinstance(without_none(self.field.info), ARRAYS)
+        return isinstance(remove_none(self.field.info), ARRAYS)
 
     @property
     def insists(self) -> bool:
@@ -99,7 +99,7 @@ class HtmlField(msgspec.Struct, frozen=True, eq=False):
         nothing: Sequence[Any] = field.absent if field.absent is not None else [""]
         try:
             field.value(nothing)
-        except FAILURES:
+        except CONVERSION_ERRORS:
             return True
         return False
 
@@ -109,24 +109,24 @@ class HtmlField(msgspec.Struct, frozen=True, eq=False):
         item = self.item
         if is_checkbox(item):
             return "checkbox"
-        return "text" if constraints(item).get("tz") else _TYPES.get(type(item), "text")
+        return "text" if read_constraints(item).get("tz") else _TYPES.get(type(item), "text")
 
     def is_checked(self, texts: Sequence[str]) -> bool:
         """Whether `texts` are those of a box that is checked."""
         try:
             return bool(texts) and self.field.value(texts) is True
-        except FAILURES:
+        except CONVERSION_ERRORS:
             return False
 
 
-def described(hint: Any, field: FormField, initial: Sequence[str], accept: Sequence[str]) -> HtmlField:
+def describe_field(hint: Any, field: FormField, initial: Sequence[str], accept: Sequence[str]) -> HtmlField:
     """`field`, of which the class says `hint`."""
     made = HtmlField(field, initial, (), accept)
     if isinstance(made.item, mi.EnumType):
-        return msgspec.structs.replace(made, choices=[spell(member) for member in made.item.cls])
+        return msgspec.structs.replace(made, choices=[value_to_text(member) for member in made.item.cls])
     if isinstance(made.item, mi.LiteralType):
-        choices = [spell(value) for value in _written(hint) if value is not None]
-        return msgspec.structs.replace(made, choices=choices or [spell(value) for value in made.item.values])
+        choices = [value_to_text(value) for value in _written(hint) if value is not None]
+        return msgspec.structs.replace(made, choices=choices or [value_to_text(value) for value in made.item.values])
     return made
 
 
@@ -137,7 +137,7 @@ def _written(hint: Any) -> Iterable[Any]:
     return [value for part in get_args(hint) for value in _written(part)]
 
 
-def attributes(known: HtmlField, texts: Sequence[str], *, is_wrong: bool, type: str | None) -> Html:
+def render_attributes(known: HtmlField, texts: Sequence[str], *, is_wrong: bool, type: str | None) -> Html:
     """The attributes of the element for a field that holds `texts`. `type` is another input's, or `textarea`."""
     name, kind = known.field.name, type or known.type
     found: list[Attribute] = [
@@ -155,12 +155,12 @@ def attributes(known: HtmlField, texts: Sequence[str], *, is_wrong: bool, type: 
 
 
 def _attribute(name: str, value: object) -> str:
-    return name if value is True else f'{name}="{escaped(str(value))}"'
+    return name if value is True else f'{name}="{escape_html(str(value))}"'
 
 
 def _asked(known: HtmlField) -> Iterable[Attribute]:
     """What the type insists on."""
-    limits = constraints(known.item)
+    limits = read_constraints(known.item)
     yield from _range(known.item, limits)
     yield from (("minlength", limits.get("min_length")), ("maxlength", limits.get("max_length")))
     yield "pattern", _whole_pattern(limits.get("pattern", ""))
@@ -196,7 +196,7 @@ def _whole_pattern(searched: str) -> str | None:
     return f".*(?:{searched}).*"
 
 
-def options(known: HtmlField, texts: Sequence[str]) -> Html:
+def render_options(known: HtmlField, texts: Sequence[str]) -> Html:
     """The options of a select for a field that holds `texts`; an empty one first where nothing need be chosen yet.
 
     Raises LookupError for a field without choices.
@@ -208,11 +208,11 @@ def options(known: HtmlField, texts: Sequence[str]) -> Html:
 
 
 def _option(choice: str, *, selected: bool) -> str:
-    return f'<option value="{escaped(choice)}"{" selected" if selected else ""}>{escaped(choice)}</option>'
+    return f'<option value="{escape_html(choice)}"{" selected" if selected else ""}>{escape_html(choice)}</option>'
 
 
-def complaint(name: str, errors: Sequence[str]) -> Html:
+def render_errors(name: str, errors: Sequence[str]) -> Html:
     """The `errors` of a field, as the element that `aria-describedby` names; nothing without any."""
     if not errors:
         return Html()
-    return Html(f'<span id="{escaped(name or "form")}-error" class="error">{escaped("; ".join(errors))}</span>')
+    return Html(f'<span id="{escape_html(name or "form")}-error" class="error">{escape_html("; ".join(errors))}</span>')

@@ -10,22 +10,22 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from ..app.application import App
-from ..app.mounting import mounted_scope
-from ..binding.binder_compiler import make_binder
+from ..app.mounting import build_mounted_scope
+from ..binding.binder_compiler import compile_binder
 from ..binding.error_report import LOOK
 from ..binding.signature import Kind, Parameter, Role, Signature
-from ..errors import BadRequest, HTTPError, Source, phrase
+from ..errors import BadRequest, HTTPError, Source, reason_phrase
 from ..media_types import Media
 from ..requests.request import Request, WebSocketRequest
-from ..responses.error_responses import error_response, prefers_problem
-from ..routing.paths import prefix_of, split_path
+from ..responses.error_responses import build_error_response, prefers_problem_json
+from ..routing.paths import split_path, split_prefix
 from ..routing.route import Route
 from ..routing.table import Mount, Trail
 from ..sentinels import UNSET, Unset
 from ..types import HeaderItems, Message, Scope
 from ..websockets.connection import WebSocket
-from .route_trace import Candidate, resolve, trace
-from .url_list import taken
+from .route_trace import Candidate, resolve_route, trace_route
+from .url_list import list_parameters
 
 OPTIONS: Final = "micropie.options"
 """The route of the framework's own answer to OPTIONS."""
@@ -37,7 +37,7 @@ GIVEN: Final = {Role.REQUEST: "the request itself", Role.WEBSOCKET: "the connect
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedRequest:
     """The request to be explained."""
 
     method: str
@@ -94,7 +94,7 @@ class Explanation:
     """What could make it happen otherwise, or was perhaps not meant."""
 
 
-async def dry_run(app: App, asked: Asked) -> Explanation:
+async def explain_request(app: App, asked: AskedRequest) -> Explanation:
     """What `app` would do with `asked`."""
     scope = _scope(asked)
     found: Route | Mount | None = None
@@ -103,11 +103,11 @@ async def dry_run(app: App, asked: Asked) -> Explanation:
     try:
         while True:
             segments = split_path(scope)
-            candidates += trace(app._trail, segments, asked.method)
-            found, values, trail = resolve(app._trail, segments, asked.method)
+            candidates += trace_route(app._trail, segments, asked.method)
+            found, values, trail = resolve_route(app._trail, segments, asked.method)
             if not isinstance(found, Mount) or not isinstance(found.app, App):
                 break
-            app, scope = found.app, mounted_scope(scope, prefix_of(scope, values))
+            app, scope = found.app, build_mounted_scope(scope, split_prefix(scope, values))
     except HTTPError as error:
         request = _request(app, scope, asked)
         return Explanation(candidates, None, (), _answer(request, error), _about_apps(trail, error))
@@ -116,7 +116,9 @@ async def dry_run(app: App, asked: Asked) -> Explanation:
         return Explanation(candidates, found)
     if found.name == OPTIONS:
         status, _, headers = found.handler()
-        return Explanation(candidates, None, (), Answer(status, phrase(status), headers, ""), _about_apps(trail, None))
+        return Explanation(
+            candidates, None, (), Answer(status, reason_phrase(status), headers, ""), _about_apps(trail, None)
+        )
     return await _bound(request, Explanation(candidates, found), found, values, trail)
 
 
@@ -130,7 +132,7 @@ async def _bound(
     error: Exception | None = None
     try:
         await _receive_body(request, route, values)
-        for name, one in taken(route):
+        for name, one in list_parameters(route):
             arguments.append(replace(_argument(one, request, values, route), dependency=name))
         _bind(route, request, values)
     except Exception as raised:  # noqa: BLE001  (a type of the user's may raise anything: then it is a 500)
@@ -147,8 +149,8 @@ def _bind(route: Route, request: Request, values: Sequence[str]) -> None:
     """Bind what the handler depends on, and the handler, as is done before any of them is called. Raises HTTPError."""
     signature = route.signature
     for one in signature.dependencies():
-        make_binder(one.signature, one.name, signature).bind(_call, request, values)
-    make_binder(signature, route.name).bind(_call, request, values)
+        compile_binder(one.signature, one.name, signature).bind(_call, request, values)
+    compile_binder(signature, route.name).bind(_call, request, values)
 
 
 def _call(*args: object, **kwargs: object) -> tuple[tuple[object, ...], dict[str, object]]:
@@ -159,7 +161,7 @@ def _call(*args: object, **kwargs: object) -> tuple[tuple[object, ...], dict[str
 # The request
 
 
-def _scope(asked: Asked) -> Scope:
+def _scope(asked: AskedRequest) -> Scope:
     raw_path, _, query = asked.target.partition("?")
     scope: Scope = {
         "type": "http" if asked.method else "websocket",
@@ -177,7 +179,7 @@ def _scope(asked: Asked) -> Scope:
     return {**scope, "method": asked.method} if asked.method else scope
 
 
-def _request(app: App, scope: Scope, asked: Asked) -> Request:
+def _request(app: App, scope: Scope, asked: AskedRequest) -> Request:
     messages: list[Message] = [{"type": "http.request", "body": asked.body, "more_body": False}]
 
     async def receive() -> Message:
@@ -219,7 +221,7 @@ def _argument(parameter: Parameter, request: Request, values: Sequence[str], rou
         source, origin, sent = _found(parameter, request, values)
     except (BadRequest, ValueError):  # the source cannot be read, which binding says better
         source, origin, sent = None, "", None
-    alone = make_binder(Signature((parameter,), None), f"{route.name}, {parameter.name}")
+    alone = compile_binder(Signature((parameter,), None), f"{route.name}, {parameter.name}")
     try:
         args, kwargs = alone.bind(_call, request, values)
     except BadRequest as bad:
@@ -310,9 +312,9 @@ def _answer(request: Request, error: HTTPError) -> Answer:
     if isinstance(request, WebSocketRequest):
         reason = error.detail if isinstance(error, BadRequest) else str(error)
         return Answer(POLICY_VIOLATION, reason, (), reason)
-    as_problem = prefers_problem(request.content_type, request.headers.get("accept", ""))
-    status, body, headers = error_response(error, as_problem=as_problem)
-    return Answer(status, phrase(status), headers, _text(body))
+    as_problem = prefers_problem_json(request.content_type, request.headers.get("accept", ""))
+    status, body, headers = build_error_response(error, as_problem=as_problem)
+    return Answer(status, reason_phrase(status), headers, _text(body))
 
 
 def _about_apps(trail: Trail, error: Exception | None) -> list[str]:

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
-from ..routing.match import match
+from ..routing.match import match_path
 from ..routing.methods import METHODS
 from ..routing.route import Route
 from ..routing.table import Branch, Mount, Node, Table, Trail
-from .type_text import class_name
+from .type_text import get_class_name
 
 Outcome: TypeAlias = Literal["chosen", "refused", "lost"]
 """Whether it answers, answers 405 since it has another method, or does not answer."""
@@ -60,7 +60,7 @@ class _Option:
     near: bool = True
 
 
-def trace(trail: Trail, segments: Sequence[str], method: str) -> list[Candidate]:
+def trace_route(trail: Trail, segments: Sequence[str], method: str) -> list[Candidate]:
     """Everything that could have answered `segments` below `trail`, in the order in which it is asked.
 
     `method` is an HTTP method, or `""` for a WebSocket. None of them is `chosen` where `match` finds nothing.
@@ -83,7 +83,7 @@ def _candidate(option: _Option, answer: Route | Mount, first: _Option | None, pr
     if isinstance(answer, Route):
         methods, name = tuple(sorted(answer.methods or ())), answer.name
     else:
-        methods, name = (), class_name(answer.app)
+        methods, name = (), get_class_name(answer.app)
     url = (prefix + option.url.rstrip("/")) or "/"
     made = Candidate(url, methods, name, "lost", option.misfit, answer, option.near)
     if option is first:
@@ -241,10 +241,10 @@ def _another_length(pattern: Sequence[str | None], rest: Sequence[str]) -> str:
     return f"it takes {len(pattern)} segment{'' if len(pattern) == 1 else 's'}, and there {_are(len(rest))}"
 
 
-def resolve(trail: Trail, segments: Sequence[str], method: str) -> tuple[Route | Mount, Sequence[str], Trail]:
+def resolve_route(trail: Trail, segments: Sequence[str], method: str) -> tuple[Route | Mount, Sequence[str], Trail]:
     """What `match` finds in the end, its path values, and the way to the app that was asked last. Raises HTTPError."""
     found: Route | Trail | Mount = trail
     while isinstance(found, tuple):
         trail = found
-        found, segments = match(trail, segments, method)
+        found, segments = match_path(trail, segments, method)
     return found, segments, trail

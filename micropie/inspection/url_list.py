@@ -40,7 +40,7 @@ class Entry:
         return self.trail[-1].owner
 
 
-def inventory(app: App) -> list[Entry]:
+def list_urls(app: App) -> list[Entry]:
     """Every URL of `app`, of the apps it holds and of the micropie apps mounted in it, by URL."""
     found = _below(app._trail, "", (app,))
     return sorted(found, key=lambda entry: (entry.url, entry.protocol, entry.methods))
@@ -68,14 +68,14 @@ def table_routes(table: Table) -> list[Route]:
     return list(dict.fromkeys((*table.named.values(), *table.verbs.values(), *templates)))
 
 
-def taken(route: Route) -> list[tuple[str, Parameter]]:
+def list_parameters(route: Route) -> list[tuple[str, Parameter]]:
     """The parameters of a handler, then what the functions that it depends on take, each with that function's name."""
     own, others = route.signature.parameters, route.signature.dependencies()
     of_others = [(one.name, parameter) for one in others for parameter in one.signature.parameters if parameter.sources]
     return [*(("", parameter) for parameter in own), *of_others]
 
 
-def place(function: Callable[..., Any]) -> tuple[str, int] | tuple[None, None]:
+def locate_function(function: Callable[..., Any]) -> tuple[str, int] | tuple[None, None]:
     """The file and the line at which `function` is written, a decorator's if it has one."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     return (code.co_filename, code.co_firstlineno) if code is not None else (None, None)

@@ -10,14 +10,14 @@ from typing import Any, Final, Literal, TypeAlias, get_origin
 import msgspec
 from msgspec import inspect as mi
 
-from ..conversion.unwrap_annotated import UnsupportedTypeError, describe_annotation, strip, union_members
+from ..conversion.unwrap_annotated import UnsupportedTypeError, describe_annotation, split_union, unwrap_annotated
 from ..websockets.messages import _is_binary, _is_json
 from . import inputs
 from .docstrings import Docstring
-from .document import Documented, docstring_of, info_of
-from .inputs import credential, needs_value, read_inputs
-from .paths import Found, Url, find_routes, is_answered, urls_of
-from .schemas import Json, Schemas, component_name, type_name
+from .document import Documented, build_info, get_docstring
+from .inputs import needs_value, read_credential, read_inputs
+from .paths import Found, Url, find_routes, is_answered, list_operation_urls
+from .schemas import Json, Schemas, format_type_name, make_component_name
 
 ASYNCAPI: Final = "3.0.0"
 
@@ -47,7 +47,7 @@ def document(app: Documented) -> dict[str, Any]:
     for channel in channels:
         writer.add(channel)
     shared = {"schemas": schemas.components, "messages": writer.messages, "securitySchemes": writer.schemes}
-    made: Json = {"asyncapi": ASYNCAPI, "info": info_of(app), "channels": writer.channels}
+    made: Json = {"asyncapi": ASYNCAPI, "info": build_info(app), "channels": writer.channels}
     made["operations"] = writer.operations
     made["components"] = {name: members for name, members in shared.items() if members}
     return {name: member for name, member in made.items() if member or name == "channels"}
@@ -55,16 +55,16 @@ def document(app: Documented) -> dict[str, Any]:
 
 def _channels(app: Documented) -> Iterator[Channel]:
     for found in find_routes(app._trail, websocket=True):
-        for url in urls_of(found, ""):
+        for url in list_operation_urls(found, ""):
             if is_answered(app._trail, found, url, ""):
-                yield Channel(found, url, docstring_of(found))
+                yield Channel(found, url, get_docstring(found))
 
 
 def _infos(channels: Sequence[Channel]) -> Iterator[mi.Type]:
     for channel in channels:
         yield from inputs.infos_of(channel.found.route.signature.inputs())
         for annotation in channel.found.route.messages:
-            yield from (info for member in union_members(annotation) if (info := _described(member)) is not None)
+            yield from (info for member in split_union(annotation) if (info := _described(member)) is not None)
 
 
 class _Writer:
@@ -81,7 +81,7 @@ class _Writer:
     def add(self, channel: Channel) -> None:
         """Write one channel, and the operations that it has."""
         name = self._name(channel)
-        kinds = [[self._message(member, of) for member in union_members(of)] for of in channel.found.route.messages]
+        kinds = [[self._message(member, of) for member in split_union(of)] for of in channel.found.route.messages]
         self.channels[name] = self._channel(channel, list(dict.fromkeys(kinds[0] + kinds[1])))
         security = self._security(channel)
         for action, names in zip(_ACTIONS, kinds, strict=True):
@@ -93,7 +93,7 @@ class _Writer:
         """The way to the handler, without the `ws_` that says what it is, and its optional path values."""
         attribute = channel.found.route.attribute.removeprefix("ws_")
         wanted = "_".join((*channel.found.holders, attribute))
-        least = next(iter(urls_of(channel.found, "")))
+        least = next(iter(list_operation_urls(channel.found, "")))
         more = [value.name for value in channel.url.values[len(least.values) :]]
         wanted += "_by_" + "_".join(more) if more else ""
         return wanted if wanted not in self.channels else f"{wanted}_{len(self.channels)}"
@@ -132,14 +132,16 @@ class _Writer:
         return {name: member for name, member in found.items() if member}
 
     def _security(self, channel: Channel) -> list[Json]:
-        schemes = [credential(one, self._cookie) for one in channel.found.route.signature.inputs() if needs_value(one)]
+        schemes = [
+            read_credential(one, self._cookie) for one in channel.found.route.signature.inputs() if needs_value(one)
+        ]
         return [{"$ref": f"#/components/securitySchemes/{scheme[0]}"} for scheme in schemes if scheme is not None]
 
     def _message(self, member: Any, annotation: Any) -> str:
         """The name of the message that carries `member` of the union `annotation`; it is written if it is new."""
         if _is_binary(member):
             return self._known("binary", {"contentType": "application/octet-stream", "payload": {"type": "string"}})
-        others = [one for one in union_members(annotation) if not _is_binary(one)]
+        others = [one for one in split_union(annotation) if not _is_binary(one)]
         info = _described(member)
         payload = self._schemas.json(info) if info is not None else {}
         made = {"contentType": "application/json" if _is_json(others) else "text/plain", "payload": payload}
@@ -168,10 +170,10 @@ def _described(annotation: Any) -> mi.Type | None:
 
 def _in_words(annotation: Any) -> str:
     """A name for the message of a type that has none of its own: `text`, `list_int_`."""
-    plain, _ = strip(annotation)
+    plain, _ = unwrap_annotated(annotation)
     if plain is str:
         return "text"
-    return "choice" if get_origin(plain) is Literal else component_name(type_name(plain))
+    return "choice" if get_origin(plain) is Literal else make_component_name(format_type_name(plain))
 
 
 def _scheme(made: Json) -> Json:

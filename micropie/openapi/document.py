@@ -19,7 +19,7 @@ from . import inputs, outputs
 from .docstrings import Docstring, read_docstring
 from .inputs import Inputs, read_inputs
 from .outputs import PROBLEM, Outputs, Responses, read_outputs
-from .paths import Found, Url, find_routes, is_answered, methods_of, urls_of
+from .paths import Found, Url, find_routes, is_answered, list_methods, list_operation_urls
 from .schemas import Json, Schemas
 
 OPENAPI: Final = "3.1.0"
@@ -61,12 +61,12 @@ def document(app: Documented) -> dict[str, Any]:
     for operation in operations:
         writer.add(operation)
     shared = {"schemas": components, "responses": responses.components, "securitySchemes": writer.schemes}
-    made: Json = {"openapi": OPENAPI, "info": info_of(app), "paths": writer.paths}
+    made: Json = {"openapi": OPENAPI, "info": build_info(app), "paths": writer.paths}
     made["components"] = {name: members for name, members in shared.items() if members}
     return {**made, "tags": writer.tags} if writer.tags else made
 
 
-def info_of(app: object) -> Json:
+def build_info(app: object) -> Json:
     """The `info` of a document: the class's name and docstring, and the version of the module that it is from."""
     cls = type(app)
     made = {"title": cls.__name__, "version": _version(cls.__module__)}
@@ -84,7 +84,7 @@ def _version(module: str) -> str:
     return "0"
 
 
-def docstring_of(found: Found) -> Docstring:
+def get_docstring(found: Found) -> Docstring:
     """What the docstring of a route's handler says."""
     handler: Any = found.route.handler
     while isinstance(handler, partial):
@@ -106,9 +106,9 @@ def _operations(trail: Trail) -> Iterator[Operation]:
     for found in find_routes(trail):
         if is_ours(found):
             continue
-        doc, promised = docstring_of(found), read_outputs(found.route.signature.returns)
-        for method in methods_of(found.route):
-            for url in urls_of(found, method):
+        doc, promised = get_docstring(found), read_outputs(found.route.signature.returns)
+        for method in list_methods(found.route):
+            for url in list_operation_urls(found, method):
                 if is_answered(trail, found, url, method):
                     yield Operation(found, method, url, doc, promised)
 
@@ -174,9 +174,9 @@ class _Writer:
         """A name for the operation: where its handler is, its method if it answers others too, and its path values."""
         found = operation.found
         wanted = found.name
-        if len(methods_of(found.route)) > 1:
+        if len(list_methods(found.route)) > 1:
             wanted += f"_{operation.method.lower()}"
-        least = next(iter(urls_of(found, operation.method)))
+        least = next(iter(list_operation_urls(found, operation.method)))
         more = [value.name for value in operation.url.values[len(least.values) :]]
         wanted += "_by_" + "_".join(more) if more else ""
         numbered = (f"{wanted}_{number}" for number in range(2, len(self._ids) + 3))

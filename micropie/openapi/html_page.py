@@ -57,7 +57,7 @@ _LIMITS: Final[Mapping[str, str]] = {
 }
 
 
-def render(document: Json, prefix: str, base: str) -> str:
+def render_page(document: Json, prefix: str, base: str) -> str:
     """`document` as an HTML page. `prefix` goes before its paths; `base` is where the page's own files are."""
     info = document["info"]
     body = "\n".join((_said(info.get("description", "")), *_contents(document, prefix), *_schemas(document)))

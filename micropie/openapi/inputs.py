@@ -11,15 +11,15 @@ from typing import Final
 import msgspec
 from msgspec import inspect as mi
 
-from ..binding.signature import FROM_BODY, TAKES_BODY, Kind, Parameter, Role, form_of, header_name
-from ..conversion.type_info import OBJECTS, without_none
+from ..binding.signature import FROM_BODY, TAKES_BODY, Kind, Parameter, Role, derive_header_name, get_form_readers
+from ..conversion.type_info import OBJECTS, remove_none
 from ..errors import Source
-from ..forms.form_result import file_markers
+from ..forms.form_result import find_file_markers
 from ..params import File
 from ..requests.request import BODY_METHODS
 from ..sentinels import UNSET
 from .paths import Url, needs_body, takes_whole_body
-from .schemas import BINARY, Json, Schemas, at_least_one, component_name, default_of
+from .schemas import BINARY, Json, Schemas, default_keyword, make_component_name, require_one_item
 
 JSON: Final = "application/json"
 URLENCODED: Final = "application/x-www-form-urlencoded"
@@ -89,14 +89,14 @@ def read_inputs(
     return writer.finish()
 
 
-def credential(parameter: Parameter, cookie: str) -> tuple[str, Json] | None:
+def read_credential(parameter: Parameter, cookie: str) -> tuple[str, Json] | None:
     """The security scheme, by its name, for a parameter that says who is calling: a session, a token, a key."""
     source = parameter.sources[0] if len(parameter.sources) == 1 else None
     if source == "session":
         return "session", {"type": "apiKey", "in": "cookie", "name": cookie}
     if source not in ("header", "cookie") or parameter.whole or not _CREDENTIAL.fullmatch(parameter.alias):
         return None
-    name = component_name(parameter.alias)
+    name = make_component_name(parameter.alias)
     return name if name != "session" else f"session_{source}", {"type": "apiKey", "in": source, "name": parameter.alias}
 
 
@@ -125,7 +125,7 @@ class _Writer:
         sources: list[Source] = [source for source in parameter.sources if source != "path"]
         if not sources:
             return
-        secured = credential(parameter, cookie)
+        secured = read_credential(parameter, cookie)
         if secured is not None:
             self._schemes[secured[0]] = secured[1]
             (self._needed if needs_value(parameter) else self._optional)[secured[0]] = []
@@ -180,7 +180,7 @@ class _Writer:
 
     def _from_names(self, parameter: Parameter, source: Source) -> None:
         """A structured value that is made of all names of the query, the headers or the cookies."""
-        info = without_none(parameter.converter.info)
+        info = remove_none(parameter.converter.info)
         if not isinstance(info, (*OBJECTS, mi.NamedTupleType)):
             schema = self._schemas.form_fields(info)
             made = {"name": parameter.alias, "in": source, "schema": schema, "style": "form", "explode": True}
@@ -189,7 +189,7 @@ class _Writer:
         fields = self._schemas.form_fields(info)
         required = fields.get("required", ()) if parameter.required else ()
         for name, schema in fields["properties"].items():
-            wire = header_name(name) if source == "header" else name
+            wire = derive_header_name(name) if source == "header" else name
             made = {"name": wire, "in": source, "schema": schema}
             if "description" in schema:
                 made["description"] = schema.pop("description")
@@ -197,7 +197,7 @@ class _Writer:
 
     def _text(self, parameter: Parameter) -> Json:
         schema = self._schemas.text(parameter.converter.info)
-        return at_least_one(schema) if parameter.required else {**schema, **_default(parameter, as_text=True)}
+        return require_one_item(schema) if parameter.required else {**schema, **_default(parameter, as_text=True)}
 
     # --- the body ---
 
@@ -231,7 +231,7 @@ class _Writer:
         """The Media Type Object; for files, with what they may be (OpenAPI 3.1 §4.8.15)."""
         markers = {one.alias: one.marker for one in self._keys if isinstance(one.marker, File)}
         for one in self._wholes:
-            markers |= file_markers(one.default)
+            markers |= find_file_markers(one.default)
         kinds = {name: ", ".join(marker.content_types) for name, marker in markers.items() if marker.content_types}
         encoding = {name: {"contentType": kind} for name, kind in kinds.items()}
         return {"schema": schema, "encoding": encoding} if encoding and media == MULTIPART else {"schema": schema}
@@ -256,7 +256,7 @@ class _Writer:
             if "body" not in parameter.sources or parameter.converter.has_files:
                 return None
             return {**self._schemas.json(info), **_default(parameter)}
-        return self._schemas.form(info) if form_of(parameter) is not None else None
+        return self._schemas.form(info) if get_form_readers(parameter) is not None else None
 
     @staticmethod
     def _has_files(parameter: Parameter) -> bool:
@@ -276,7 +276,7 @@ class _Writer:
             made = {**BINARY}
         elif parameter.role is Role.FILES:
             made = {"type": "array", "items": {**BINARY}}
-            made = at_least_one(made) if parameter.required else made
+            made = require_one_item(made) if parameter.required else made
         elif media == JSON:
             made = {**self._schemas.json(parameter.converter.info), **_default(parameter)}
         else:
@@ -292,7 +292,7 @@ def _default(parameter: Parameter, *, as_text: bool = False) -> Json:
     """The default as a schema has it. None is left out: where it is text, nothing says it."""
     if parameter.default is UNSET or parameter.default is None:
         return {}
-    return default_of(parameter.default, as_text=as_text)
+    return default_keyword(parameter.default, as_text=as_text)
 
 
 def needs_value(parameter: Parameter) -> bool:

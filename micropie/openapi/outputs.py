@@ -22,9 +22,9 @@ from typing import Any, Final, get_args, get_origin
 import msgspec
 from msgspec import inspect as mi
 
-from ..binding.return_annotation import Returns
-from ..conversion.unwrap_annotated import UnsupportedTypeError, describe_annotation, strip, union_members
-from ..errors import phrase
+from ..binding.return_annotation import ReturnAnnotation
+from ..conversion.unwrap_annotated import UnsupportedTypeError, describe_annotation, split_union, unwrap_annotated
+from ..errors import reason_phrase
 from ..responses.send import NO_CONTENT
 from ..responses.server_sent_events import ServerSentEvent
 from .schemas import BINARY, Json, Schemas
@@ -81,7 +81,7 @@ class Outputs(msgspec.Struct, frozen=True):
     """The annotations of the bodies, None left out, as it is no body; so a status that has none has no body."""
 
 
-def read_outputs(returns: Returns | None) -> Outputs:
+def read_outputs(returns: ReturnAnnotation | None) -> Outputs:
     """What `returns` promises. Without a promise a success may be anything."""
     found: dict[str, list[Any]] = {}
     if returns is None:
@@ -97,14 +97,14 @@ def read_outputs(returns: Returns | None) -> Outputs:
 
 
 def _is_none(annotation: Any) -> bool:
-    return strip(annotation)[0] in (None, NoneType)
+    return unwrap_annotated(annotation)[0] in (None, NoneType)
 
 
 def _members(annotation: Any) -> list[Any]:
     """The members of a union. An `Iterable[T]` is two: what has it may return a list, or be a generator."""
     found: list[Any] = []
-    for member in union_members(annotation):
-        plain, _ = strip(member)
+    for member in split_union(annotation):
+        plain, _ = unwrap_annotated(member)
         item = get_args(plain)
         found += [list[item], Iterator[item]] if get_origin(plain) is Iterable else [member]  # type: ignore[valid-type]
     return found
@@ -115,11 +115,11 @@ def _body_of(member: Any) -> tuple[Sequence[Any], bool]:
 
     One that spells its statuses out is left to them.
     """
-    plain, _ = strip(member)
+    plain, _ = unwrap_annotated(member)
     parts: tuple[Any, ...] = get_args(plain) if get_origin(plain) is tuple else ()
     if len(parts) not in (2, 3) or Ellipsis in parts:
         return [member], False
-    status, _ = strip(parts[0])
+    status, _ = unwrap_annotated(parts[0])
     if status is int:
         return _members(parts[1]), True
     values = get_args(status)
@@ -154,7 +154,7 @@ class Responses:
             made[status] = self._response(_description(status, said), bodies)
             if any(_is_file(body) for body in bodies):
                 made.setdefault("206", self._response("The part that was asked for with Range", bodies))
-                made.setdefault("304", {"description": phrase(304)})
+                made.setdefault("304", {"description": reason_phrase(304)})
         for status, may_be in {**refusals, "default": True}.items():
             if may_be:
                 made[status] = self._with_refusal(made.get(status), _REFUSALS[status][0])
@@ -180,7 +180,7 @@ class Responses:
 
     def _content(self, body: Any) -> tuple[str, Json]:
         """The media type of one kind of body, and its Media Type Object."""
-        plain, _ = strip(body)
+        plain, _ = unwrap_annotated(body)
         kind = get_origin(plain) or plain
         if kind in _STREAMS:
             return self._stream(get_args(plain))
@@ -195,14 +195,14 @@ class Responses:
 
     def _stream(self, arguments: tuple[Any, ...]) -> tuple[str, Json]:
         whole: Json = {"schema": {"type": "string"}}
-        items = union_members(arguments[0]) if arguments else (Any,)
-        kinds = [get_origin(strip(item)[0]) or strip(item)[0] for item in items]
+        items = split_union(arguments[0]) if arguments else (Any,)
+        kinds = [get_origin(unwrap_annotated(item)[0]) or unwrap_annotated(item)[0] for item in items]
         if any(kind in (Any, object) for kind in kinds):
             return ANYTHING, {}
         if any(_is_text(kind) for kind in kinds):
             return HTML, whole
         if ServerSentEvent in kinds:
-            data = get_args(strip(items[0])[0])
+            data = get_args(unwrap_annotated(items[0])[0])
             info = body_info(data[0]) if data else None
             return EVENTS, {**whole, **({"x-event-data": self._schemas.json(info)} if info is not None else {})}
         info = body_info(arguments[0])
@@ -212,24 +212,24 @@ class Responses:
 def _description(status: str, said: str) -> str:
     if status == "default":
         return "An answer with a status of the handler's choice, or an error"
-    return said if said and status.startswith("2") else phrase(int(status))
+    return said if said and status.startswith("2") else reason_phrase(int(status))
 
 
 def infos_of(outputs: Outputs) -> Iterator[mi.Type]:
     """What the bodies are made of, as msgspec describes it."""
     for bodies in outputs.statuses.values():
         for body in bodies:
-            plain, _ = strip(body)
+            plain, _ = unwrap_annotated(body)
             items = get_args(plain)[:1] if get_origin(plain) in _STREAMS else (body,)
             for item in items:
-                inner = strip(item)[0]
+                inner = unwrap_annotated(item)[0]
                 event = get_args(inner) if get_origin(inner) is ServerSentEvent else (item,)
                 yield from (info for one in event if (info := body_info(one)) is not None)
 
 
 def body_info(annotation: Any) -> mi.Type | None:
     """msgspec's description of what is sent as JSON; None for what is not, or cannot be described."""
-    plain, _ = strip(annotation)
+    plain, _ = unwrap_annotated(annotation)
     kind = get_origin(plain) or plain
     if kind in (Any, object, ServerSentEvent, None, NoneType) or _is_text(kind) or _is_file(annotation):
         return None
@@ -244,7 +244,7 @@ def _is_text(kind: Any) -> bool:
 
 
 def _is_file(annotation: Any) -> bool:
-    plain, _ = strip(annotation)
+    plain, _ = unwrap_annotated(annotation)
     return isinstance(plain, type) and issubclass(plain, Path)
 
 

@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 import msgspec
 
-from ..binding.signature import FROM_BODY, TAKES_BODY, Kind, Parameter, source_is_pinned
+from ..binding.signature import FROM_BODY, TAKES_BODY, Kind, Parameter, is_pinned
 from ..errors import HTTPError
 from ..requests.request import BODY_METHODS
-from ..routing.match import match
+from ..routing.match import match_path
 from ..routing.route import Route
 from ..routing.table import Trail
 
@@ -73,7 +73,7 @@ def find_routes(trail: Trail, *, websocket: bool = False, holders: tuple[str, ..
             yield from find_routes((*trail, child), websocket=websocket, holders=(*holders, name))
 
 
-def methods_of(route: Route) -> list[str]:
+def list_methods(route: Route) -> list[str]:
     """The methods that are documented: those that were declared, HEAD left out beside GET.
 
     A method without declared ones is a POST where it takes what only a body can bring; a GET, too, where it can do
@@ -102,7 +102,7 @@ def takes_whole_body(parameter: Parameter) -> bool:
     return needs_body(parameter) and (parameter.whole or parameter.role in TAKES_BODY)
 
 
-def urls_of(found: Found, method: str) -> Iterator[Url]:
+def list_operation_urls(found: Found, method: str) -> Iterator[Url]:
     """The URLs of a route: one for each number of path values; `method` is `""` for a WebSocket.
 
     A value that is required is in the path, an optional one is there or not. Where the body may bring it, it is not,
@@ -120,7 +120,7 @@ def urls_of(found: Found, method: str) -> Iterator[Url]:
         literal = found.route.path.partition("{")[0].strip("/")
         start, tail = ((literal,) if literal else ()), tuple(single)
         if keys_go_to_body(found.route, method):
-            pinned = [one for one in single if source_is_pinned(one)]
+            pinned = [one for one in single if is_pinned(one)]
             most = _reach(pinned)
             least = _reach([one for one in pinned if one.required])
         else:
@@ -144,7 +144,7 @@ def is_answered(trail: Trail, found: Found, url: Url, method: str) -> bool:
     here: Any = trail
     try:
         while isinstance(here, tuple):
-            here, segments = match(here, segments, method)
+            here, segments = match_path(here, segments, method)
     except HTTPError:
         return False
     return here is found.route

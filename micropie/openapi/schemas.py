@@ -14,8 +14,8 @@ from typing import Any, Final, TypeAlias, get_args, get_origin
 import msgspec
 from msgspec import inspect as mi
 
-from ..conversion.from_text import is_many, is_scalar
-from ..conversion.type_info import ARRAYS, OBJECTS, OCTETS, AnyObject, bare, is_positional, without_none
+from ..conversion.from_text import is_scalar, is_scalar_array
+from ..conversion.type_info import ARRAYS, OBJECTS, OCTETS, AnyObject, is_positional, remove_none, unwrap_metadata
 
 Json: TypeAlias = dict[str, Any]
 """A JSON object."""
@@ -92,8 +92,8 @@ class Schemas:
     def text(self, info: mi.Type) -> Json:
         """The schema of `info` as one text, or as several of one name."""
         inner, said = _told(info)
-        said |= _told(without_none(inner))[1]
-        inner = without_none(inner)
+        said |= _told(remove_none(inner))[1]
+        inner = remove_none(inner)
         kind = type(inner)
         if isinstance(inner, mi.UnionType):
             made: Json = {"anyOf": [self.text(member) for member in inner.types]}
@@ -109,7 +109,7 @@ class Schemas:
 
     def form(self, info: mi.Type) -> Json:
         """The schema of a structured `info` as the fields of a form, or as other names with texts."""
-        info = without_none(info)
+        info = remove_none(info)
         if isinstance(info, mi.UnionType):
             return {"anyOf": [self.form(member) for member in info.types]}
         if isinstance(info, mi.DictType):
@@ -125,7 +125,7 @@ class Schemas:
 
     def form_fields(self, info: mi.Type) -> Json:
         """The same, written out: an object with `properties`, also where a reference would do."""
-        info = without_none(info)
+        info = remove_none(info)
         if not isinstance(info, (*OBJECTS, mi.NamedTupleType)):
             return self.form(info)
         made = _object(info, self.text)
@@ -135,13 +135,13 @@ class Schemas:
                 continue
             schema = made["properties"][field.encode_name]
             if field.required:
-                made["properties"][field.encode_name] = at_least_one(schema)
+                made["properties"][field.encode_name] = require_one_item(schema)
             if schema.pop("default", None) is not None:  # which no text says
-                schema |= default_of(_default(field), as_text=True)
+                schema |= default_keyword(_default(field), as_text=True)
         return made
 
     def _collect(self, info: Any) -> None:
-        info = bare(info)
+        info = unwrap_metadata(info)
         cls = getattr(info, "cls", None)
         if cls is not None and not isinstance(info, mi.CustomType):
             if cls in self._named:
@@ -173,14 +173,14 @@ class Schemas:
 
     def _mapping(self, info: mi.DictType) -> Json:
         made: Json = {"type": "object", **_limits(info, _ENTRIES)}
-        names = self.json(info.key_type) if isinstance(bare(info.key_type), mi.StrType) else {}
+        names = self.json(info.key_type) if isinstance(unwrap_metadata(info.key_type), mi.StrType) else {}
         names.pop("type", None)  # all of them are texts
         if names:
             made["propertyNames"] = names
         return made if _is_any(info) else {**made, "additionalProperties": self.json(info.value_type)}
 
     def _union(self, info: mi.UnionType) -> Json:
-        members = [bare(member) for member in info.types]
+        members = [unwrap_metadata(member) for member in info.types]
         made: Json = {"anyOf": [self.json(member) for member in info.types]}
         tagged = [one for one in members if isinstance(one, mi.StructType) and one.tag_field is not None]
         if len(tagged) == len(members):
@@ -204,7 +204,7 @@ def _limits(info: Any, words: Mapping[str, str]) -> Json:
 
 
 def _is_any(info: mi.DictType) -> bool:
-    return isinstance(bare(info.value_type), mi.AnyType)
+    return isinstance(unwrap_metadata(info.value_type), mi.AnyType)
 
 
 def _choices(info: mi.EnumType | mi.LiteralType) -> list[Any]:
@@ -219,7 +219,7 @@ def _array(info: Any, schema: Callable[[mi.Type], Json]) -> Json:
         items = {"prefixItems": [schema(item) for item in info.item_types], "items": False} if size else {}
         return {"type": "array", "minItems": size, "maxItems": size, **items}
     made: Json = {"type": "array", **_limits(info, _ITEMS)}
-    if not isinstance(bare(info.item_type), mi.AnyType):
+    if not isinstance(unwrap_metadata(info.item_type), mi.AnyType):
         made["items"] = schema(info.item_type)
     if isinstance(info, mi.SetType | mi.FrozenSetType):
         made["uniqueItems"] = True
@@ -256,14 +256,14 @@ def _row(info: AnyObject, schema: Callable[[mi.Type], Json]) -> Json:
 
 def _field(field: mi.Field, schema: Callable[[mi.Type], Json]) -> Json:
     default = _default(field)
-    return schema(field.type) | (default_of(default) if default is not msgspec.NODEFAULT else {})
+    return schema(field.type) | (default_keyword(default) if default is not msgspec.NODEFAULT else {})
 
 
 def _is_spelled(info: mi.Type) -> bool:
     """Whether texts of one name, or files, can be an `info`."""
-    info = without_none(info)
-    item = bare(info.item_type) if isinstance(info, mi.ListType) else info
-    return isinstance(item, mi.CustomType) or is_scalar(info) or is_many(info)
+    info = remove_none(info)
+    item = unwrap_metadata(info.item_type) if isinstance(info, mi.ListType) else info
+    return isinstance(item, mi.CustomType) or is_scalar(info) or is_scalar_array(info)
 
 
 def _default(field: mi.Field) -> Any:
@@ -272,13 +272,13 @@ def _default(field: mi.Field) -> Any:
     return field.default
 
 
-def at_least_one(schema: Json) -> Json:
+def require_one_item(schema: Json) -> Json:
     """The schema of what must be there, as texts of one name: none of them is not there."""
     is_array = schema.get("type") == "array"
     return {**schema, "minItems": max(1, schema.get("minItems", 1))} if is_array else schema
 
 
-def default_of(value: object, *, as_text: bool = False) -> Json:
+def default_keyword(value: object, *, as_text: bool = False) -> Json:
     """`value` as the `default` of a schema, or of one for text; nothing where JSON cannot say it."""
     try:
         if as_text and isinstance(value, Decimal):  # JSON writes it in quotes, text does not
@@ -296,7 +296,7 @@ def _titled(info: Any) -> Json:
     cls = get_origin(info.cls) or info.cls
     text = inspect.cleandoc(cls.__doc__ or "")
     generated = text == "An enumeration." or (text.startswith(f"{cls.__name__}(") and text.endswith(")"))
-    return {"title": type_name(info.cls), **({"description": text} if text and not generated else {})}
+    return {"title": format_type_name(info.cls), **({"description": text} if text and not generated else {})}
 
 
 # --- names ----------------------------------------------------------------------------------------------------------
@@ -306,28 +306,28 @@ def _names(classes: Iterable[Any]) -> dict[Any, str]:
     """A name for each class: its own; with its module where several have that; with a number where even that is one."""
     short: dict[str, list[Any]] = {}
     for cls in classes:
-        short.setdefault(component_name(type_name(cls)), []).append(cls)
+        short.setdefault(make_component_name(format_type_name(cls)), []).append(cls)
     found: dict[Any, str] = {}
     taken: set[str] = set()
     for name, sharing in short.items():
         for cls in sharing:
-            wanted = name if len(sharing) == 1 else component_name(type_name(cls, full=True))
+            wanted = name if len(sharing) == 1 else make_component_name(format_type_name(cls, full=True))
             numbers = (f"{wanted}_{number}" for number in range(2, len(sharing) + 2))
             found[cls] = next(one for one in (wanted, *numbers) if one not in taken)
             taken.add(found[cls])
     return found
 
 
-def component_name(text: str) -> str:
+def make_component_name(text: str) -> str:
     """`text` in the characters that a component's name may have (OpenAPI 3.1 §4.8.7.1)."""
     return re.sub(r"[^a-zA-Z0-9._-]", "_", text)
 
 
-def type_name(cls: Any, *, full: bool = False) -> str:
+def format_type_name(cls: Any, *, full: bool = False) -> str:
     """What a type is called: `Page[Todo]`; in full, with modules."""
     plain = get_origin(cls) or cls
     if not isinstance(plain, type):
         return str(cls).rpartition(".")[2]
     name = f"{plain.__module__}.{plain.__qualname__}" if full and plain.__module__ != "builtins" else plain.__name__
-    arguments = ", ".join(type_name(argument, full=full) for argument in get_args(cls))
+    arguments = ", ".join(format_type_name(argument, full=full) for argument in get_args(cls))
     return f"{name}[{arguments}]" if arguments else name

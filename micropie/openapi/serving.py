@@ -17,7 +17,7 @@ from urllib.parse import quote
 import msgspec
 
 from ..binding.signature_reader import read_signature
-from ..errors import HTTPError, Problem
+from ..errors import HTTPError, SetupProblem
 from ..params import Path
 from ..requests.request import Request
 from ..routing.route import Route, make_route
@@ -74,7 +74,7 @@ _POLICIES: Final[Mapping[bool, str]] = {
 _Answer = tuple[int, Any, list[tuple[str, str]]]
 
 
-def add_pages(app: Documented, openapi_path: str | None, docs_path: str | None) -> list[Problem]:
+def add_pages(app: Documented, openapi_path: str | None, docs_path: str | None) -> list[SetupProblem]:
     """Give `app`, whose own routes are made, the routes of its documents and of the page; None leaves one out.
 
     The AsyncAPI document is beside the OpenAPI document. Returns what is wrong: paths that the app answers already.
@@ -95,7 +95,7 @@ def add_pages(app: Documented, openapi_path: str | None, docs_path: str | None) 
             _place(app._trail[-1], segments, _route(path, handler))
         else:
             remedy = f"Move it with {name}, or leave it out with {name}=None"
-            problems.append(Problem(f"{type(app).__name__}({name}=…)", f"answers {path}, as {other} does", remedy))
+            problems.append(SetupProblem(f"{type(app).__name__}({name}=…)", f"answers {path}, as {other} does", remedy))
     return problems
 
 
@@ -166,9 +166,9 @@ class Pages:
         if self._swagger_ui is not None:
             text = _SWAGGER_PAGE.format(title=escape(title), base=escape(base))
         else:
-            from .html_page import render
+            from .html_page import render_page
 
-            text = render(self._openapi, prefix, base)
+            text = render_page(self._openapi, prefix, base)
         policy = _POLICIES[self._swagger_ui is not None]
         return 200, text, [("Content-Security-Policy", policy), ("X-Content-Type-Options", "nosniff")]
 

@@ -11,7 +11,7 @@ from ..errors import BadRequest, Invalid
 from .body_stream import BodyStream
 
 
-async def read_whole(stream: BodyStream) -> bytes:
+async def read_whole_body(stream: BodyStream) -> bytes:
     """The body in one piece. Raises what `BodyStream.read` raises."""
     first = await stream.read()
     if stream.ended:
@@ -26,21 +26,21 @@ _decode_keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_any = msgspec.json.Decoder().decode
 
 
-def bad_json() -> BadRequest:
+def bad_json_error() -> BadRequest:
     """The answer to a body that is no JSON."""
     return BadRequest([Invalid("Bad JSON", pointer="")])
 
 
-def check_encoding(body: bytes) -> None:
+def require_utf8(body: bytes) -> None:
     """Raises BadRequest for a JSON body that is not UTF-8 throughout (RFC 8259 §8.1): msgspec looks where it reads."""
     if not body.isascii():
         try:
             body.decode("utf-8")
         except UnicodeDecodeError:
-            raise bad_json() from None
+            raise bad_json_error() from None
 
 
-def json_keys(body: bytes) -> dict[str, msgspec.Raw]:
+def parse_json_keys(body: bytes) -> dict[str, msgspec.Raw]:
     """The top-level keys of a JSON object, each value still as it was sent; none for another kind of JSON value.
 
     The last of repeated keys wins. Raises BadRequest for malformed JSON.
@@ -51,7 +51,7 @@ def json_keys(body: bytes) -> dict[str, msgspec.Raw]:
         decode_json(body)
         return {}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise bad_json() from None
+        raise bad_json_error() from None
 
 
 def decode_json(body: bytes) -> Any:
@@ -59,4 +59,4 @@ def decode_json(body: bytes) -> Any:
     try:
         return _decode_any(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise bad_json() from None
+        raise bad_json_error() from None

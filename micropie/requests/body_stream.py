@@ -8,17 +8,17 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from .._utils.lazy_imports import asyncio
-from .._utils.timeouts import within
+from .._utils.timeouts import wait_for
 from ..errors import ClientDisconnected, HTTPError
 from ..types import Message, Receive
 
 
-def too_large(size: int) -> HTTPError:
+def body_too_large(size: int) -> HTTPError:
     """The answer to a body of more than `size` bytes."""
     return HTTPError(413, f"The request body is larger than {size} bytes")
 
 
-class Resumed:
+class ResumedAwaitable:
     """An awaitable that was already stepped once and had to wait: `yield from` it (PEP 380), begun one step late."""
 
     __slots__ = ("_first", "_rest")
@@ -47,7 +47,7 @@ class Resumed:
                 return message
 
 
-def take(receive: Receive) -> Message | Resumed:
+def take_message(receive: Receive) -> Message | ResumedAwaitable:
     """The next ASGI message if it is there already, else what to await for it.
 
     The first step of `receive()` is taken by hand: most bodies have arrived with their headers, and then there is no
@@ -55,16 +55,16 @@ def take(receive: Receive) -> Message | Resumed:
     """
     steps = receive().__await__()
     try:
-        return Resumed(next(steps), steps)
+        return ResumedAwaitable(next(steps), steps)
     except StopIteration as done:
         message: Message = done.value
         return message
 
 
-async def waited(message: Resumed, seconds: float) -> Message:
+async def await_message(message: ResumedAwaitable, seconds: float) -> Message:
     """What `message` comes to. Raises HTTPError 408 when that takes longer than `seconds`."""
     try:
-        return await within(message, seconds)
+        return await wait_for(message, seconds)
     except TimeoutError:
         raise HTTPError(408, "The request body did not arrive in time") from None
 
@@ -119,8 +119,12 @@ class BodyStream:
         loop = asyncio.get_running_loop() if self._begun else None
         started = loop.time() if loop is not None else 0.0
         self._begun = True
-        taken = take(self._receive)
-        message = await waited(taken, min(self._read_timeout, self._patience)) if isinstance(taken, Resumed) else taken
+        taken = take_message(self._receive)
+        message = (
+            await await_message(taken, min(self._read_timeout, self._patience))
+            if isinstance(taken, ResumedAwaitable)
+            else taken
+        )
         if loop is not None:
             self._patience -= loop.time() - started
             if self._patience <= 0:
@@ -133,7 +137,7 @@ class BodyStream:
         chunk: bytes = message.get("body", b"")
         self._left -= len(chunk)
         if self._left < 0:
-            raise too_large(self._size)
+            raise body_too_large(self._size)
         self._rest -= len(chunk)
         # Some servers tell the end in a message of its own, which one would have to wait for.
         self.ended = self._rest == 0 or not message.get("more_body", False)

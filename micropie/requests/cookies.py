@@ -23,7 +23,7 @@ _NUL: Final = 0
 _QUOTE: Final = ord('"')
 
 
-def plain_cookie(header: bytes, name: str) -> str | None:
+def find_plain_cookie(header: bytes, name: str) -> str | None:
     """The value that `parse_cookies` would find for `name`, if that is seen at once; else None.
 
     It is where the name stands there just once, at its place, in a header of ASCII text without quotes.

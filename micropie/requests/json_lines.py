@@ -10,10 +10,10 @@ from typing import Any, Final, TypeVar
 from msgspec.structs import replace
 
 from ..conversion.converter import Converter
-from ..conversion.exceptions import FAILURES
+from ..conversion.exceptions import CONVERSION_ERRORS
 from ..errors import BadRequest, HTTPError
-from ..media_types import LINES_TYPES
-from .body import check_encoding
+from ..media_types import JSON_LINES_TYPES
+from .body import require_utf8
 from .request import Request
 
 T = TypeVar("T")
@@ -21,11 +21,11 @@ T = TypeVar("T")
 _BLANKS: Final = b" \t\r"
 
 
-def lines_reader(reads: Converter) -> Callable[[Request], AsyncIterator[Any]]:
+def make_lines_reader(reads: Converter) -> Callable[[Request], AsyncIterator[Any]]:
     """What gives the items of a request's body, read by `reads`. Raises HTTPError 415 for another kind of body."""
 
     def lines_of(request: Request) -> AsyncIterator[Any]:
-        if request.has_body and request.content_type.partition(";")[0].strip().lower() not in LINES_TYPES:
+        if request.has_body and request.content_type.partition(";")[0].strip().lower() not in JSON_LINES_TYPES:
             raise HTTPError(415, "The request body must be application/jsonl")
         return JsonLines(request, reads)
 
@@ -88,11 +88,11 @@ class JsonLines(AsyncIterator[T]):
 
     def _value(self, line: bytes) -> T:
         try:
-            check_encoding(line)
+            require_utf8(line)
             value: T = self._reads.from_json(line)
         except BadRequest as bad:
             found = bad.errors
-        except FAILURES:
+        except CONVERSION_ERRORS:
             found = self._reads.json_errors(line, "")
         else:
             return value

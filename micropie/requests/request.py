@@ -10,19 +10,19 @@ from typing import Any, Final, TypeVar, overload
 
 import msgspec
 
-from .._utils.after_response import Exits
-from .._utils.caching import Remembered
+from .._utils.after_response import CleanupStack
+from .._utils.caching import BoundedCache
 from ..config import Limits
 from ..errors import BadRequest, HTTPError, Invalid
-from ..media_types import Media, media_of
+from ..media_types import Media, parse_content_type
 from ..sentinels import EMPTY
 from ..sessions import SessionState
 from ..types import Receive, RunSync, Scope
-from ..uploads.multipart import MultipartBody, boundary_of
+from ..uploads.multipart import MultipartBody, parse_boundary
 from ..uploads.upload_file import UploadFile
-from .body import bad_json, check_encoding, decode_json, json_keys, read_whole
-from .body_stream import BodyStream, Resumed, take, too_large, waited
-from .cookies import parse_cookies, plain_cookie
+from .body import bad_json_error, decode_json, parse_json_keys, read_whole_body, require_utf8
+from .body_stream import BodyStream, ResumedAwaitable, await_message, body_too_large, take_message
+from .cookies import find_plain_cookie, parse_cookies
 from .urlencoded import parse_urlencoded
 
 T = TypeVar("T")
@@ -38,7 +38,7 @@ _NOTED: Final = frozenset({b"content-type", b"content-length", b"transfer-encodi
 
 
 def _kind(content_type: bytes) -> Media:
-    return media_of(content_type.decode("latin-1"))
+    return parse_content_type(content_type.decode("latin-1"))
 
 
 def _length(digits: bytes) -> int:
@@ -55,8 +55,8 @@ _LONGEST: Final = 19
 _NONE, _JSON, _FORM, _MULTIPART, _OTHER = Media
 
 # Each multipart body has a boundary of its own, and only what is short is kept: clients choose it.
-_kinds: Final = Remembered(_kind, keeps=lambda text, kind: kind is not _MULTIPART and len(text) < 100)
-_lengths: Final = Remembered(_length, keeps=lambda digits, _: len(digits) < _LONGEST)
+_kinds: Final = BoundedCache(_kind, keeps=lambda text, kind: kind is not _MULTIPART and len(text) < 100)
+_lengths: Final = BoundedCache(_length, keeps=lambda digits, _: len(digits) < _LONGEST)
 
 
 class Headers(dict[str, str]):
@@ -121,7 +121,7 @@ class Request:
     _stream: BodyStream | None = None
     _opened: bool = False
     _session: SessionState | None
-    _exits: Exits | None = None
+    _exits: CleanupStack | None = None
     """What its dependencies have entered."""
     _is_open: bool
     """Whether there is anything to be closed at the end."""
@@ -262,7 +262,7 @@ class Request:
         """The top-level keys of a JSON body, each value as it was sent."""
         found = self._keys
         if found is None:
-            self._keys = found = json_keys(self.body) if self.media is _JSON else EMPTY
+            self._keys = found = parse_json_keys(self.body) if self.media is _JSON else EMPTY
         return found
 
     @property
@@ -361,7 +361,7 @@ class Request:
         is_multipart = media is _MULTIPART and not (raw or streaming)
         size = limits.multipart if is_multipart or streaming else limits.body
         if self._length is not None and self._length > size:
-            raise too_large(size)
+            raise body_too_large(size)
         self.media = _NONE if streaming else media
         if not (streaming or is_multipart):
             return None
@@ -373,7 +373,7 @@ class Request:
             length=self._length,
         )
         if is_multipart:
-            boundary = boundary_of(self.content_type)
+            boundary = parse_boundary(self.content_type)
             if boundary is None:
                 raise BadRequest([Invalid("Missing boundary")])
             self.multipart = MultipartBody(self._stream, boundary, limits)
@@ -383,7 +383,7 @@ class Request:
     def _enters(self, run_sync: RunSync) -> None:
         """What its dependencies have entered, and will leave when it is closed; `run_sync` runs what blocks."""
         if self._exits is None:
-            self._exits = Exits(run_sync)
+            self._exits = CleanupStack(run_sync)
             self._is_open = True
 
     def _note(self, error: BaseException | None) -> None:
@@ -414,10 +414,10 @@ class Request:
         self._opened = True
         limits = self.limits
         if self._length is not None and self._length > limits.body:
-            raise too_large(limits.body)
-        taken = take(self.receive)
-        if isinstance(taken, Resumed):
-            taken = await waited(taken, min(limits.read_timeout, limits.body_timeout))
+            raise body_too_large(limits.body)
+        taken = take_message(self.receive)
+        if isinstance(taken, ResumedAwaitable):
+            taken = await await_message(taken, min(limits.read_timeout, limits.body_timeout))
         message = taken
         body: bytes = message.get("body", b"")
         if (message.get("more_body", False) and len(body) != self._length) or message["type"] != "http.request":
@@ -429,14 +429,14 @@ class Request:
                 length=self._length,
                 first=message,
             )
-            body = await read_whole(stream)
+            body = await read_whole_body(stream)
         elif len(body) > limits.body:  # but nearly every body comes in one piece
-            raise too_large(limits.body)
+            raise body_too_large(limits.body)
         if body:
             self.body = body
             self.media = media
             if media is _JSON and not (raw or body.isascii()):
-                check_encoding(body)
+                require_utf8(body)
 
     @property
     def body_ended(self) -> bool:
@@ -451,7 +451,7 @@ class Request:
         if not header:
             return None
         if self._cookies is None:
-            plain = plain_cookie(header, name)
+            plain = find_plain_cookie(header, name)
             if plain is not None:
                 return plain
         try:
@@ -465,7 +465,7 @@ def _as_text(value: msgspec.Raw) -> str:
     try:
         decoded = msgspec.json.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise bad_json() from None
+        raise bad_json_error() from None
     return decoded if isinstance(decoded, str) else bytes(value).decode("utf-8")
 
 

@@ -9,11 +9,11 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from .._utils.lazy_imports import pattern
-from ..errors import BadRequest, HTTPError, phrase
-from ..media_types import LINES_TYPES
+from .._utils.lazy_imports import lazy_pattern
+from ..errors import BadRequest, HTTPError, reason_phrase
+from ..media_types import JSON_LINES_TYPES
 
-_QVALUE = pattern(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")  # RFC 9110 §12.4.2
+_QVALUE = lazy_pattern(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")  # RFC 9110 §12.4.2
 
 # How much something is wanted, and by what: its own name (2), its family's (1), or `*/*` (0).
 _Wish: TypeAlias = tuple[float, int]
@@ -24,7 +24,7 @@ _ORDINARY: Final = 256
 """Characters of both fields up to which the answer is remembered: clients send few, and none that is longer."""
 
 
-def error_response(error: HTTPError, *, as_problem: bool) -> tuple[int, bytes, list[tuple[str, str]]]:
+def build_error_response(error: HTTPError, *, as_problem: bool) -> tuple[int, bytes, list[tuple[str, str]]]:
     """`error` as (status, payload, headers), the error's own headers among them."""
     is_bare = type(error) is HTTPError and not error.detail
     payload = _bare_payload(error.status, as_problem) if is_bare else _payload(error, as_problem)
@@ -34,7 +34,7 @@ def error_response(error: HTTPError, *, as_problem: bool) -> tuple[int, bytes, l
 
 
 def _payload(error: HTTPError, as_problem: bool) -> bytes:
-    return problem_json(error) if as_problem else plain_text(error).encode(errors="replace")
+    return render_problem_json(error) if as_problem else render_plain_text(error).encode(errors="replace")
 
 
 @lru_cache(maxsize=512)
@@ -43,7 +43,7 @@ def _bare_payload(status: int, as_problem: bool) -> bytes:
     return _payload(HTTPError(status), as_problem)
 
 
-def prefers_problem(content_type: str, accept: str) -> bool:
+def prefers_problem_json(content_type: str, accept: str) -> bool:
     """Whether a caller with these `Content-Type` and `Accept` fields is answered in problem details.
 
     It is when it sent JSON or JSON Lines, and when it wants JSON of any kind more than text (RFC 9110 §12.5.1). Of two
@@ -55,7 +55,7 @@ def prefers_problem(content_type: str, accept: str) -> bool:
 
 def _prefers_problem(content_type: str, accept: str) -> bool:
     sent = content_type.partition(";")[0].strip().lower()
-    if _is_json(sent) or sent in LINES_TYPES:
+    if _is_json(sent) or sent in JSON_LINES_TYPES:
         return True
     ranges = list(_media_ranges(accept))
     return _wish(ranges, _is_json, "application/*") > _wish(ranges, _is_text, "text/*")
@@ -90,9 +90,9 @@ def _wish(ranges: list[tuple[str, float]], is_meant: Callable[[str], bool], fami
     return _UNWANTED
 
 
-def plain_text(error: HTTPError) -> str:
+def render_plain_text(error: HTTPError) -> str:
     """`error` in the documented plain-text format, one line for each thing that is wrong."""
-    heading = f"{error.status} {phrase(error.status)}"
+    heading = f"{error.status} {reason_phrase(error.status)}"
     if isinstance(error, BadRequest):
         return "\n".join(f"{heading}: {invalid.line()}" for invalid in error.errors)
     return f"{heading}: {error.detail}" if error.detail else heading
@@ -101,9 +101,9 @@ def plain_text(error: HTTPError) -> str:
 _encode = msgspec.json.Encoder().encode
 
 
-def problem_json(error: HTTPError) -> bytes:
+def render_problem_json(error: HTTPError) -> bytes:
     """`error` as an RFC 9457 `application/problem+json` document."""
-    document: dict[str, Any] = {"type": "about:blank", "title": phrase(error.status), "status": error.status}
+    document: dict[str, Any] = {"type": "about:blank", "title": reason_phrase(error.status), "status": error.status}
     if error.detail:
         document["detail"] = error.detail
     if isinstance(error, BadRequest):

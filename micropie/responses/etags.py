@@ -10,13 +10,13 @@ from typing import Final
 
 import msgspec
 
-from .._utils.lazy_imports import email_utils, pattern
+from .._utils.lazy_imports import email_utils, lazy_pattern
 from ..types import RawHeaders, Scope
 
 _FIELDS: Final = frozenset(
     (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since", b"if-range", b"range")
 )
-_ENTITY_TAG = pattern(rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')  # RFC 9110 §8.8.3; a comma may stand inside
+_ENTITY_TAG = lazy_pattern(rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')  # RFC 9110 §8.8.3; a comma may stand inside
 
 
 class Validators(msgspec.Struct, frozen=True):
@@ -29,10 +29,10 @@ class Validators(msgspec.Struct, frozen=True):
 
     def headers(self) -> RawHeaders:
         """`ETag` and `Last-Modified`."""
-        return [(b"etag", self.etag), (b"last-modified", http_date(self.modified).encode("ascii"))]
+        return [(b"etag", self.etag), (b"last-modified", format_http_date(self.modified).encode("ascii"))]
 
 
-def http_date(seconds: int) -> str:
+def format_http_date(seconds: int) -> str:
     """Seconds since 1970 as an IMF-fixdate (RFC 9110 §5.6.7)."""
     return email_utils.formatdate(seconds, usegmt=True)
 
@@ -46,7 +46,7 @@ def parse_http_date(value: bytes) -> int | None:
         return None
 
 
-def request_fields(scope: Scope) -> dict[bytes, bytes]:
+def read_conditional_fields(scope: Scope) -> dict[bytes, bytes]:
     """The conditional and range fields of a request; repeated ones are joined (RFC 9110 §5.3)."""
     fields: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
@@ -55,7 +55,7 @@ def request_fields(scope: Scope) -> dict[bytes, bytes]:
     return fields
 
 
-def evaluate(fields: Mapping[bytes, bytes], current: Validators) -> int | None:
+def evaluate_preconditions(fields: Mapping[bytes, bytes], current: Validators) -> int | None:
     """412 or 304 when the preconditions call for it, None to go on: the order of RFC 9110 §13.2.2."""
     if b"if-match" in fields:
         if not _matches(fields[b"if-match"], current.etag, weak=False):

@@ -18,8 +18,8 @@ import msgspec
 from .._utils.lazy_imports import mimetypes, pathlib, threading
 from ..errors import HTTPError
 from ..types import RawHeaders, Receive, RunSync, Scope, Send
-from .etags import Validators, evaluate, parse_http_date, request_fields
-from .headers import CONTENT, FRAMING, completed, without
+from .etags import Validators, evaluate_preconditions, parse_http_date, read_conditional_fields
+from .headers import CONTENT, FRAMING, add_missing_headers, remove_headers
 from .ranges import select_range
 from .streaming import send_stream
 
@@ -46,7 +46,7 @@ def _opener(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def content_type(path: "pathlib.Path") -> str:
+def guess_content_type(path: "pathlib.Path") -> str:
     """The media type that a file's name tells, with `charset=utf-8` for text."""
     kind, encoding = mimetypes.guess_type(path.name)
     if encoding is not None:
@@ -116,17 +116,17 @@ class _Download(AsyncIterator[object]):
     def _decide(self, scope: Scope, status: int, given: RawHeaders) -> _Answer:
         file, found = self._open()
         size = found.st_size
-        headers = completed(given, [(b"content-type", content_type(self._path).encode("latin-1"))])
+        headers = add_missing_headers(given, [(b"content-type", guess_content_type(self._path).encode("latin-1"))])
         part: range | None = None
         if status == 200 and scope["method"] in ("GET", "HEAD"):
             current = _validators(given, found)
-            headers = completed(headers, [*current.headers(), (b"accept-ranges", b"bytes")])
-            fields = request_fields(scope)
-            match evaluate(fields, current):
+            headers = add_missing_headers(headers, [*current.headers(), (b"accept-ranges", b"bytes")])
+            fields = read_conditional_fields(scope)
+            match evaluate_preconditions(fields, current):
                 case 412:
                     raise HTTPError(412)
                 case 304:
-                    return _Answer(304, without(headers, CONTENT))
+                    return _Answer(304, remove_headers(headers, CONTENT))
                 case _:
                     # Range is defined for GET alone (RFC 9110 §14.2).
                     part = select_range(fields, current, size) if scope["method"] == "GET" else None
@@ -197,7 +197,7 @@ async def send_file(
     """
     download = _Download(path, run_sync)
     try:
-        answer = await download.begin(scope, status, without(headers, FRAMING))
+        answer = await download.begin(scope, status, remove_headers(headers, FRAMING))
         if answer.more:
             await send_stream(send, answer.status, download, answer.headers, receive)
             return

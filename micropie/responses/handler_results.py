@@ -8,7 +8,7 @@ import msgspec
 from ..errors import ResponseError
 
 
-def split(result: object) -> tuple[int, object, list[tuple[str, str]]]:
+def split_result(result: object) -> tuple[int, object, list[tuple[str, str]]]:
     """What a handler returned, as (status, body, headers); the headers are a new list, which may be added to.
 
     A plain tuple of two or three whose first item is an int is `(status, body)` or `(status, body, headers)`, the
@@ -42,7 +42,7 @@ def _pairs(headers: object) -> list[tuple[str, str]]:
     )
 
 
-class Elsewhere(msgspec.Struct, frozen=True, eq=False):
+class ExternalBody(msgspec.Struct, frozen=True, eq=False):
     """A body that is not ours to send, because another application sends it."""
 
 

@@ -37,12 +37,12 @@ def _raw_name(name: str) -> bytes:
 _MOST_REMEMBERED: Final = 1024
 _LONGEST_REMEMBERED: Final = 100
 _remembered: Final[dict[object, tuple[bytes, bytes]]] = {}
-"""What `raw_headers` made of a header, by name and value: most are the same in all responses."""
+"""What `encode_headers` made of a header, by name and value: most are the same in all responses."""
 _FORGOTTEN: Final = CONTENT | {b"set-cookie", b"location", b"etag", b"last-modified"}
 """Not remembered: what describes the content, and what differs from response to response anyway, or is secret."""
 
 
-def raw_headers(headers: Iterable[object]) -> RawHeaders:
+def encode_headers(headers: Iterable[object]) -> RawHeaders:
     """`headers` as ASGI wants them: a new list, names in lower case, repeated headers (`Set-Cookie`) kept apart.
 
     Raises ResponseError for a name that is no token, and for a value that is not text, is not latin-1 or has a
@@ -68,8 +68,8 @@ def raw_headers(headers: Iterable[object]) -> RawHeaders:
     return raw
 
 
-def remembered_headers(headers: Iterable[object]) -> RawHeaders | None:
-    """`raw_headers(headers)` if all of them were met before and say nothing of the content, as most do; else None.
+def recall_encoded_headers(headers: Iterable[object]) -> RawHeaders | None:
+    """`encode_headers(headers)` if all of them were met before and say nothing of the content, as most do; else None.
 
     Raises whatever the hash of one that is no header does.
     """
@@ -94,18 +94,18 @@ def _refuse_other_than_text(name: object, value: object) -> None:
         raise ResponseError(f"Header {name!r} is {found}, not (str, str): use str(value)")
 
 
-def without(headers: RawHeaders, names: frozenset[bytes]) -> RawHeaders:
+def remove_headers(headers: RawHeaders, names: frozenset[bytes]) -> RawHeaders:
     """`headers` less those called one of `names`."""
     return [header for header in headers if header[0] not in names]
 
 
-def completed(headers: RawHeaders, defaults: RawHeaders) -> RawHeaders:
+def add_missing_headers(headers: RawHeaders, defaults: RawHeaders) -> RawHeaders:
     """`headers`, preceded by those of `defaults` that they do not name."""
     named = {name for name, _ in headers}
     return [header for header in defaults if header[0] not in named] + headers
 
 
-def silent_on_content(headers: RawHeaders) -> bool:
+def is_silent_on_content(headers: RawHeaders) -> bool:
     """Whether `headers` say nothing of the content, as most do."""
     for name, _ in headers:  # noqa: SIM110  # a generator for `all` costs more than the whole look
         if name in CONTENT:
@@ -113,7 +113,7 @@ def silent_on_content(headers: RawHeaders) -> bool:
     return True
 
 
-def framed(headers: RawHeaders, content_type: bytes | None, length: int) -> RawHeaders:
+def add_content_headers(headers: RawHeaders, content_type: bytes | None, length: int) -> RawHeaders:
     """`headers` for content of `length` bytes, which is of `content_type` if they do not say otherwise."""
     raw: RawHeaders = [(b"content-length", b"%d" % length)]
     for header in headers:

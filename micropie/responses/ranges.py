@@ -3,12 +3,12 @@
 import re
 from collections.abc import Mapping
 
-from .._utils.lazy_imports import pattern
+from .._utils.lazy_imports import lazy_pattern
 from ..errors import HTTPError
 from .etags import Validators, parse_http_date
 
 # RFC 9110 §14.1.2, one range only. 18 digits are more than any file has, and few enough to convert.
-_BYTE_RANGE = pattern(rb"bytes=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*", re.IGNORECASE)
+_BYTE_RANGE = lazy_pattern(rb"bytes=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*", re.IGNORECASE)
 
 
 def select_range(fields: Mapping[bytes, bytes], current: Validators, size: int) -> range | None:

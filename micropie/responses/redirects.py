@@ -2,23 +2,23 @@
 
 from typing import Final
 
-from .._utils.lazy_imports import pattern, urls
+from .._utils.lazy_imports import lazy_pattern, urls
 from ..types import HeaderItems
 
 # RFC 3986 §2.2 and §2.3: what means something in a URL, and `%`. All else in a location is percent-encoded.
 _URL_CHARACTERS: Final = "%:/?#[]@!$&'()*+,;=-._~"
 
 
-_STRAY_PERCENT = pattern("%(?![0-9A-Fa-f]{2})")
+_STRAY_PERCENT = lazy_pattern("%(?![0-9A-Fa-f]{2})")
 
 
-_CONTROL = pattern("[\x00-\x1f\x7f]")
+_CONTROL = lazy_pattern("[\x00-\x1f\x7f]")
 
 
-_SCHEME = pattern(r"([A-Za-z][A-Za-z0-9+.\-]*):")  # RFC 3986 §3.1
+_SCHEME = lazy_pattern(r"([A-Za-z][A-Za-z0-9+.\-]*):")  # RFC 3986 §3.1
 
 
-def redirect(
+def build_redirect(
     location: str, headers: HeaderItems = (), *, external: bool = False
 ) -> tuple[int, str, list[tuple[str, str]]]:
     """A redirection to `location` as `(302, "", headers)`, with `headers` after the `Location`.

@@ -12,31 +12,31 @@ from functools import lru_cache
 from types import NoneType
 from typing import Any, Final, TypeAlias, cast
 
-from .._utils.caching import Remembered
+from .._utils.caching import BoundedCache
 from .._utils.lazy_imports import pathlib
-from .._utils.worker_threads import in_thread
+from .._utils.worker_threads import run_in_thread
 from ..types import HeaderItems, Message, Receive, RunSync, Scope, Send
 from .encoding import BINARY, HTML, JSON, encode, write_json
 from .files import send_file
-from .handler_results import Elsewhere
+from .handler_results import ExternalBody
 from .headers import (
     CONTENT,
     TRANSFER,
     VARY,
-    completed,
-    framed,
-    raw_headers,
-    remembered_headers,
-    silent_on_content,
-    without,
+    add_content_headers,
+    add_missing_headers,
+    encode_headers,
+    is_silent_on_content,
+    recall_encoded_headers,
+    remove_headers,
 )
-from .streaming import HTML_STREAM, as_chunks, close_chunks, send_stream
+from .streaming import HTML_STREAM, close_chunks, iterate_chunks, send_stream
 
 NO_CONTENT: Final = frozenset((*range(100, 200), 204, 304))
 """Statuses whose responses end with their headers (RFC 9110 §6.4.1): no content, and nothing said of it (§8.6)."""
 
 
-_RAW_VARY: Final = raw_headers(VARY)
+_RAW_VARY: Final = encode_headers(VARY)
 _HTML_HEADER: Final = (b"content-type", HTML)
 _JSON_HEADER: Final = (b"content-type", JSON)
 
@@ -58,7 +58,7 @@ def _shape(cls: type) -> _Shape:
     shapes: tuple[tuple[tuple[type, ...], _Shape], ...] = (
         ((AsyncIterable, Iterator), _Shape.STREAM),
         ((pathlib.Path,), _Shape.FILE),
-        ((Elsewhere,), _Shape.ELSEWHERE),
+        ((ExternalBody,), _Shape.ELSEWHERE),
         ((Enum,), _Shape.JSON),
         ((NoneType, str, *BINARY), _Shape.PLAIN),
     )
@@ -78,11 +78,11 @@ def _content_length(length: int) -> tuple[bytes, bytes]:
 
 
 _TEXTS: Final[dict[type, _Encoding]] = {str: (_HTML_HEADER, str.encode), bytes: (_HTML_HEADER, bytes)}
-_encodings: Final = Remembered[type, _Encoding](_encoding, _TEXTS)
-_lengths: Final = Remembered(_content_length)
+_encodings: Final = BoundedCache[type, _Encoding](_encoding, _TEXTS)
+_lengths: Final = BoundedCache(_content_length)
 
 
-def written(
+def build_messages(
     scope: Scope, reply: tuple[int, object, HeaderItems], added: HeaderItems = ()
 ) -> tuple[Message, Message] | None:
     """The two messages of the common response: text, bytes or data. None for what needs a closer look.
@@ -100,14 +100,18 @@ def written(
         payload = encoded(body)
         raw = [content_type, _lengths[len(payload)]]
         if headers:
-            given = remembered_headers(headers)
+            given = recall_encoded_headers(headers)
             if given is not None:
                 raw += given
             else:
-                given = raw_headers(headers)
-                raw = raw + given if silent_on_content(given) else framed(given, content_type[1], len(payload))
+                given = encode_headers(headers)
+                raw = (
+                    raw + given
+                    if is_silent_on_content(given)
+                    else add_content_headers(given, content_type[1], len(payload))
+                )
         if added:
-            raw += _RAW_VARY if added is VARY else raw_headers(added)
+            raw += _RAW_VARY if added is VARY else encode_headers(added)
     except Exception:  # noqa: BLE001  # data may raise anything as it is read: told by whoever looks closer
         return None
     return (
@@ -125,7 +129,7 @@ async def send_response(
     headers: HeaderItems = (),
     *,
     listen: bool = False,
-    run_sync: RunSync = in_thread,
+    run_sync: RunSync = run_in_thread,
 ) -> None:
     """Send `body` as the response to the request of `scope`.
 
@@ -137,11 +141,11 @@ async def send_response(
     `send_file`), or what a generator raised before its first chunk. What fails later is raised as BrokenResponse.
     """
     headers = headers if isinstance(headers, list | tuple) else list(headers)  # it is looked through more than once
-    messages = written(scope, (status, body, headers))
+    messages = build_messages(scope, (status, body, headers))
     if messages is None:
         await _send_any(scope, receive if listen else None, send, status, body, headers, run_sync)
     else:
-        await send_both(send, messages)
+        await send_messages(send, messages)
 
 
 async def _send_any(
@@ -154,30 +158,30 @@ async def _send_any(
     run_sync: RunSync,
 ) -> None:
     """`send_response` for every kind of body and header."""
-    given = raw_headers(headers)
+    given = encode_headers(headers)
     unwanted = status in NO_CONTENT or scope["method"] == "HEAD"
     shape = _shape(type(body))  # type: ignore[arg-type]  # mypy: a class is hashable
     if shape is _Shape.STREAM:
-        chunks = as_chunks(cast("AsyncIterable[object] | Iterator[object]", body), run_sync)
-        given = without(given, TRANSFER)
+        chunks = iterate_chunks(cast("AsyncIterable[object] | Iterator[object]", body), run_sync)
+        given = remove_headers(given, TRANSFER)
         if not unwanted:
             await send_stream(send, status, chunks, given, receive)
             return
         await close_chunks(chunks)
-        described, payload = completed(given, HTML_STREAM), b""
+        described, payload = add_missing_headers(given, HTML_STREAM), b""
     elif shape is _Shape.FILE and status not in NO_CONTENT:
         await send_file(scope, send, status, cast("pathlib.Path", body), given, receive, run_sync)
         return
     else:
         payload, content_type = encode(None if status in NO_CONTENT else body)
-        described = framed(given, content_type, len(payload))
+        described = add_content_headers(given, content_type, len(payload))
     if status in NO_CONTENT:
-        described = without(described, CONTENT)
+        described = remove_headers(described, CONTENT)
     start = {"type": "http.response.start", "status": status, "headers": described}
-    await send_both(send, (start, {"type": "http.response.body", "body": b"" if unwanted else payload}))
+    await send_messages(send, (start, {"type": "http.response.body", "body": b"" if unwanted else payload}))
 
 
-async def send_both(send: Send, messages: tuple[Message, Message]) -> None:
+async def send_messages(send: Send, messages: tuple[Message, Message]) -> None:
     try:
         await send(messages[0])
         await send(messages[1])

@@ -14,7 +14,7 @@ from ..errors import ClientDisconnected
 from ..sentinels import UNSET
 from ..types import Message, RawHeaders, Receive, RunSync, Send
 from .encoding import BINARY, HTML, encode_json, encode_text
-from .headers import completed
+from .headers import add_missing_headers
 from .server_sent_events import ServerSentEvent
 
 T = TypeVar("T")
@@ -77,7 +77,7 @@ class Offloaded(AsyncIterator[object]):
                 close()
 
 
-def as_chunks(body: AsyncIterable[object] | Iterator[object], run_sync: RunSync) -> AsyncIterator[object]:
+def iterate_chunks(body: AsyncIterable[object] | Iterator[object], run_sync: RunSync) -> AsyncIterator[object]:
     """`body`, whatever kind of stream it is, as an async one."""
     return aiter(body) if isinstance(body, AsyncIterable) else Offloaded(body, run_sync)
 
@@ -141,7 +141,7 @@ class _Stream:
         await self._deliver({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _start(self, described: RawHeaders) -> None:
-        headers = completed(self._headers, described)
+        headers = add_missing_headers(self._headers, described)
         self.started = True
         await self._deliver({"type": "http.response.start", "status": self._status, "headers": headers})
 

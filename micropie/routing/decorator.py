@@ -58,7 +58,7 @@ def _check_template(path: str) -> None:
         raise ValueError(f"@route({path!r}): each parameter stands once")
 
 
-def options_of(value: object) -> RouteOptions | None:
+def read_options(value: object) -> RouteOptions | None:
     """What `@route` was given, where it was used. Asks nothing of a value that answers to every name."""
     function = value.__func__ if isinstance(value, MethodType | staticmethod | classmethod) else value
     if not (callable(function) or hasattr(type(function), "__get__")):

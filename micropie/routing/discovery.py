@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 from .._utils.resolve_annotations import remember_locals
 from ..binding.signature import Role, Signature
 from ..binding.signature_reader import read_signature
-from ..errors import Problem, SetupError
+from ..errors import SetupError, SetupProblem
 from ..requests.request import Request
-from .decorator import RouteOptions, options_of, template_names, template_segments
-from .match import fitting
+from .decorator import RouteOptions, read_options, template_names, template_segments
+from .match import require_fit
 from .route import Route, make_route
 from .table import Branch, Node, Table, Trail
 
@@ -57,7 +57,7 @@ class Tree:
         if node is None or not node.built or name.startswith("_"):
             return
         if name in node.names or callable(value) or isinstance(value, Tree):
-            problems = Builder(self).refresh(name)
+            problems = RouteBuilder(self).refresh(name)
             if problems:
                 raise SetupError(problems)
 
@@ -66,7 +66,7 @@ class Tree:
         return False
 
 
-def node_of(owner: Tree) -> Node:
+def get_node(owner: Tree) -> Node:
     """The one node of `owner`, empty until it is built."""
     node: Node | None = owner.__dict__.get("_node")
     if node is None:
@@ -75,26 +75,26 @@ def node_of(owner: Tree) -> Node:
     return node
 
 
-class Builder:
+class RouteBuilder:
     """Works out what the attributes of one owner answer."""
 
     def __init__(self, owner: Tree) -> None:
         self._owner = owner
         self._class = type(owner)
-        self._node = node_of(owner)
+        self._node = get_node(owner)
         self._values = _instance_values(owner)
         bases = [base for base in self._class.__mro__ if not _is_ours(base)]
         self._fields = {name for base in bases for name in inspect.get_annotations(base)}
         self._reserved = _reserved(self._class)
-        self._problems: list[Problem] = []
+        self._problems: list[SetupProblem] = []
 
-    def build(self) -> list[Problem]:
+    def build(self) -> list[SetupProblem]:
         """Fill the owner's node, and those of the Resources it holds; return what is wrong with any handler."""
         self._node.built = True  # before what it holds, which may hold it
         for name in _own_names(self._class, self._values):
             if not name.startswith("_"):
                 self._add(name)
-            elif options_of(vars(self._class).get(name)) is not None:
+            elif read_options(vars(self._class).get(name)) is not None:
                 self._problems.append(_hidden(self._where(name), name, vars(self._class)[name]))
         verbs, index = [*self._node.http.verbs.values()], self._node.http.named.get("index")
         if verbs and index is not None:
@@ -103,7 +103,7 @@ class Builder:
         self._node.changed()
         return self._problems
 
-    def refresh(self, name: str) -> list[Problem]:
+    def refresh(self, name: str) -> list[SetupProblem]:
         """Work out anew what the attribute `name` answers; return what is wrong with it."""
         try:
             if name in self._node.names:
@@ -146,7 +146,7 @@ class Builder:
         if name not in self._values:
             return self._answering_from_class(name)
         value = self._values[name]
-        if isinstance(value, Tree) or options_of(value) is not None:
+        if isinstance(value, Tree) or read_options(value) is not None:
             return value
         if not isinstance(value, MethodType) or value.__self__ is not self._owner:
             return None
@@ -165,19 +165,19 @@ class Builder:
             return None
         if name in self._reserved and _is_ours(inner):
             return None
-        if name in self._fields and options_of(inner) is None:
+        if name in self._fields and read_options(inner) is None:
             return None
         return getattr(self._owner, name)
 
     def _nest(self, name: str, held: Tree) -> None:
-        node = node_of(held)
+        node = get_node(held)
         if not node.built and not held._builds_itself:
-            self._problems += Builder(held).build()
+            self._problems += RouteBuilder(held).build()
         self._node.hold(name, node)
 
     def _handle(self, name: str, handler: Callable[..., Any]) -> None:
         where = self._where(name)
-        options = options_of(handler) or _PLAIN
+        options = read_options(handler) or _PLAIN
         is_socket = name.startswith("ws_")
         names = template_names(options.path) if options.path is not None else None
         signature, problems = self._read(handler, name, template=names, websocket=is_socket)
@@ -204,15 +204,17 @@ class Builder:
 
     def _read(
         self, handler: Callable[..., Any], name: str, template: Sequence[str] | None = None, websocket: bool = False
-    ) -> tuple[Signature, list[Problem]]:
+    ) -> tuple[Signature, list[SetupProblem]]:
         """The signature of a handler, with what it depends on, and what is wrong with either."""
         where, owner = self._where(name), self._class
         signature, problems = read_signature(handler, where, owner=owner, template=template, websocket=websocket)
         if all(one.dependency is None for one in signature.parameters):
             return signature, problems
-        from ..binding.dependency_graph import Site, path_values, read_dependencies  # which not every app needs
+        from ..binding.dependency_graph import Site, index_path_values, read_dependencies  # which not every app needs
 
-        names = {one: index for index, one in enumerate(template)} if template is not None else path_values(signature)
+        names = (
+            {one: index for index, one in enumerate(template)} if template is not None else index_path_values(signature)
+        )
         site = Site(handler, where, self._owner, names, websocket)
         whole, more = read_dependencies(signature, site, template)
         return whole, problems + more
@@ -226,14 +228,14 @@ class Builder:
         path: str,
         methods: frozenset[str] | None = None,
     ) -> Route:
-        threaded = (options_of(handler) or _PLAIN).threaded
+        threaded = (read_options(handler) or _PLAIN).threaded
         qualname = f"{self._class.__module__}.{self._where(name)}"
         made = make_route(handler, signature, path=path, name=qualname, methods=methods, threaded=threaded)
         if not signature.dependencies():
             return made
-        from ..binding.dependency_runner import planned
+        from ..binding.dependency_runner import plan_dependencies
 
-        return planned(made, self._owner)
+        return plan_dependencies(made, self._owner)
 
     def _place_template(self, table: Table, segments: list[str], made: Route) -> None:
         table.templates = table.templates or Branch()
@@ -306,38 +308,38 @@ def _place(handler: Callable[..., Any]) -> tuple[str | None, int | None]:
     return (code.co_filename, code.co_firstlineno) if code is not None else (None, None)
 
 
-def _taken(where: str, name: str, value: Any) -> Problem:
+def _taken(where: str, name: str, value: Any) -> SetupProblem:
     what = f"'{name}' is a name of the framework's own class and never a URL"
     if isinstance(value, Tree):
-        return Problem(where, what, "Call the attribute something else")
+        return SetupProblem(where, what, "Call the attribute something else")
     remedy = f'Call the method something else; @route("/{name}") gives it this URL all the same'
-    return Problem(where, what, remedy, *_place(value))
+    return SetupProblem(where, what, remedy, *_place(value))
 
 
-def _hidden(where: str, name: str, handler: Callable[..., Any]) -> Problem:
+def _hidden(where: str, name: str, handler: Callable[..., Any]) -> SetupProblem:
     remedy = f"Call it '{name.lstrip('_')}': with a path in @route it has no other URL"
-    return Problem(where, "@route gives no URL to a name that starts with '_'", remedy, *_place(handler))
+    return SetupProblem(where, "@route gives no URL to a name that starts with '_'", remedy, *_place(handler))
 
 
-def _double(where: str, url: str, made: Route, other: Route) -> Problem:
+def _double(where: str, url: str, made: Route, other: Route) -> SetupProblem:
     remedy = "Change one of the two, or give both a path and methods of their own with @route"
-    return Problem(where, f"answers {url}, as {other.name} does", remedy, *_place(made.handler))
+    return SetupProblem(where, f"answers {url}, as {other.name} does", remedy, *_place(made.handler))
 
 
-def _socket_problems(where: str, handler: Callable[..., Any], signature: Signature | None) -> list[Problem]:
+def _socket_problems(where: str, handler: Callable[..., Any], signature: Signature | None) -> list[SetupProblem]:
     """What makes a `ws_` method impossible, beside its `signature` (None when that could not be read)."""
     problems = []
     if signature is not None and all(one.role is not Role.WEBSOCKET for one in signature.parameters):
         what = "a ws_ method takes the connection as its first parameter"
         remedy = "Add a first parameter: `ws: WebSocket`, or `ws: WebSocket[In, Out]`"
-        problems.append(Problem(where, what, remedy, *_place(handler)))
+        problems.append(SetupProblem(where, what, remedy, *_place(handler)))
     if not inspect.iscoroutinefunction(inspect.unwrap(handler)):
         what = "a ws_ method waits for messages, so it cannot be sync"
-        problems.append(Problem(where, what, "Make it `async def`", *_place(handler)))
+        problems.append(SetupProblem(where, what, "Make it `async def`", *_place(handler)))
     return problems
 
 
-def chosen_route(node: Node, request: Request, method: str) -> tuple[Route, Sequence[str]]:
+def find_chosen_route(node: Node, request: Request, method: str) -> tuple[Route, Sequence[str]]:
     """The route that middleware chose by a method's name, and its path values. `method` is `""` for a WebSocket.
 
     A name that starts with `_` will do: it is no URL, but middleware is not a client. Raises HTTPError 404 and 405.
@@ -346,10 +348,10 @@ def chosen_route(node: Node, request: Request, method: str) -> tuple[Route, Sequ
     values = [str(value) for value in request.path_params]
     found = (node.http if method else node.sockets).by_handler(name) or node.private.get(name)
     if found is None and method:
-        found = Builder(node.owner).private_route(name)
+        found = RouteBuilder(node.owner).private_route(name)
         if found is not None:
             node.private[name] = found
-    return fitting(found, values, method), values
+    return require_fit(found, values, method), values
 
 
 def list_routes(trail: Trail, prefix: str = "") -> Iterator[tuple[str, Route]]:

@@ -12,7 +12,7 @@ from ..binding.signature import Signature
 from ..errors import HTTPError
 from ..types import Scope
 from .methods import allow_field
-from .paths import PERCENT, plain_segments, split_path
+from .paths import PERCENT, split_path, split_plain_path
 from .route import Route, make_route
 from .table import Mount, Node, Table, Trail
 
@@ -24,7 +24,7 @@ Found: TypeAlias = tuple[Route | Trail | Mount, Sequence[str]]
 """What answers a path, and which of its segments are left as path values."""
 
 
-def find(node: Node, scope: Scope, method: str) -> Found:
+def find_route(node: Node, scope: Scope, method: str) -> Found:
     """What answers the path of `scope` in the app of `node`, and the path values: `match`, with a memory.
 
     A path without values always leads to the same route, so it is looked up once; so does the first segment of a path
@@ -32,18 +32,18 @@ def find(node: Node, scope: Scope, method: str) -> Found:
     """
     if PERCENT in (scope.get("raw_path") or b"") or scope.get("root_path"):
         # Then one path can be two lists of segments.
-        return match((node,), split_path(scope), method)
+        return match_path((node,), split_path(scope), method)
     path = scope["path"]
     known, begun = node.known, node.begun
     route = known.get((method, path))
     if route is not None:
         return route, []
-    segments = plain_segments(path)
+    segments = split_plain_path(path)
     if segments:
         route = begun.get((method, segments[0]))
         if route is not None and len(segments) - 1 <= route.path_values:
             return route, segments[1:]
-    found, values = match((node,), segments, method)
+    found, values = match_path((node,), segments, method)
     if isinstance(found, Route):
         if values and len(begun) < _MOST_KNOWN and _is_only(node, segments[0], found):
             begun[method, segments[0]] = found
@@ -76,7 +76,7 @@ def _is_steady(node: Node, segments: Sequence[str]) -> bool:
     return True
 
 
-def match(trail: Trail, segments: Sequence[str], method: str) -> Found:
+def match_path(trail: Trail, segments: Sequence[str], method: str) -> Found:
     """What answers `segments` below the last node of `trail`, and which of them are left as path values.
 
     `method` is an HTTP method, or `""` for a WebSocket. Of the things that could answer, the first of these does: a
@@ -97,13 +97,15 @@ def match(trail: Trail, segments: Sequence[str], method: str) -> Found:
             if templates is not None and (literal := templates.literals.get(name)) is not None:
                 found = literal.find(segments, start + 1)
                 if found is not None:
-                    return _by_method(found[0], method), found[1]
+                    return _choose_by_method(found[0], method), found[1]
             route = table.named.get(name)
             if route is None and "-" in name and name not in node.children:
                 name = name.replace("-", "_")  # /sign-up is sign_up where nothing is called just so
                 route = table.named.get(name)
             if route is not None and count - start - 1 <= route.path_values:
-                return (route if method in route.answers else _unmatched(method, route.answers)), segments[start + 1 :]
+                return (route if method in route.answers else _answer_unmatched(method, route.answers)), segments[
+                    start + 1 :
+                ]
             child = node.children.get(name)
             if child is not None and child not in trail:  # else it is a way back up, which is no URL
                 trail, start = (*trail, child), start + 1
@@ -113,7 +115,7 @@ def match(trail: Trail, segments: Sequence[str], method: str) -> Found:
         if templates is not None:
             found = templates.find(segments, start)
             if found is not None:
-                return _by_method(found[0], method), found[1]
+                return _choose_by_method(found[0], method), found[1]
         rest = segments[start:]
         if route is None:
             answer = _verb(table.verbs, method, rest) if table.verbs else _index(table, method, rest)
@@ -127,39 +129,39 @@ def match(trail: Trail, segments: Sequence[str], method: str) -> Found:
 def _index(table: Table, method: str, values: Sequence[str]) -> Route | None:
     """`index`, where it has room for the path values. Raises HTTPError 405."""
     route = table.named.get("index")
-    return _allowed(route, method) if route is not None and len(values) <= route.path_values else None
+    return _require_method(route, method) if route is not None and len(values) <= route.path_values else None
 
 
 def _verb(verbs: Mapping[str, Route], method: str, values: Sequence[str]) -> Route | None:
     """A Resource's answer: the verb whose signature has room for the path values. Raises HTTPError 405."""
-    fitting = {verb: route for verb, route in verbs.items() if len(values) <= route.path_values}
-    route = fitting.get(method) or (fitting.get("GET") if method == "HEAD" else None)
-    return route or (_unmatched(method, frozenset(fitting)) if fitting else None)
+    candidates = {verb: route for verb, route in verbs.items() if len(values) <= route.path_values}
+    route = candidates.get(method) or (candidates.get("GET") if method == "HEAD" else None)
+    return route or (_answer_unmatched(method, frozenset(candidates)) if candidates else None)
 
 
-def fitting(route: Route | None, values: Sequence[str], method: str) -> Route:
+def require_fit(route: Route | None, values: Sequence[str], method: str) -> Route:
     """`route`, found by other means than its URL, if it takes `values` and answers `method`.
 
     Raises HTTPError 404 and 405.
     """
     if route is None or len(values) > route.path_values:
         raise HTTPError(404)
-    return _allowed(route, method)
+    return _require_method(route, method)
 
 
-def _allowed(route: Route, method: str) -> Route:
+def _require_method(route: Route, method: str) -> Route:
     """`route` if it answers `method`. Raises HTTPError 405."""
-    return route if method in route.answers else _unmatched(method, route.answers)
+    return route if method in route.answers else _answer_unmatched(method, route.answers)
 
 
-def _by_method(routes: Mapping[str, Route], method: str) -> Route:
+def _choose_by_method(routes: Mapping[str, Route], method: str) -> Route:
     route = routes.get(method) or (routes.get("GET") if method == "HEAD" else None) or routes.get("")
     if route is not None:
-        return _allowed(route, method)
-    return _unmatched(method, frozenset(routes))
+        return _require_method(route, method)
+    return _answer_unmatched(method, frozenset(routes))
 
 
-def _unmatched(method: str, allowed: frozenset[str]) -> Route:
+def _answer_unmatched(method: str, allowed: frozenset[str]) -> Route:
     """The automatic answer to OPTIONS (RFC 9110 §9.3.7). Raises HTTPError 405 for any other method (§15.5.6)."""
     allow = allow_field(allowed)
     if method != "OPTIONS":

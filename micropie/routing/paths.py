@@ -34,14 +34,14 @@ def split_path(scope: Scope) -> list[str]:
     if raw is not None and PERCENT in raw:
         segments = [decode_segment(segment) for segment in raw.partition(b"?")[0].split(b"/")]
     if segments is None or "/".join(segments) != path:  # who changes only `path` on the way here means that one
-        segments = plain_segments(path)
+        segments = split_plain_path(path)
     else:
         segments = _between_slashes(segments)
     root: str = scope.get("root_path", "")
     return _below(root, segments) if root and root != "/" else segments
 
 
-def plain_segments(path: str) -> list[str]:
+def split_plain_path(path: str) -> list[str]:
     """The segments of a decoded path."""
     if "\0" in path or (not path.isascii() and "\ufffd" in path):
         raise HTTPError(400, "The path is not valid UTF-8 text")
@@ -55,7 +55,7 @@ def _between_slashes(parts: list[str]) -> list[str]:
     return parts[1:-1] if not parts[-1] else parts[1:]
 
 
-def prefix_of(scope: Scope, below: Sequence[str]) -> list[str]:
+def split_prefix(scope: Scope, below: Sequence[str]) -> list[str]:
     """The path's segments before those that are `below` something found at it."""
     whole = split_path(scope)
     return whole[: len(whole) - len(below)]

@@ -1,8 +1,8 @@
 """A call in, a request out: where each argument goes, by the same `Parameter`s by which the server finds it.
 
 It is binding, run backwards. The sources of a parameter are tried in the server's own order; a value goes to the first
-where it is read as the same value again, and one that is so nowhere is refused. What is written is data, a `Draft`:
-prefixes and percent-encoding are `links.py`'s, sending is `client.py`'s.
+where it is read as the same value again, and one that is so nowhere is refused. What is written is a
+`RequestDraft`: prefixes and percent-encoding are `links.py`'s, sending is `client.py`'s.
 """
 
 import os
@@ -11,12 +11,12 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from ..binding.signature import FROM_BODY, Kind, Parameter, Role, form_of, header_name
+from ..binding.signature import FROM_BODY, Kind, Parameter, Role, derive_header_name, get_form_readers
 from ..conversion.converter import Shape
-from ..conversion.exceptions import FAILURES
-from ..conversion.to_text import Pairs, says_the_same, spell, spell_each, spell_fields
+from ..conversion.exceptions import CONVERSION_ERRORS
+from ..conversion.to_text import Pairs, is_same_value, value_to_fields, value_to_text, value_to_texts
 from ..errors import Source
-from ..requests.body import json_keys
+from ..requests.body import parse_json_keys
 from ..requests.cookies import parse_cookies
 from ..requests.request import BODY_METHODS
 from ..sentinels import ELSEWHERE, EMPTY, UNSET, Unset
@@ -30,7 +30,7 @@ _CONTROL: Final = frozenset(map(chr, (*range(32), 127))) - {"\t"}
 """What no header's value may hold (RFC 9110 §5.5)."""
 
 
-class Draft(msgspec.Struct):
+class RequestDraft(msgspec.Struct):
     """A request, as data; its texts are still unencoded."""
 
     path: dict[str, str] = {}
@@ -58,7 +58,7 @@ class _Unfit(ValueError):
     """A value that cannot go where it was tried."""
 
 
-def draft(route: Route, args: Sequence[object], kwargs: Mapping[str, object], *, to_url: bool) -> Draft:
+def draft_request(route: Route, args: Sequence[object], kwargs: Mapping[str, object], *, to_url: bool) -> RequestDraft:
     """The request for a call of the handler of `route` with these arguments; `to_url`, when it has to be a mere URL.
 
     Raises TypeError for arguments that the handler does not take, and ValueError for a value that would not arrive.
@@ -77,7 +77,7 @@ class _Drafter:
         self._parameters = route.signature.parameters
         self._to_url = to_url
         self._where = ".".join(route.name.split(".")[-2:])
-        self._draft = Draft()
+        self._draft = RequestDraft()
         takes_all = any(one.whole and not FROM_BODY.isdisjoint(one.sources) for one in self._parameters)
         self._has_room = not (to_url or takes_all)
         """Whether there may be a body with something in it that could as well be in the URL."""
@@ -86,7 +86,7 @@ class _Drafter:
         self._in_body: list[tuple[Parameter, Any]] = []
         """What is in a body of which it is yet to be decided whether it is JSON or a form."""
 
-    def write(self, args: Sequence[object], kwargs: Mapping[str, object]) -> Draft:
+    def write(self, args: Sequence[object], kwargs: Mapping[str, object]) -> RequestDraft:
         given = self._given(args, kwargs)
         left_out = [one for one in self._parameters if one.name not in given]
         self._write_path(given, kwargs)
@@ -195,7 +195,7 @@ class _Drafter:
         reads = parameter.converter
         takes_many = reads.shape is Shape.MANY
         try:
-            texts = spell_each(value) if takes_many else [spell(value)]
+            texts = value_to_texts(value) if takes_many else [value_to_text(value)]
         except ValueError as error:
             raise _Unfit(self._of(parameter, f"cannot be sent as text: {error}")) from None
         if not texts:
@@ -232,12 +232,12 @@ class _Drafter:
             return
         try:
             found = read(written)
-        except FAILURES:
+        except CONVERSION_ERRORS:
             if self._to_url:
                 what = f"does not fit: expected {parameter.converter.expected_text}"
                 raise _Unfit(self._of(parameter, what)) from None
             return  # the server will say what is wrong with it
-        if not says_the_same(found, value):
+        if not is_same_value(found, value):
             raise _Unfit(self._of(parameter, "would arrive as another value, as its text is read by another type"))
 
     def _pairs(self, parameter: Parameter, value: Any) -> Pairs:
@@ -245,7 +245,7 @@ class _Drafter:
         if not parameter.whole:
             return [(parameter.alias, text) for text in self._texts(parameter, value)]
         try:
-            pairs, files = spell_fields(parameter.converter.info, value)
+            pairs, files = value_to_fields(parameter.converter.info, value)
         except ValueError as error:
             raise _Unfit(self._of(parameter, f"cannot be written as names and texts: {error}")) from None
         texts: dict[str, list[str]] = {}
@@ -306,7 +306,7 @@ class _Drafter:
             if not _CONTROL.isdisjoint(text) or text != text.strip(" \t"):
                 what = "holds what a header cannot: control characters, or blanks around it (RFC 9110 §5.5)"
                 raise ValueError(self._of(parameter, what))
-            self._draft.headers.append((header_name(name) if parameter.whole else name, text))
+            self._draft.headers.append((derive_header_name(name) if parameter.whole else name, text))
 
     def _place_cookie(self, parameter: Parameter, value: Any) -> None:
         for name, text in self._pairs(parameter, value):
@@ -335,7 +335,7 @@ class _Drafter:
         has_files = any(parameter.converter.has_files for parameter, _ in self._in_body)
         if has_files or self._draft.files or self._draft.form:
             for parameter, value in self._in_body:
-                if "form" not in parameter.sources and form_of(parameter) is None:
+                if "form" not in parameter.sources and get_form_readers(parameter) is None:
                     what = "needs a JSON body, and something else a form: one body cannot be both"
                     raise ValueError(self._of(parameter, what))
                 self._draft.form += self._pairs(parameter, value)
@@ -356,7 +356,7 @@ class _Drafter:
             return msgspec.json.encode(keys)
         if not keys:
             return whole[0]
-        found = json_keys(whole[0])
+        found = parse_json_keys(whole[0])
         if not found or not keys.keys().isdisjoint(found):
             raise ValueError(f"{self._where}: the body is one value, in which there is no room for {', '.join(keys)}")
         return msgspec.json.encode(found | keys)
@@ -371,7 +371,7 @@ class _Drafter:
         """Say the default of each parameter that would else take what the body has under its name."""
         taken = {name for name, _ in self._draft.form}
         if self._draft.json is not UNSET:
-            taken |= set(json_keys(self._draft.json))
+            taken |= set(parse_json_keys(self._draft.json))
         for one in left_out:
             if one.alias in taken and "query" in one.sources and not FROM_BODY.isdisjoint(one.sources):
                 try:

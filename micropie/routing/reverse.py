@@ -12,11 +12,11 @@ from urllib.parse import quote, unquote, urlencode
 import msgspec
 
 from ..errors import HTTPError
-from ..requests.context import current
-from .discovery import Tree, node_of
-from .match import match
+from ..requests.context import request_variable
+from .discovery import Tree, get_node
+from .match import match_path
 from .paths import split_path
-from .request_from_call import Draft, draft
+from .request_from_call import RequestDraft, draft_request
 from .route import Route
 from .table import Node, Table, Trail
 
@@ -50,25 +50,25 @@ Links: TypeAlias = dict[Any, list[Place]]
 """Places, by the functions whose places they are."""
 
 
-def url_of(asking: Tree, handler: object, args: Sequence[object], kwargs: Mapping[str, object]) -> str:
+def build_url(asking: Tree, handler: object, args: Sequence[object], kwargs: Mapping[str, object]) -> str:
     """The URL of `handler` for these arguments, as something in the app of `asking` would call it.
 
     While a request is answered it begins with the request's `root_path`. Raises LookupError for a handler that has no
     URL there, or several; TypeError and ValueError as `drafting.draft` does, and ValueError for a URL that would lead
     elsewhere.
     """
-    request = current.get(None)
+    request = request_variable.get(None)
     called: Any = request._app if request is not None else None
-    root = called if called is not None and _holds(node_of(called), asking, []) else asking
+    root = called if called is not None and _holds(get_node(called), asking, []) else asking
     if root is asking and not asking._builds_itself:
         raise LookupError(f"{type(asking).__qualname__} is part of an app, which alone knows its URLs: use app.url")
-    place = find(root, handler, asking)
-    path, query = write(root, place, draft(place.route, args, kwargs, to_url=True))
+    place = find_place(root, handler, asking)
+    path, query = write_url(root, place, draft_request(place.route, args, kwargs, to_url=True))
     base = request.scope.get("root_path", "").rstrip("/") if request is not None and root is called else ""
     return quote(base, safe="/" + _AS_IT_IS) + path + (f"?{query}" if query else "")
 
 
-def find(root: Tree, handler: object, asking: object = None) -> Place:
+def find_place(root: Tree, handler: object, asking: object = None) -> Place:
     """Where `handler`, a method of a class or of an object, is in the tree of `root`.
 
     Of several objects with that method `asking` goes first, then what it holds; where one object is held several times,
@@ -78,7 +78,7 @@ def find(root: Tree, handler: object, asking: object = None) -> Place:
     places = _candidates(links, handler)
     if not places or not all(map(_stands, places)):  # first asked, or changed since then
         links = {}
-        for function, place in _walk((node_of(root),), ()):
+        for function, place in _walk((get_node(root),), ()):
             links.setdefault(function, []).append(place)
         object.__setattr__(root, _LINKS, links)  # it may be a frozen dataclass
         places = _candidates(links, handler)
@@ -129,7 +129,7 @@ def _held(node: Node) -> Iterator[tuple[Sequence[str], Node]]:
 
 def _node_in(app: object) -> Node | None:
     """The node of a mounted application, where it is one of ours."""
-    return node_of(app) if isinstance(app, Tree) else None
+    return get_node(app) if isinstance(app, Tree) else None
 
 
 def _routes(table: Table) -> list[Route]:
@@ -160,7 +160,7 @@ def _holds(node: Node, wanted: Tree, seen: list[Node]) -> bool:
     return any(_holds(child, wanted, seen) for child in node.children.values())
 
 
-def write(root: Tree, place: Place, made: Draft) -> tuple[str, str]:
+def write_url(root: Tree, place: Place, made: RequestDraft) -> tuple[str, str]:
     """The path from `root` on, and the query, percent-encoded. Raises ValueError for a path that leads elsewhere."""
     values = [*made.path.values(), *made.rest]
     segments = list(place.prefix)
@@ -176,7 +176,7 @@ def write(root: Tree, place: Place, made: Draft) -> tuple[str, str]:
         path += "/"  # the last slash is ignored
     if path.startswith("//"):  # RFC 3986 §4.2: a reference to another host
         raise ValueError(f"{place}: the path cannot begin with an empty value")
-    if not _leads_to(place.route, values, node_of(root), path, place.method):
+    if not _leads_to(place.route, values, get_node(root), path, place.method):
         raise ValueError(f"{place}: {path} does not lead there, as something else answers it")
     return path, urlencode(made.query)
 
@@ -187,7 +187,7 @@ def _leads_to(route: Route, values: list[str], node: Node, path: str, method: st
     segments: Sequence[str] = split_path({"path": unquote(path), "raw_path": path.encode()})
     while True:
         try:
-            found, segments = match(trail, segments, method)
+            found, segments = match_path(trail, segments, method)
         except HTTPError:
             return False
         if isinstance(found, Route):

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 import msgspec
 
-from ..binding.binder_compiler import Binder, make_binder
-from ..binding.handler import Bind, Mode, Wants, mode_of
+from ..binding.binder_compiler import Binder, compile_binder
+from ..binding.handler import Bind, Mode, Wants, choose_mode
 from ..binding.signature import Kind, Role, Signature
 from ..requests.request import Request
 from .methods import ANY_METHOD
@@ -76,8 +76,8 @@ def make_route(
     threaded: bool = True,
 ) -> Route:
     """The route for `handler` (bound), whose signature has been read."""
-    binder: Binder = make_binder(signature, name)
-    mode = mode_of(handler, threaded=threaded)
+    binder: Binder = compile_binder(signature, name)
+    mode = choose_mode(handler, threaded=threaded)
     call = functools.partial(functools.partial, handler) if mode is Mode.THREAD else handler
     if methods is not None and "GET" in methods:
         methods |= {"HEAD"}

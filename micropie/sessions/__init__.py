@@ -6,15 +6,15 @@ session and its cookie. No store knows of another, and none of them knows of req
 
 from .backend import SessionBackend
 from .memory import InMemorySessionBackend
-from .session_cookie import cookie_header, is_secure
-from .state import SessionState, is_identifier, new_identifier
+from .session_cookie import build_session_cookie, is_secure_cookie
+from .state import SessionState, generate_identifier, is_identifier
 
 __all__ = [
     "InMemorySessionBackend",
     "SessionBackend",
     "SessionState",
-    "cookie_header",
+    "build_session_cookie",
+    "generate_identifier",
     "is_identifier",
-    "is_secure",
-    "new_identifier",
+    "is_secure_cookie",
 ]

@@ -64,7 +64,7 @@ class SessionBackend(ABC):
             stored = await self.load(session_id)
             if not stored:
                 return False
-            await self.save(session_id, applied(stored, changed, removed), timeout)
+            await self.save(session_id, apply_changes(stored, changed, removed), timeout)
             return True
 
     async def discard(self, session_id: str, timeout: int) -> None:
@@ -83,7 +83,7 @@ class SessionBackend(ABC):
         The new one is stored first: cut off in between, the client still has the old session, whole.
         """
         async with self.__lock(old):
-            moved = applied(await self.load(old), changed, removed)
+            moved = apply_changes(await self.load(old), changed, removed)
             if moved:
                 await self.save(new, moved, timeout)
             await self.save(old, {}, timeout)
@@ -105,7 +105,7 @@ class SessionBackend(ABC):
         return self.__locks.setdefault((asyncio.get_running_loop(), session_id), asyncio.Lock())
 
 
-def applied(stored: Mapping[str, Any], changed: Mapping[str, Any], removed: Collection[str]) -> dict[str, Any]:
+def apply_changes(stored: Mapping[str, Any], changed: Mapping[str, Any], removed: Collection[str]) -> dict[str, Any]:
     """A new dictionary: what a store returned may be what it keeps, and is not ours to change."""
     data = {**stored, **changed}
     for key in removed:

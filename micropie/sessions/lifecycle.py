@@ -9,11 +9,11 @@ from ..requests.request import Request
 from ..responses.headers import VARY
 from ..sentinels import UNSET
 from ..types import HeaderItems
-from . import SessionBackend, SessionState, cookie_header, is_secure
+from . import SessionBackend, SessionState, build_session_cookie, is_secure_cookie
 from .snapshot import Frozen
 
 
-def opened(request: Request, backend: SessionBackend, config: SessionConfig) -> bool:
+def try_load_session(request: Request, backend: SessionBackend, config: SessionConfig) -> bool:
     """Load the session that the request's cookie names, once, unless the store has to be waited for; whether it is.
 
     Without a cookie nothing is asked.
@@ -26,7 +26,7 @@ def opened(request: Request, backend: SessionBackend, config: SessionConfig) -> 
     return True
 
 
-async def open_session(request: Request, backend: SessionBackend, config: SessionConfig) -> None:
+async def load_session(request: Request, backend: SessionBackend, config: SessionConfig) -> None:
     """As `opened`, waiting for the store."""
     if request._session is None:
         cookie = request.session_cookie(config.cookie)
@@ -34,7 +34,9 @@ async def open_session(request: Request, backend: SessionBackend, config: Sessio
             request._session = await SessionState.open(backend, cookie)
 
 
-async def session_headers(request: Request, backend: SessionBackend, config: SessionConfig) -> list[tuple[str, str]]:
+async def save_and_build_headers(
+    request: Request, backend: SessionBackend, config: SessionConfig
+) -> list[tuple[str, str]]:
     """Save the session; what must be added to the response, for the client and for caches."""
     state = request.session_state
     changes = state.pending()
@@ -56,19 +58,19 @@ async def save_session(
     identifier = await request.session_state.save(backend, changes, config.timeout)
     if identifier is UNSET:
         return VARY
-    added = [*VARY, identifying(request, config, identifier)]
+    added = [*VARY, build_identifier_header(request, config, identifier)]
     if not any(name.lower() == "cache-control" and "no-store" in value.lower() for name, value in headers):
         added.append(("Cache-Control", "no-store"))
     return added
 
 
-def identifying(request: Request, config: SessionConfig, identifier: str | None) -> tuple[str, str]:
+def build_identifier_header(request: Request, config: SessionConfig, identifier: str | None) -> tuple[str, str]:
     """The header that gives the client of `request` the session's `identifier`, or takes it away."""
-    secure = is_secure(request.scope.get("scheme", "http"), request.headers.get("host", ""))
-    return cookie_header(config, identifier, secure=secure)
+    secure = is_secure_cookie(request.scope.get("scheme", "http"), request.headers.get("host", ""))
+    return build_session_cookie(config, identifier, secure=secure)
 
 
-async def save_late(request: Request, backend: SessionBackend, config: SessionConfig) -> None:
+async def save_after_response(request: Request, backend: SessionBackend, config: SessionConfig) -> None:
     """Save what changed after the response had started. A session that only began then is lost, and that is logged."""
     state = request.session_state
     state.sealed = True

@@ -11,8 +11,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, Self
 
-from .backend import SessionBackend, applied
-from .snapshot import Whole, freeze_whole, thaw, unstorable
+from .backend import SessionBackend, apply_changes
+from .snapshot import Whole, explain_unstorable, freeze_whole, thaw
 
 _SWEPT_PER_SAVE: Final = 2
 """Sessions that a save checks for expiry. More than one, so that a round ends before the store has doubled."""
@@ -57,7 +57,7 @@ class InMemorySessionBackend(SessionBackend):
             return await super().merge(session_id, changed, removed, timeout)
         stored = self._load(session_id)
         if stored:
-            self._save(session_id, applied(stored, changed, removed), timeout)
+            self._save(session_id, apply_changes(stored, changed, removed), timeout)
         return bool(stored)
 
     def at_once(self) -> "InMemorySessionBackend | None":
@@ -106,7 +106,7 @@ class InMemorySessionBackend(SessionBackend):
         try:
             stored = freeze_whole(data)
         except Exception as error:  # a value's own __reduce__ may raise anything
-            raise unstorable(data, error) from error
+            raise explain_unstorable(data, error) from error
         self._keep(session_id, stored, self._clock(), timeout)
 
     def _keep(self, session_id: str, stored: Whole, now: float, timeout: int) -> None:

@@ -3,11 +3,11 @@
 import re
 from typing import Final
 
-from .._utils.lazy_imports import pattern
+from .._utils.lazy_imports import lazy_pattern
 from ..config import SessionConfig
 
 # RFC 6265 §4.1.1, cookie-octet: no controls, space, double quote, comma, semicolon, backslash.
-_COOKIE_VALUE: Final = pattern(r"[\x21\x23-\x2B\x2D-\x3A\x3C-\x5B\x5D-\x7E]*")
+_COOKIE_VALUE: Final = lazy_pattern(r"[\x21\x23-\x2B\x2D-\x3A\x3C-\x5B\x5D-\x7E]*")
 
 
 _PLAIN_SCHEMES: Final = frozenset({"http", "ws"})
@@ -15,7 +15,7 @@ _PLAIN_SCHEMES: Final = frozenset({"http", "ws"})
 
 # localhost and all below it (RFC 6761 §6.3), 127/8 (RFC 1122 §3.2.1.3), ::1 (RFC 4291 §2.5.3), perhaps a port.
 # ASCII, because with IGNORECASE alone "ſ" would be an "s".
-_LOOPBACK: Final = pattern(
+_LOOPBACK: Final = lazy_pattern(
     r"""(?: (?: [a-z0-9_-]+ \. )* localhost \.?
           | 127 (?: \. (?: 25[0-5] | 2[0-4][0-9] | 1?[0-9]?[0-9] ) ){3}
           | \[::1\]
@@ -24,7 +24,7 @@ _LOOPBACK: Final = pattern(
 )
 
 
-def cookie_header(config: SessionConfig, identifier: str | None, *, secure: bool) -> tuple[str, str]:
+def build_session_cookie(config: SessionConfig, identifier: str | None, *, secure: bool) -> tuple[str, str]:
     """The response header that gives the client `identifier`, or with None takes its cookie away.
 
     `secure` is what `is_secure` says; a `config.secure` that is set comes first. Raises ValueError when
@@ -46,7 +46,7 @@ def cookie_header(config: SessionConfig, identifier: str | None, *, secure: bool
     return "Set-Cookie", "; ".join(text for text, given in attributes if given)
 
 
-def is_secure(scheme: str, host: str) -> bool:
+def is_secure_cookie(scheme: str, host: str) -> bool:
     """Whether the cookie should be Secure: always, but for an unencrypted `scheme` to a loopback host.
 
     `scheme` is ASGI's; `host` is a Host header (RFC 9110 §7.2), with or without its port.

@@ -61,7 +61,7 @@ def thaw(frozen: Whole) -> dict[str, Any]:
     return data
 
 
-def still_holds(frozen: Frozen, data: dict[str, Any]) -> bool:
+def is_unchanged(frozen: Frozen, data: dict[str, Any]) -> bool:
     """Whether `data` is seen at once to be what was frozen, as it holds the same scalars."""
     if type(frozen) is not dict or len(frozen) != len(data):
         return False
@@ -98,7 +98,7 @@ def compare(before: Frozen, now: Frozen, data: dict[str, Any]) -> Changes:
             old, new = _each(before), _each(now)
             changed = {key: value for key, value in values.items() if key not in old or not _same(old[key], new[key])}
     except Exception as error:  # a value's own __setstate__ may raise anything
-        raise unstorable(data, error) from error
+        raise explain_unstorable(data, error) from error
     return Changes(values, changed, frozenset(old.keys() - values.keys()))
 
 
@@ -137,7 +137,7 @@ def _same(before: object, now: object) -> bool:
         return False
 
 
-def unstorable(data: Mapping[str, Any], error: Exception) -> TypeError:
+def explain_unstorable(data: Mapping[str, Any], error: Exception) -> TypeError:
     """The error to raise when `data` does not survive pickling: names every key whose value is to blame."""
     names = ", ".join(repr(key) for key, value in data.items() if not _survives(value))
     return TypeError(

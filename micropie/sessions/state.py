@@ -14,12 +14,12 @@ from typing import Any, Final, Protocol
 from .._utils.lazy_imports import secrets
 from ..sentinels import UNSET, Unset
 from .backend import AtOnce, SessionBackend
-from .snapshot import NOTHING, Frozen, Whole, compare, freeze, still_holds, thaw
+from .snapshot import NOTHING, Frozen, Whole, compare, freeze, is_unchanged, thaw
 
 _URL_SAFE: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
-def new_identifier() -> str:
+def generate_identifier() -> str:
     """A new session identifier: 256 random bits as 43 URL-safe characters."""
     return secrets.token_urlsafe(32)
 
@@ -134,7 +134,7 @@ class SessionState:
             return None
         if self._rotating:
             return freeze(self._data)
-        if still_holds(self._saved, self._data):
+        if is_unchanged(self._saved, self._data):
             return None
         now = freeze(self._data)
         # Values frozen one by one are left to `compare`: their own == may do anything.
@@ -186,10 +186,10 @@ class SessionState:
             return None
         values, changed, removed = compare(self._saved, now, self._data)
         if identifier is None:
-            successor = new_identifier()
+            successor = generate_identifier()
             await backend.save(successor, values, timeout)
         elif self._rotating:
-            successor = new_identifier()
+            successor = generate_identifier()
             if not await backend.rotate(identifier, successor, changed, removed, timeout):
                 return self._lose()
         else:

@@ -16,7 +16,7 @@ from uuid import UUID
 import msgspec
 
 from ..sentinels import UNSET
-from .snapshot import compare, freeze, still_holds
+from .snapshot import compare, freeze, is_unchanged
 from .state import SessionState
 
 T = TypeVar("T")
@@ -25,7 +25,7 @@ _AS_THEY_ARE: Final = (bytes, bytearray, datetime, date, time, timedelta, Decima
 """Scalars that msgspec would write as text."""
 
 
-def typed_reader(read: Callable[[object], T], key: str | None, default: object) -> Callable[[SessionState], T]:
+def make_session_reader(read: Callable[[object], T], key: str | None, default: object) -> Callable[[SessionState], T]:
     """What reads a session's value by `read`, all of it or what is at `key`, and has it saved when it has changed.
 
     Without anything stored it gives a copy of `default`; without one, all of a session is read from nothing. It raises
@@ -60,7 +60,7 @@ class _Kept:
         """The names in it that the session does not have yet, as long as it has its defaults alone."""
 
     def _plain(self) -> dict[str, Any]:
-        found = plain(self._value)
+        found = to_plain(self._value)
         if self._key is not None:
             return {self._key: found}
         return found if isinstance(found, dict) else {}  # an optional one that is None
@@ -71,7 +71,7 @@ class _Kept:
         Raises TypeError when it has become what could not be read again.
         """
         values = self._plain()
-        if still_holds(self._before, values):
+        if is_unchanged(self._before, values):
             return
         now = freeze(values)
         if isinstance(now, bytes) and now == self._before:
@@ -94,16 +94,16 @@ class _Kept:
             raise TypeError(f"A {kind} of this session cannot be stored, it would not fit: {error}") from error
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """`value` as dicts, lists and scalars; what msgspec does not know stays what it is."""
     try:
         return msgspec.to_builtins(value, builtin_types=_AS_THEY_ARE)
     except TypeError:
         pass
     if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
+        return [to_plain(item) for item in value]
     items = value.items() if isinstance(value, dict) else _fields(value)
-    return value if items is None else {name: plain(item) for name, item in items}
+    return value if items is None else {name: to_plain(item) for name, item in items}
 
 
 def _fields(value: Any) -> Iterable[tuple[str, Any]] | None:

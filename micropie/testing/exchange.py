@@ -123,7 +123,7 @@ class Channel(Generic[T]):
         self._changed = asyncio.Event()
 
 
-def checked(message: Message) -> Message:
+def check_message(message: Message) -> Message:
     """A copy of `message`, its headers as a list. Raises TypeError or ValueError unless its fields are ASGI's."""
     kind: str = message["type"]
     for field, wanted in FIELDS[kind].items():
@@ -142,7 +142,7 @@ def checked(message: Message) -> Message:
     return {**message, "headers": headers}
 
 
-def grace(patience: float | None) -> float:
+def grace_period(patience: float | None) -> float:
     """Seconds for an app to end by itself where the client waits `patience` for a message."""
     return GRACE if patience is None else min(patience, GRACE)
 
@@ -205,7 +205,7 @@ class Conversation:
         after = MOVES.get((self.state, f"{kind}+" if message.get("more_body") else kind))
         if after is None:
             raise UnexpectedMessage(f"The app sent {kind!r} while the conversation was {self.state!r}")
-        message = checked(message)
+        message = check_message(message)
         self._watch(message)
         self.state = after
         if after in LAST:

@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 import httpx2
 
 from ..types import ASGIApp, Message, Scope
-from .exchange import Closed, Conversation, Live, grace
+from .exchange import Closed, Conversation, Live, grace_period
 from .lifespan import Lifespan
 from .websocket import AsyncWebSocketSession
 
@@ -43,7 +43,7 @@ class ChecksReturns(Protocol):
     check_returns: bool
 
 
-async def pieces_of(stream: BodyStream) -> AsyncGenerator[bytes, None]:
+async def read_pieces(stream: BodyStream) -> AsyncGenerator[bytes, None]:
     """The body in `stream`, piece by piece. A sync stream is read in a worker thread: it may block."""
     if isinstance(stream, httpx2.AsyncByteStream):
         pieces = stream.__aiter__()
@@ -67,7 +67,7 @@ class AnyStream(httpx2.AsyncByteStream, httpx2.SyncByteStream):
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """The body, piece by piece."""
-        return pieces_of(self._stream)
+        return read_pieces(self._stream)
 
 
 class BodyWatch:
@@ -137,7 +137,7 @@ class Exchange(httpx2.AsyncByteStream):
         """The client leaves, and does not care what the app says to that."""
         if self.aclose in self._live:
             self._talk.hang_up(discard=True)
-            await self._finish(grace(self._patience))
+            await self._finish(grace_period(self._patience))
 
     def _say_whole(self, body: bytes) -> None:
         for at in range(0, len(body) or 1, PIECE):
@@ -147,7 +147,7 @@ class Exchange(httpx2.AsyncByteStream):
     async def _feed(self, body: BodyStream) -> None:
         say = self._talk.to_app.put
         try:
-            async with aclosing(pieces_of(body)) as pieces:
+            async with aclosing(read_pieces(body)) as pieces:
                 async for piece in pieces:
                     if piece:
                         await say({"type": "http.request", "body": piece, "more_body": True})
@@ -192,7 +192,7 @@ class Exchange(httpx2.AsyncByteStream):
         self._live.discard(self.aclose)
         if self._feeder is not None:
             self._feeder.cancel()
-            await asyncio.wait({self._feeder}, timeout=grace(self._patience))
+            await asyncio.wait({self._feeder}, timeout=grace_period(self._patience))
         return await self._talk.finish(seconds)
 
 
@@ -259,7 +259,7 @@ class ASGITransport(httpx2.AsyncBaseTransport):
             self.app,
             scope,
             request.stream,
-            patience=patience_of(request),
+            patience=read_patience(request),
             raise_errors=self._raise_errors,
             live=self._live,
         )
@@ -282,7 +282,7 @@ class ASGITransport(httpx2.AsyncBaseTransport):
             self.app,
             scope,
             request,
-            patience=patience_of(request),
+            patience=read_patience(request),
             raise_errors=self._raise_errors,
             live=self._live,
         )
@@ -329,7 +329,7 @@ class ASGITransport(httpx2.AsyncBaseTransport):
             self._restore = None
 
 
-def patience_of(request: httpx2.Request) -> float | None:
+def read_patience(request: httpx2.Request) -> float | None:
     """The seconds that `request` is ready to wait for each message of the app; None is for ever."""
     limits: dict[str, float | None] = request.extensions.get("timeout", {})
     return limits.get("read", PATIENCE)

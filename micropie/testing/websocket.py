@@ -8,7 +8,7 @@ import httpx2
 import msgspec
 
 from ..types import ASGIApp, Message, Scope
-from .exchange import Closed, Conversation, Live, grace
+from .exchange import Closed, Conversation, Live, grace_period
 from .portal import Portal
 
 T = TypeVar("T")
@@ -181,7 +181,7 @@ class AsyncWebSocketSession:
             if self._talk.state != "closed":
                 self._talk.farewell = farewell
             self._talk.hang_up(discard=False)
-            await self._talk.finish(grace(self._patience))
+            await self._talk.finish(grace_period(self._patience))
 
     async def _shake_hands(self) -> Message:
         self._talk.to_app.push({"type": "websocket.connect"})

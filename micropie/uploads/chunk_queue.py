@@ -21,7 +21,7 @@ class Chunks(Protocol):
         ...
 
 
-class Content(asyncio.Queue[bytes | None]):
+class ChunkQueue(asyncio.Queue[bytes | None]):
     """Chunks, then None, and None again for whoever asks again.
 
     Only `get` waits for data and fetches what went to disk; the others speak of what is in memory.

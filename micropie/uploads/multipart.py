@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from .._utils.lazy_imports import asyncio, pattern
+from .._utils.lazy_imports import asyncio, lazy_pattern
 from ..config import KIB, MIB, Limits
 from ..errors import ClientDisconnected, HTTPError, MissingDependency, UploadError
 from .spool import OVER, Refusal, Spool
@@ -33,11 +33,11 @@ _MESSAGE: Final = 512 * KIB
 _FINISHED: Final = 2
 """Finished parts may together hold this many times `Limits.part_memory`; the ones after that go to disk as they end."""
 
-_BOUNDARY: Final = pattern(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")  # RFC 2046 §5.1.1
-_PARAMETER: Final = pattern(r'[ \t]*;[ \t]*(?:([^\s;="]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*)))?')  # RFC 9110 §5.6.6
-_MEDIA_TYPE: Final = pattern(r"[!#$%&'*+.^_`|~0-9a-z-]+/[!#$%&'*+.^_`|~0-9a-z-]+")  # RFC 9110 §8.3.1, lower case
-_UNFIT: Final = pattern(r"[\r\n\x00]")  # in a header's value, RFC 9110 §5.5
-_CONTROL: Final = pattern(r"[\x00-\x1f\x7f]")
+_BOUNDARY: Final = lazy_pattern(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")  # RFC 2046 §5.1.1
+_PARAMETER: Final = lazy_pattern(r'[ \t]*;[ \t]*(?:([^\s;="]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*)))?')  # RFC 9110 §5.6.6
+_MEDIA_TYPE: Final = lazy_pattern(r"[!#$%&'*+.^_`|~0-9a-z-]+/[!#$%&'*+.^_`|~0-9a-z-]+")  # RFC 9110 §8.3.1, lower case
+_UNFIT: Final = lazy_pattern(r"[\r\n\x00]")  # in a header's value, RFC 9110 §5.5
+_CONTROL: Final = lazy_pattern(r"[\x00-\x1f\x7f]")
 _DEFAULT_TYPE: Final = "application/octet-stream"
 
 # glibc gives the memory of each large message back to the system, and gets it anew page by page for the next one, until
@@ -55,7 +55,7 @@ class Stream(Protocol):
         ...
 
 
-def boundary_of(content_type: str) -> str | None:
+def parse_boundary(content_type: str) -> str | None:
     """The boundary that a Content-Type header declares, or None where there is no valid one (RFC 2046 §5.1.1).
 
     Two boundaries are none: which of them counts would be a guess, and a proxy in front may guess differently.

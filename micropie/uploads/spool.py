@@ -22,7 +22,7 @@ Refusal: TypeAlias = tuple[int, str]
 OVER: Final[Refusal] = 400, "The request is over: an upload can only be read until its handler has answered"
 
 
-async def off_loop(work: Callable[[], T]) -> T:
+async def run_off_loop(work: Callable[[], T]) -> T:
     """What `work` returns, done by a worker thread."""
     return await finished(asyncio.get_running_loop().run_in_executor(None, work))
 
@@ -42,7 +42,7 @@ async def finished(work: "asyncio.Future[T]") -> T:
         raise
 
 
-class Stretch(msgspec.Struct):
+class SpooledRange(msgspec.Struct):
     """Unread bytes that are in the spool, from `start` to `end`."""
 
     start: int
@@ -71,13 +71,13 @@ class Spool:
             self._check()
             start = self._end
             blocks, self._end = unload(start)
-            await off_loop(partial(self._write, start, blocks))
+            await run_off_loop(partial(self._write, start, blocks))
 
     async def read(self, start: int, size: int) -> bytes:
         """`size` bytes of the file from `start` on."""
         async with self._turn:
             self._check()
-            return await off_loop(partial(self._read, start, size))
+            return await run_off_loop(partial(self._read, start, size))
 
     async def close(self) -> None:
         """Removes the file, after whatever is being done to it; nothing can be done to it afterwards."""
@@ -89,7 +89,7 @@ class Spool:
         async with self._turn:
             if self._file is not None:
                 file, self._file = self._file, None
-                await off_loop(file.close)
+                await run_off_loop(file.close)
 
     def _check(self) -> None:
         if self._closed:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from .._utils.lazy_imports import asyncio, pathlib
 from ..config import KIB
 from ..errors import ClientDisconnected, UploadError
-from .spool import Block, Refusal, Saved, Stretch, off_loop
+from .spool import Block, Refusal, Saved, SpooledRange, run_off_loop
 
 if TYPE_CHECKING:
-    from .chunk_queue import Content
+    from .chunk_queue import ChunkQueue
     from .multipart import MultipartBody
 
 PIECE: Final = 64 * KIB
@@ -52,13 +52,13 @@ class UploadFile:
         self.complete = False
         """Whether the whole file has been received."""
         self._body = body
-        self._unread: deque[Block | Stretch] = deque()
+        self._unread: deque[Block | SpooledRange] = deque()
         self._held = 0
         self._reading = asyncio.Lock()
         self._awaited = False
         self._max_size: int | None = None
         self._refusal: Refusal | None = None
-        self._content: Content | None = None
+        self._content: ChunkQueue | None = None
 
     def __repr__(self) -> str:
         state = "complete" if self.complete else "so far"
@@ -104,19 +104,19 @@ class UploadFile:
         try:
             while chunk := await self.read(_BATCH):
                 written += len(chunk)
-                await off_loop(partial(saved.write, chunk))
-            await off_loop(saved.commit)
+                await run_off_loop(partial(saved.write, chunk))
+            await run_off_loop(saved.commit)
         except BaseException:  # cancellation too must leave nothing behind
-            await off_loop(saved.discard)
+            await run_off_loop(saved.discard)
             raise
         return written
 
     def mapping(self) -> dict[str, Any]:
         """The documented form: `filename`, `content_type`, and `content`, an `asyncio.Queue` of chunks, then None."""
         if self._content is None:
-            from .chunk_queue import Content
+            from .chunk_queue import ChunkQueue
 
-            self._content = Content(self)
+            self._content = ChunkQueue(self)
         return {"filename": self.filename, "content_type": self.content_type, "content": self._content}
 
     def restrict(self, *, max_size: int | None = None, content_types: Sequence[str] = ()) -> None:
@@ -161,12 +161,12 @@ class UploadFile:
     def _unload(self, start: int) -> tuple[deque[Block], int]:
         """Gives up what is held in memory, to be written to the spool from `start` on; also returns where that ends."""
         blocks: deque[Block] = deque()
-        while self._unread and not isinstance(last := self._unread[-1], Stretch):
+        while self._unread and not isinstance(last := self._unread[-1], SpooledRange):
             blocks.appendleft(last)
             self._unread.pop()
         size = sum(map(len, blocks))
         if size:
-            self._unread.append(Stretch(start, start + size))
+            self._unread.append(SpooledRange(start, start + size))
             self._hold(-size)
         return blocks, start + size
 
@@ -181,7 +181,7 @@ class UploadFile:
         if not self._has_news():
             await self._wait()
             self._check()
-        if self._unread and isinstance(first := self._unread[0], Stretch):
+        if self._unread and isinstance(first := self._unread[0], SpooledRange):
             return await self._fetch(first, _BATCH if wanted < 0 else max(wanted, _AHEAD))
         return self._shift()
 
@@ -196,7 +196,7 @@ class UploadFile:
         finally:
             self._awaited = False
 
-    async def _fetch(self, stretch: Stretch, wanted: int) -> bytes:
+    async def _fetch(self, stretch: SpooledRange, wanted: int) -> bytes:
         size = min(wanted, _BATCH, stretch.end - stretch.start)
         try:
             data = await self._body._spool.read(stretch.start, size)
@@ -229,7 +229,7 @@ class UploadFile:
         if self._reading.locked():
             return 0
         for count, block in enumerate(self._unread):
-            if isinstance(block, Stretch):
+            if isinstance(block, SpooledRange):
                 return count
         return len(self._unread) + self.complete
 

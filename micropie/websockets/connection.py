@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, overload
 
 import msgspec
 
-from .._utils.lazy_imports import asyncio, pattern
+from .._utils.lazy_imports import asyncio, lazy_pattern
 from ..config import Limits
 from ..errors import ResponseError
-from ..responses.headers import raw_headers
+from ..responses.headers import encode_headers
 from ..types import HeaderItems, Message, RawHeaders, Receive, Scope, Send
 from .messages import (
     InvalidMessage,
     OnInvalid,
-    OtherKind,
-    checked_policy,
-    json_decoder,
-    message_decoder,
-    message_encoder,
-    plain_type,
+    WrongMessageKind,
+    check_policy,
+    find_plain_type,
+    make_json_message_decoder,
+    make_message_decoder,
+    make_message_encoder,
     read_bytes,
     read_text,
 )
@@ -102,7 +102,7 @@ def _size(data: str | bytes) -> int:
 
 # --- The handshake's headers -----------------------------------------------------------------------------------------
 
-_COOKIE_VALUE = pattern(r"[!#-+\--:<-\[\]-~]+")  # RFC 6265 §4.1.1, cookie-octet
+_COOKIE_VALUE = lazy_pattern(r"[!#-+\--:<-\[\]-~]+")  # RFC 6265 §4.1.1, cookie-octet
 
 _SERVERS_OWN: Final = frozenset(
     {b"connection", b"upgrade", b"sec-websocket-accept", b"sec-websocket-extensions", b"sec-websocket-protocol"}
@@ -113,7 +113,7 @@ _SERVERS_OWN: Final = frozenset(
 def _handshake_headers(headers: HeaderItems) -> RawHeaders:
     """`headers` as ASGI wants them. Raises ValueError, which names the header and not its value."""
     try:
-        raw = raw_headers(headers)
+        raw = encode_headers(headers)
     except ResponseError as error:
         raise ValueError(str(error)) from None
     for name, _ in raw:
@@ -217,10 +217,10 @@ class WebSocket(Generic[In, Out]):
 
     def speak(self, incoming: Any, outgoing: Any) -> None:
         """Receive `incoming` and send `outgoing` from here on."""
-        self._decode: Callable[[str | bytes], In] = message_decoder(incoming)
-        self._encode: Callable[[Out], str | bytes] = message_encoder(outgoing)
-        self._plain_in = plain_type(incoming)
-        self._plain_out = plain_type(outgoing)
+        self._decode: Callable[[str | bytes], In] = make_message_decoder(incoming)
+        self._encode: Callable[[Out], str | bytes] = make_message_encoder(outgoing)
+        self._plain_in = find_plain_type(incoming)
+        self._plain_out = find_plain_type(outgoing)
 
     # State
 
@@ -252,7 +252,7 @@ class WebSocket(Generic[In, Out]):
 
     @on_invalid.setter
     def on_invalid(self, wanted: OnInvalid[Out]) -> None:
-        self._on_invalid = checked_policy(wanted)
+        self._on_invalid = check_policy(wanted)
 
     def _after(self, event: str) -> _State:
         """The state that `event` leads to. Raises ConnectionClosed or RuntimeError when it may not happen now."""
@@ -356,7 +356,7 @@ class WebSocket(Generic[In, Out]):
 
     async def _reject(self, invalid: InvalidMessage) -> None:
         """Do about an invalid message what `on_invalid` says. Raises ConnectionClosed when that was the end."""
-        if isinstance(invalid, OtherKind):  # it is whoever asked for the kind that has to know
+        if isinstance(invalid, WrongMessageKind):  # it is whoever asked for the kind that has to know
             raise invalid
         policy = self._on_invalid
         if callable(policy):
@@ -461,7 +461,7 @@ class WebSocket(Generic[In, Out]):
     async def receive_json(self, type: Any) -> Any: ...  # a union, an Annotated: no `type[T]` to a type checker
     async def receive_json(self, type: Any = Any) -> Any:
         """The next message as JSON, text or binary, decoded and checked as `type`. Otherwise the same as `receive`."""
-        return await self._next(json_decoder(type), None)
+        return await self._next(make_json_message_decoder(type), None)
 
     def __aiter__(self) -> Self:
         """Every message, decoded and checked, until the connection is closed by either side. Accepts it if need be."""

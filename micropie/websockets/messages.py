@@ -13,10 +13,10 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args, get_origin
 
 import msgspec
 
-from .._utils.lazy_imports import pattern
-from ..conversion.converter import converter
-from ..conversion.converter import json_decoder as careful_decoder
-from ..conversion.unwrap_annotated import describe_annotation, strip, union_members
+from .._utils.lazy_imports import lazy_pattern
+from ..conversion.converter import get_converter
+from ..conversion.converter import make_json_decoder as careful_decoder
+from ..conversion.unwrap_annotated import describe_annotation, split_union, unwrap_annotated
 from ..errors import Invalid
 
 UNSUPPORTED_DATA: Final = 1003
@@ -57,7 +57,7 @@ class InvalidMessage(ValueError):
         return {"type": "invalid", "errors": [error.problem() for error in self.errors]}
 
 
-class OtherKind(InvalidMessage):
+class WrongMessageKind(InvalidMessage):
     """A text message where the handler asked for a binary one, or a binary one where it asked for text."""
 
     def __init__(self, wanted: str, got: str, remedy: str) -> None:
@@ -70,7 +70,7 @@ OnInvalid: TypeAlias = Literal["close", "reply", "skip"] | _Answer[T]
 """What becomes of a message that does not fit: one of three policies, or a function that may return what to answer."""
 
 
-def checked_policy(wanted: OnInvalid[T]) -> OnInvalid[T]:
+def check_policy(wanted: OnInvalid[T]) -> OnInvalid[T]:
     """`wanted`. Raises ValueError when it is none."""
     if wanted not in ("close", "reply", "skip") and not callable(wanted):
         raise ValueError(f"on_invalid is 'close', 'reply', 'skip' or a function, not {wanted!r}")
@@ -97,7 +97,7 @@ def _once_per_type(make: Callable[[Any], _Made]) -> Callable[[Any], _Made]:
 
 
 # Where msgspec puts the place, which names declared fields only: keys of a dict are `[...]`.
-_PATH = pattern(r" - at (`key` in )?`(\$[\w.\[\]-]*)`$")
+_PATH = lazy_pattern(r" - at (`key` in )?`(\$[\w.\[\]-]*)`$")
 
 # msgspec's errors that repeat what was sent, and what is said instead.
 _ECHOES: Final = (
@@ -139,11 +139,11 @@ def decoded(decode: Callable[[str | bytes], T], data: str | bytes, find: _Find |
 
 
 def _is_binary(member: Any) -> bool:
-    return strip(member)[0] in (bytes, bytearray)
+    return unwrap_annotated(member)[0] in (bytes, bytearray)
 
 
 def _is_text(member: Any) -> bool:
-    plain, _ = strip(member)
+    plain, _ = unwrap_annotated(member)
     if get_origin(plain) is Literal:
         return all(isinstance(value, str) for value in get_args(plain))
     return plain is str or (isinstance(plain, type) and issubclass(plain, str) and issubclass(plain, Enum))
@@ -161,13 +161,13 @@ def _union(members: Sequence[Any]) -> Any:
 
 
 @_once_per_type
-def json_decoder(annotation: Any) -> _Decode:
+def make_json_message_decoder(annotation: Any) -> _Decode:
     """The function from JSON, as text or bytes, to a value of the type `annotation`. It raises InvalidMessage."""
-    union = _union(union_members(annotation))
+    union = _union(split_union(annotation))
     decode = careful_decoder(union, describe_annotation(union))
 
     def find(data: str | bytes) -> Sequence[Invalid]:
-        return converter(union).json_errors(data.encode() if isinstance(data, str) else data, "")
+        return get_converter(union).json_errors(data.encode() if isinstance(data, str) else data, "")
 
     return lambda data: decoded(decode, data, find)
 
@@ -188,20 +188,20 @@ def _refuse(wanted: str, got: str) -> _Decode:
 
 
 @_once_per_type
-def message_decoder(annotation: Any) -> Callable[[str | bytes], Any]:
+def make_message_decoder(annotation: Any) -> Callable[[str | bytes], Any]:
     """The function from the content of a message to a value of the type `annotation`, made once per type.
 
     It raises InvalidMessage. Raises UnsupportedTypeError for a type that cannot be decoded.
     """
-    members = union_members(annotation)
+    members = split_union(annotation)
     binary = [member for member in members if _is_binary(member)]
     others = [member for member in members if not _is_binary(member)]
     if not binary and _is_json(others):
-        return json_decoder(annotation)
+        return make_json_message_decoder(annotation)
     if not others:
         from_text = _refuse("binary", "text")
     elif _is_json(others):
-        from_text = json_decoder(reduce(or_, others))
+        from_text = make_json_message_decoder(reduce(or_, others))
     else:
         from_text = _as_it_is(others, str)
     from_binary = _as_it_is(binary, bytes) if binary else _refuse("text", "binary")
@@ -209,9 +209,9 @@ def message_decoder(annotation: Any) -> Callable[[str | bytes], Any]:
 
 
 @_once_per_type
-def plain_type(annotation: Any) -> type | None:
+def find_plain_type(annotation: Any) -> type | None:
     """The type of values of `annotation` that travel as they are: str or bytes, without constraints; None for none."""
-    plain, metadata = strip(annotation)
+    plain, metadata = unwrap_annotated(annotation)
     constrained = any(isinstance(item, msgspec.Meta) for item in metadata)
     return plain if plain in (str, bytes) and not constrained else None
 
@@ -219,14 +219,14 @@ def plain_type(annotation: Any) -> type | None:
 def read_text(data: str | bytes) -> str:
     """The content of a text message. Raises OtherKind."""
     if isinstance(data, bytes):
-        raise OtherKind("text", "binary", "receive_bytes")
+        raise WrongMessageKind("text", "binary", "receive_bytes")
     return data
 
 
 def read_bytes(data: str | bytes) -> bytes:
     """The content of a binary message. Raises OtherKind."""
     if isinstance(data, str):
-        raise OtherKind("binary", "text", "receive_text")
+        raise WrongMessageKind("binary", "text", "receive_text")
     return data
 
 
@@ -241,7 +241,7 @@ def _encode_json(value: Any) -> str | bytes:
 
 
 @_once_per_type
-def message_encoder(annotation: Any) -> Callable[[Any], str | bytes]:
+def make_message_encoder(annotation: Any) -> Callable[[Any], str | bytes]:
     """The function from a value of the type `annotation` to the content of a message (str: text, bytes: binary)."""
-    others = [member for member in union_members(annotation) if not _is_binary(member)]
+    others = [member for member in split_union(annotation) if not _is_binary(member)]
     return _encode_json if _is_json(others) else _encode_plain

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micropie._utils.caching import MOST, Remembered
+from micropie._utils.caching import MOST, BoundedCache
 
 
 @given(st.lists(st.integers(-3, 3)))
@@ -14,18 +14,18 @@ def test_what_is_remembered_is_what_is_made_and_that_once(keys: list[int]) -> No
         made.append(key)
         return key * key
 
-    squares = Remembered(square, {0: 0})
+    squares = BoundedCache(square, {0: 0})
     assert [squares[key] for key in keys] == [key * key for key in keys]
     assert made == list(dict.fromkeys(key for key in keys if key))
 
 
 def test_no_more_than_so_much_is_kept_and_the_rest_is_right_all_the_same() -> None:
-    texts = Remembered(str)
+    texts = BoundedCache(str)
     assert [texts[number] for number in range(2 * MOST)] == [str(number) for number in range(2 * MOST)]
     assert len(texts) == MOST
 
 
 def test_only_what_is_to_be_kept_is() -> None:
-    halves = Remembered[int, float](lambda key: key / 2, keeps=lambda key, half: key < 8 and half == int(half))
+    halves = BoundedCache[int, float](lambda key: key / 2, keeps=lambda key, half: key < 8 and half == int(half))
     assert [halves[key] for key in range(12)] == [key / 2 for key in range(12)]
     assert sorted(halves) == [0, 2, 4, 6]

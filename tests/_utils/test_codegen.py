@@ -5,11 +5,11 @@ import traceback
 
 import pytest
 
-from micropie._utils.codegen import compile_function, indent
+from micropie._utils.codegen import compile_function, indent_lines
 
 
 def test_lines_are_indented_one_level() -> None:
-    assert indent(["a", "    b", ""]) == ["    a", "        b", "    "]
+    assert indent_lines(["a", "    b", ""]) == ["    a", "        b", "    "]
 
 
 def test_a_function_is_made_of_its_lines_and_sees_its_cells() -> None:

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 from typing_extensions import TypeAliasType
 
 from micropie import App, Query, Resource, SetupError
-from micropie._utils.resolve_annotations import resolve
+from micropie._utils.resolve_annotations import resolve_annotation
 from tests.support.asgi import JSON, call
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def handler() -> None:
 
 
 def of_module(annotation: object) -> Any:
-    return resolve(handler, annotation, None)
+    return resolve_annotation(handler, annotation, None)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ class Below(Outer):
 def test_a_class_lends_its_types_to_its_methods_and_not_its_methods(
     owner: type, annotation: str, found: object
 ) -> None:
-    assert resolve(owner.method, annotation, owner) == found  # type: ignore[attr-defined]
+    assert resolve_annotation(owner.method, annotation, owner) == found  # type: ignore[attr-defined]
 
 
 def test_a_free_variable_is_seen() -> None:
@@ -143,14 +143,14 @@ def test_a_free_variable_is_seen() -> None:
     def inner() -> type:
         return Local
 
-    assert resolve(inner, "Local", None) is Local
+    assert resolve_annotation(inner, "Local", None) is Local
 
 
 def test_a_free_variable_that_is_not_there_yet_is_no_hindrance() -> None:
     def inner() -> object:
         return later
 
-    assert resolve(inner, "int", None) is int
+    assert resolve_annotation(inner, "int", None) is int
     later = 5
     assert inner() == 5
 
@@ -161,7 +161,7 @@ def test_what_wraps_a_function_is_looked_through() -> None:
     @functools.wraps(handler)
     def wrapper() -> None: ...
 
-    assert resolve(wrapper, "Todo", None) is Todo
+    assert resolve_annotation(wrapper, "Todo", None) is Todo
 
 
 def test_what_has_no_code_and_no_module_has_builtins() -> None:
@@ -170,9 +170,9 @@ def test_what_has_no_code_and_no_module_has_builtins() -> None:
 
         def __call__(self) -> None: ...
 
-    assert resolve(Bare(), "int", None) is int
+    assert resolve_annotation(Bare(), "int", None) is int
     with pytest.raises(NameError):
-        resolve(Bare(), "Nope", None)
+        resolve_annotation(Bare(), "Nope", None)
 
 
 def answer(app: App, path: str = "/todo", body: bytes = b'{"x":1}') -> object:
@@ -385,8 +385,8 @@ def test_a_module_without_a_source_has_no_imports_for_type_checkers() -> None:
     sys.modules["made_up"] = module
     try:
         exec("def f(): ...", module.__dict__)
-        assert resolve(module.f, "int", None) is int
+        assert resolve_annotation(module.f, "int", None) is int
         with pytest.raises(NameError):
-            resolve(module.f, "Nope", None)
+            resolve_annotation(module.f, "Nope", None)
     finally:
         del sys.modules["made_up"]

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from micropie.app.traceback_page import CONTEXT, FRAMES, traceback_page
+from micropie.app.traceback_page import CONTEXT, FRAMES, render_traceback_page
 
 VOID = {"meta"}
 
@@ -54,7 +54,7 @@ def page_of(function: Callable[[], object], method: str = "GET", path: str = "/"
     try:
         function()
     except BaseException as error:
-        return Page(traceback_page(error, method, path))
+        return Page(render_traceback_page(error, method, path))
     raise AssertionError("it must fail")
 
 
@@ -213,4 +213,4 @@ def test_of_an_endless_recursion_the_last_frames_are_shown() -> None:
 
 
 def test_an_exception_that_was_never_raised_has_a_page() -> None:
-    assert "ValueError: new" in Page(traceback_page(ValueError("new"), "GET", "/")).text
+    assert "ValueError: new" in Page(render_traceback_page(ValueError("new"), "GET", "/")).text

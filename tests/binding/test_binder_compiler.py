@@ -97,7 +97,7 @@ def bind(call, request, segments):
         else:
             v0 = d0
     except surprises:
-        raise explain(request, segments) from None
+        raise report_errors(request, segments) from None
     return call(v0)
 """,
     "/add/{a}/{*r}": """\
@@ -138,7 +138,7 @@ def bind(call, request, segments):
             v3 = d3()
         v4 = {name: got[0] for name, got in {**form, **query}.items() if name not in excluded}
     except surprises:
-        raise explain(request, segments) from None
+        raise report_errors(request, segments) from None
     return call(v0, v1, *v2, c=v3, **v4)
 """,
     "/todos": """\
@@ -155,7 +155,7 @@ def bind(call, request, segments):
             v0 = d0
         v1 = f1(n1(request), empty)
     except surprises:
-        raise explain(request, segments) from None
+        raise report_errors(request, segments) from None
     return call(v0, page=v1)
 """,
     "/upload": """\
@@ -181,7 +181,7 @@ def bind(call, request, segments):
         else:
             v3 = d3
     except surprises:
-        raise explain(request, segments) from None
+        raise report_errors(request, segments) from None
     return call(v0, v1, v2, v3)
 """,
 }

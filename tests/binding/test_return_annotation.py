@@ -11,7 +11,7 @@ import pytest
 from msgspec import Meta, Struct
 
 from micropie import App, ResponseError
-from micropie.binding.return_annotation import read_returns
+from micropie.binding.return_annotation import read_return_annotation
 from tests.support.asgi import call
 
 
@@ -67,7 +67,7 @@ Name = NewType("Name", str)
 def test_an_annotation_promises_a_body_for_each_status(
     annotation: Any, statuses: dict[int, Any], any_status: tuple[Any, ...]
 ) -> None:
-    returns = read_returns(annotation)
+    returns = read_return_annotation(annotation)
     assert returns is not None
     assert (returns.statuses, returns.any_status) == (statuses, any_status)
     assert returns.annotation is annotation
@@ -75,7 +75,7 @@ def test_an_annotation_promises_a_body_for_each_status(
 
 @pytest.mark.parametrize("annotation", [Any, object, Any | Todo, tuple[int, Any], Annotated[Any, "x"]])
 def test_an_annotation_of_anything_promises_nothing(annotation: Any) -> None:
-    assert read_returns(annotation) is None
+    assert read_return_annotation(annotation) is None
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_an_annotation_of_anything_promises_nothing(annotation: Any) -> None:
     ],
 )
 def test_a_result_that_keeps_the_promise_is_well(annotation: Any, status: int, body: object) -> None:
-    returns = read_returns(annotation)
+    returns = read_return_annotation(annotation)
     assert returns is not None
     returns.check(status, body)
 
@@ -141,7 +141,7 @@ def test_a_result_that_keeps_the_promise_is_well(annotation: Any, status: int, b
 def test_a_result_that_breaks_the_promise_is_an_error_that_names_the_field(
     annotation: Any, status: int, body: object, message: str
 ) -> None:
-    returns = read_returns(annotation)
+    returns = read_return_annotation(annotation)
     assert returns is not None
     with pytest.raises(ResponseError) as caught:
         returns.check(status, body)

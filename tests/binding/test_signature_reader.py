@@ -28,7 +28,7 @@ from micropie import (
     WebSocketRequest,
     route,
 )
-from micropie.binding.signature import Kind, Parameter, Role, Signature, header_name, source_is_pinned
+from micropie.binding.signature import Kind, Parameter, Role, Signature, derive_header_name, is_pinned
 from micropie.binding.signature_reader import read_signature
 from micropie.sentinels import UNSET
 
@@ -151,7 +151,7 @@ SCALAR = ("path", "query", "form", "body", "session")
 def test_a_type_and_its_marker_say_where_its_value_comes_from(annotation: Any, sources: tuple[str, ...]) -> None:
     parameter = only(positional(annotation))
     assert parameter.sources == sources
-    assert source_is_pinned(parameter) is (len(sources) == 1)
+    assert is_pinned(parameter) is (len(sources) == 1)
 
 
 @pytest.mark.parametrize(("annotation", "sources"), [(inspect.Parameter.empty, ANY[1:]), (int, SCALAR[1:])])
@@ -203,7 +203,7 @@ def test_a_signature_says_how_many_path_values_it_takes(handler: Handler, room: 
     ("name", "header"), [("x_request_id", "X-Request-Id"), ("accept", "Accept"), ("ETag", "Etag"), ("x__y", "X--Y")]
 )
 def test_a_header_is_named_after_its_parameter(name: str, header: str) -> None:
-    assert header_name(name) == header
+    assert derive_header_name(name) == header
 
 
 @pytest.mark.parametrize(

@@ -93,8 +93,8 @@ PROJECT = {
         raise MissingDependency("jinja2", "It", "standard")
     """,
     "bad_handlers.py": """
-        from micropie.errors import Problem, SetupError
-        raise SetupError([Problem("Site.index", "cannot work", "mend it")])
+        from micropie.errors import SetupProblem, SetupError
+        raise SetupError([SetupProblem("Site.index", "cannot work", "mend it")])
     """,
     "unreadable.py": """
         from micropie import App

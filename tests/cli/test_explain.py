@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micropie import App, Depends, Header, HTTPError, HttpMiddleware, Limits, Request, ResponseDict, Session
-from micropie.inspection.explain import Asked, dry_run
+from micropie.inspection.explain import AskedRequest, explain_request
 from micropie.sentinels import UNSET
 from micropie.testing import TestClient
 from tests.support.commands import project, run
@@ -425,7 +425,7 @@ class Depending(App):
 def test_what_a_handler_depends_on_is_told_what_it_takes_and_not_called(
     headers: list[tuple[str, str]], session: dict[str, Any], expected: list[Any]
 ) -> None:
-    told = asyncio.run(dry_run(Depending(), Asked("GET", "/me?page=3", headers, session=session)))
+    told = asyncio.run(explain_request(Depending(), AskedRequest("GET", "/me?page=3", headers, session=session)))
     functions = [one.dependency.rpartition(".")[2] for one in told.arguments]
     assert functions == ["", "", "token", "user", "user"]
     assert told.notes == []
@@ -487,7 +487,7 @@ def test_the_answer_that_is_told_is_the_one_that_comes(
     if body or method == "POST":
         headers.append(("Content-Length", str(len(body))))
     app = Refusing(limits=Limits(body=11))
-    told = asyncio.run(dry_run(app, Asked(method, target, headers, body.encode())))
+    told = asyncio.run(explain_request(app, AskedRequest(method, target, headers, body.encode())))
     with TestClient(app) as client:
         came = client.request(method, target, headers=headers, content=body.encode() or None)
     if told.answer is None:
@@ -511,6 +511,6 @@ class Nested(App):
 
 
 def test_an_app_inside_with_middleware_is_looked_into() -> None:
-    told = asyncio.run(dry_run(Nested(), Asked("GET", "/inner/one/1")))
+    told = asyncio.run(explain_request(Nested(), AskedRequest("GET", "/inner/one/1")))
     assert [argument.value for argument in told.arguments] == [1, 0.5]
     assert told.notes == ["Middleware is not run here, and may answer first or route elsewhere: Refuse."]

@@ -10,8 +10,8 @@ import pytest
 from msgspec import Meta
 
 from micropie import App, WebSocket
-from micropie.inspection.type_text import type_text
-from micropie.inspection.url_list import inventory
+from micropie.inspection.type_text import format_type
+from micropie.inspection.url_list import list_urls
 from tests.support.commands import project, run
 
 SHOP = {
@@ -239,7 +239,7 @@ TYPES: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("annotation", "text"), TYPES)
 def test_a_type_is_written_in_short(annotation: Any, text: str) -> None:
-    assert type_text(annotation) == text
+    assert format_type(annotation) == text
 
 
 class Holder(App):
@@ -250,4 +250,4 @@ class Holder(App):
 
 
 def test_what_holds_or_mounts_itself_is_listed_once() -> None:
-    assert [entry.url for entry in inventory(Holder())] == ["/again"]
+    assert [entry.url for entry in list_urls(Holder())] == ["/again"]

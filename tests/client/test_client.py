@@ -32,7 +32,7 @@ from micropie import (
     WebSocket,
     route,
 )
-from micropie.client.client import CallError, Client, MalformedAnswer, Stream, upload
+from micropie.client.client import CallError, Client, Stream, UnexpectedResponse, upload
 from micropie.testing import ASGITransport
 from micropie.types import ASGIApp, Receive, Scope, Send
 
@@ -573,7 +573,7 @@ MALFORMED: list[tuple[Any, tuple[Any, ...], str, bytes, str]] = [
 def test_an_answer_that_does_not_fit_is_malformed(
     handler: Any, args: tuple[Any, ...], kind: str, body: bytes, message: str
 ) -> None:
-    with pytest.raises(MalformedAnswer) as caught:
+    with pytest.raises(UnexpectedResponse) as caught:
         called(answering(200, kind, body), handler, *args)
     assert str(caught.value).startswith(message)
 

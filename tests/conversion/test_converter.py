@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 from typing_extensions import TypeAliasType
 
-from micropie.conversion.converter import Shape, converter
-from micropie.conversion.exceptions import FAILURES
-from micropie.conversion.unwrap_annotated import UnsupportedTypeError, strip, union_members
+from micropie.conversion.converter import Shape, get_converter
+from micropie.conversion.exceptions import CONVERSION_ERRORS
+from micropie.conversion.unwrap_annotated import UnsupportedTypeError, split_union, unwrap_annotated
 from micropie.uploads.upload_file import UploadFile
 
 T = TypeVar("T")
@@ -188,7 +188,7 @@ def name_of(case: object) -> str:
 
 @pytest.mark.parametrize(("annotation", "values"), SCALARS, ids=name_of)
 def test_value_to_text_to_value_is_the_identity(annotation: Any, values: st.SearchStrategy[Any]) -> None:
-    reads = converter(annotation)
+    reads = get_converter(annotation)
 
     @given(values)
     def law(value: Any) -> None:
@@ -202,7 +202,7 @@ def test_value_to_text_to_value_is_the_identity(annotation: Any, values: st.Sear
 
 @given(st.integers() | TEXT.filter(bool))
 def test_a_text_for_int_or_str_is_an_int_whenever_it_spells_one(value: int | str) -> None:
-    read = converter(int | str).from_text
+    read = get_converter(int | str).from_text
     assert read is not None
     found = read(str(value))
     assert str(found) == str(value) or (value == "-0" and found == 0)
@@ -210,7 +210,7 @@ def test_a_text_for_int_or_str_is_an_int_whenever_it_spells_one(value: int | str
 
 @given(st.binary())
 def test_bytes_as_text_are_their_utf8(value: bytes) -> None:
-    read = converter(bytes).from_text
+    read = get_converter(bytes).from_text
     assert read is not None
     text = value.decode("utf-8", "ignore")
     assert read(text) == text.encode()
@@ -218,7 +218,7 @@ def test_bytes_as_text_are_their_utf8(value: bytes) -> None:
 
 @pytest.mark.parametrize(("annotation", "values"), SCALARS + ONLY_JSON, ids=name_of)
 def test_value_to_json_to_value_is_the_identity(annotation: Any, values: st.SearchStrategy[Any]) -> None:
-    reads = converter(annotation)
+    reads = get_converter(annotation)
 
     @given(values)
     def law(value: Any) -> None:
@@ -230,7 +230,7 @@ def test_value_to_json_to_value_is_the_identity(annotation: Any, values: st.Sear
 
 @pytest.mark.parametrize(("annotation", "values"), SCALARS + ONLY_JSON, ids=name_of)
 def test_value_to_session_store_to_value_is_the_identity(annotation: Any, values: st.SearchStrategy[Any]) -> None:
-    reads = converter(annotation)
+    reads = get_converter(annotation)
 
     @given(values)
     def law(value: Any) -> None:
@@ -270,7 +270,7 @@ def test_value_to_session_store_to_value_is_the_identity(annotation: Any, values
     ],
 )
 def test_a_type_takes_up_one_text_or_several_or_a_whole_source(annotation: Any, shape: Shape) -> None:
-    assert converter(annotation).shape is shape
+    assert get_converter(annotation).shape is shape
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_a_type_takes_up_one_text_or_several_or_a_whole_source(annotation: Any, 
     ],
 )
 def test_json_is_read_with_its_own_types(annotation: Any, document: bytes, value: object) -> None:
-    found = converter(annotation).from_json(document)
+    found = get_converter(annotation).from_json(document)
     assert (found, type(found)) == (value, type(value))
 
 
@@ -314,8 +314,8 @@ def test_no_decimal_of_a_json_body_is_infinite_or_no_number(annotation: Any, tex
         dict[Decimal, str]: f'{{"{shown}":""}}',
     }
     document = documents.get(annotation, f'"{shown}"').encode()
-    reads = converter(annotation)
-    with pytest.raises(FAILURES):
+    reads = get_converter(annotation)
+    with pytest.raises(CONVERSION_ERRORS):
         reads.from_json(document)
     (error,) = reads.json_errors(document, "")
     assert error.detail.startswith(("Expected a decimal number", "Expected the key to be a decimal number"))
@@ -342,8 +342,8 @@ def test_no_decimal_of_a_json_body_is_infinite_or_no_number(annotation: Any, tex
     ],
 )
 def test_json_that_does_not_fit_is_a_failure_and_never_a_crash(annotation: Any, document: bytes) -> None:
-    reads = converter(annotation)
-    with pytest.raises(FAILURES):
+    reads = get_converter(annotation)
+    with pytest.raises(CONVERSION_ERRORS):
         reads.from_json(document)
     assert reads.json_errors(document, "/at")
 
@@ -360,7 +360,7 @@ def test_json_that_does_not_fit_is_a_failure_and_never_a_crash(annotation: Any, 
     ],
 )
 def test_what_is_wrong_with_json_is_told_at_its_pointer(annotation: Any, document: bytes, detail: str) -> None:
-    assert [(error.pointer, error.detail) for error in converter(annotation).json_errors(document, "/at")] == [
+    assert [(error.pointer, error.detail) for error in get_converter(annotation).json_errors(document, "/at")] == [
         ("/at", detail)
     ]
 
@@ -368,13 +368,13 @@ def test_what_is_wrong_with_json_is_told_at_its_pointer(annotation: Any, documen
 def test_json_that_is_nested_too_deeply_to_explain_is_told_so() -> None:
     depth = 300
     document = b'{"value":1,"children":[' * depth + b'{"value":"x"}' + b"]}" * depth
-    assert [error.detail for error in converter(Tree).json_errors(document, "")] == ["Nested too deeply"]
+    assert [error.detail for error in get_converter(Tree).json_errors(document, "")] == ["Nested too deeply"]
 
 
 @pytest.mark.parametrize(("annotation", "value"), [(int, "5"), (int, None), (date | UUID, 5), (Item, {"amount": 1})])
 def test_a_stored_value_that_does_not_fit_is_refused(annotation: Any, value: object) -> None:
-    with pytest.raises(FAILURES):
-        converter(annotation).from_value(value)
+    with pytest.raises(CONVERSION_ERRORS):
+        get_converter(annotation).from_value(value)
 
 
 @pytest.mark.parametrize(
@@ -387,18 +387,18 @@ def test_a_stored_value_that_does_not_fit_is_refused(annotation: Any, value: obj
     ],
 )
 def test_what_is_wrong_with_a_stored_value_is_told(annotation: Any, value: object, found: object) -> None:
-    assert [(error.pointer, error.detail) for error in converter(annotation).value_errors(value)] == found
+    assert [(error.pointer, error.detail) for error in get_converter(annotation).value_errors(value)] == found
 
 
 def test_any_stored_value_will_do_where_any_is_asked_for() -> None:
     value = object()
-    assert converter(Any).from_value(value) is value
+    assert get_converter(Any).from_value(value) is value
 
 
 def test_all_texts_of_an_optional_array_being_one_empty_text_is_none() -> None:
     optional, plain = (
-        converter(list[str] | None).from_texts,
-        converter(Annotated[list[str], Meta(title="t")]).from_texts,
+        get_converter(list[str] | None).from_texts,
+        get_converter(Annotated[list[str], Meta(title="t")]).from_texts,
     )
     assert optional is not None
     assert plain is not None
@@ -406,13 +406,13 @@ def test_all_texts_of_an_optional_array_being_one_empty_text_is_none() -> None:
 
 
 def test_a_converter_is_made_once_for_each_type() -> None:
-    assert converter(int | None) is converter(int | None)
-    assert converter(Annotated[int, Meta(ge=1)]) is not converter(int)
-    assert converter(Literal[1]) is not converter(Literal[True])
+    assert get_converter(int | None) is get_converter(int | None)
+    assert get_converter(Annotated[int, Meta(ge=1)]) is not get_converter(int)
+    assert get_converter(Literal[1]) is not get_converter(Literal[True])
 
 
 def test_a_constraint_that_cannot_be_hashed_is_no_hindrance() -> None:
-    read = converter(Unhashable).from_text
+    read = get_converter(Unhashable).from_text
     assert read is not None
     assert read("5") == 5
 
@@ -428,7 +428,7 @@ def test_a_constraint_that_cannot_be_hashed_is_no_hindrance() -> None:
     ],
 )  # fmt: skip
 def test_what_is_expected_is_said_for_json_and_for_text(annotation: Any, expected: str, expected_text: str) -> None:
-    reads = converter(annotation)
+    reads = get_converter(annotation)
     assert (reads.expected, reads.expected_text) == (expected, expected_text)
 
 
@@ -436,7 +436,7 @@ def test_what_is_expected_is_said_for_json_and_for_text(annotation: Any, expecte
     ("annotation", "found"), [(WithFile, True), (list[WithFile], True), (Item, False), (int, False)]
 )
 def test_it_is_known_whether_files_are_part_of_a_type(annotation: Any, found: bool) -> None:
-    assert converter(annotation).has_files is found
+    assert get_converter(annotation).has_files is found
 
 
 # --- annotations ----------------------------------------------------------------------------------------------------
@@ -458,7 +458,7 @@ Count = TypeAliasType("Count", Annotated[int, ONE])
     ],
 )
 def test_what_is_wrapped_around_a_type_is_taken_off(annotation: Any, plain: Any, metadata: tuple[Any, ...]) -> None:
-    assert strip(annotation) == (plain, metadata)
+    assert unwrap_annotated(annotation) == (plain, metadata)
 
 
 @pytest.mark.parametrize(
@@ -476,13 +476,13 @@ def test_what_is_wrapped_around_a_type_is_taken_off(annotation: Any, plain: Any,
 def test_the_constraints_around_a_union_hold_for_the_members_they_can(
     annotation: Any, members: tuple[Any, ...]
 ) -> None:
-    assert union_members(annotation) == members
+    assert split_union(annotation) == members
 
 
 @pytest.mark.parametrize("annotation", [Annotated[str | None, ONE], Annotated[Decimal | bool, ONE]])
 def test_a_constraint_that_holds_for_no_member_of_a_union_is_refused(annotation: Any) -> None:
     with pytest.raises(UnsupportedTypeError, match="can hold for no member of the union"):
-        converter(annotation)
+        get_converter(annotation)
 
 
 class LocalNames(Struct):
@@ -522,7 +522,7 @@ class HasCallable(Struct):
 )  # fmt: skip
 def test_a_type_that_can_never_be_read_is_refused_with_the_remedy(annotation: Any, what: str, remedy: str) -> None:
     with pytest.raises(UnsupportedTypeError) as caught:
-        converter(annotation)
+        get_converter(annotation)
     assert caught.value.what.startswith(what)
     assert remedy in caught.value.remedy
 
@@ -532,4 +532,4 @@ def test_a_type_that_can_never_be_read_is_refused_with_the_remedy(annotation: An
     [set[Key], set[Frozen], set[Identical], set[Hashed], set[tuple[int, str]], dict[int | None, int], dict[Any, int]],
 )
 def test_a_type_that_can_be_read_is_not(annotation: Any) -> None:
-    converter(annotation)
+    get_converter(annotation)

@@ -119,6 +119,6 @@ def test_a_form_and_a_query_come_back_with_their_defaults() -> None:
 
 
 def test_a_stored_dataclass_comes_back_with_its_defaults() -> None:
-    from micropie.conversion.converter import converter
+    from micropie.conversion.converter import get_converter
 
-    assert vars(converter(Leaf).from_value({"name": "a"})) == LEAF
+    assert vars(get_converter(Leaf).from_value({"name": "a"})) == LEAF

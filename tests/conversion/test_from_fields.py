@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 from msgspec import inspect as mi
 
-from micropie.conversion.exceptions import FAILURES
-from micropie.conversion.from_fields import FormReaders, form_readers
+from micropie.conversion.exceptions import CONVERSION_ERRORS
+from micropie.conversion.from_fields import FormReaders, make_form_readers
 from micropie.uploads.upload_file import UploadFile
 
 T = TypeVar("T")
@@ -134,7 +134,7 @@ class Wheel:
 
 
 def form_of(annotation: Any) -> FormReaders:
-    form = form_readers(annotation, mi.type_info(annotation))
+    form = make_form_readers(annotation, mi.type_info(annotation))
     assert form is not None
     return form
 
@@ -247,7 +247,7 @@ def test_everything_that_is_wrong_is_told(
     annotation: Any, given_names: Mapping[str, Sequence[str]], errors: list[tuple[str | None, str]]
 ) -> None:
     form = form_of(annotation)
-    with pytest.raises(FAILURES):
+    with pytest.raises(CONVERSION_ERRORS):
         form.read(given_names, {})
     # A dataclass lists its fields required first, an answer names them in that order.
     assert sorted((e.parameter or "", e.detail) for e in form.explain(given_names, {})) == sorted(
@@ -296,7 +296,7 @@ def test_a_file_that_a_closed_type_does_not_know_is_refused() -> None:
     ],
 )
 def test_what_names_and_texts_cannot_carry_has_no_form(annotation: Any) -> None:
-    assert form_readers(annotation, mi.type_info(annotation)) is None
+    assert make_form_readers(annotation, mi.type_info(annotation)) is None
 
 
 @given(st.dictionaries(st.sampled_from(["name", "age", "tags", "price", "x", ""]), st.lists(st.text(), min_size=1)))
@@ -305,7 +305,7 @@ def test_something_is_told_exactly_where_reading_fails(annotation: Any, names: M
     form = form_of(annotation)
     try:
         form.read(names, {})
-    except FAILURES:
+    except CONVERSION_ERRORS:
         assert form.explain(names, {})
     else:
         assert form.explain(names, {}) == []

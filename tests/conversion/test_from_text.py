@@ -13,8 +13,14 @@ from hypothesis import strategies as st
 from msgspec import Meta
 from msgspec import inspect as mi
 
-from micropie.conversion.exceptions import FAILURES
-from micropie.conversion.from_text import is_many, is_scalar, narrowness, text_reader, texts_reader
+from micropie.conversion.exceptions import CONVERSION_ERRORS
+from micropie.conversion.from_text import (
+    is_scalar,
+    is_scalar_array,
+    make_text_reader,
+    make_texts_reader,
+    rank_narrowness,
+)
 
 
 class Colour(Enum):
@@ -44,7 +50,7 @@ AN_ID = UUID("12345678-1234-5678-1234-567812345678")
 
 
 def read(annotation: Any, text: str) -> object:
-    reader = text_reader(mi.type_info(annotation))
+    reader = make_text_reader(mi.type_info(annotation))
     return text if reader is None else reader(text)
 
 
@@ -130,7 +136,7 @@ NO_NUMBER = [
 @pytest.mark.parametrize("text", NO_NUMBER)
 @pytest.mark.parametrize("annotation", [int, float, Decimal])
 def test_what_rfc_8259_calls_no_number_is_none(annotation: Any, text: str) -> None:
-    with pytest.raises(FAILURES):
+    with pytest.raises(CONVERSION_ERRORS):
         read(annotation, text)
 
 
@@ -183,7 +189,7 @@ def test_what_rfc_8259_calls_no_number_is_none(annotation: Any, text: str) -> No
     ],
 )
 def test_a_text_that_does_not_fit_is_refused(annotation: Any, text: str) -> None:
-    with pytest.raises(FAILURES):
+    with pytest.raises(CONVERSION_ERRORS):
         read(annotation, text)
 
 
@@ -215,7 +221,7 @@ def test_of_a_union_the_narrowest_member_that_fits_wins(annotation: Any, text: s
 
 @pytest.mark.parametrize(("annotation", "text"), [(int | float, "x"), (int | None, "x"), (bool | int, "2.5")])
 def test_a_text_that_fits_no_member_of_a_union_is_refused(annotation: Any, text: str) -> None:
-    with pytest.raises(FAILURES):
+    with pytest.raises(CONVERSION_ERRORS):
         read(annotation, text)
 
 
@@ -240,7 +246,7 @@ def test_an_empty_text_is_a_text_where_text_will_do(annotation: Any) -> None:
 
 
 def test_an_empty_text_is_still_checked_where_text_has_constraints() -> None:
-    with pytest.raises(FAILURES):
+    with pytest.raises(CONVERSION_ERRORS):
         read(Annotated[str | None, Meta(min_length=1)], "")
 
 
@@ -260,8 +266,8 @@ def test_an_empty_text_is_still_checked_where_text_has_constraints() -> None:
 )
 def test_several_texts_become_a_container_of_values(annotation: Any, texts: list[str], value: object) -> None:
     info = mi.type_info(annotation)
-    assert is_many(info)
-    found = texts_reader(info)(texts)
+    assert is_scalar_array(info)
+    found = make_texts_reader(info)(texts)
     assert (found, type(found)) == (value, type(value))
 
 
@@ -276,8 +282,8 @@ def test_several_texts_become_a_container_of_values(annotation: Any, texts: list
     ],
 )
 def test_several_texts_that_do_not_fit_are_refused(annotation: Any, texts: list[str]) -> None:
-    with pytest.raises(FAILURES):
-        texts_reader(mi.type_info(annotation))(texts)
+    with pytest.raises(CONVERSION_ERRORS):
+        make_texts_reader(mi.type_info(annotation))(texts)
 
 
 @pytest.mark.parametrize("annotation", [dict, list[int], dict[str, int], set[str]])
@@ -287,11 +293,11 @@ def test_what_takes_several_texts_is_no_scalar(annotation: Any) -> None:
 
 @pytest.mark.parametrize("annotation", [dict, list[list[int]], list[dict[str, int]], tuple[int, list[int]], int])
 def test_what_one_name_cannot_carry_is_not_many(annotation: Any) -> None:
-    assert not is_many(mi.type_info(annotation))
+    assert not is_scalar_array(mi.type_info(annotation))
 
 
 def test_what_is_no_scalar_is_the_widest_of_all() -> None:
-    assert narrowness(mi.type_info(dict)) > narrowness(mi.type_info(str)) > narrowness(mi.type_info(int))
+    assert rank_narrowness(mi.type_info(dict)) > rank_narrowness(mi.type_info(str)) > rank_narrowness(mi.type_info(int))
 
 
 # --- the law --------------------------------------------------------------------------------------------------------
@@ -340,6 +346,6 @@ def test_what_a_value_is_spelled_as_is_read_as_that_value(
 def test_any_other_text_is_refused_and_nothing_else_happens(annotation: Any, text: str) -> None:
     try:
         found = read(annotation, text)
-    except FAILURES:
+    except CONVERSION_ERRORS:
         return
     assert isinstance(found, annotation)

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micropie.conversion.converter import converter
-from micropie.conversion.exceptions import FAILURES
-from micropie.conversion.hash_collisions import MOST, SMALL, check_collisions
-from micropie.websockets.messages import InvalidMessage, decoded, message_decoder
+from micropie.conversion.converter import get_converter
+from micropie.conversion.exceptions import CONVERSION_ERRORS
+from micropie.conversion.hash_collisions import MOST, SMALL, refuse_collisions
+from micropie.websockets.messages import InvalidMessage, decoded, make_message_decoder
 
 MODULUS = 2**61 - 1  # sys.hash_info.modulus
 COUNT = 20_000
@@ -43,7 +43,7 @@ def keys(numbers: list[Any]) -> bytes:
 )
 def test_numbers_of_one_hash_are_refused(document: bytes) -> None:
     with pytest.raises(ValueError, match="one hash"):
-        check_collisions(document)
+        refuse_collisions(document)
 
 
 def test_the_table_is_of_numbers_that_do_collide() -> None:
@@ -66,12 +66,12 @@ def test_the_table_is_of_numbers_that_do_collide() -> None:
     ],
 )
 def test_other_numbers_are_not(document: bytes) -> None:
-    check_collisions(document)
+    refuse_collisions(document)
 
 
 @given(st.lists(st.integers() | st.uuids().map(str) | st.decimals(allow_nan=False).map(str) | st.text()))
 def test_what_nobody_built_never_collides(items: list[Any]) -> None:
-    check_collisions(msgspec.json.encode([*items, "9" * 18, ["x" * SMALL]]))
+    refuse_collisions(msgspec.json.encode([*items, "9" * 18, ["x" * SMALL]]))
 
 
 @pytest.mark.parametrize(
@@ -87,8 +87,8 @@ def test_what_nobody_built_never_collides(items: list[Any]) -> None:
     ],
 )
 def test_no_type_is_built_of_them_and_the_reason_is_told(annotation: Any, document: bytes) -> None:
-    reads = converter(annotation)
-    with pytest.raises(FAILURES):
+    reads = get_converter(annotation)
+    with pytest.raises(CONVERSION_ERRORS):
         reads.from_json(document)
     assert [error.detail for error in reads.json_errors(document, "")] == ["Too many numbers with one hash"]
 
@@ -104,11 +104,11 @@ def test_no_type_is_built_of_them_and_the_reason_is_told(annotation: Any, docume
 def test_no_message_is_read_as_them_either(annotation: Any, message: bytes, detail: str) -> None:
     for data in (message, message.decode()):
         with pytest.raises(InvalidMessage) as caught:
-            decoded(message_decoder(annotation), data)
+            decoded(make_message_decoder(annotation), data)
         assert (caught.value.detail, caught.value.code) == (detail, 1008)
 
 
 @pytest.mark.parametrize("annotation", [list[int], dict[str, int], dict, tuple[int, ...]])
 def test_types_without_hashed_numbers_take_any(annotation: Any) -> None:
     document = keys(COLLIDING) if annotation in (dict[str, int], dict) else msgspec.json.encode(COLLIDING)
-    assert len(converter(annotation).from_json(document)) == len(COLLIDING)
+    assert len(get_converter(annotation).from_json(document)) == len(COLLIDING)

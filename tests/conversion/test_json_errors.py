@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 from msgspec import inspect as mi
 
-from micropie.conversion.error_wording import describe, describe_text
-from micropie.conversion.exceptions import FAILURES, own_words
+from micropie.conversion.error_wording import describe_expected, describe_expected_text
+from micropie.conversion.exceptions import CONVERSION_ERRORS, validator_message
 from micropie.conversion.json_errors import MAX_DEPTH, MAX_ERRORS, MAX_VALUES, find_errors
 from micropie.uploads.upload_file import UploadFile
 
@@ -199,7 +199,7 @@ def errors(annotation: Any, value: object) -> list[tuple[str | None, str]]:
     ],
 )
 def test_a_type_is_described_by_what_json_it_wants(annotation: Any, words: str) -> None:
-    assert describe(mi.type_info(annotation)) == words
+    assert describe_expected(mi.type_info(annotation)) == words
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_a_type_is_described_by_what_json_it_wants(annotation: Any, words: str) 
     ],
 )
 def test_a_type_is_described_by_what_text_it_wants(annotation: Any, words: str) -> None:
-    assert describe_text(mi.type_info(annotation)) == words
+    assert describe_expected_text(mi.type_info(annotation)) == words
 
 
 RIGHT: Sequence[tuple[Any, object]] = [
@@ -377,14 +377,14 @@ def test_everything_that_is_wrong_is_found_with_its_pointer(
 
 def test_a_validation_error_that_a_type_raises_itself_has_no_words_of_its_own() -> None:
     assert errors(Moody, {"mood": "bad"}) == []
-    assert own_words(msgspec.ValidationError("bad")) is None
+    assert validator_message(msgspec.ValidationError("bad")) is None
 
 
 def test_a_rule_is_told_in_its_own_words() -> None:
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.convert({"low": 2, "high": 1}, Range)
-    assert own_words(caught.value) == "low must not be above high"
-    assert own_words(ValueError("by itself")) == "by itself"
+    assert validator_message(caught.value) == "low must not be above high"
+    assert validator_message(ValueError("by itself")) == "by itself"
 
 
 def test_no_more_errors_are_told_than_help() -> None:
@@ -440,7 +440,7 @@ def test_something_is_found_exactly_where_msgspec_refuses(annotation: Any, value
     document = msgspec.json.encode(value)
     try:
         msgspec.json.decode(document, type=annotation)
-    except FAILURES:
+    except CONVERSION_ERRORS:
         fits = False
     else:
         fits = True
@@ -481,7 +481,7 @@ LIMITED: Sequence[Any] = [
 def test_what_is_right_at_first_sight_is_what_msgspec_takes(annotation: Any, value: object) -> None:
     try:
         msgspec.convert(value, annotation)
-    except FAILURES:
+    except CONVERSION_ERRORS:
         fits = False
     else:
         fits = True

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from micropie import App, SetupError
-from micropie.errors import Problem
-from micropie.inspection.checks import RULES, check, collecting
+from micropie.errors import SetupProblem
+from micropie.inspection.checks import RULES, check, collect_setup_problems
 from tests.support.commands import project
 
 HEADER = """
@@ -281,10 +281,10 @@ def directory(tmp_path: Path) -> Iterator[Path]:
         yield place
 
 
-def made_in(directory: Path, text: str) -> tuple[App, list[Problem]]:
+def made_in(directory: Path, text: str) -> tuple[App, list[SetupProblem]]:
     """The app that is called Site in a module with `text`, and what is wrong with its making."""
     (directory / "checked.py").write_text(HEADER + textwrap.dedent(text))
-    with collecting() as problems:
+    with collect_setup_problems() as problems:
         app: App = importlib.import_module("checked").Site()
     return app, problems
 
@@ -451,7 +451,7 @@ def test_a_class_is_checked_with_all_that_it_holds_and_mounts(directory: Path) -
 def test_apps_refuse_again_after_their_problems_were_collected(directory: Path) -> None:
     made_in(directory, HOLDING)
     outer = importlib.import_module("checked").Outer
-    with collecting() as problems:
+    with collect_setup_problems() as problems:
         outer()
     assert [one.where for one in problems] == ["Bad.area (z: complex)", "Outer.also (z: complex)"]
     with pytest.raises(SetupError):

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from micropie import App, HTTPError, Resource, SetupError, WebSocket, route
-from micropie.inspection.route_trace import Candidate, resolve, trace
+from micropie.inspection.route_trace import Candidate, resolve_route, trace_route
 from micropie.routing.table import Mount
 
 NAMES = ("a", "b", "c_d", "index")
@@ -88,7 +88,7 @@ def apps(draw: st.DrawFn) -> App:
 def found_by_match(app: App, segments: Sequence[str], method: str) -> object:
     """The route or the mounted application; `405` and `404` for those."""
     try:
-        found, _, _ = resolve(app._trail, segments, method)
+        found, _, _ = resolve_route(app._trail, segments, method)
     except HTTPError as error:
         return error.status
     if isinstance(found, Mount):
@@ -117,7 +117,7 @@ ASKED = ("GET", "HEAD", "POST", "OPTIONS", "TRACE", "")
 def test_what_is_told_is_what_happens(app: App, long: list[list[str]]) -> None:
     for segments in (*SHORT, *long):
         for method in ASKED:
-            told = found_by_trace(trace(app._trail, segments, method))
+            told = found_by_trace(trace_route(app._trail, segments, method))
             assert told == found_by_match(app, segments, method), (method, segments)
 
 
@@ -166,7 +166,7 @@ def test_what_is_told_is_what_happens_where_much_could(root: bool) -> None:
     for length in range(5):
         for segments in product(("a", "b", "c_d", "c-d", "x", "get"), repeat=length):
             for method in ("GET", "POST", ""):
-                told = found_by_trace(trace(app._trail, segments, method))
+                told = found_by_trace(trace_route(app._trail, segments, method))
                 assert told == found_by_match(app, segments, method), (method, segments)
 
 
@@ -271,5 +271,5 @@ WORDS: dict[str, list[tuple[str, str, str]]] = {
 @pytest.mark.parametrize("asked", WORDS)
 def test_each_candidate_is_told_why(asked: str) -> None:
     method, _, path = asked.partition(" ")
-    found = trace(site._trail, [part for part in path.split("/") if part], method)
+    found = trace_route(site._trail, [part for part in path.split("/") if part], method)
     assert [(one.outcome, one.url, one.why) for one in found if one.near] == WORDS[asked]

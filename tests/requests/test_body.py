@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from micropie.config import Limits
 from micropie.errors import BadRequest, HTTPError, UploadError
-from micropie.media_types import Media, media_of
-from micropie.requests.body import decode_json, json_keys, read_whole
+from micropie.media_types import Media, parse_content_type
+from micropie.requests.body import decode_json, parse_json_keys, read_whole_body
 from micropie.requests.body_stream import BodyStream
-from micropie.requests.cookies import parse_cookies, plain_cookie
+from micropie.requests.cookies import find_plain_cookie, parse_cookies
 from micropie.requests.urlencoded import parse_urlencoded
 from micropie.routing.paths import decode_segment
 from micropie.types import Message
@@ -43,7 +43,7 @@ from tests.support.asgi import form_data
     ],
 )
 def test_a_content_type_says_what_kind_of_body_it_is(content_type: str, media: Media) -> None:
-    assert media_of(content_type) is media
+    assert parse_content_type(content_type) is media
 
 
 @pytest.mark.parametrize("pieces", [[b""], [b"all"], [b"one", b"two", b"three"], [b"", b"one", b""]])
@@ -54,7 +54,7 @@ def test_a_body_is_read_whole(pieces: list[bytes]) -> None:
         return next(messages, {"type": "http.request"})
 
     stream = BodyStream(receive, size=100, read_timeout=1.0, total_timeout=1.0)
-    assert asyncio.run(read_whole(stream)) == b"".join(pieces)
+    assert asyncio.run(read_whole_body(stream)) == b"".join(pieces)
 
 
 # --- urlencoded -----------------------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ MALFORMED = [
 
 @pytest.mark.parametrize("body", MALFORMED)
 def test_malformed_json_is_bad_json(body: bytes) -> None:
-    for read in (decode_json, json_keys):
+    for read in (decode_json, parse_json_keys):
         with pytest.raises(BadRequest) as caught:
             read(body)
         assert [(error.detail, error.pointer) for error in caught.value.errors] == [("Bad JSON", "")]
@@ -157,18 +157,18 @@ def test_malformed_json_is_bad_json(body: bytes) -> None:
 
 @pytest.mark.parametrize("body", [b"[1]", b"1", b'"x"', b"null"])
 def test_json_that_is_no_object_has_no_keys(body: bytes) -> None:
-    assert json_keys(body) == {}
+    assert parse_json_keys(body) == {}
 
 
 @given(st.dictionaries(st.text(), st.integers() | st.lists(st.text())))
 def test_the_keys_of_an_object_are_as_they_were_sent(value: dict[str, object]) -> None:
-    found = json_keys(msgspec.json.encode(value))
+    found = parse_json_keys(msgspec.json.encode(value))
     assert {name: msgspec.json.decode(raw) for name, raw in found.items()} == value
     assert decode_json(msgspec.json.encode(value)) == value
 
 
 def test_the_last_of_repeated_keys_wins() -> None:
-    assert {name: bytes(raw) for name, raw in json_keys(b'{"a":1,"b":2,"a":3}').items()} == {"a": b"3", "b": b"2"}
+    assert {name: bytes(raw) for name, raw in parse_json_keys(b'{"a":1,"b":2,"a":3}').items()} == {"a": b"3", "b": b"2"}
 
 
 # --- cookies --------------------------------------------------------------------------------------------------------
@@ -203,18 +203,18 @@ COOKIE_TEXT = st.lists(
 
 @given(COOKIE_TEXT)
 def test_the_quick_look_for_a_cookie_finds_what_parsing_finds(header: str) -> None:
-    found = plain_cookie(header.encode(), "id")
+    found = find_plain_cookie(header.encode(), "id")
     assert found is None or [found] == [value for name, value in parse_cookies(header) if name == "id"]
 
 
 @pytest.mark.parametrize("header", [b"id=abc", b"a=1; id=abc", b"a=1; id=abc; b=2", b"id= abc ;b=2"])
 def test_what_browsers_send_needs_no_more_than_the_quick_look(header: bytes) -> None:
-    assert plain_cookie(header, "id") == "abc"
+    assert find_plain_cookie(header, "id") == "abc"
 
 
 @pytest.mark.parametrize("header", [b"", b"a=1", b"xid=abc", b"id=a; id=b", b"id =a", b'id="a"', b"id=a\0", b"id=\xff"])
 def test_what_the_quick_look_is_not_sure_of_is_left_to_parsing(header: bytes) -> None:
-    assert plain_cookie(header, "id") is None
+    assert find_plain_cookie(header, "id") is None
 
 
 # --- multipart ------------------------------------------------------------------------------------------------------

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micropie import App, Body, Limits
-from micropie._utils.timeouts import within
+from micropie._utils.timeouts import wait_for
 from micropie.errors import ClientDisconnected, HTTPError
-from micropie.requests.body_stream import BodyStream, Resumed, take
+from micropie.requests.body_stream import BodyStream, ResumedAwaitable, take_message
 from micropie.types import Message, Receive
 from tests.support.asgi import JSON, MULTIPART, call, form_data, http_scope
 
@@ -49,8 +49,8 @@ def stream(receive: Receive, *, size: int = 100, read_timeout: float = 5.0, tota
 
 
 async def receive_within(receive: Receive, seconds: float) -> Message:
-    message = take(receive)
-    return await within(message, seconds) if isinstance(message, Resumed) else message
+    message = take_message(receive)
+    return await wait_for(message, seconds) if isinstance(message, ResumedAwaitable) else message
 
 
 async def everything(body: BodyStream) -> list[bytes]:
@@ -268,7 +268,7 @@ class Hasty(asyncio.SelectorEventLoop):
 @pytest.mark.parametrize("make", [asyncio.SelectorEventLoop, Hasty])
 def test_two_waits_that_are_over_at_once_are_both_told(make: Callable[[], asyncio.AbstractEventLoop]) -> None:
     async def main() -> list[Any]:
-        waits = [within(asyncio.Event().wait(), seconds) for seconds in (0.0, 0.0, -1.0, 0.001)]
+        waits = [wait_for(asyncio.Event().wait(), seconds) for seconds in (0.0, 0.0, -1.0, 0.001)]
         return await asyncio.gather(*waits, return_exceptions=True)
 
     with asyncio.Runner(loop_factory=make) as runner:
@@ -283,7 +283,7 @@ def test_loops_in_several_threads_have_one_timer_each() -> None:
         before = len(_timers(loop))
         for _ in range(5):
             turns.wait()
-            await within(asyncio.sleep(0), 60.0)
+            await wait_for(asyncio.sleep(0), 60.0)
         return len(_timers(loop)) - before
 
     with ThreadPoolExecutor(2) as threads:
@@ -353,7 +353,7 @@ def test_a_wait_ends_as_with_the_timeout_of_asyncio(
 
     async def both() -> tuple[list[object], list[object]]:
         started = asyncio.get_running_loop().time()
-        return await asyncio.gather(ends(within, started), ends(as_asyncio_has_it, started))
+        return await asyncio.gather(ends(wait_for, started), ends(as_asyncio_has_it, started))
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a task that is cancelled before it begins awaits nothing

@@ -9,7 +9,7 @@ import pytest
 from micropie import App, HttpMiddleware, Limits, Request, UploadFile, WebSocketRequest
 from micropie.errors import BadRequest, ClientDisconnected, HTTPError
 from micropie.media_types import Media
-from micropie.requests.context import current, current_request
+from micropie.requests.context import get_current_request, request_variable
 from micropie.requests.request import Headers
 from micropie.types import Message
 from tests.support.asgi import FORM, JSON, MULTIPART, RawHeaders, call, form_data, http_scope
@@ -396,13 +396,13 @@ def test_middleware_may_choose_the_handler_and_its_path_values(path: str, value:
 
 def test_the_current_request_is_known_while_one_is_answered() -> None:
     request = request_for()
-    token = current.set(request)
+    token = request_variable.set(request)
     try:
-        assert current_request() is request
+        assert get_current_request() is request
     finally:
-        current.reset(token)
+        request_variable.reset(token)
     with pytest.raises(RuntimeError, match="There is no request here"):
-        current_request()
+        get_current_request()
 
 
 def test_a_websocket_request_is_a_request() -> None:

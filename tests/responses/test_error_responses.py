@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from micropie import App
 from micropie.errors import BadRequest, HTTPError, Invalid
-from micropie.responses.error_responses import error_response, prefers_problem
+from micropie.responses.error_responses import build_error_response, prefers_problem_json
 from tests.support.asgi import call
 
 # Content-Type, Accept, whether the answer is problem details
@@ -50,12 +50,12 @@ PREFERENCES = [
 
 @pytest.mark.parametrize(("content_type", "accept", "problem"), PREFERENCES)
 def test_the_form_of_an_error_follows_what_the_caller_speaks(content_type: str, accept: str, problem: bool) -> None:
-    assert prefers_problem(content_type, accept) is problem
+    assert prefers_problem_json(content_type, accept) is problem
 
 
 def test_the_form_is_the_same_for_fields_too_long_to_be_remembered() -> None:
     for content_type, accept, problem in PREFERENCES:
-        assert prefers_problem(content_type, "image/png," * 50 + accept) is problem
+        assert prefers_problem_json(content_type, "image/png," * 50 + accept) is problem
 
 
 def test_accept_may_come_in_several_lines() -> None:
@@ -71,14 +71,14 @@ def test_accept_may_come_in_several_lines() -> None:
 
 @given(st.text(), st.text())
 def test_no_field_is_too_strange_to_answer(content_type: str, accept: str) -> None:
-    assert prefers_problem(content_type, accept) in (True, False)
+    assert prefers_problem_json(content_type, accept) in (True, False)
 
 
 def test_an_error_is_the_documented_plain_text() -> None:
     error = BadRequest(
         [Invalid("Missing required parameter 'name'", "query", "name"), Invalid("Expected int", "query", "n")]
     )
-    assert error_response(error, as_problem=False) == (
+    assert build_error_response(error, as_problem=False) == (
         400,
         b"400 Bad Request: Missing required parameter 'name'\n"
         b"400 Bad Request: Invalid query parameter 'n': Expected int",
@@ -89,13 +89,13 @@ def test_an_error_is_the_documented_plain_text() -> None:
 def test_an_error_that_says_no_more_than_its_status_is_told_alike_each_time() -> None:
     for _ in range(2):
         for status, phrase in [(404, "Not Found"), (405, "Method Not Allowed"), (599, "Unknown")]:
-            assert error_response(HTTPError(status), as_problem=False)[1] == f"{status} {phrase}".encode()
-            document = json.loads(error_response(HTTPError(status), as_problem=True)[1])
+            assert build_error_response(HTTPError(status), as_problem=False)[1] == f"{status} {phrase}".encode()
+            document = json.loads(build_error_response(HTTPError(status), as_problem=True)[1])
             assert document == {"type": "about:blank", "title": phrase, "status": status}
 
 
 def test_an_error_is_problem_details_for_who_prefers_them() -> None:
-    status, payload, headers = error_response(HTTPError(404, "No such todo"), as_problem=True)
+    status, payload, headers = build_error_response(HTTPError(404, "No such todo"), as_problem=True)
     assert status == 404
     assert json.loads(payload) == {
         "type": "about:blank",
@@ -110,11 +110,11 @@ def test_an_error_is_problem_details_for_who_prefers_them() -> None:
 def test_an_errors_own_headers_are_sent_and_cannot_change_what_the_text_is(as_problem: bool) -> None:
     error = HTTPError(401, headers=[("WWW-Authenticate", "Basic"), ("content-type", "text/html")])
     before = list(error.headers)
-    _, _, headers = error_response(error, as_problem=as_problem)
+    _, _, headers = build_error_response(error, as_problem=as_problem)
     assert [value for name, value in headers if name.lower() == "content-type"] != ["text/html"]
     assert headers[1:] == [("WWW-Authenticate", "Basic")]
     assert error.headers == before
 
 
 def test_a_detail_without_an_encoding_is_still_an_answer() -> None:
-    assert error_response(HTTPError(400, "\ud800"), as_problem=False)[1] == b"400 Bad Request: ?"
+    assert build_error_response(HTTPError(400, "\ud800"), as_problem=False)[1] == b"400 Bad Request: ?"

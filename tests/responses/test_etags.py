@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micropie.errors import HTTPError
-from micropie.responses.etags import Validators, evaluate, http_date, parse_http_date, request_fields
+from micropie.responses.etags import (
+    Validators,
+    evaluate_preconditions,
+    format_http_date,
+    parse_http_date,
+    read_conditional_fields,
+)
 from micropie.responses.ranges import select_range
 
 MODIFIED = 784111777
@@ -39,7 +45,7 @@ def test_a_date_is_read_in_its_three_forms(written: bytes, seconds: int | None) 
 
 @given(st.integers(0, 253402300799))
 def test_a_date_that_is_written_is_read_again(seconds: int) -> None:
-    assert parse_http_date(http_date(seconds).encode()) == seconds
+    assert parse_http_date(format_http_date(seconds).encode()) == seconds
 
 
 @given(st.one_of(st.binary(), st.text(alphabet="SunNov 0123456789:,-+GMT").map(str.encode)))
@@ -53,7 +59,7 @@ def test_validators_are_the_two_headers() -> None:
 
 def test_repeated_fields_are_one_list_and_others_are_not_looked_at() -> None:
     headers = [(b"if-none-match", b'"a"'), (b"host", b"x"), (b"if-none-match", b'"b"'), (b"range", b"bytes=0-1")]
-    assert request_fields({"headers": headers}) == {b"if-none-match": b'"a", "b"', b"range": b"bytes=0-1"}
+    assert read_conditional_fields({"headers": headers}) == {b"if-none-match": b'"a", "b"', b"range": b"bytes=0-1"}
 
 
 IF_MATCH, IF_NONE_MATCH = b"if-match", b"if-none-match"
@@ -98,8 +104,8 @@ PRECONDITIONS: list[tuple[dict[bytes, bytes], int | None, int | None]] = [
 def test_preconditions_are_evaluated_in_their_order(
     fields: dict[bytes, bytes], strong: int | None, weak: int | None
 ) -> None:
-    assert evaluate(fields, CURRENT) == strong
-    assert evaluate(fields, WEAK) == weak
+    assert evaluate_preconditions(fields, CURRENT) == strong
+    assert evaluate_preconditions(fields, WEAK) == weak
 
 
 # Range, the bytes of ten that it asks for; None is the whole

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import pytest
 
 from micropie.errors import HTTPError
-from micropie.responses.files import PIECE, content_type
+from micropie.responses.files import PIECE, guess_content_type
 from micropie.responses.send import send_response
 from micropie.responses.streaming import BrokenResponse
 from micropie.types import Message, Scope
@@ -131,7 +131,7 @@ NAMES = [
 
 @pytest.mark.parametrize(("name", "expected"), NAMES)
 def test_a_name_tells_the_content_type(name: str, expected: str, make: Callable[..., Path]) -> None:
-    assert content_type(Path(name)) == expected
+    assert guess_content_type(Path(name)) == expected
     answer = Answer(make(name=name))
     assert answer.headers["content-type"] == expected
     assert "content-encoding" not in answer.headers

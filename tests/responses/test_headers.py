@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micropie.errors import ResponseError
-from micropie.responses.headers import FRAMING, completed, framed, raw_headers, without
+from micropie.responses.headers import FRAMING, add_content_headers, add_missing_headers, encode_headers, remove_headers
 
 # (name, value), as it goes over the wire
 SENT = [
@@ -48,35 +48,35 @@ REFUSED = [
 
 @pytest.mark.parametrize(("written", "sent"), SENT)
 def test_a_header_is_sent_in_lower_case_and_latin_1(written: tuple[str, str], sent: tuple[bytes, bytes]) -> None:
-    assert raw_headers([written]) == [sent]
+    assert encode_headers([written]) == [sent]
 
 
 @pytest.mark.parametrize(("item", "told"), REFUSED)
 def test_what_is_no_header_is_refused_by_name(item: object, told: str) -> None:
     with pytest.raises(ResponseError, match=re.escape(told)):
-        raw_headers([item])
+        encode_headers([item])
 
 
 def test_the_refusal_does_not_show_the_value() -> None:
     with pytest.raises(ResponseError) as caught:
-        raw_headers([("Set-Cookie", "secret=1\n")])
+        encode_headers([("Set-Cookie", "secret=1\n")])
     assert "secret" not in str(caught.value)
 
 
 def test_pairs_may_be_lists() -> None:
-    assert raw_headers([["A", "1"]]) == [(b"a", b"1")]
+    assert encode_headers([["A", "1"]]) == [(b"a", b"1")]
 
 
 def test_repeated_headers_stay_apart_and_in_order() -> None:
     cookies = [("Set-Cookie", "a=1"), ("X", "y"), ("set-cookie", "b=2")]
-    assert raw_headers(cookies) == [(b"set-cookie", b"a=1"), (b"x", b"y"), (b"set-cookie", b"b=2")]
+    assert encode_headers(cookies) == [(b"set-cookie", b"a=1"), (b"x", b"y"), (b"set-cookie", b"b=2")]
     assert cookies == [("Set-Cookie", "a=1"), ("X", "y"), ("set-cookie", "b=2")]
 
 
 @given(st.text(), st.text())
 def test_no_text_ends_a_header_or_begins_another(name: str, value: str) -> None:
     try:
-        raw = raw_headers([(name, value)])
+        raw = encode_headers([(name, value)])
     except ResponseError:
         return
     [(raw_name, raw_value)] = raw
@@ -87,12 +87,12 @@ def test_no_text_ends_a_header_or_begins_another(name: str, value: str) -> None:
 
 def test_without_leaves_out_every_header_of_a_name() -> None:
     headers = [(b"a", b"1"), (b"content-length", b"2"), (b"a", b"3"), (b"transfer-encoding", b"chunked")]
-    assert without(headers, FRAMING) == [(b"a", b"1"), (b"a", b"3")]
+    assert remove_headers(headers, FRAMING) == [(b"a", b"1"), (b"a", b"3")]
 
 
 def test_completed_adds_only_what_is_not_named() -> None:
     headers = [(b"a", b"1")]
-    assert completed(headers, [(b"a", b"0"), (b"b", b"2")]) == [(b"b", b"2"), (b"a", b"1")]
+    assert add_missing_headers(headers, [(b"a", b"0"), (b"b", b"2")]) == [(b"b", b"2"), (b"a", b"1")]
     assert headers == [(b"a", b"1")]
 
 
@@ -112,6 +112,6 @@ def test_completed_adds_only_what_is_not_named() -> None:
 def test_the_length_is_the_contents_and_the_type_the_handlers(
     headers: list[tuple[bytes, bytes]], content_type: bytes | None, expected: set[tuple[bytes, bytes]]
 ) -> None:
-    raw = framed(headers, content_type, 5)
+    raw = add_content_headers(headers, content_type, 5)
     assert set(raw) == expected
     assert len(raw) == len(expected)

@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 
 from micropie.errors import ResponseError
 from micropie.responses.encoding import encode
-from micropie.responses.handler_results import split
-from micropie.responses.redirects import redirect
+from micropie.responses.handler_results import split_result
+from micropie.responses.redirects import build_redirect
 from micropie.responses.send import NO_CONTENT, send_response
 from micropie.types import Message
 
@@ -148,7 +148,7 @@ RESULTS: list[tuple[object, tuple[int, object, list[tuple[str, str]]]]] = [
 def test_every_return_format_has_one_normal_form(
     result: object, expected: tuple[int, object, list[tuple[str, str]]]
 ) -> None:
-    found = split(result)
+    found = split_result(result)
     assert found == expected
     assert type(found[0]) is int
 
@@ -156,22 +156,22 @@ def test_every_return_format_has_one_normal_form(
 @pytest.mark.parametrize("status", [99, 600, 0, -200, 10**400])
 def test_a_status_out_of_range_is_refused(status: int) -> None:
     with pytest.raises(ResponseError, match="return data as a list"):
-        split((status, "x"))
+        split_result((status, "x"))
 
 
 @pytest.mark.parametrize("headers", ["A: b", 1, b"x", object(), {"A"}])
 def test_headers_that_are_neither_pairs_nor_a_mapping_are_refused(headers: object) -> None:
     with pytest.raises(ResponseError, match=r"list of \(name, value\) pairs or a mapping, not "):
-        split((200, "x", headers))
+        split_result((200, "x", headers))
 
 
 def test_a_header_list_is_never_shared_with_the_handler() -> None:
     shared = [("A", "b")]
     for _ in range(2):
-        _, _, headers = split((200, "x", shared))
+        _, _, headers = split_result((200, "x", shared))
         headers.append(("Set-Cookie", "session_id=mine"))
     assert shared == [("A", "b")]
-    assert split("x")[2] is not split("x")[2]
+    assert split_result("x")[2] is not split_result("x")[2]
 
 
 # --- encode ----------------------------------------------------------------------------------------------------------
@@ -474,14 +474,14 @@ DISGUISED = [
 
 @pytest.mark.parametrize(("location", "sent"), LOCATIONS)
 def test_a_location_is_sent_as_a_url(location: str, sent: str) -> None:
-    assert redirect(location) == (302, "", [("Location", sent)])
+    assert build_redirect(location) == (302, "", [("Location", sent)])
 
 
 @pytest.mark.parametrize("location", DISGUISED)
 def test_a_location_that_leads_elsewhere_than_it_seems_needs_opting_in(location: str) -> None:
     with pytest.raises(ValueError, match="pass external=True if that is meant"):
-        redirect(location)
-    status, _, [(name, _)] = redirect(location, external=True)
+        build_redirect(location)
+    status, _, [(name, _)] = build_redirect(location, external=True)
     assert (status, name) == (302, "Location")
 
 
@@ -491,24 +491,24 @@ def test_a_location_that_leads_elsewhere_than_it_seems_needs_opting_in(location:
 @pytest.mark.parametrize("external", [False, True])
 def test_a_control_character_in_a_location_is_always_refused(location: str, external: bool) -> None:
     with pytest.raises(ValueError, match="control character"):
-        redirect(location, external=external)
+        build_redirect(location, external=external)
 
 
 def test_text_without_an_encoding_is_no_location() -> None:
     with pytest.raises(ValueError, match="surrogates"):
-        redirect("/\ud800")
+        build_redirect("/\ud800")
 
 
 def test_further_headers_follow_the_location() -> None:
     further = [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
-    assert redirect("/x", further)[2] == [("Location", "/x"), *further]
+    assert build_redirect("/x", further)[2] == [("Location", "/x"), *further]
     assert further == [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
 
 
 @given(st.text(alphabet=st.one_of(st.characters(), st.sampled_from("/\\:@?#%. \t\r\n")), max_size=20))
 def test_no_text_redirects_to_a_host_it_does_not_name(location: str) -> None:
     try:
-        _, _, [(_, sent)] = redirect(location)
+        _, _, [(_, sent)] = build_redirect(location)
     except ValueError:
         return
     assert sent.isascii()

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from micropie.errors import ClientDisconnected, ResponseError
 from micropie.responses.server_sent_events import ServerSentEvent
-from micropie.responses.streaming import BrokenResponse, as_chunks, send_stream
+from micropie.responses.streaming import BrokenResponse, iterate_chunks, send_stream
 from micropie.types import Message, RawHeaders
 
 T = TypeVar("T")
@@ -76,7 +76,7 @@ async def stream(
 ) -> None:
     """Stream `body` to `server`, and see that no task is left behind."""
     before = asyncio.all_tasks()
-    chunks = as_chunks(body, asyncio.to_thread)
+    chunks = iterate_chunks(body, asyncio.to_thread)
     try:
         async with asyncio.timeout(PATIENCE):
             await send_stream(server.send, status, chunks, headers or [], server.receive if listen else None)
@@ -670,7 +670,7 @@ def test_a_sync_generator_is_closed_once_its_running_step_is_over() -> None:
 
         server = Server()
         task = asyncio.create_task(
-            send_stream(server.send, 200, as_chunks(body(), asyncio.to_thread), [], server.receive)
+            send_stream(server.send, 200, iterate_chunks(body(), asyncio.to_thread), [], server.receive)
         )
         while not running.is_set():
             await asyncio.sleep(0)

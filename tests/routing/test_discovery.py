@@ -388,7 +388,7 @@ def test_state_that_changes_with_every_request_costs_no_look_at_the_class(monkey
             return self.hits
 
     app = Counter()
-    monkeypatch.setattr("micropie.routing.discovery.Builder", None)
+    monkeypatch.setattr("micropie.routing.discovery.RouteBuilder", None)
     assert [call(app, "GET", "/").text for _ in range(2)] == ["1", "2"]
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from micropie import App, HTTPError, HttpMiddleware, Request, Resource, Route, route
-from micropie.routing.match import find, match
+from micropie.routing.match import find_route, match_path
 from micropie.routing.methods import METHODS
 from micropie.routing.paths import split_path
 from micropie.routing.table import Mount
@@ -708,7 +708,7 @@ def test_any_segments_arrive_as_they_were_encoded(segments: list[str]) -> None:
 @given(st.text(max_size=20).map(lambda path: "/" + path.replace("\0", "").replace("\ufffd", "")))
 def test_any_path_finds_a_handler_with_room_for_it_or_none(path: str) -> None:
     try:
-        found, values = match(SHOP._trail, split_path({"path": path}), "GET")
+        found, values = match_path(SHOP._trail, split_path({"path": path}), "GET")
     except HTTPError:
         return
     assert isinstance(found, Route)
@@ -811,7 +811,7 @@ def test_an_encoded_slash_is_not_taken_for_a_path_that_was_asked_before() -> Non
     library = Library()
     scope = {**http_scope("GET", "/shelf/first_book"), "raw_path": b"/shelf%2Ffirst_book"}
     assert call(library, "GET", "/shelf/first_book").text == "first book"
-    assert outcome(lambda: find(library._node, scope, "GET")) == (404, [])
+    assert outcome(lambda: find_route(library._node, scope, "GET")) == (404, [])
 
 
 PIECES = st.sampled_from(["shelf", "first_book", "first-book", "annex", "open", "index", "none", ""])
@@ -822,8 +822,8 @@ def test_what_is_remembered_is_what_would_be_found(asked: list[tuple[str, list[s
     library = Library()
     for method, pieces, root in asked * 2:
         scope = {**http_scope(method, "/" + "/".join(pieces)), "root_path": root}
-        found = [outcome(lambda: match(library._trail, split_path(scope), method)),  # noqa: B023  # called at once
-                 outcome(lambda: find(library._node, scope, method))]  # noqa: B023  # fmt: skip
+        found = [outcome(lambda: match_path(library._trail, split_path(scope), method)),  # noqa: B023  # called at once
+                 outcome(lambda: find_route(library._node, scope, method))]  # noqa: B023  # fmt: skip
         assert found[0] == found[1]
 
 
@@ -880,8 +880,8 @@ def test_what_is_remembered_by_its_first_segment_is_what_would_be_found(
         lanes.mount("/lane/x", Shelf.__init__)  # type: ignore[arg-type]  # never called
     for method, pieces in asked * 2:
         path = "/" + "/".join(pieces)
-        found = [outcome(lambda: match(lanes._trail, split_path({"path": path}), method)),  # noqa: B023  # called at once
-                 outcome(lambda: find(lanes._node, {"path": path}, method))]  # noqa: B023  # fmt: skip
+        found = [outcome(lambda: match_path(lanes._trail, split_path({"path": path}), method)),  # noqa: B023  # called at once
+                 outcome(lambda: find_route(lanes._node, {"path": path}, method))]  # noqa: B023  # fmt: skip
         assert named(found[0]) == named(found[1])
 
 
@@ -924,9 +924,9 @@ def test_what_is_found_while_the_tree_changes_is_not_remembered() -> None:
             return super().__hash__()
 
     scope = http_scope("GET", "/open")
-    before, _ = find(library._node, scope, Meanwhile("GET"))
-    after, _ = find(library._node, scope, "GET")
-    assert [before, after] == [before, match(library._trail, ["open"], "GET")[0]]
+    before, _ = find_route(library._node, scope, Meanwhile("GET"))
+    after, _ = find_route(library._node, scope, "GET")
+    assert [before, after] == [before, match_path(library._trail, ["open"], "GET")[0]]
     assert before is not after
 
 
@@ -957,8 +957,8 @@ def test_whatever_changes_what_is_remembered_is_what_would_be_found(changes: lis
     def look() -> None:
         for path in ASKED:
             scope = http_scope("GET", path or "/")
-            found = outcome(lambda: find(library._node, scope, "GET"))  # noqa: B023  # called at once
-            assert named(found) == named(outcome(lambda: match(library._trail, split_path(scope), "GET")))  # noqa: B023
+            found = outcome(lambda: find_route(library._node, scope, "GET"))  # noqa: B023  # called at once
+            assert named(found) == named(outcome(lambda: match_path(library._trail, split_path(scope), "GET")))  # noqa: B023
 
     look()
     for kind, owner, *rest in changes:

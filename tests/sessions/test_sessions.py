@@ -19,10 +19,10 @@ from micropie.sessions import (
     InMemorySessionBackend,
     SessionBackend,
     SessionState,
-    cookie_header,
+    build_session_cookie,
+    generate_identifier,
     is_identifier,
-    is_secure,
-    new_identifier,
+    is_secure_cookie,
 )
 
 T = TypeVar("T")
@@ -116,7 +116,7 @@ EVERY = pytest.mark.parametrize("make", [Plain, PlainWaiting, InMemorySessionBac
 
 
 def test_new_identifiers_are_43_url_safe_characters_and_never_the_same() -> None:
-    made = {new_identifier() for _ in range(1000)}
+    made = {generate_identifier() for _ in range(1000)}
     assert len(made) == 1000
     assert all(len(identifier) == 43 and is_identifier(identifier) for identifier in made)
 
@@ -1353,7 +1353,7 @@ def test_locks_are_gone_when_nobody_holds_them() -> None:
         backend = MemoryWaiting()
         steps: list[Awaitable[object]] = []
         for _ in range(20):
-            identifier = new_identifier()
+            identifier = generate_identifier()
             await backend.save(identifier, {"a": 1}, HOUR)
             steps += [backend.merge(identifier, {"b": 1}, [], HOUR) for _ in range(3)]
         await asyncio.gather(*steps)
@@ -1563,18 +1563,18 @@ def test_a_steady_stream_of_sessions_keeps_the_store_within_twice_its_living() -
     ],
 )
 def test_the_cookie_header(config: dict[str, Any], identifier: str | None, secure: bool, header: str) -> None:
-    assert cookie_header(SessionConfig(**config), identifier, secure=secure) == ("Set-Cookie", header)
+    assert build_session_cookie(SessionConfig(**config), identifier, secure=secure) == ("Set-Cookie", header)
 
 
 @pytest.mark.parametrize("character", list('\r\n\0\x1f\x7f\x80é\u2028 ",;\\'))
 def test_an_identifier_that_a_cookie_cannot_carry_is_refused(character: str) -> None:
     with pytest.raises(ValueError, match=r"^A session identifier cannot have"):
-        cookie_header(SessionConfig(), f"abc{character}", secure=True)
+        build_session_cookie(SessionConfig(), f"abc{character}", secure=True)
 
 
 def test_every_other_ascii_character_may_stand_in_an_identifier() -> None:
     text = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '",;\\')
-    assert cookie_header(SessionConfig(), text, secure=True)[1].startswith(f"session_id={text}; ")
+    assert build_session_cookie(SessionConfig(), text, secure=True)[1].startswith(f"session_id={text}; ")
 
 
 @pytest.mark.parametrize(
@@ -1593,10 +1593,10 @@ def test_every_other_ascii_character_may_stand_in_an_identifier() -> None:
 )
 @pytest.mark.parametrize("port", ["", ":", ":80", ":8000"])
 def test_only_unencrypted_loopback_does_without_secure(host: str, port: str) -> None:
-    assert is_secure("http", host + port) is False
-    assert is_secure("ws", host + port) is False
-    assert is_secure("https", host + port) is True
-    assert is_secure("wss", host + port) is True
+    assert is_secure_cookie("http", host + port) is False
+    assert is_secure_cookie("ws", host + port) is False
+    assert is_secure_cookie("https", host + port) is True
+    assert is_secure_cookie("wss", host + port) is True
 
 
 @pytest.mark.parametrize(
@@ -1636,7 +1636,7 @@ def test_only_unencrypted_loopback_does_without_secure(host: str, port: str) -> 
     ],
 )
 def test_any_other_host_gets_secure(host: str) -> None:
-    assert is_secure("http", host) is True
+    assert is_secure_cookie("http", host) is True
 
 
 def test_a_session_that_begins_after_the_response_started_is_not_saved() -> None:

@@ -20,7 +20,7 @@ from msgspec import Meta, Struct
 from msgspec import field as named
 
 from micropie import App, Depends, InMemorySessionBackend, Session, SetupError, WebSocket
-from micropie.sessions.typed_session import plain
+from micropie.sessions.typed_session import to_plain
 from micropie.types import Message
 from tests.support.asgi import Answer, call, call_socket
 
@@ -606,7 +606,7 @@ def test_what_msgspec_does_not_know_stays_what_it_is() -> None:
         (Place(town=strange), {"town": strange, "tags": []}),  # type: ignore[arg-type]
         ({"a": [strange, {1}]}, {"a": [strange, [1]]}),
     ]:
-        assert plain(holder) == wanted
+        assert to_plain(holder) == wanted
 
 
 def test_a_session_is_no_place_for_a_list_without_a_name() -> None:

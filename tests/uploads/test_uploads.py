@@ -22,7 +22,7 @@ from micropie.config import KIB, MIB, Limits
 from micropie.errors import ClientDisconnected, MissingDependency, UploadError
 from micropie.requests.body_stream import BodyStream
 from micropie.types import Message
-from micropie.uploads.multipart import MultipartBody, boundary_of
+from micropie.uploads.multipart import MultipartBody, parse_boundary
 from micropie.uploads.upload_file import UploadFile
 
 T = TypeVar("T")
@@ -1318,12 +1318,12 @@ def test_without_the_parser_the_error_names_the_remedy(monkeypatch: pytest.Monke
     ],
 )
 def test_boundary_of(content_type: str, boundary: str | None) -> None:
-    assert boundary_of(content_type) == boundary
+    assert parse_boundary(content_type) == boundary
 
 
 @given(st.text(st.sampled_from('; boundary="\\=abc\t'), max_size=60))
 def test_boundary_of_anything_is_a_usable_boundary_or_none(parameters: str) -> None:
-    boundary = boundary_of("multipart/form-data;" + parameters)
+    boundary = parse_boundary("multipart/form-data;" + parameters)
     if boundary is not None:
         MultipartBody(Feed([]), boundary, Limits())
 

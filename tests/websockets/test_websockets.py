@@ -19,7 +19,13 @@ from micropie.config import Limits
 from micropie.conversion.unwrap_annotated import UnsupportedTypeError
 from micropie.types import Message
 from micropie.websockets.connection import MAX_MESSAGE, ConnectionClosed, WebSocket
-from micropie.websockets.messages import InvalidMessage, message_decoder, message_encoder, read_bytes, read_text
+from micropie.websockets.messages import (
+    InvalidMessage,
+    make_message_decoder,
+    make_message_encoder,
+    read_bytes,
+    read_text,
+)
 
 T = TypeVar("T")
 
@@ -888,13 +894,13 @@ def test_a_type_travels_the_same_both_ways(annotation: Any, value: object, wire:
 @pytest.mark.parametrize("value", [b"abc", bytearray(b"abc"), memoryview(b"abc")])
 @pytest.mark.parametrize("outgoing", [str, bytes, Move])
 def test_anything_that_is_bytes_is_a_binary_message(value: object, outgoing: Any) -> None:
-    sent = message_encoder(outgoing)(value)
+    sent = make_message_encoder(outgoing)(value)
     assert sent == b"abc"
     assert type(sent) is bytes
 
 
 def test_what_is_no_text_is_sent_as_json_where_text_was_announced() -> None:
-    assert message_encoder(str)(Move(1)) == '{"type":"move","x":1,"y":0}'
+    assert make_message_encoder(str)(Move(1)) == '{"type":"move","x":1,"y":0}'
 
 
 commands = st.one_of(
@@ -920,7 +926,7 @@ def test_what_is_sent_is_what_is_received(values: list[Command]) -> None:
 @given(st.text() | st.binary() | commands)
 def test_bytes_beside_json_are_told_apart(value: object) -> None:
     annotation = bytes | str | Command
-    assert message_decoder(annotation)(message_encoder(annotation)(value)) == value
+    assert make_message_decoder(annotation)(make_message_encoder(annotation)(value)) == value
 
 
 @pytest.mark.parametrize(
@@ -935,10 +941,10 @@ def test_a_type_that_cannot_be_received_is_refused_before_any_message(annotation
 
 @pytest.mark.parametrize("annotation", [Move | Point, complex])
 def test_a_type_that_is_only_sent_need_not_be_readable(annotation: Any) -> None:
-    assert message_encoder(annotation)(Point(1.5)) == '{"x":1.5}'
+    assert make_message_encoder(annotation)(Point(1.5)) == '{"x":1.5}'
 
 
-@pytest.mark.parametrize("make", [message_decoder, message_encoder])
+@pytest.mark.parametrize("make", [make_message_decoder, make_message_encoder])
 def test_what_a_type_needs_is_made_once(make: Callable[[Any], object]) -> None:
     assert make(Command) is make(Move | Say | Quit)
 
@@ -1249,7 +1255,7 @@ def test_every_error_of_a_message_has_its_pointer(
     annotation: Any, message: Message, errors: list[tuple[str, str]]
 ) -> None:
     with pytest.raises(InvalidMessage) as raised:
-        message_decoder(annotation)(message.get("text", message.get("bytes")))
+        make_message_decoder(annotation)(message.get("text", message.get("bytes")))
     assert [(error.detail, error.pointer) for error in raised.value.errors] == errors
     assert raised.value.errors is raised.value.errors
 
@@ -1257,7 +1263,7 @@ def test_every_error_of_a_message_has_its_pointer(
 @pytest.mark.parametrize(("annotation", "message", "code", "reason"), INVALID)
 def test_whatever_is_wrong_can_be_told(annotation: Any, message: Message, code: int, reason: str) -> None:
     with pytest.raises(InvalidMessage) as raised:
-        message_decoder(annotation)(message.get("text", message.get("bytes")))
+        make_message_decoder(annotation)(message.get("text", message.get("bytes")))
     assert (raised.value.code, raised.value.detail) == (code, reason)
     assert all(error.detail and error.pointer is not None for error in raised.value.errors)
     assert raised.value.problem()["errors"]

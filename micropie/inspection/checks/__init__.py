@@ -10,40 +10,40 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...app.application import App
-from ...errors import Problem, SetupError
+from ...errors import SetupError, SetupProblem
 from ...routing.discovery import Tree
-from ..url_list import Entry, inventory
-from .findings import RULES, Finding, Level, from_problem
-from .handlers import check_handler, subjects
+from ..url_list import Entry, list_urls
+from .findings import RULES, Finding, Level, finding_from_problem
+from .handlers import check_handler, list_subjects
 from .source import Reader, Written
-from .templates import check_session, check_templates, session_keys
+from .templates import check_session, check_templates, find_session_keys
 from .urls import check_urls
 
-__all__ = ["RULES", "Finding", "Level", "check", "collecting", "from_problem"]
+__all__ = ["RULES", "Finding", "Level", "check", "collect_setup_problems", "finding_from_problem"]
 
 
-def check(app: App | type[App], problems: Sequence[Problem] = ()) -> list[Finding]:
+def check(app: App | type[App], problems: Sequence[SetupProblem] = ()) -> list[Finding]:
     """Everything that is wrong with `app`, or with an app made of the class, by file and line.
 
-    `problems` are those that `collecting` has of its making. Raises what a class's own `__init__` raises.
+    `problems` are those that `collect_setup_problems` has of its making. Raises what a class's own `__init__` raises.
     """
     if isinstance(app, type):
-        with collecting() as found:
+        with collect_setup_problems() as found:
             app = app()
         problems = [*problems, *found]
     reader = Reader()
     kept = [finding for finding, function in _findings(app, reader) if not _is_silenced(finding, function)]
-    every = dict.fromkeys((*map(from_problem, problems), *kept))
+    every = dict.fromkeys((*map(finding_from_problem, problems), *kept))
     return sorted(every, key=lambda one: (one.file is None, one.file or "", one.line or 0, one.code, one.where))
 
 
 @contextmanager
-def collecting() -> Generator[list[Problem]]:
+def collect_setup_problems() -> Generator[list[SetupProblem]]:
     """Let apps be made that cannot work, and yield the list in which the reasons are collected.
 
     Such an app answers what works of it. Two apps that are made at once in two threads are not told apart.
     """
-    problems: list[Problem] = []
+    problems: list[SetupProblem] = []
 
     original = App._build
 
@@ -62,9 +62,9 @@ def collecting() -> Generator[list[Problem]]:
 
 def _findings(app: App, reader: Reader) -> Iterator[tuple[Finding, Written | None]]:
     """Each finding, and the function in which a comment may silence it."""
-    entries = inventory(app)
-    handlers = subjects(entries, reader)
-    keys = session_keys(handlers, reader)
+    entries = list_urls(app)
+    handlers = list_subjects(entries, reader)
+    keys = find_session_keys(handlers, reader)
     for subject in handlers:
         urls = check_urls(subject) if subject.is_handler else ()
         for finding in (*check_handler(subject), *urls, *check_session(subject, keys)):

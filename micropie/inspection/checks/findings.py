@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from ...errors import Problem
+from ...errors import SetupProblem
 
 Level: TypeAlias = Literal["error", "warning"]
 
@@ -40,6 +40,6 @@ class Finding:
         return RULES[self.code][0]
 
 
-def from_problem(problem: Problem) -> Finding:
+def finding_from_problem(problem: SetupProblem) -> Finding:
     """What the app itself refused. No comment can silence it: without mending it there is no app."""
     return Finding("cannot-work", problem.where, problem.what, problem.remedy, problem.file, problem.line)

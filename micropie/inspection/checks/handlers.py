@@ -19,13 +19,13 @@ from msgspec import inspect as mi
 
 from ...binding.signature import Kind, Parameter, Role, Signature
 from ...conversion.converter import Shape
-from ...conversion.exceptions import FAILURES
-from ...conversion.unwrap_annotated import UnsupportedTypeError, describe_annotation, strip
-from ...routing.decorator import options_of
+from ...conversion.exceptions import CONVERSION_ERRORS
+from ...conversion.unwrap_annotated import UnsupportedTypeError, describe_annotation, unwrap_annotated
+from ...routing.decorator import read_options
 from ...routing.route import Route
 from ...sentinels import UNSET
-from ..type_text import parameter_text, type_text
-from ..url_list import Entry, place
+from ..type_text import format_parameter_type, format_type
+from ..url_list import Entry, locate_function
 from .findings import Finding
 from .source import Reader, Written
 
@@ -69,15 +69,15 @@ class Subject:
         self, code: str, what: str, remedy: str, *, parameter: Parameter | None = None, line: int | None = None
     ) -> Finding:
         """What is wrong with it, at its `def`, at one parameter of it, or at `line`."""
-        file, at = place(self.function)
+        file, at = locate_function(self.function)
         if self.written is not None:
             at = line or (self.written.line if parameter is None else self.written.line_of(parameter.name))
-        shown = parameter_text(parameter) if parameter is not None else ""
+        shown = format_parameter_type(parameter) if parameter is not None else ""
         named = f" ({parameter.name}{': ' if shown else ''}{shown})" if parameter is not None else ""
         return Finding(code, self.where + named, what, remedy, file, at)
 
 
-def subjects(entries: Iterable[Entry], reader: Reader) -> list[Subject]:
+def list_subjects(entries: Iterable[Entry], reader: Reader) -> list[Subject]:
     """The user's handlers among `entries`, each followed by the functions that it depends on."""
     calls: dict[type, frozenset[str]] = {}
     found = []
@@ -86,7 +86,7 @@ def subjects(entries: Iterable[Entry], reader: Reader) -> list[Subject]:
         if isinstance(route, Route) and not _is_ours(route):
             owner = type(entry.owner)
             if owner not in calls:
-                calls[owner] = frozenset(name for one in own_functions(owner, reader) for name in one.own_calls())
+                calls[owner] = frozenset(name for one in list_own_functions(owner, reader) for name in one.own_calls())
             where, signature, handler = f"{owner.__qualname__}.{route.attribute}", route.signature, route.handler
             found.append(Subject(entry, route, where, handler, signature, reader.written(handler), calls[owner]))
             for one in signature.dependencies():
@@ -100,7 +100,7 @@ def _is_ours(route: Route) -> bool:
     return str(getattr(route.handler, "__module__", "")).startswith("micropie.")
 
 
-def own_functions(owner: type, reader: Reader) -> Iterator[Written]:
+def list_own_functions(owner: type, reader: Reader) -> Iterator[Written]:
     """The methods of a user's class and of those above it, public or not."""
     for cls in owner.__mro__:
         if not cls.__module__.startswith("micropie."):
@@ -142,7 +142,7 @@ def _accidental(subject: Subject) -> Iterator[Finding]:
 
 def _is_declared(subject: Subject) -> bool:
     """Whether the URL is no accident: `@route`, a verb, `index`."""
-    declared = options_of(subject.route.handler) is not None
+    declared = read_options(subject.route.handler) is not None
     return (
         declared or subject.route.attribute == "index" or subject.route in subject.entry.trail[-1].http.verbs.values()
     )
@@ -171,11 +171,11 @@ def _unsendable(route: Route) -> str:
     """The return type that can never be a response; empty where there is none."""
     returns = route.signature.returns
     promised = (*returns.statuses.values(), *returns.any_status) if returns is not None else ()
-    return next((type_text(one) for one in promised if not _is_sendable(one)), "")
+    return next((format_type(one) for one in promised if not _is_sendable(one)), "")
 
 
 def _is_sendable(annotation: Any) -> bool:
-    plain, _ = strip(annotation)
+    plain, _ = unwrap_annotated(annotation)
     cls = get_origin(plain) or plain
     if cls is Callable:
         return False
@@ -216,9 +216,9 @@ def _untyped_return(subject: Subject) -> Iterator[Finding]:
         return
     returns = subject.route.signature.returns
     if returns is not None:
-        bare = [one for one in (*returns.statuses.values(), *returns.any_status) if strip(one)[0] in BARE]
+        bare = [one for one in (*returns.statuses.values(), *returns.any_status) if unwrap_annotated(one)[0] in BARE]
         if bare:
-            name = type_text(bare[0])
+            name = format_type(bare[0])
             what, remedy = f"returns a {name} of anything", f"Say of what: {name}[…], or a class with fields"
             yield subject.finding("untyped-return", what, remedy)
         return
@@ -226,7 +226,7 @@ def _untyped_return(subject: Subject) -> Iterator[Finding]:
     if written is inspect.Signature.empty:
         what = "has no return annotation"
     else:
-        shown = written if isinstance(written, str) else type_text(written)
+        shown = written if isinstance(written, str) else format_type(written)
         what = f"returns {shown}, which promises nothing"
     remedy = "Annotate what it returns: -> str, -> Todo, -> tuple[Literal[201], Todo]"
     yield subject.finding("untyped-return", what, remedy)
@@ -239,15 +239,15 @@ def _ill_typed_default(subject: Subject, parameter: Parameter) -> Iterator[Findi
     default = parameter.default
     if default is UNSET or parameter.kind not in (Kind.POSITIONAL, Kind.KEYWORD) or _fits(parameter, default):
         return
-    what = f"the default {default!r} is no {parameter_text(parameter)}"
-    optional = f"{type_text(parameter.annotation)} | None" if default is None else ""
+    what = f"the default {default!r} is no {format_parameter_type(parameter)}"
+    optional = f"{format_type(parameter.annotation)} | None" if default is None else ""
     remedy = f"Write {optional}" if optional else "Write the default as a value of that type, within its limits"
     yield subject.finding("default-type", what, remedy, parameter=parameter)
 
 
 def _fits(parameter: Parameter, default: object) -> bool:
     """Whether `default` is what a handler expects who reads the annotation."""
-    plain, metadata = strip(parameter.annotation)
+    plain, metadata = unwrap_annotated(parameter.annotation)
     if parameter.role in (Role.FILE, Role.FILES):
         return default is not None or type(None) in getattr(plain, "__args__", ())
     if parameter.role is not Role.VALUE or parameter.converter.shape is Shape.ANY:
@@ -256,7 +256,7 @@ def _fits(parameter: Parameter, default: object) -> bool:
         return True
     try:
         read = parameter.converter.from_value(default)
-    except FAILURES:
+    except CONVERSION_ERRORS:
         return False
     # What had to be converted fits a request, not a default, which is passed on as it is. An int is a float (PEP 484).
     return (type(read) is type(default) or isinstance(default, int)) and (

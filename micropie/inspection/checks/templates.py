@@ -8,7 +8,7 @@ from ...binding.signature import Kind, Parameter, Role
 from ...errors import MissingDependency
 from ...routing.table import Trail
 from .findings import Finding
-from .handlers import Subject, own_functions
+from .handlers import Subject, list_own_functions
 from .source import Reader, Written
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def check_templates(owner: Any, trail: Trail, reader: Reader) -> Iterator[tuple[
     app = next((node.owner for node in reversed(trail) if isinstance(node.owner, App)), None)
     if app is None:
         return
-    for function in own_functions(type(owner), reader):
+    for function in list_own_functions(type(owner), reader):
         for name, line in function.templates():
             wrong = _cannot_load(app, name)
             if wrong:
@@ -72,7 +72,7 @@ def _needed(environment: "jinja2.Environment", name: str) -> list[str]:
     return [str(node.template.value) for node in found if isinstance(node.template, nodes.Const)]
 
 
-def session_keys(subjects: Iterable[Subject], reader: Reader) -> frozenset[str]:
+def find_session_keys(subjects: Iterable[Subject], reader: Reader) -> frozenset[str]:
     """Every key that the app is known to keep in its session."""
     found: set[str] = set()
     for subject in subjects:
@@ -82,7 +82,7 @@ def session_keys(subjects: Iterable[Subject], reader: Reader) -> frozenset[str]:
         if subject.written is not None:  # a dependency is no method of a class that is looked at below
             found |= subject.written.session_keys().keys()
     for owner in {type(subject.entry.owner) for subject in subjects}:
-        for function in own_functions(owner, reader):
+        for function in list_own_functions(owner, reader):
             found |= function.session_keys().keys()
     return frozenset(found)
 

@@ -11,7 +11,7 @@ from ...errors import HTTPError
 from ...routing.methods import METHODS
 from ...routing.route import Route
 from ...routing.table import Mount, Trail
-from ..route_trace import resolve, trace
+from ..route_trace import resolve_route, trace_route
 from ..url_list import Entry
 from .findings import Finding
 from .handlers import Subject
@@ -39,7 +39,7 @@ def check_urls(subject: Subject) -> Iterator[Finding]:
 def _winner(entry: Entry, path: Sequence[str]) -> str:
     """What answers `path` first, with whichever method."""
     for method in _methods(entry):
-        for one in trace(entry.trail[:1], [*_prefix(entry.trail), *path], method):
+        for one in trace_route(entry.trail[:1], [*_prefix(entry.trail), *path], method):
             if one.outcome != "lost":
                 return one.name
     return "something else"
@@ -56,7 +56,7 @@ def _reaches(entry: Entry, path: Sequence[str]) -> bool:
 def _found(trail: Trail, segments: Sequence[str], method: str) -> Route | Mount | None:
     """What answers, nested apps included."""
     try:
-        return resolve(trail, segments, method)[0]
+        return resolve_route(trail, segments, method)[0]
     except HTTPError:
         return None
 
