@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec.structs import replace
 
+from .._utils import http_grammar
 from .._utils.lazy_imports import lazy_pattern
 from .._utils.resolve_annotations import find_type_variables, resolve_annotation
 from ..conversion.converter import Converter, Shape, get_converter
@@ -59,7 +60,7 @@ _UNMARKED_ROLES: Final[dict[Role, tuple[Source, ...]]] = {
     Role.FORM: ("form",),
 }
 
-_TOKEN: Final = lazy_pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2, RFC 6265 §4.1.1
+_TOKEN: Final = lazy_pattern(http_grammar.TOKEN)
 
 _KINDS: Final = {
     inspect.Parameter.POSITIONAL_ONLY: Kind.POSITIONAL,

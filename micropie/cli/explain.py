@@ -13,6 +13,7 @@ from urllib.parse import quote
 import click
 import msgspec
 
+from .._utils import http_grammar
 from ..app.application import App
 from ..inspection.explain import Argument, AskedRequest, Explanation, explain_request
 from ..inspection.route_trace import Candidate
@@ -27,10 +28,9 @@ from .output import emit, emit_json, faint, format_columns, heading, indent_line
 
 WEBSOCKET: Final = "WEBSOCKET"
 
-_NAME: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110 §5.6.2
 _ADDRESS: Final = re.compile(r"(?P<scheme>https?|wss?):(?://(?P<host>[^/?#]*))?(?P<target>.*)", re.IGNORECASE)
-_HEADER: Final = re.compile(rf"({_NAME}):[ \t]*(.*?)[ \t]*", re.DOTALL)
-_NOT_IN_A_HEADER: Final = re.compile(r"[\r\n\0]")  # RFC 9110 §5.5
+_HEADER: Final = re.compile(rf"({http_grammar.TOKEN}):[ \t]*(.*?)[ \t]*", re.DOTALL)
+_UNSAFE: Final = re.compile(http_grammar.UNSAFE_IN_FIELD_VALUE)
 
 EXPECTED_TO_HAVE_ONE: Final = ("POST", "PUT", "PATCH")
 """Methods with which clients say that there is no body, too (RFC 9110 §8.6)."""
@@ -135,7 +135,7 @@ def _request_line(written: str, default: str) -> tuple[str, str, str]:
         method = WEBSOCKET if address["scheme"].lower().startswith("ws") else method
     if not target.startswith("/"):
         raise _not_a_request(written, f"Did you mean {f'{method} /{target}'!r}?" if len(words) == 2 else "")
-    if not re.fullmatch(_NAME, method):
+    if not re.fullmatch(http_grammar.TOKEN, method):
         raise _not_a_request(written, f"{method!r} is no method.")
     target = quote(_bytes(target.partition("#")[0]), safe=string.punctuation)
     return "" if method == WEBSOCKET else method, target, host
@@ -147,7 +147,7 @@ def _not_a_request(written: str, remedy: str = "") -> click.UsageError:
 
 def _header(written: str) -> tuple[str, str]:
     found = _HEADER.fullmatch(written)
-    if found is None or _NOT_IN_A_HEADER.search(written):
+    if found is None or _UNSAFE.search(written):
         raise click.BadParameter(f"{written!r} is no header such as 'Accept: text/plain'.", param_hint="-H")
     return found[1], found[2]
 

@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final
 
+from .._utils import http_grammar
 from ..errors import ResponseError
 from ..types import RawHeaders
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
-# RFC 9110 §5.5: no CR, LF, NUL or other control character, and nothing that one byte cannot hold.
-_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_TOKEN = re.compile(http_grammar.TOKEN)
+_FIELD_VALUE = re.compile(http_grammar.FIELD_VALUE)
 
 TRANSFER: Final = frozenset({b"transfer-encoding"})
 """The server's alone to decide (RFC 9112 §6.1)."""

@@ -3,11 +3,11 @@
 import re
 from typing import Final
 
+from .._utils import http_grammar
 from .._utils.lazy_imports import lazy_pattern
 from ..config import SessionConfig
 
-# RFC 6265 §4.1.1, cookie-octet: no controls, space, double quote, comma, semicolon, backslash.
-_COOKIE_VALUE: Final = lazy_pattern(r"[\x21\x23-\x2B\x2D-\x3A\x3C-\x5B\x5D-\x7E]*")
+_COOKIE_VALUE: Final = lazy_pattern(f"{http_grammar.COOKIE_OCTET}*")
 
 
 _PLAIN_SCHEMES: Final = frozenset({"http", "ws"})

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Generic, TypeAlias, TypeVar
 
+from .._utils import http_grammar
 from ..sentinels import UNSET, Unset
 from ..types import ASGIApp, Message, Scope
 
@@ -63,8 +64,8 @@ FIELDS: Final[Mapping[str, Mapping[str, tuple[type, ...]]]] = {
 }
 """Message type → its fields and their types; `Unset` marks a field that may be absent."""
 
-NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2, token
-VALUE: Final = re.compile(rb"[^\r\n\0]*")  # RFC 9110 §5.5
+TOKEN: Final = re.compile(http_grammar.TOKEN.encode())
+UNSAFE: Final = re.compile(http_grammar.UNSAFE_IN_FIELD_VALUE.encode())
 
 
 class Closed(Exception):
@@ -137,7 +138,7 @@ def check_message(message: Message) -> Message:
     for name, value in headers:
         if not isinstance(name, bytes) or not isinstance(value, bytes):
             raise TypeError(f"{kind}: header names and values must be bytes, not {name!r}: {value!r}")
-        if not NAME.fullmatch(name) or not VALUE.fullmatch(value):
+        if not TOKEN.fullmatch(name) or UNSAFE.search(value):
             raise ValueError(f"{kind}: {name!r}: {value!r} cannot be sent as a header")
     return {**message, "headers": headers}
 

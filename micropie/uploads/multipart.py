@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
+from .._utils import http_grammar
 from .._utils.lazy_imports import asyncio, lazy_pattern
 from ..config import KIB, MIB, Limits
 from ..errors import ClientDisconnected, HTTPError, MissingDependency, UploadError
@@ -35,8 +36,8 @@ _FINISHED: Final = 2
 
 _BOUNDARY: Final = lazy_pattern(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")  # RFC 2046 §5.1.1
 _PARAMETER: Final = lazy_pattern(r'[ \t]*;[ \t]*(?:([^\s;="]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*)))?')  # RFC 9110 §5.6.6
-_MEDIA_TYPE: Final = lazy_pattern(r"[!#$%&'*+.^_`|~0-9a-z-]+/[!#$%&'*+.^_`|~0-9a-z-]+")  # RFC 9110 §8.3.1, lower case
-_UNFIT: Final = lazy_pattern(r"[\r\n\x00]")  # in a header's value, RFC 9110 §5.5
+_MEDIA_TYPE: Final = lazy_pattern(f"{http_grammar.TOKEN}/{http_grammar.TOKEN}")  # RFC 9110 §8.3.1
+_UNSAFE: Final = lazy_pattern(http_grammar.UNSAFE_IN_FIELD_VALUE)
 _CONTROL: Final = lazy_pattern(r"[\x00-\x1f\x7f]")
 _DEFAULT_TYPE: Final = "application/octet-stream"
 
@@ -262,7 +263,7 @@ class MultipartBody:
 
     def _begin(self, segment: "MultipartSegment") -> UploadFile | _Texts:
         for _, value in segment.headerlist:
-            if not value.isprintable() and _UNFIT.search(value):
+            if not value.isprintable() and _UNSAFE.search(value):
                 raise UploadError(400, "Malformed multipart body: control character in a part's header")
         name = segment.name or ""
         if segment.filename is None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, overload
 
 import msgspec
 
+from .._utils import http_grammar
 from .._utils.lazy_imports import asyncio, lazy_pattern
 from ..config import Limits
 from ..errors import ResponseError
@@ -102,7 +103,7 @@ def _size(data: str | bytes) -> int:
 
 # --- The handshake's headers -----------------------------------------------------------------------------------------
 
-_COOKIE_VALUE = lazy_pattern(r"[!#-+\--:<-\[\]-~]+")  # RFC 6265 §4.1.1, cookie-octet
+_COOKIE_VALUE = lazy_pattern(f"{http_grammar.COOKIE_OCTET}+")
 
 _SERVERS_OWN: Final = frozenset(
     {b"connection", b"upgrade", b"sec-websocket-accept", b"sec-websocket-extensions", b"sec-websocket-protocol"}
