@@ -225,7 +225,7 @@ class App(Toolbox, metaclass=_AppType):
     async def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         request = Request(scope, receive, self.limits)
-        request._app = self
+        request.root_app = self
         token = set_current_request(request)
         try:
             try:
@@ -245,7 +245,7 @@ class App(Toolbox, metaclass=_AppType):
                 return
             except Exception as error:
                 reply = await self._failed(request, error, self._trail)
-            session = request._session
+            session = request.current_session
             if session is None:
                 messages = build_messages(scope, reply)
             elif session.settle(self.session_config.timeout):
@@ -263,12 +263,12 @@ class App(Toolbox, metaclass=_AppType):
         except ClientDisconnected:
             return
         except BaseException as error:
-            request._note(error)
+            request.record_failure(error)
             raise
         finally:
             try:
-                if request._is_open:
-                    await request._close()
+                if request.needs_cleanup:
+                    await request.clean_up()
             finally:
                 reset_current_request(token)
 
@@ -276,7 +276,7 @@ class App(Toolbox, metaclass=_AppType):
         """Call the handler of a request without a body, if all that it needs is there; None where `_answer` has to."""
         if type(found) is not Route or not found.is_plain or self.check_returns:
             return None
-        if request._cookie_header and not try_load_session(request, self.session_backend, self.session_config):
+        if request.cookie_header and not try_load_session(request, self.session_backend, self.session_config):
             return None
         request.path_params = values
         begun: Awaitable[Any] = found.bind(found.call, request, values)
@@ -294,14 +294,14 @@ class App(Toolbox, metaclass=_AppType):
         if found.prepare is not None:
             found = found.prepare(request, self, trail)
         request.path_params = values
-        if request._cookie_header and not try_load_session(request, self.session_backend, self.session_config):
+        if request.cookie_header and not try_load_session(request, self.session_backend, self.session_config):
             await load_session(request, self.session_backend, self.session_config)
         if request.has_body:
             if found.wants.streaming:
                 request.open_body(streaming=True)
             else:
                 await request.read_body(raw=found.wants.raw)
-                if request._is_open:
+                if request.needs_cleanup:
                     await _receive_parts(request, found, values)
         result = found.bind(found.call, request, values)
         if found.awaited:
@@ -331,7 +331,7 @@ class App(Toolbox, metaclass=_AppType):
         due = middlewares
         found: Route | Trail | Mount
         try:
-            if middlewares and (request._cookie_header or request.has_body):
+            if middlewares and (request.cookie_header or request.has_body):
                 await self._prepare(request)  # all are due where this fails
             due = []
             for middleware in middlewares:
@@ -360,7 +360,7 @@ class App(Toolbox, metaclass=_AppType):
         except Exception as error:
             reply = await self._failed(request, error, trail)
         due.reverse()
-        request._passed = [*request._passed, *due] if request._passed else due
+        request.passed_middleware = [*request.passed_middleware, *due] if request.passed_middleware else due
         if type(reply[1]) is Mounted:  # it is seen when it begins
             return reply
         for middleware in due:  # as `after_http` does, which every request would pay for
@@ -375,21 +375,21 @@ class App(Toolbox, metaclass=_AppType):
 
     async def _prepare(self, request: Request) -> None:
         """What middleware may look at without waiting: the session, and a JSON or urlencoded body."""
-        if request._cookie_header and not try_load_session(request, self.session_backend, self.session_config):
+        if request.cookie_header and not try_load_session(request, self.session_backend, self.session_config):
             await load_session(request, self.session_backend, self.session_config)
-        if request.has_body and request._announced in (Media.JSON, Media.FORM):
+        if request.has_body and request.announced_media in (Media.JSON, Media.FORM):
             await request.read_body()
 
     async def _failed(self, request: Request, error: Exception, trail: Trail) -> Reply:
         """The answer to what was raised at the end of `trail`, in an app there or in one that holds it."""
-        request._note(error)
+        request.record_failure(error)
         apps = [node.owner.error_handlers for node in reversed(trail) if isinstance(node.owner, App)]
         return await call_error_handler(request, error, apps, debug=self.debug)
 
     async def _finish(self, request: Request, send: Send, reply: Reply) -> None:
         """Send a reply of any kind, and keep the session."""
         added: HeaderItems = ()
-        session = request._session
+        session = request.current_session
         if session is not None:
             try:
                 changes = session.pending() if session.unsaved is None else session.unsaved
@@ -401,13 +401,13 @@ class App(Toolbox, metaclass=_AppType):
             except Exception as error:
                 reply = await self._replaced(request, error)
         await self._respond(request, send, reply, added)
-        if request._session is not None and _outlives_its_start(reply[1]):
+        if request.current_session is not None and _outlives_its_start(reply[1]):
             await self._keep_session_late(request)
 
     async def _replaced(self, request: Request, error: Exception) -> Reply:
         """The answer in place of one that cannot be given after all; middleware sees this one too."""
         failed = partial(self._failed, request, trail=self._trail)
-        return await after_http(request._passed, request, await failed(error), failed)
+        return await after_http(request.passed_middleware, request, await failed(error), failed)
 
     async def _keep_session_late(self, request: Request) -> None:
         """Save what was changed while the response was sent. Nobody can be told of a failure but the log."""
@@ -439,7 +439,7 @@ class App(Toolbox, metaclass=_AppType):
             if broken.__cause__ is None:  # logged by an app that is mounted here
                 raise
             # The server must hear of it and break the connection off; but not every server logs why.
-            request._note(broken.__cause__)
+            request.record_failure(broken.__cause__)
             log_failure(request, broken.__cause__)
             raise BrokenResponse(str(broken)) from None
         except Exception as error:

@@ -52,7 +52,9 @@ async def run_mounted(
         if replaced:
             raise OSError("Another response was sent in place of this one")
         if message["type"] == "http.response.start":
-            reply = await after_http(request._passed, request, (message["status"], None, list(headers)), failed)
+            reply = await after_http(
+                request.passed_middleware, request, (message["status"], None, list(headers)), failed
+            )
             raw: list[Any] = []
             try:
                 raw = [*message.get("headers", ()), *encode_headers(reply[2])]
@@ -71,12 +73,12 @@ async def run_mounted(
         if begun and not replaced:
             raise
         if not begun:
-            await answer(await after_http(request._passed, request, await failed(error), failed))
+            await answer(await after_http(request.passed_middleware, request, await failed(error), failed))
 
 
 def _receive_again(request: Request) -> Receive:
     """`receive` for who comes after middleware: a body that was read for it comes once more."""
-    if not request._opened or request.multipart is not None:
+    if not request.body_opened or request.multipart is not None:
         return request.receive
     pending: list[Message] = [{"type": "http.request", "body": request.body, "more_body": False}]
 

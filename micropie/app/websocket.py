@@ -47,7 +47,7 @@ class Connects(Protocol):
 async def serve_websocket(app: Connects, trail: Trail, scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one connection to `app`, whose own node is `trail`."""
     request = WebSocketRequest(scope, receive, app.limits)
-    request._app = app
+    request.root_app = app
     request.websocket = _connection(app, request, send)
     token = request_variable.set(request)
     try:
@@ -55,7 +55,7 @@ async def serve_websocket(app: Connects, trail: Trail, scope: Scope, receive: Re
             await load_session(request, app.session_backend, app.session_config)
             await _through(app, request, send, trail, None)
         finally:
-            if request._session is not None:
+            if request.current_session is not None:
                 await save_after_response(request, app.session_backend, app.session_config)
     except (ConnectionClosed, ClientDisconnected):
         pass
@@ -69,8 +69,8 @@ async def serve_websocket(app: Connects, trail: Trail, scope: Scope, receive: Re
         await _fail(request, error)
     finally:
         try:
-            if request._is_open:
-                await request._close()
+            if request.needs_cleanup:
+                await request.clean_up()
         finally:
             request_variable.reset(token)
 
@@ -95,7 +95,7 @@ def _connection(app: Connects, request: WebSocketRequest, send: Send) -> WebSock
         """The handshake's headers about the session: one that was begun, or the identifier that the handler gives."""
         if session_id is not None:
             return [build_identifier_header(request, app.session_config, session_id)]
-        if request._session is None:
+        if request.current_session is None:
             return []
         return await save_and_build_headers(request, app.session_backend, app.session_config)
 

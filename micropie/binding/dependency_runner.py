@@ -94,7 +94,7 @@ class _Plan:
 
     def _prepare(self, request: Request, app: Answers, trail: Trail) -> Route:
         """The route for one request to `app`, with what is overridden now. Raises SetupError."""
-        request._enters(app._run_sync)
+        request.open_cleanup_stack(app._run_sync)
         overrides: dict[Any, Any] = {}
         for node in reversed(trail):  # so that the app which was called has the last word
             if node.owner._builds_itself:
@@ -117,7 +117,7 @@ class _Plan:
         """What the handler returned. Raises what it or a dependency raises, and what refuses the request."""
         later = [step.bind(step.call, request, segments) for step in self._steps]
         last = self._last(call, request, segments)
-        exits = request._exits
+        exits = request.cleanup_stack
         if exits is None:
             raise RuntimeError("Route.prepare comes before Route.bind")
         given: list[Any] = []

@@ -40,7 +40,7 @@ class JsonLines(AsyncIterator[T]):
     """
 
     def __init__(self, request: Request, reads: Converter) -> None:
-        self._stream = request._stream
+        self._stream = request.body_stream
         self._read_already = request.body
         self._reads = reads
         self._limit = request.limits.line

@@ -90,27 +90,44 @@ class Request:
     A middleware may set any attribute of its own.
     """
 
-    # Class attributes where few requests differ from "nothing was looked at yet"; `__init__` sets what every request is
-    # asked for, since an instance's own attributes are found faster. Of an Enum the class may have no member at all:
-    # then not even the instance's own is found fast (CPython 3.11).
+    # Class attributes hold the defaults that few requests change. `__init__` sets what is read for every request, since
+    # an instance's own attributes are found faster. An attribute that holds an Enum member gets no default here: with
+    # one, CPython 3.11 would not find even the instance's own value fast.
     path_params: Sequence[str] = ()
     has_body: bool
     """Whether a body was announced, or may come (RFC 9112 §6.3)."""
     body: bytes = b""
     """The body as it came, unless it is multipart."""
     media: Media
-    """What kind of body arrived; NONE for an empty one that is no form, and for one that the handler streams."""
-
+    """The kind of body that arrived; NONE for an empty one that is not a form, and for one that the handler streams."""
     multipart: MultipartBody | None = None
-    _announced: Media
-    """What kind of body the Content-Type tells of."""
-    _app: Any = None
-    """The App that was called with it: the root of all its URLs."""
+    """The reader of a multipart body."""
+
+    # --- set by the framework ---
+    # These attributes, and the methods under "called by the framework" below, are internal: the app, the sessions and
+    # the dependencies use them, and they may change in any release.
+    root_app: Any = None
+    """The App that was called with the request: the root of all its URLs."""
     _route_handler: str | None
-    _passed: Sequence[Any] = ()
-    """The middleware that sees what is answered, in that order."""
+    """The handler that a middleware chose, by `route_to` or by setting this; documented, in spite of its name."""
+    passed_middleware: Sequence[Any] = ()
+    """The middleware that `before_request` got past, in the order in which `after_request` is called."""
+    current_session: SessionState | None
+    """The session, once it is loaded or begun. Unlike `session_state`, reading this begins none."""
+    cookie_header: bytes
+    """All Cookie headers, as one; `b""` without any."""
+    announced_media: Media
+    """The kind of body that the Content-Type announces."""
+    body_opened: bool = False
+    """Whether `open_body` or `read_body` was called."""
+    body_stream: BodyStream | None = None
+    """What a body that is not held in memory arrives through."""
+    cleanup_stack: CleanupStack | None = None
+    """What the request's dependencies have entered."""
+    needs_cleanup: bool
+    """Whether `clean_up` has anything to do."""
+
     _content_type: bytes = b""
-    _cookie_header: bytes
     _length: int | None = None
     _query: dict[str, list[str]] | None = None
     _form: Mapping[str, list[str]] | None = None
@@ -118,13 +135,6 @@ class Request:
     _cookies: dict[str, list[str]] | None = None
     _headers: Headers | None = None
     _json: Any = None
-    _stream: BodyStream | None = None
-    _opened: bool = False
-    _session: SessionState | None
-    _exits: CleanupStack | None = None
-    """What its dependencies have entered."""
-    _is_open: bool
-    """Whether there is anything to be closed at the end."""
     _state: dict[str, Any] | None = None
 
     def __init__(self, scope: Scope, receive: Receive | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -132,18 +142,18 @@ class Request:
         self.method: str = scope.get("method", "GET")
         self.receive: Receive = receive or _no_receive
         self.limits = limits
-        self._session = self._route_handler = None
-        self._is_open = False
-        self._cookie_header = b""
+        self.current_session = self._route_handler = None
+        self.needs_cleanup = False
+        self.cookie_header = b""
         self.media = _NONE
-        self._announced = _OTHER
+        self.announced_media = _OTHER
         self.has_body = self.method in BODY_METHODS
         chunked = False
         for name, value in scope["headers"]:
             if name in _NOTED:
                 if name == b"content-type":
                     self._content_type = value
-                    self._announced = media = _kinds[value]
+                    self.announced_media = media = _kinds[value]
                     if media is _FORM:
                         self.media = media  # an empty one is a form, too: no box was checked
                 elif name == b"content-length":
@@ -152,7 +162,7 @@ class Request:
                         self.has_body = length > 0
                 elif name == b"cookie":
                     # HTTP/2 may split cookies over several lines (RFC 9113 §8.2.3).
-                    self._cookie_header = self._cookie_header + b"; " + value if self._cookie_header else value
+                    self.cookie_header = self.cookie_header + b"; " + value if self.cookie_header else value
                 else:  # Transfer-Encoding overrides Content-Length (RFC 9112 §6.3), wherever it stands
                     chunked = self.has_body = True
                     self._length = None
@@ -208,7 +218,7 @@ class Request:
         """The cookies' names, each with every value that came."""
         if self._cookies is None:
             try:
-                header = self._cookie_header.decode("utf-8")
+                header = self.cookie_header.decode("utf-8")
             except UnicodeDecodeError:
                 raise BadRequest([Invalid("The Cookie header is not valid UTF-8 text", "cookie")]) from None
             if "\0" in header:
@@ -309,11 +319,11 @@ class Request:
 
     async def stream(self) -> AsyncIterator[bytes]:
         """The body chunk by chunk: as it arrives for a handler that asked for a stream, else what was read already."""
-        if self._stream is None:
+        if self.body_stream is None:
             if self.body:
                 yield self.body
             return
-        while chunk := await self._stream.read():
+        while chunk := await self.body_stream.read():
             yield chunk
 
     # --- the session ---
@@ -321,7 +331,7 @@ class Request:
     @property
     def session(self) -> dict[str, Any]:
         """The session's data; changes are saved when the response starts."""
-        state = self._session or self.session_state
+        state = self.current_session or self.session_state
         return state._data if state.touched else state.data
 
     @session.setter
@@ -331,20 +341,20 @@ class Request:
     @property
     def session_state(self) -> SessionState:
         """The session with its identifier and its history in this request."""
-        if self._session is None:
-            self._session = SessionState()
-        return self._session
+        if self.current_session is None:
+            self.current_session = SessionState()
+        return self.current_session
 
     @property
     def session_params(self) -> Mapping[str, Any]:
         """The session's data where there is a session; looking here starts none."""
-        return self._session.data if self._session is not None else EMPTY
+        return self.current_session.data if self.current_session is not None else EMPTY
 
     def regenerate_session(self) -> None:
         """Give the session a new identifier, and end the old one: call it whenever somebody logs in."""
         self.session_state.regenerate()
 
-    # --- for the app: what has to arrive first ---
+    # --- called by the framework ---
 
     def open_body(self, *, raw: bool = False, streaming: bool = False) -> MultipartBody | None:
         """Begin with the body: a reader of a multipart one, or None when it is to be read whole or streamed.
@@ -353,11 +363,11 @@ class Request:
         Does nothing the second time. Raises HTTPError 413 for a body that announces more than it may have, and
         BadRequest for a boundary that is missing.
         """
-        if self._opened:
+        if self.body_opened:
             return self.multipart
-        self._opened = True
+        self.body_opened = True
         limits = self.limits
-        media = self._announced
+        media = self.announced_media
         is_multipart = media is _MULTIPART and not (raw or streaming)
         size = limits.multipart if is_multipart or streaming else limits.body
         if self._length is not None and self._length > size:
@@ -365,7 +375,7 @@ class Request:
         self.media = _NONE if streaming else media
         if not (streaming or is_multipart):
             return None
-        self._stream = BodyStream(
+        self.body_stream = BodyStream(
             self.receive,
             size=size,
             read_timeout=limits.read_timeout,
@@ -376,26 +386,26 @@ class Request:
             boundary = parse_boundary(self.content_type)
             if boundary is None:
                 raise BadRequest([Invalid("Missing boundary")])
-            self.multipart = MultipartBody(self._stream, boundary, limits)
-            self._is_open = True
+            self.multipart = MultipartBody(self.body_stream, boundary, limits)
+            self.needs_cleanup = True
         return self.multipart
 
-    def _enters(self, run_sync: RunSync) -> None:
-        """What its dependencies have entered, and will leave when it is closed; `run_sync` runs what blocks."""
-        if self._exits is None:
-            self._exits = CleanupStack(run_sync)
-            self._is_open = True
+    def open_cleanup_stack(self, run_sync: RunSync) -> None:
+        """Make the clean-up stack that the request's dependencies enter; `run_sync` runs their blocking functions."""
+        if self.cleanup_stack is None:
+            self.cleanup_stack = CleanupStack(run_sync)
+            self.needs_cleanup = True
 
-    def _note(self, error: BaseException | None) -> None:
-        """Say what answering it failed with, for those of its dependencies that go on afterwards."""
-        if self._exits is not None:
-            self._exits.fail(error)
+    def record_failure(self, error: BaseException | None) -> None:
+        """Keep what the response failed with, for the dependencies that go on after it."""
+        if self.cleanup_stack is not None:
+            self.cleanup_stack.fail(error)
 
-    async def _close(self) -> None:
-        """Leave what its dependencies entered, then close a multipart body: the last that is done about a request."""
+    async def clean_up(self) -> None:
+        """Leave what the dependencies entered, then close a multipart body. Nothing follows it in a request."""
         try:
-            if self._exits is not None:
-                await self._exits.leave(self.scope)
+            if self.cleanup_stack is not None:
+                await self.cleanup_stack.leave(self.scope)
         finally:
             if self.multipart is not None:
                 await self.multipart.close()
@@ -405,13 +415,13 @@ class Request:
 
         Does nothing the second time. Raises HTTPError 408 or 413, ClientDisconnected.
         """
-        if self._opened:
+        if self.body_opened:
             return
-        media = self._announced
+        media = self.announced_media
         if media is _MULTIPART and not raw:
             self.open_body()
             return
-        self._opened = True
+        self.body_opened = True
         limits = self.limits
         if self._length is not None and self._length > limits.body:
             raise body_too_large(limits.body)
@@ -441,13 +451,13 @@ class Request:
     @property
     def body_ended(self) -> bool:
         """Whether nothing of the body is left to arrive, so that the next message can only be a disconnect."""
-        if self._stream is None:
-            return self._opened or not self.has_body
-        return self._stream.ended
+        if self.body_stream is None:
+            return self.body_opened or not self.has_body
+        return self.body_stream.ended
 
     def session_cookie(self, name: str) -> str | None:
         """The session identifier that was sent; None without one, and with several, which one could not trust."""
-        header = self._cookie_header
+        header = self.cookie_header
         if not header:
             return None
         if self._cookies is None:

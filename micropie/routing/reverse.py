@@ -58,7 +58,7 @@ def build_url(asking: Tree, handler: object, args: Sequence[object], kwargs: Map
     elsewhere.
     """
     request = request_variable.get(None)
-    called: Any = request._app if request is not None else None
+    called: Any = request.root_app if request is not None else None
     root = called if called is not None and _holds(get_node(called), asking, []) else asking
     if root is asking and not asking._builds_itself:
         raise LookupError(f"{type(asking).__qualname__} is part of an app, which alone knows its URLs: use app.url")

@@ -18,20 +18,20 @@ def try_load_session(request: Request, backend: SessionBackend, config: SessionC
 
     Without a cookie nothing is asked.
     """
-    if request._session is None:
+    if request.current_session is None:
         cookie = request.session_cookie(config.cookie)
         if cookie is not None:
-            request._session = SessionState.at_once(backend, cookie)
-            return request._session is not None
+            request.current_session = SessionState.at_once(backend, cookie)
+            return request.current_session is not None
     return True
 
 
 async def load_session(request: Request, backend: SessionBackend, config: SessionConfig) -> None:
     """As `opened`, waiting for the store."""
-    if request._session is None:
+    if request.current_session is None:
         cookie = request.session_cookie(config.cookie)
         if cookie is not None:
-            request._session = await SessionState.open(backend, cookie)
+            request.current_session = await SessionState.open(backend, cookie)
 
 
 async def save_and_build_headers(

@@ -357,7 +357,7 @@ def test_without_a_receive_the_client_has_left() -> None:
 def test_looking_for_a_session_value_starts_no_session() -> None:
     request = request_for()
     assert request.session_params == {}
-    assert request._session is None
+    assert request.current_session is None
     request.session["x"] = 1
     assert request.session_params == {"x": 1}
     request.session = {"y": 2}
