@@ -50,7 +50,7 @@ def _below(trail: Trail, prefix: str, mounted_in: tuple[object, ...]) -> Iterato
     node = trail[-1]
     tables: tuple[tuple[Protocol, Table], ...] = (("http", node.http), ("websocket", node.sockets))
     for protocol, table in tables:
-        for made in table_routes(table):
+        for made in table.routes():
             yield Entry((prefix + made.path.rstrip("/")) or "/", protocol, made, trail)
     for name, child in node.children.items():
         if child not in trail:
@@ -60,12 +60,6 @@ def _below(trail: Trail, prefix: str, mounted_in: tuple[object, ...]) -> Iterato
         yield Entry(url or "/", "mount", Mount(mounted), trail)
         if isinstance(mounted, App) and all(mounted is not one for one in mounted_in):
             yield from _below(mounted._trail, url, (*mounted_in, mounted))
-
-
-def table_routes(table: Table) -> list[Route]:
-    """Every route of one table, each once."""
-    templates = table.templates.walk() if table.templates is not None else ()
-    return list(dict.fromkeys((*table.named.values(), *table.verbs.values(), *templates)))
 
 
 def list_parameters(route: Route) -> list[tuple[str, Parameter]]:
@@ -79,6 +73,3 @@ def locate_function(function: Callable[..., Any]) -> tuple[str, int] | tuple[Non
     """The file and the line at which `function` is written, a decorator's if it has one."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     return (code.co_filename, code.co_firstlineno) if code is not None else (None, None)
-
-
-# Types, as people write them

@@ -65,9 +65,9 @@ def find_routes(trail: Trail, *, websocket: bool = False, holders: tuple[str, ..
     """Every route at the end of `trail` and below."""
     node = trail[-1]
     table = node.sockets if websocket else node.http
-    written = list(table.templates.walk()) if table.templates is not None else []
-    for route in dict.fromkeys((*table.named.values(), *table.verbs.values(), *written)):
-        yield Found(route, trail, holders, route in written)
+    templates = table.template_routes()
+    for route in table.routes():
+        yield Found(route, trail, holders, route in templates)
     for name, child in node.children.items():
         if child not in trail:
             yield from find_routes((*trail, child), websocket=websocket, holders=(*holders, name))

@@ -358,8 +358,7 @@ def list_routes(trail: Trail, prefix: str = "") -> Iterator[tuple[str, Route]]:
     """Every route at the end of `trail` and below, each by its key: `/path`, `METHOD /path`, or `WEBSOCKET /path`."""
     node = trail[-1]
     for label, table in (("", node.http), ("WEBSOCKET ", node.sockets)):
-        templates = table.templates.walk() if table.templates is not None else ()
-        for made in dict.fromkeys((*table.named.values(), *table.verbs.values(), *templates)):
+        for made in table.routes():
             methods = " ".join(sorted(_declared(made))) + " " if made.methods else label
             yield f"{methods}{(prefix + made.path.rstrip('/')) or '/'}", made
     for name, child in node.children.items():

@@ -18,7 +18,7 @@ from .match import match_path
 from .paths import split_path
 from .request_from_call import RequestDraft, draft_request
 from .route import Route
-from .table import Node, Table, Trail
+from .table import Node, Trail
 
 _LINKS: Final = "_links"
 _AS_IT_IS: Final = ":@"
@@ -110,7 +110,7 @@ def _walk(trail: Trail, prefix: tuple[str, ...]) -> Iterator[tuple[Any, Place]]:
     """Every route at the end of `trail` and below, by each function that it is known by."""
     node = trail[-1]
     for table, plain in ((node.http, "GET"), (node.sockets, "")):
-        for route in _routes(table):
+        for route in table.routes():
             method = min(route.methods - {"HEAD"} or route.methods) if route.methods else plain
             place = Place(trail, prefix, route, method)
             for function in _functions(node.owner, route):
@@ -132,11 +132,6 @@ def _node_in(app: object) -> Node | None:
     return get_node(app) if isinstance(app, Tree) else None
 
 
-def _routes(table: Table) -> list[Route]:
-    templates = table.templates.walk() if table.templates is not None else ()
-    return list(dict.fromkeys((*table.named.values(), *table.verbs.values(), *templates)))
-
-
 def _functions(owner: Tree, route: Route) -> list[Any]:
     """The handler's function, and those of the same name that it overrides."""
     inherited = [vars(cls).get(route.attribute) for cls in type(owner).__mro__]
@@ -148,7 +143,7 @@ def _stands(place: Place) -> bool:
     """Whether the place is still what it was when it was found."""
     way = all(any(one is held for _, held in _held(node)) for node, one in pairwise(place.trail))
     node = place.trail[-1]
-    return way and any(place.route in _routes(table) for table in (node.http, node.sockets))
+    return way and any(place.route in table.routes() for table in (node.http, node.sockets))
 
 
 def _holds(node: Node, wanted: Tree, seen: list[Node]) -> bool:

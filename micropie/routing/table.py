@@ -69,11 +69,24 @@ class Table(msgspec.Struct, eq=False):
     templates: Branch | None = None
     """The `@route` paths."""
 
+    def routes(self) -> list[Route]:
+        """Return every route of the table, each once: automatic URLs, then verbs, then `@route` paths."""
+        return list(dict.fromkeys(self._walk()))
+
+    def template_routes(self) -> list[Route]:
+        """Return the routes that have a `@route` path, each once."""
+        return list(dict.fromkeys(self.templates.walk())) if self.templates is not None else []
+
     def by_handler(self, name: str) -> Route | None:
-        """The route of the method called `name`."""
-        templates = self.templates.walk() if self.templates is not None else ()
-        made = (*self.named.values(), *self.verbs.values(), *templates)
-        return next((route for route in made if route.attribute == name), None)
+        """Return the route of the method called `name`, or None if the table holds none."""
+        return next((route for route in self._walk() if route.attribute == name), None)
+
+    def _walk(self) -> Iterator[Route]:
+        """Yield every route; one that stands under several names or methods comes several times."""
+        yield from self.named.values()
+        yield from self.verbs.values()
+        if self.templates is not None:
+            yield from self.templates.walk()
 
 
 class Node(msgspec.Struct, eq=False, weakref=True):

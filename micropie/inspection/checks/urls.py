@@ -88,5 +88,5 @@ def _values(path: Sequence[str]) -> list[str]:
 
 def _is_template(entry: Entry) -> bool:
     node = entry.trail[-1]
-    templates = (node.http if entry.protocol == "http" else node.sockets).templates
-    return templates is not None and entry.answer in list(templates.walk())
+    table = node.http if entry.protocol == "http" else node.sockets
+    return entry.answer in table.template_routes()
