@@ -1,0 +1,253 @@
+"""A target names an app, and each mistake in a target or its module has its message and its exit code.
+
+Loading is tested in this process.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from micropie.cli.loading import LoadError, hand_over, load_app, load_in_child, parse_target, report
+from micropie.cli.run import try_loading
+
+from .example_project import write
+
+
+@pytest.mark.parametrize(
+    ("target", "factory", "kind"),
+    [
+        ("site_one:app", False, "Site"),
+        ("site_one:Site", False, "Site"),
+        ("site_one:holder.nested", False, "Site"),
+        ("site_one:plain", False, "function"),
+        ("site_one:Awaitable", False, "type"),
+        ("site_one:compiled", False, "builtin_function_or_method"),
+        ("package.pages:Pages", False, "Pages"),
+        ("site_one:create", True, "Site"),
+        ("site_one:create_class", True, "Site"),
+        ("site_one:Site", True, "Site"),
+    ],
+)
+@pytest.mark.usefixtures("in_project")
+def test_a_target_names_an_app(target: str, factory: bool, kind: str) -> None:
+    assert type(load_app(target, factory=factory, app_dir=".")).__name__ == kind
+
+
+@pytest.mark.usefixtures("in_project")
+def test_the_directory_is_first_on_the_import_path_and_there_only_once(tmp_path: Path) -> None:
+    write(tmp_path, {"site_one.py": "async def app(scope, receive, send): ..."})
+    for _ in range(2):
+        assert type(load_app("site_one:app", factory=False, app_dir=str(tmp_path))).__name__ == "function"
+    assert sys.path[0] == str(tmp_path)
+    assert sys.path.count(str(tmp_path)) == 1
+    del sys.modules["site_one"]
+
+
+SHAPES = [
+    ("app.py", "app:app"),
+    ("main", "main:app"),
+    ("main:", "main:app"),
+    (":app", "main:app"),
+    ("", "main:app"),
+    ("src\\main.py:site", "--app-dir src main:site"),
+    ("C:\\shop\\main.py:site", "--app-dir C:\\shop main:site"),
+    ("C:main:site", "C:main"),
+    ("main:1st", "main:app"),
+    ("my-site:app", "main:app"),
+    ("main.py:app", "main:app"),
+    ("main:app:more", "main:app"),
+    ("main:create()", "--factory main:create"),
+    ("src/main.py:site", "--app-dir src main:site"),
+    ("../shop/main.py", "--app-dir ../shop main:app"),
+    ("main.:app", "main:app"),
+]
+
+
+@pytest.mark.parametrize(("target", "meant"), SHAPES)
+def test_another_shape_than_module_and_attribute_is_wrong_usage(target: str, meant: str) -> None:
+    with pytest.raises(LoadError) as caught:
+        parse_target(target)
+    assert str(caught.value) == f"{target!r} is not of the form module:app. Did you mean {meant}?"
+    assert caught.value.exit_code == 2
+
+
+CANNOT_BE_LOADED = {
+    "site_on:app": "There is no module 'site_on' in {here} or installed. Did you mean 'site_one'?",
+    "sofa:app": "There is no module 'sofa' in {here} or installed. Name the directory that holds it with --app-dir.",
+    "packge.pages:Pages": "There is no module 'packge' in {here} or installed. Did you mean 'package.pages'?",
+    "package.page:Pages": "There is no module 'package.page' in {here}/package. Did you mean 'package.pages'?",
+    "package.sofa:Pages": (
+        "There is no module 'package.sofa' in {here}/package. Name the directory that holds it with --app-dir."
+    ),
+    "site_one.app:app": (
+        "There is no module 'site_one.app': 'site_one' is a module, not a package. Did you mean site_one:app?"
+    ),
+    "site_one:ap": "'site_one' (site_one.py) has no 'ap'. Did you mean site_one:app?",
+    "site_one:plan": "'site_one' (site_one.py) has no 'plan'. Did you mean site_one:plain?",
+    "site_one:holder.nestd": "'site_one' (site_one.py) has no 'holder.nestd'. Did you mean site_one:holder.nested?",
+    "two_apps:zzz": (
+        "'two_apps' (two_apps.py) has no 'zzz'. The apps there are two_apps:A, two_apps:first, two_apps:second."
+    ),
+    "no_app:zzz": "'no_app' (no_app.py) has no 'zzz'. There is no app in it.",
+    "folder:app": "'folder' (a directory without __init__.py) has no 'app'. There is no app in it.",
+    "site_one:holder.broken": "'site_one:holder.broken' could not be read.\nsite_one.py:15: RuntimeError: not now",
+    "raises:app": (
+        "'raises' failed while it was imported.\nraises.py:4: JSONDecodeError: "
+        "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
+    ),
+    "raises_silently:app": "'raises_silently' failed while it was imported.\nraises_silently.py:1: ValueError",
+    "imports_absent:app": (
+        "'imports_absent' failed while it was imported.\nimports_absent.py:1: "
+        "ModuleNotFoundError: No module named 'absent_library'\nIs it installed for {python}?"
+    ),
+    "imports_broken:app": (
+        "'imports_broken' failed while it was imported.\nbad_syntax.py:2: SyntaxError: '(' was never closed"
+    ),
+    "null_byte:app": (
+        "'null_byte' failed while it was imported.\nSyntaxError: source code string cannot contain null bytes"
+    ),
+    "stops:app": "'stops' failed while it was imported.\nstops.py:1: GeneratorExit",
+    "unspeakable:app": (
+        "'unspeakable' failed while it was imported.\nunspeakable.py:3: Bad: its __str__ raised ValueError"
+    ),
+    "sys:app": "'sys' (part of Python) has no 'app'. There is no app in it.",
+    "exits:app": (
+        "'exits' failed while it was imported.\nexits.py:2: SystemExit: bye\n"
+        "Put what runs the program under: if __name__ == '__main__':"
+    ),
+    "lacks_extra:app": (
+        "'lacks_extra' failed while it was imported.\nlacks_extra.py:2: MissingDependency: "
+        "It needs jinja2, which is not installed. "
+        "Install it with: pip install 'micropie[standard]'"
+    ),
+    "bad_handlers:app": (
+        "'bad_handlers' failed while it was imported: 1 handler cannot work:\n\nSite.index: cannot work\n    mend it"
+    ),
+    "site_one:Crash": "'site_one:Crash' could not be created.\nsite_one.py:28: KeyError: 'apple'",
+    "--factory site_one:create_nothing": (
+        "what 'site_one:create_nothing' returned is None, not an app. "
+        "An app is an instance or a subclass of micropie.App."
+    ),
+    "--factory site_one:create_crash": (
+        "'site_one:create_crash' failed.\nsite_one.py:41: ZeroDivisionError: division by zero"
+    ),
+    "--factory generated:create": "'generated:create' failed.\n<string>:1: ZeroDivisionError: division by zero",
+}
+"""Target and message, of what exits 3."""
+
+
+CANNOT_BE_MEANT = {
+    "site_one:answer": (
+        "'site_one:answer' is of type int, not an app. An app is an instance or a subclass of micropie.App."
+    ),
+    "site_one:nothing": "'site_one:nothing' is None, not an app. An app is an instance or a subclass of micropie.App.",
+    "site_one:wsgi": (
+        "'site_one:wsgi' takes (environ, start_response); an ASGI app is called with (scope, receive, send)."
+    ),
+    "site_one:create": (
+        "'site_one:create' takes no arguments, so it is no ASGI app. If it returns the app, add --factory."
+    ),
+    "site_one:Other": (
+        "'site_one:Other' is a class, but no subclass of micropie.App. If calling it makes the app, add --factory."
+    ),
+    "site_one:App": (
+        "'site_one:App' is micropie's own App, which has no pages. Name your subclass of it, or an instance."
+    ),
+    "site_one:Shop": (
+        "'site_one:Shop' cannot be created without arguments: it takes (database). "
+        "Name an instance of it, or a function that returns one with --factory."
+    ),
+    "--factory site_one:answer": (
+        "'site_one:answer' is of type int. --factory needs the name of a function that returns the app."
+    ),
+    "--factory site_one:app": "'site_one:app' is an app already, not a function that returns one. Leave out --factory.",
+    "--factory site_one:Shop": (
+        "'site_one:Shop' takes (database), and --factory calls it without arguments. Give them defaults."
+    ),
+    "--factory site_one:create_with": (
+        "'site_one:create_with' takes (settings), and --factory calls it without arguments. Give them defaults."
+    ),
+    "--factory site_one:create_async": (
+        "'site_one:create_async' is async, and there is no event loop yet. "
+        "Make it a plain function: startup handlers may await."
+    ),
+}
+"""Target and message, of what exits 2."""
+
+
+@pytest.mark.parametrize(
+    ("written", "message", "exit_code"),
+    [(*mistake, 3) for mistake in CANNOT_BE_LOADED.items()] + [(*mistake, 2) for mistake in CANNOT_BE_MEANT.items()],
+)
+def test_each_mistake_has_its_message_and_its_exit_code(
+    in_project: Path, written: str, message: str, exit_code: int
+) -> None:
+    target = written.removeprefix("--factory ")
+    with pytest.raises(LoadError) as caught:
+        load_app(target, factory=target != written, app_dir=".")
+    assert str(caught.value) == message.replace("{here}", str(in_project)).replace("{python}", sys.executable)
+    assert caught.value.exit_code == exit_code
+
+
+@pytest.mark.usefixtures("in_project")
+def test_every_handler_that_cannot_work_is_named_at_once() -> None:
+    with pytest.raises(LoadError) as caught:
+        load_app("unreadable:Site", factory=False, app_dir=".")
+    assert str(caught.value).startswith("'unreadable:Site' could not be created: 2 problems in the app's handlers:")
+    assert all(name in str(caught.value) for name in ("Site.one (value: complex)", "Site.two (value: complex)"))
+    assert caught.value.exit_code == 3
+
+
+def test_a_file_outside_the_working_directory_is_named_in_full(
+    in_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(LoadError, match=f"{in_project}/raises.py:4"):
+        load_app("raises:app", factory=False, app_dir=str(in_project))
+
+
+def test_debug_adds_the_traceback_of_what_was_raised(capsys: pytest.CaptureFixture[str]) -> None:
+    error = LoadError("It failed.", 3)
+    error.__cause__ = ValueError("inside")
+    report(error)
+    assert capsys.readouterr().err == "Error: It failed.\n"
+    report(error, debug=True)
+    assert capsys.readouterr().err == "ValueError: inside\nError: It failed.\n"
+    report(LoadError("Nothing behind it.", 3), debug=True)
+    assert capsys.readouterr().err == "Error: Nothing behind it.\n"
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+
+
+@pytest.mark.usefixtures("in_project", "environment")
+def test_another_process_loads_what_was_handed_over() -> None:
+    hand_over("site_one:create", factory=True, app_dir=".", debug=False)
+    assert type(load_in_child()).__name__ == "Site"
+    try_loading()
+
+
+@pytest.mark.parametrize(("debug", "traceback"), [(False, False), (True, True)])
+@pytest.mark.usefixtures("in_project", "environment")
+def test_another_process_ends_with_the_message_when_there_is_no_app(
+    debug: bool, traceback: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hand_over("raises:app", factory=False, app_dir=".", debug=debug)
+    with pytest.raises(SystemExit) as caught:
+        load_in_child()
+    assert caught.value.code == 3
+    error = capsys.readouterr().err
+    assert error.count("Error: 'raises' failed while it was imported.\nraises.py:4: ") == 1
+    assert ("Traceback" in error) is traceback
+
+
+@pytest.mark.usefixtures("in_project", "environment")
+def test_another_process_that_is_interrupted_while_it_loads_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    hand_over("interrupted:app", factory=False, app_dir=".", debug=False)
+    with pytest.raises(SystemExit):
+        try_loading()
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,50 @@
+"""The output of commands survives prints, narrow encodings and closed streams."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .example_project import PATIENCE, command_environment, micropie_command
+
+
+def test_what_is_printed_while_the_app_is_loaded_is_no_part_of_the_answer(project: Path) -> None:
+    ended = micropie_command("routes", "prints:app", "--format", "json", cwd=project)
+    assert (ended.returncode, ended.stderr) == (0, "hello\n")
+    assert [one["url"] for one in json.loads(ended.stdout)] == ["/"]
+
+
+def test_what_a_terminal_has_no_letters_for_is_escaped(project: Path) -> None:
+    asked = ["explain", "site_one:app", "/", "-H", "X-Name: \u2192"]
+    told = micropie_command(*asked, cwd=project, PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
+    assert (told.returncode, told.stderr) == (0, "")
+    ended = micropie_command(*asked, "--format", "json", cwd=project, PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
+    assert ["X-Name", "\u2192"] in json.loads(ended.stdout)["request"]["headers"]
+
+
+@pytest.mark.parametrize(
+    ("command", "exit_code", "error"),
+    [
+        ("routes site_one:app > /dev/full", 2, "Error: What was found cannot be written: No space left on device.\n"),
+        ("explain site_one:app / -d @- <&-", 2, "Error: Invalid value for -d: standard input is closed.\n"),
+        ("shell site_one:app <&-", 0, ""),
+        ("routes no_app:zzz 2>&-", 3, ""),
+        ("routes site_one:app >&-", 0, ""),
+        ("openapi site_one:app | head -n 1 > /dev/null", 0, ""),
+    ],
+)
+def test_streams_may_be_closed_or_full(project: Path, command: str, exit_code: int, error: str) -> None:
+    ended = subprocess.run(
+        f"{sys.executable} -m micropie {command}",
+        shell=True,
+        cwd=project,
+        env=command_environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert (ended.returncode, "Traceback" in ended.stderr) == (exit_code, False)
+    assert ended.stderr.endswith(error)
+    assert bool(ended.stderr) is bool(error)
