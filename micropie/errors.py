@@ -5,6 +5,7 @@ data into the documented plain text and into RFC 9457 problem details. No value 
 """
 
 from collections.abc import Sequence
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
@@ -137,3 +138,17 @@ class SetupError(Exception):
         count = len(self.problems)
         heading = "1 handler cannot work" if count == 1 else f"{count} problems in the app's handlers"
         super().__init__(heading + ":\n\n" + "\n\n".join(str(problem) for problem in self.problems))
+
+
+collected_setup_problems: Final[ContextVar[list[SetupProblem] | None]] = ContextVar("micropie.setup", default=None)
+"""Where the apps that are being built leave their problems. None, the default, lets each app raise its own."""
+
+
+def report_setup_problems(problems: Sequence[SetupProblem]) -> None:
+    """Raise SetupError if there are `problems`, or add them to `collected_setup_problems` where that is set."""
+    if not problems:
+        return
+    collected = collected_setup_problems.get()
+    if collected is None:
+        raise SetupError(problems)
+    collected.extend(problems)

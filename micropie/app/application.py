@@ -17,7 +17,7 @@ from .._utils.caching import BoundedCache
 from .._utils.worker_threads import WorkerThreads
 from ..binding.handler import Mode
 from ..config import Limits, SessionConfig
-from ..errors import ClientDisconnected, SetupError
+from ..errors import ClientDisconnected, report_setup_problems
 from ..media_types import Media
 from ..middleware.base import HttpMiddleware, WebSocketMiddleware
 from ..middleware.compose import after_http, amended
@@ -188,8 +188,7 @@ class App(Toolbox, metaclass=_AppType):
             from ..openapi.serving import add_pages
 
             problems += add_pages(self, *self._documents)
-        if problems:
-            raise SetupError(list(dict.fromkeys(problems)))
+        report_setup_problems(list(dict.fromkeys(problems)))
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI 3.1 document of the app: its handlers, those of what it holds, and every type they name."""

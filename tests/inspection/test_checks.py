@@ -4,6 +4,7 @@ import importlib
 import sys
 import textwrap
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -456,6 +457,15 @@ def test_apps_refuse_again_after_their_problems_were_collected(directory: Path) 
     assert [one.where for one in problems] == ["Bad.area (z: complex)", "Outer.also (z: complex)"]
     with pytest.raises(SetupError):
         outer()
+
+
+def test_app_of_another_thread_refuses_while_problems_are_collected(directory: Path) -> None:
+    made_in(directory, HOLDING)
+    outer = importlib.import_module("checked").Outer
+    with collect_setup_problems() as problems, ThreadPoolExecutor(1) as threads:
+        refused = threads.submit(outer).exception()
+    assert isinstance(refused, SetupError)
+    assert problems == []
 
 
 DEPENDING = """

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...app.application import App
-from ...errors import SetupError, SetupProblem
+from ...errors import SetupProblem, collected_setup_problems
 from ...routing.discovery import Tree
 from ..url_list import Entry, list_urls
 from .findings import RULES, Finding, Level, finding_from_problem
@@ -39,25 +39,16 @@ def check(app: App | type[App], problems: Sequence[SetupProblem] = ()) -> list[F
 
 @contextmanager
 def collect_setup_problems() -> Generator[list[SetupProblem]]:
-    """Let apps be made that cannot work, and yield the list in which the reasons are collected.
+    """Let the caller build apps that cannot work, and yield the list that their setup problems are added to.
 
-    Such an app answers what works of it. Two apps that are made at once in two threads are not told apart.
+    Such an app serves those of its handlers that work. Apps that other threads and tasks build still raise SetupError.
     """
     problems: list[SetupProblem] = []
-
-    original = App._build
-
-    def build(app: App) -> None:
-        try:
-            original(app)
-        except SetupError as refused:
-            problems.extend(refused.problems)
-
-    App._build = build  # type: ignore[assignment, method-assign]  # for as long as this lasts
+    token = collected_setup_problems.set(problems)
     try:
         yield problems
     finally:
-        App._build = original  # type: ignore[method-assign]  # as above
+        collected_setup_problems.reset(token)
 
 
 def _findings(app: App, reader: Reader) -> Iterator[tuple[Finding, Written | None]]:
