@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
+from .._utils.callables import locate_function, unwrap_callable
 from ..errors import SetupProblem, Source
 from .signature import FROM_BODY, Dependency, Kind, Parameter, Role, Signature
 from .signature_reader import describe_untaken_value, read_signature
@@ -51,7 +52,7 @@ def read_dependencies(
     whole, problems = expand_dependencies(signature, site, {})
     taken = index_path_values(whole)
     missing = [describe_untaken_value(name) for name in template or () if name not in taken]
-    return whole, problems + [SetupProblem(site.where, *wrong, *_place(site.handler)) for wrong in missing]
+    return whole, problems + [SetupProblem(site.where, *wrong, *locate_function(site.handler)) for wrong in missing]
 
 
 def index_path_values(signature: Signature) -> Mapping[str, int]:
@@ -134,7 +135,7 @@ class _Reader:
         return self.expanded(signature, function, receiver, within)
 
     def _refuse(self, within: Sequence[str], function: Any, what: str, remedy: str) -> None:
-        self.problems.append(SetupProblem(" → ".join(within), what, remedy, *_place(function)))
+        self.problems.append(SetupProblem(" → ".join(within), what, remedy, *locate_function(function)))
 
 
 def qualified_name(function: Any) -> str:
@@ -154,15 +155,6 @@ def _not_callable(written: object, function: object) -> tuple[str, str]:
         return f"Depends({function!r}) names nothing that can be called", "Write Depends(function), without a call"
     what = f"{function!r} cannot be called, and stands in `overrides` for {qualified_name(written)}"
     return what, "Override a function with a function: overrides[function] = lambda: value"
-
-
-def unwrap_callable(function: Any) -> Any:
-    """What is run by a call of `function`: of an object that can be called, its method `__call__`."""
-    if isinstance(function, partial):
-        return unwrap_callable(function.func)
-    if isinstance(function, FunctionType | MethodType | type) or inspect.isroutine(function):
-        return function
-    return getattr(function, "__call__", function)  # noqa: B004  (the method itself is wanted)
 
 
 def _key(function: Function) -> object:
@@ -199,11 +191,6 @@ def _lacks_self(function: Any) -> bool:
     return "self" in inspect.unwrap(function).__code__.co_varnames[:1]
 
 
-def _place(function: Any) -> tuple[str | None, int | None]:
-    code = getattr(inspect.unwrap(unwrap_callable(function)), "__code__", None)
-    return (code.co_filename, code.co_firstlineno) if code is not None else (None, None)
-
-
 def _with_rest(signature: Signature) -> Signature:
     """`signature`, the handler's `**kwargs` without the names that its dependencies read."""
     read = {one.alias for dependency in signature.dependencies() for one in dependency.signature.parameters}
@@ -226,5 +213,5 @@ def _shared_body(site: Site, signature: Signature) -> list[SetupProblem]:
         needing = [one for one in others if FROM_BODY.issuperset(one.sources)]
         if needing:
             what = f"'{taker.name}' takes the whole body, so nothing is left for '{needing[0].name}'"
-            return [SetupProblem(site.where, what, "Read the body in one place", *_place(site.handler))]
+            return [SetupProblem(site.where, what, "Read the body in one place", *locate_function(site.handler))]
     return []

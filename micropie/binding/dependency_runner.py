@@ -15,13 +15,14 @@ import msgspec
 from msgspec.structs import replace
 
 from .._utils.after_response import CleanupStack
+from .._utils.callables import unwrap_callable
 from ..errors import SetupError
 from ..requests.request import Request
 from ..routing.route import Route
 from ..routing.table import Trail
 from ..types import RunSync
 from .binder_compiler import compile_binder
-from .dependency_graph import Overrides, Site, expand_dependencies, index_path_values, unwrap_callable
+from .dependency_graph import Overrides, Site, expand_dependencies, index_path_values
 from .handler import Bind, Mode, choose_mode
 from .signature import Dependency, Role, Signature
 

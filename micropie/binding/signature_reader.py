@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from .._utils import http_grammar
+from .._utils.callables import locate_function
 from .._utils.lazy_imports import lazy_pattern
 from .._utils.resolve_annotations import find_type_variables, resolve_annotation
 from ..conversion.converter import Converter, Shape, get_converter
@@ -144,7 +145,7 @@ def read_signature(
     `path_values` says that it is a function which a handler depends on, and has the indexes of the handler's path
     values by name: its parameters take those by their names. What such functions depend on themselves is not read.
     """
-    file, line = _place(handler)
+    file, line = locate_function(handler)
     try:
         parameters, returns = _written(handler)
     except (ValueError, TypeError) as error:
@@ -173,11 +174,6 @@ def _written(handler: Callable[..., Any]) -> tuple[Sequence[inspect.Parameter], 
             return others, whole.return_annotation
     written = inspect.signature(handler)
     return list(written.parameters.values()), written.return_annotation
-
-
-def _place(handler: Callable[..., Any]) -> tuple[str | None, int | None]:
-    code = getattr(inspect.unwrap(handler), "__code__", None)
-    return (code.co_filename, code.co_firstlineno) if code is not None else (None, None)
 
 
 def _shown(parameter: inspect.Parameter) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import difflib
+import inspect
 import re
 import string
 import sys
@@ -14,11 +15,12 @@ import click
 import msgspec
 
 from .._utils import http_grammar
+from .._utils.callables import locate_function
 from ..app.application import App
 from ..inspection.explain import Argument, AskedRequest, Explanation, explain_request
 from ..inspection.route_trace import Candidate
 from ..inspection.type_text import format_parameter_type, get_class_name
-from ..inspection.url_list import list_urls, locate_function
+from ..inspection.url_list import list_urls
 from ..routing.route import Route
 from ..routing.table import Mount
 from ..sentinels import UNSET
@@ -200,11 +202,17 @@ def _route(app: App, asked: AskedRequest, found: Explanation) -> Iterator[str]:
     if chosen is None:
         yield from indent_lines(["Nothing answers this path." + _similar(app, asked)])
         return
-    file, line = locate_function(chosen.answer.handler if isinstance(chosen.answer, Route) else chosen.answer.app)
+    file, line = _locate(chosen.answer)
     where = faint(f"{relative_path(file)}:{line}") if file is not None else ""
     yield from indent_lines(format_columns([(_methods(asked, chosen), chosen.url, chosen.name, where)]))
     what = "It answers" if chosen.outcome == "chosen" else "It fits, but does not answer this method"
     yield from indent_lines([f"{what}: {chosen.why}."])
+
+
+def _locate(answer: Route | Mount) -> tuple[str, int] | tuple[None, None]:
+    """Return where a handler is written, or a mounted function; not the `__call__` of a framework's object."""
+    function = answer.handler if isinstance(answer, Route) else answer.app
+    return locate_function(function) if isinstance(answer, Route) or inspect.isroutine(function) else (None, None)
 
 
 def _similar(app: App, asked: AskedRequest) -> str:

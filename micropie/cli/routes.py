@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import click
 
+from .._utils.callables import locate_function
 from ..binding.signature import Parameter, Role
 from ..inspection.type_text import (
     format_default,
@@ -14,7 +15,7 @@ from ..inspection.type_text import (
     get_class_name,
     read_meta,
 )
-from ..inspection.url_list import STARS, Entry, list_parameters, list_urls, locate_function
+from ..inspection.url_list import STARS, Entry, list_parameters, list_urls
 from ..routing.methods import METHODS
 from ..routing.route import Route
 from . import target_options

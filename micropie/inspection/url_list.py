@@ -3,8 +3,7 @@
 It reads what was built when the app was made and decides nothing itself. How it is printed is the command line's.
 """
 
-import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
@@ -67,9 +66,3 @@ def list_parameters(route: Route) -> list[tuple[str, Parameter]]:
     own, others = route.signature.parameters, route.signature.dependencies()
     of_others = [(one.name, parameter) for one in others for parameter in one.signature.parameters if parameter.sources]
     return [*(("", parameter) for parameter in own), *of_others]
-
-
-def locate_function(function: Callable[..., Any]) -> tuple[str, int] | tuple[None, None]:
-    """The file and the line at which `function` is written, a decorator's if it has one."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    return (code.co_filename, code.co_firstlineno) if code is not None else (None, None)

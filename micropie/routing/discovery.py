@@ -11,6 +11,7 @@ from functools import partialmethod
 from types import MemberDescriptorType, MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
+from .._utils.callables import locate_function
 from .._utils.resolve_annotations import remember_locals
 from ..binding.signature import Role, Signature
 from ..binding.signature_reader import read_signature
@@ -303,27 +304,22 @@ def _prune(branch: Branch, name: str) -> None:
         _prune(below, name)
 
 
-def _place(handler: Callable[..., Any]) -> tuple[str | None, int | None]:
-    code = getattr(inspect.unwrap(handler), "__code__", None)
-    return (code.co_filename, code.co_firstlineno) if code is not None else (None, None)
-
-
 def _taken(where: str, name: str, value: Any) -> SetupProblem:
     what = f"'{name}' is a name of the framework's own class and never a URL"
     if isinstance(value, Tree):
         return SetupProblem(where, what, "Call the attribute something else")
     remedy = f'Call the method something else; @route("/{name}") gives it this URL all the same'
-    return SetupProblem(where, what, remedy, *_place(value))
+    return SetupProblem(where, what, remedy, *locate_function(value))
 
 
 def _hidden(where: str, name: str, handler: Callable[..., Any]) -> SetupProblem:
     remedy = f"Call it '{name.lstrip('_')}': with a path in @route it has no other URL"
-    return SetupProblem(where, "@route gives no URL to a name that starts with '_'", remedy, *_place(handler))
+    return SetupProblem(where, "@route gives no URL to a name that starts with '_'", remedy, *locate_function(handler))
 
 
 def _double(where: str, url: str, made: Route, other: Route) -> SetupProblem:
     remedy = "Change one of the two, or give both a path and methods of their own with @route"
-    return SetupProblem(where, f"answers {url}, as {other.name} does", remedy, *_place(made.handler))
+    return SetupProblem(where, f"answers {url}, as {other.name} does", remedy, *locate_function(made.handler))
 
 
 def _socket_problems(where: str, handler: Callable[..., Any], signature: Signature | None) -> list[SetupProblem]:
@@ -332,10 +328,10 @@ def _socket_problems(where: str, handler: Callable[..., Any], signature: Signatu
     if signature is not None and all(one.role is not Role.WEBSOCKET for one in signature.parameters):
         what = "a ws_ method takes the connection as its first parameter"
         remedy = "Add a first parameter: `ws: WebSocket`, or `ws: WebSocket[In, Out]`"
-        problems.append(SetupProblem(where, what, remedy, *_place(handler)))
+        problems.append(SetupProblem(where, what, remedy, *locate_function(handler)))
     if not inspect.iscoroutinefunction(inspect.unwrap(handler)):
         what = "a ws_ method waits for messages, so it cannot be sync"
-        problems.append(SetupProblem(where, what, "Make it `async def`", *_place(handler)))
+        problems.append(SetupProblem(where, what, "Make it `async def`", *locate_function(handler)))
     return problems
 
 

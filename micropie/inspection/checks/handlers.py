@@ -17,6 +17,7 @@ from typing import Any, Final, get_origin
 
 from msgspec import inspect as mi
 
+from ..._utils.callables import locate_function
 from ...binding.signature import Kind, Parameter, Role, Signature
 from ...conversion.converter import Shape
 from ...conversion.exceptions import CONVERSION_ERRORS
@@ -25,7 +26,7 @@ from ...routing.decorator import read_options
 from ...routing.route import Route
 from ...sentinels import UNSET
 from ..type_text import format_parameter_type, format_type
-from ..url_list import Entry, locate_function
+from ..url_list import Entry
 from .findings import Finding
 from .source import Reader, Written
 
