@@ -1,7 +1,7 @@
-"""What of an upload does not stay in memory: the temporary file of a body, and a file that is being saved.
+"""This module holds what of an upload does not stay in memory: a body's temporary file, and a file being saved.
 
-Blocking work on files is done by worker threads, one piece at a time. It knows bytes and positions, and nothing of
-parts, forms or requests.
+Worker threads do the blocking work on files, one piece at a time. The module works on bytes and positions, and does not
+know what parts, forms or requests are.
 """
 
 from collections import deque
@@ -18,19 +18,19 @@ from ..errors import UploadError
 T = TypeVar("T")
 
 Refusal: TypeAlias = tuple[int, str]
-"""Why something can no longer be read: the status and detail of the UploadError."""
+"""Why an upload can no longer be read: the status and detail of the UploadError."""
 OVER: Final[Refusal] = 400, "The request is over: an upload can only be read until its handler has answered"
 
 
-async def run_off_loop(work: Callable[[], T]) -> T:
-    """What `work` returns, done by a worker thread."""
-    return await finished(asyncio.get_running_loop().run_in_executor(None, work))
+async def run_in_executor(work: Callable[[], T]) -> T:
+    """Run `work` in a worker thread and return what it returns. A caller that is cancelled waits for it first."""
+    return await wait_until_done(asyncio.get_running_loop().run_in_executor(None, work))
 
 
-async def finished(work: "asyncio.Future[T]") -> T:
-    """What `work` results in. A caller that is cancelled waits for it all the same before it goes.
+async def wait_until_done(work: "asyncio.Future[T]") -> T:
+    """Return the result of `work`. A caller that is cancelled waits for the end of `work` before it goes.
 
-    Otherwise a file could still be written to after whoever had it written has cleaned up behind himself.
+    Otherwise `work` could still write to a file after the caller has cleaned up.
     """
     try:
         return await asyncio.shield(work)
@@ -38,7 +38,7 @@ async def finished(work: "asyncio.Future[T]") -> T:
         while not work.done():
             with suppress(asyncio.CancelledError):
                 await asyncio.wait((work,))
-        work.result()  # a failure is worth more to the caller than its cancellation
+        work.result()  # a failure tells the caller more than its cancellation
         raise
 
 
@@ -54,67 +54,73 @@ Block: TypeAlias = bytes | bytearray | memoryview
 
 
 class Spool:
-    """The temporary file of one body, made when it is first written to; used by one worker thread at a time."""
+    """The temporary file of one body, which is made when it is first written to.
+
+    One worker thread at a time uses it.
+    """
 
     def __init__(self) -> None:
         self._end = 0
         self._file: IO[bytes] | None = None
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._closed = False
 
     async def take_over(self, unload: Callable[[int], tuple[deque[Block], int]]) -> None:
-        """Moves what a part holds in memory to the file, behind everything that is there.
+        """Move what a part holds in memory to the end of the file.
 
-        `unload` is told where that is; it gives up the blocks, and says where they will end.
+        `unload` takes the position where that is. It returns the blocks, and the position where they will end.
         """
-        async with self._turn:
+        async with self._lock:
             self._check()
             start = self._end
             blocks, self._end = unload(start)
-            await run_off_loop(partial(self._write, start, blocks))
+            await run_in_executor(partial(self._write, start, blocks))
 
     async def read(self, start: int, size: int) -> bytes:
-        """`size` bytes of the file from `start` on."""
-        async with self._turn:
+        """Return `size` bytes of the file from `start` on."""
+        async with self._lock:
             self._check()
-            return await run_off_loop(partial(self._read, start, size))
+            return await run_in_executor(partial(self._read, start, size))
 
     async def close(self) -> None:
-        """Removes the file, after whatever is being done to it; nothing can be done to it afterwards."""
+        """Remove the file, once no thread uses it any more. Every later use raises UploadError."""
         self._closed = True
-        if self._file is not None or self._turn.locked():
-            await finished(asyncio.ensure_future(self._remove()))
+        if self._file is not None or self._lock.locked():
+            await wait_until_done(asyncio.ensure_future(self._remove()))
 
     async def _remove(self) -> None:
-        async with self._turn:
+        async with self._lock:
             if self._file is not None:
                 file, self._file = self._file, None
-                await run_off_loop(file.close)
+                await run_in_executor(file.close)
 
     def _check(self) -> None:
         if self._closed:
             raise UploadError(*OVER)
 
-    def _opened(self) -> IO[bytes]:
+    def _open(self) -> IO[bytes]:
         if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="micropie-")  # it outlives this call
+            self._file = tempfile.TemporaryFile(prefix="micropie-")
         return self._file
 
     def _write(self, start: int, blocks: deque[Block]) -> None:
-        file = self._opened()
+        file = self._open()
         file.seek(start)
         while blocks:
-            file.write(blocks.popleft())  # and frees it: the next are arriving already
-        file.flush()  # a full disk is to be heard of here, not by the next reader
+            file.write(blocks.popleft())  # which frees the block, as the next ones are already arriving
+        file.flush()  # so that a full disk raises here, not in the next reader
 
     def _read(self, start: int, size: int) -> bytes:
-        file = self._opened()
+        file = self._open()
         file.seek(start)
         return file.read(size)
 
 
-class Saved:
-    """A file being written under another name in its own directory: it appears whole, or not at all."""
+class SavedFile:
+    """A file that is written under another name in its own directory, and so appears whole or not at all.
+
+    All methods block.
+    """
 
     def __init__(self, target: "pathlib.Path") -> None:
         self._target = target
@@ -122,16 +128,19 @@ class Saved:
         self._file: IO[bytes] | None = None
 
     def write(self, data: bytes) -> None:
+        """Append `data` to the file."""
         if self._file is None:
-            self._file = self._part.open("xb")  # unlike `tempfile`'s, readable by whom the umask lets read it
+            self._file = self._part.open("xb")  # the umask says who may read it; `tempfile` would let only its owner
         self._file.write(data)
 
     def commit(self) -> None:
+        """Give the file its name, in place of an older file."""
         self.write(b"")
         self._close()
         self._part.replace(self._target)
 
     def discard(self) -> None:
+        """Remove the file."""
         self._close()
         self._part.unlink(missing_ok=True)
 

@@ -329,7 +329,7 @@ def test_files_read_in_any_order_and_any_pieces_are_what_was_sent(
             got += chunk
             turn += 1
         assert await file.read() == b""
-        assert file._held == 0
+        assert file._buffer.held == 0
         return got
 
     async def scenario() -> dict[str, bytes]:
@@ -919,7 +919,7 @@ def test_a_spool_that_cannot_be_read_back_is_no_shorter_file() -> None:
     async def scenario() -> None:
         body = opened([upload("a", LARGE["a"]) + END], part_memory=0)
         await body.read_until(lambda: False)
-        spool = body._spool._file
+        spool = body.spool._file
         assert spool is not None
         directory = os.open("/", os.O_RDONLY)
         os.dup2(directory, spool.fileno())
@@ -944,7 +944,7 @@ def test_after_close_nothing_can_be_read(memory: int) -> None:
         await body.close()
         await body.close()
         for file in (body.files["f"][0], body.files["g"][0]):
-            assert not file._unread
+            assert not file._buffer._unread
             content: Content = file.mapping()["content"]
             for read in (file.read(), content.get(), anext(file), body.advance(), body.read_until(lambda: False)):
                 assert await status_of(read) == 400
