@@ -3,17 +3,41 @@
 `sessions/` knows stores and one session's history; this knows requests and what a response must say.
 """
 
+from collections.abc import Mapping
+from typing import Protocol
+
 from .._utils.lazy_imports import logging
 from ..config import SessionConfig
-from ..requests.request import Request
 from ..responses.headers import VARY
 from ..sentinels import UNSET
-from ..types import HeaderItems
+from ..types import HeaderItems, Scope
 from . import SessionBackend, SessionState, build_session_cookie, is_secure_cookie
 from .snapshot import Frozen
 
 
-def try_load_session(request: Request, backend: SessionBackend, config: SessionConfig) -> bool:
+class HasSession(Protocol):
+    """The part of a `Request` that this module uses."""
+
+    current_session: SessionState | None
+    """The session once it is loaded or begun."""
+    scope: Scope
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The request's headers by their names in lower case."""
+        ...
+
+    @property
+    def session_state(self) -> SessionState:
+        """The current session, which reading this begins if there is none."""
+        ...
+
+    def session_cookie(self, name: str) -> str | None:
+        """Return the identifier in the cookie `name`; None without one."""
+        ...
+
+
+def try_load_session(request: HasSession, backend: SessionBackend, config: SessionConfig) -> bool:
     """Load the session that the request's cookie names, once, unless the store has to be waited for; whether it is.
 
     Without a cookie nothing is asked.
@@ -26,7 +50,7 @@ def try_load_session(request: Request, backend: SessionBackend, config: SessionC
     return True
 
 
-async def load_session(request: Request, backend: SessionBackend, config: SessionConfig) -> None:
+async def load_session(request: HasSession, backend: SessionBackend, config: SessionConfig) -> None:
     """As `opened`, waiting for the store."""
     if request.current_session is None:
         cookie = request.session_cookie(config.cookie)
@@ -35,7 +59,7 @@ async def load_session(request: Request, backend: SessionBackend, config: Sessio
 
 
 async def save_and_build_headers(
-    request: Request, backend: SessionBackend, config: SessionConfig
+    request: HasSession, backend: SessionBackend, config: SessionConfig
 ) -> list[tuple[str, str]]:
     """Save the session; what must be added to the response, for the client and for caches."""
     state = request.session_state
@@ -48,7 +72,11 @@ async def save_and_build_headers(
 
 
 async def save_session(
-    request: Request, backend: SessionBackend, config: SessionConfig, changes: Frozen, headers: HeaderItems = ()
+    request: HasSession,
+    backend: SessionBackend,
+    config: SessionConfig,
+    changes: Frozen,
+    headers: HeaderItems = (),
 ) -> HeaderItems:
     """Save the session's `changes`, which are pending; what must be added to a response with `headers`.
 
@@ -64,13 +92,13 @@ async def save_session(
     return added
 
 
-def build_identifier_header(request: Request, config: SessionConfig, identifier: str | None) -> tuple[str, str]:
+def build_identifier_header(request: HasSession, config: SessionConfig, identifier: str | None) -> tuple[str, str]:
     """The header that gives the client of `request` the session's `identifier`, or takes it away."""
     secure = is_secure_cookie(request.scope.get("scheme", "http"), request.headers.get("host", ""))
     return build_session_cookie(config, identifier, secure=secure)
 
 
-async def save_after_response(request: Request, backend: SessionBackend, config: SessionConfig) -> None:
+async def save_after_response(request: HasSession, backend: SessionBackend, config: SessionConfig) -> None:
     """Save what changed after the response had started. A session that only began then is lost, and that is logged."""
     state = request.session_state
     state.sealed = True
