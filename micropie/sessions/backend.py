@@ -13,23 +13,21 @@ Nothing here knows of cookies, requests or how a change is noticed.
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 from .._utils.lazy_imports import asyncio
-
-if TYPE_CHECKING:
-    from .snapshot import Whole
+from .snapshot import Whole
 
 
 class AtOnce(Protocol):
     """A store that nobody has to wait for, and that keeps sessions frozen."""
 
-    def frozen(self, session_id: str) -> "Whole | None":
+    def frozen(self, session_id: str) -> Whole | None:
         """The session as it is kept; None when it is not there."""
         ...
 
-    def swap(self, session_id: str, before: "Whole", now: "Whole", timeout: int) -> bool:
+    def swap(self, session_id: str, before: Whole, now: Whole, timeout: int) -> bool:
         """Keep `now` in place of `before`, if that is still what `frozen` gives; whether it was."""
         ...
 
