@@ -9,7 +9,7 @@ round and round, and drops those that have expired: no timer, no task, no save t
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from .backend import SessionBackend, apply_changes
 from .snapshot import Whole, explain_unstorable, freeze_whole, thaw
@@ -23,14 +23,6 @@ class InMemorySessionBackend(SessionBackend):
 
     `clock` gives seconds and never goes back. Raises ValueError when `max_sessions` is less than 1.
     """
-
-    _is_ours: bool
-    """Whether no instance's own `load`, `save` or `merge` stands in the way."""
-
-    def __new__(cls, *_: Any, **__: Any) -> Self:
-        self = super().__new__(cls)
-        self._is_ours = True  # not in __init__, which a subclass may call late, or not at all
-        return self
 
     def __init__(self, max_sessions: int = 100_000, *, clock: Callable[[], float] = time.monotonic) -> None:
         if max_sessions < 1:
@@ -61,19 +53,14 @@ class InMemorySessionBackend(SessionBackend):
         return bool(stored)
 
     def at_once(self) -> "InMemorySessionBackend | None":
-        """Itself, unless somebody put another `load`, `save` or `merge` in place of ours, which is to be asked."""
-        cls = type(self)
-        is_ours = self._is_ours and cls.load is _LOAD and cls.save is _SAVE and cls.merge is _MERGE
-        return self if is_ours else None
+        """Return this store, or None where a subclass or the instance has its own `load`, `save` or `merge`.
 
-    def __setattr__(self, name: str, value: object) -> None:
-        super().__setattr__(name, value)
-        if name in _ASKED:
-            self._is_ours = False
-
-    def __delattr__(self, name: str) -> None:
-        super().__delattr__(name)
-        self._is_ours = _ASKED.isdisjoint(vars(self))
+        Those must be called. A method may be replaced at any time, as tests do, so that no earlier check is trusted.
+        """
+        cls, own = type(self), self.__dict__
+        if cls.load is not _LOAD or cls.save is not _SAVE or cls.merge is not _MERGE:
+            return None
+        return None if "load" in own or "save" in own or "merge" in own else self
 
     def frozen(self, session_id: str) -> Whole | None:
         """What was last saved; None when unknown or expired."""
@@ -133,4 +120,3 @@ class InMemorySessionBackend(SessionBackend):
 _LOAD: Final = InMemorySessionBackend.load
 _SAVE: Final = InMemorySessionBackend.save
 _MERGE: Final = InMemorySessionBackend.merge
-_ASKED: Final = frozenset({"load", "save", "merge"})
