@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final, Self, TypeVar
 
 from .._utils.caching import BoundedCache
 from .._utils.worker_threads import WorkerThreads
-from ..binding.handler import Mode
+from ..binding.handler import BoundHandler, Function, Mode
 from ..config import Limits, SessionConfig
 from ..errors import ClientDisconnected, report_setup_problems
 from ..media_types import Media
@@ -27,7 +27,7 @@ from ..responses.handler_results import Reply, split_result
 from ..responses.headers import VARY
 from ..responses.send import build_messages, send_response
 from ..responses.streaming import BrokenResponse
-from ..routing.discovery import Overrides, RouteBuilder, find_chosen_route, get_node, list_routes
+from ..routing.discovery import RouteBuilder, find_chosen_route, get_node, list_routes
 from ..routing.match import find_route, match_path
 from ..routing.paths import split_prefix
 from ..routing.route import Route
@@ -39,6 +39,7 @@ from ..types import ASGIApp, HeaderItems, Receive, Scope, Send
 from .error_handling import ErrorHandler, call_error_handler, log_failure, respond_to_unhandled
 from .lifespan import Hook, run_app_lifespan, run_lifespan, serve_lifespan
 from .mounting import Mounted, build_mounted_scope, run_mounted
+from .overrides import merge_overrides
 from .templates import Templates
 from .toolbox import Handlers, Toolbox
 from .websocket import serve_websocket
@@ -97,7 +98,7 @@ class App(Toolbox, metaclass=_AppType):
     """Called, and awaited if need be, after the last request."""
     error_handlers: dict[type[Exception], ErrorHandler]
     """What answers an exception, by its class or the nearest one above it."""
-    overrides: Overrides
+    overrides: dict[Function, Function]
     """For tests: what is called in place of a function that handlers depend on, `overrides[function] = other`."""
     session_backend: SessionBackend
     session_config: SessionConfig
@@ -290,22 +291,23 @@ class App(Toolbox, metaclass=_AppType):
         """
         if not isinstance(found, Route):
             return await self._elsewhere(request, found, values)
+        bound: BoundHandler = found
         if found.prepare is not None:
-            found = found.prepare(request, self, trail)
+            bound = found.prepare(request, self._run_sync, merge_overrides(trail))
         request.path_params = values
         if request.cookie_header and not try_load_session(request, self.session_backend, self.session_config):
             await load_session(request, self.session_backend, self.session_config)
         if request.has_body:
-            if found.wants.streaming:
+            if bound.wants.streaming:
                 request.open_body(streaming=True)
             else:
-                await request.read_body(raw=found.wants.raw)
+                await request.read_body(raw=bound.wants.raw)
                 if request.needs_cleanup:
-                    await _receive_parts(request, found, values)
-        result = found.bind(found.call, request, values)
-        if found.awaited:
+                    await _receive_parts(request, bound, values)
+        result = bound.bind(bound.call, request, values)
+        if bound.awaited:
             result = await result
-        elif found.mode is Mode.THREAD:
+        elif bound.mode is Mode.THREAD:
             result = await self._run_sync(result)
         reply: Reply = (200, result, [])
         if not _bodies[type(result)]:
@@ -486,10 +488,10 @@ def _outlives_its_start(body: object) -> bool:
     return isinstance(body, Mounted | AsyncIterable | Iterator)
 
 
-async def _receive_parts(request: Request, route: Route, values: Sequence[str]) -> None:
-    """Let arrive what of a multipart body the route's handler asks for."""
+async def _receive_parts(request: Request, bound: BoundHandler, values: Sequence[str]) -> None:
+    """Let arrive what of a multipart body the handler asks for."""
     if request.multipart is not None:
-        await request.multipart.read_until(lambda: route.wants.arrived(request, values))
+        await request.multipart.read_until(lambda: bound.wants.arrived(request, values))
 
 
 def _held_apps(node: Node, seen: list[Node]) -> list["App"]:

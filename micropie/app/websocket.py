@@ -3,11 +3,12 @@
 A connection is `websockets.py`'s, a session `session_exchange.py`'s; this puts them together as `app.py` does for HTTP.
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from .._utils.lazy_imports import asyncio, logging
+from ..binding.handler import BoundHandler
 from ..config import Limits, SessionConfig
 from ..errors import BadRequest, ClientDisconnected, HTTPError
 from ..middleware.base import WebSocketMiddleware
@@ -25,6 +26,9 @@ from ..types import Receive, Scope, Send
 from ..websockets.connection import ConnectionClosed, WebSocket
 from ..websockets.messages import InvalidMessage
 from .mounting import build_mounted_scope
+from .overrides import merge_overrides
+
+T = TypeVar("T")
 
 # RFC 6455 §7.4.1
 POLICY_VIOLATION: Final = 1008
@@ -42,6 +46,8 @@ class Connects(Protocol):
     session_backend: SessionBackend
     session_config: SessionConfig
     limits: Limits
+
+    def _run_sync(self, function: Callable[[], T]) -> Awaitable[T]: ...
 
 
 async def serve_websocket(app: Connects, trail: Trail, scope: Scope, receive: Receive, send: Send) -> None:
@@ -137,13 +143,14 @@ def _serve(
         return found.app(build_mounted_scope(request.scope, split_prefix(request.scope, values)), request.receive, send)
     if isinstance(found, tuple):
         return _through(app, request, send, found, values)
+    bound: BoundHandler = found
     if found.prepare is not None:
-        found = found.prepare(request, app, trail)
-    return _run(request, found, values)
+        bound = found.prepare(request, app._run_sync, merge_overrides(trail))
+    request.websocket.speak(*found.messages)
+    return _run(request, bound, values)
 
 
-async def _run(request: WebSocketRequest, route: Route, values: Sequence[str]) -> None:
+async def _run(request: WebSocketRequest, bound: BoundHandler, values: Sequence[str]) -> None:
     request.path_params = values
-    request.websocket.speak(*route.messages)
-    await route.bind(route.call, request, values)
+    await bound.bind(bound.call, request, values)
     await request.websocket.close()

@@ -29,7 +29,7 @@ from .error_report import (
     refuse_media_type,
     report_errors,
 )
-from .handler import Bind, Wants
+from .handler import Bind, BoundHandler, Function, Mode, Wants, choose_mode
 from .signature import FROM_BODY, Kind, Parameter, Role, Signature, get_form_readers, is_kept_in_session
 
 
@@ -53,6 +53,18 @@ def compile_binder(signature: Signature, qualname: str, within: Signature | None
     lines = writer.lines()
     bind = compile_function("bind", lines, writer.cells, f"<micropie bind {qualname}>")
     return Binder(bind, "\n".join(lines) + "\n", _wants(signature))
+
+
+def bind_handler(handler: Function, signature: Signature, name: str, *, threaded: bool = True) -> BoundHandler:
+    """Compile the binder of `handler` (bound to its owner), which is called `name` and has no dependencies so far.
+
+    `threaded` says that a sync function may block, so that it runs in a worker thread.
+    """
+    binder = compile_binder(signature, name)
+    mode = choose_mode(handler, threaded=threaded)
+    call = partial(partial, handler) if mode is Mode.THREAD else handler
+    is_async = mode is Mode.ASYNC
+    return BoundHandler(name, handler, mode, call, binder.bind, binder.source, binder.wants, signature, is_async)
 
 
 def _wants(signature: Signature) -> Wants:

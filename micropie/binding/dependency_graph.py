@@ -5,21 +5,19 @@ whoever depends on it gets one and the same result. What cannot work is refused 
 """
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from types import FunctionType, MethodType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
 
 from .._utils.callables import locate_function, unwrap_callable
 from ..errors import SetupProblem, Source
+from .handler import Function, Overrides
 from .signature import FROM_BODY, Dependency, Kind, Parameter, Role, Signature
 from .signature_reader import describe_untaken_value, read_signature
-
-Function: TypeAlias = Callable[..., Any]
-Overrides: TypeAlias = Mapping[Function, Function]
 
 _LEAVES: Final[Mapping[Role, frozenset[Source]]] = {
     Role.STREAM: frozenset(),

@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -18,19 +18,13 @@ from .._utils.after_response import CleanupStack
 from .._utils.callables import unwrap_callable
 from ..errors import SetupError
 from ..requests.request import Request
-from ..routing.route import Route
-from ..routing.table import Trail
 from ..types import RunSync
 from .binder_compiler import compile_binder
-from .dependency_graph import Overrides, Site, expand_dependencies, index_path_values
-from .handler import Bind, Mode, choose_mode
+from .dependency_graph import Site, expand_dependencies, index_path_values
+from .handler import Bind, BoundHandler, Mode, Overrides, choose_mode
 from .signature import Dependency, Role, Signature
 
-
-class Answers(Protocol):
-    """What answers requests: an App."""
-
-    _run_sync: RunSync
+T = TypeVar("T", bound=BoundHandler)
 
 
 class _Step(msgspec.Struct, frozen=True, eq=False):
@@ -72,47 +66,44 @@ def _step(dependency: Dependency, within: Signature) -> _Step:
     return _Step(dependency.name, call, binder.bind, binder.source, mode, yields)
 
 
-def plan_dependencies(route: Route, owner: object) -> Route:
-    """`route`, whose handler is a method of `owner` and has dependencies, with all that is done for them."""
-    websocket = any(one.role is Role.WEBSOCKET for one in route.signature.parameters)
-    return _Plan(route, Site(route.handler, route.name, owner, index_path_values(route.signature), websocket)).route
+def plan_dependencies(plain: T, owner: object) -> T:
+    """Return `plain`, a method of `owner`, as a handler whose dependencies are called before it."""
+    websocket = any(parameter.role is Role.WEBSOCKET for parameter in plain.signature.parameters)
+    site = Site(plain.handler, plain.name, owner, index_path_values(plain.signature), websocket)
+    return _Plan(plain, site).whole
 
 
-class _Plan:
+class _Plan(Generic[T]):
     """What is done for a request to one handler."""
 
-    def __init__(self, route: Route, site: Site) -> None:
-        signature = route.signature
+    def __init__(self, plain: T, site: Site) -> None:
+        signature = plain.signature
         self._steps = [_step(one, signature) for one in signature.dependencies()]
-        self._last = route.bind
-        self._mode = route.mode
+        self._last = plain.bind
+        self._mode = plain.mode
         self._site = site
-        self._plain = route
+        self._plain = plain
         sources = [f"# {step.name}\n{step.source}" for step in self._steps]
-        source = "\n".join([*sources, f"# {route.name}\n{route.source}"])
-        self.route = replace(route, bind=self._answer, prepare=self._prepare, source=source, awaited=True)
-        self._overridden: tuple[Overrides, Route] = {}, self.route
+        source = "\n".join([*sources, f"# {plain.name}\n{plain.source}"])
+        self.whole = replace(plain, bind=self._answer, prepare=self._prepare, source=source, awaited=True)
+        self._overridden: tuple[Overrides, T] = {}, self.whole
 
-    def _prepare(self, request: Request, app: Answers, trail: Trail) -> Route:
-        """The route for one request to `app`, with what is overridden now. Raises SetupError."""
-        request.open_cleanup_stack(app._run_sync)
-        overrides: dict[Any, Any] = {}
-        for node in reversed(trail):  # so that the app which was called has the last word
-            if node.owner._builds_itself:
-                overrides |= node.owner.overrides
+    def _prepare(self, request: Request, run_sync: RunSync, overrides: Overrides) -> T:
+        """Return the handler for one request (see `Prepare`). Raises SetupError."""
+        request.open_cleanup_stack(run_sync)
         if overrides != self._overridden[0]:
-            self._overridden = overrides, self._with(overrides)
+            self._overridden = dict(overrides), self._with(overrides)
         return self._overridden[1]
 
-    def _with(self, overrides: Overrides) -> Route:
+    def _with(self, overrides: Overrides) -> T:
         if not overrides:
-            return self.route
+            return self.whole
         signature, problems = expand_dependencies(self._plain.signature, self._site, overrides)
         if problems:
             raise SetupError(list(dict.fromkeys(problems)))
         binder = compile_binder(signature, self._plain.name)
         plain = replace(self._plain, bind=binder.bind, source=binder.source, wants=binder.wants, signature=signature)
-        return _Plan(plain, self._site).route
+        return _Plan(plain, self._site).whole
 
     async def _answer(self, call: Callable[..., Any], request: Request, segments: Sequence[str]) -> Any:
         """What the handler returned. Raises what it or a dependency raises, and what refuses the request."""

@@ -1,4 +1,8 @@
-"""To be described."""
+"""This module describes a handler that is ready to be called: its binder, its mode and what it waits for.
+
+`binder_compiler` makes one (`bind_handler`), `dependency_runner` puts the dependencies in front of it, and
+`routing.route` gives it a URL.
+"""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +13,12 @@ import msgspec
 
 from ..errors import Source
 from ..requests.request import Request
+from ..types import RunSync
+from .signature import Signature
+
+Function: TypeAlias = Callable[..., Any]
+Overrides: TypeAlias = Mapping[Function, Function]
+"""`overrides[function]` is called in place of `function`, which handlers depend on."""
 
 Bind: TypeAlias = Callable[[Callable[..., Any], Request, Sequence[str]], Any]
 """`bind(call, request, segments)`: calls `call` with the values and returns what it returns. Raises HTTPError."""
@@ -49,6 +59,33 @@ class Mode(Enum):
     """In a worker thread, so that it may block."""
     DIRECT = auto()
     """On the event loop: generators, which stream, and what was declared `threaded=False`."""
+
+
+class BoundHandler(msgspec.Struct, frozen=True, eq=False):
+    """A handler with everything that is needed to call it for a request."""
+
+    name: str
+    """`module.Class.method`."""
+    handler: Function
+    mode: Mode
+    call: Function
+    """The callable that the binder calls: the handler, or for a threaded one a partial that keeps the call."""
+    bind: Bind
+    source: str
+    """The generated code of the binder, for people to read."""
+    wants: Wants
+    signature: Signature
+    awaited: bool
+    """True if `bind` returns a coroutine, so that awaiting it gives the result."""
+    prepare: "Prepare | None" = None
+    """Called before `bind` if the handler has dependencies; returns the handler for this request."""
+
+
+Prepare: TypeAlias = Callable[[Request, RunSync, Overrides], BoundHandler]
+"""`prepare(request, run_sync, overrides)` opens the request's `CleanupStack`, whose blocking functions `run_sync` runs.
+
+It returns the handler with `overrides` in place, and raises SetupError for overrides that cannot work.
+"""
 
 
 def choose_mode(handler: Callable[..., Any], *, threaded: bool) -> Mode:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partialmethod
 from types import MemberDescriptorType, MethodType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from .._utils.callables import locate_function
 from .._utils.resolve_annotations import remember_locals
@@ -21,9 +21,6 @@ from .decorator import RouteOptions, read_options, template_names, template_segm
 from .match import require_fit
 from .route import Route, make_route
 from .table import Branch, Node, Table, Trail
-
-Overrides: TypeAlias = dict[Callable[..., Any], Callable[..., Any]]
-"""Functions by those that are called no longer, as what they return is given in their place."""
 
 VERBS: Final = ("get", "head", "post", "put", "patch", "delete", "options")
 
