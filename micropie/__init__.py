@@ -30,8 +30,9 @@ from .routing.route import Route
 from .sentinels import ELSEWHERE
 from .sessions import InMemorySessionBackend, SessionBackend
 from .uploads.upload_file import UploadFile
-from .websockets.connection import ConnectionClosed, WebSocket
+from .websockets.connection import WebSocket
 from .websockets.messages import InvalidMessage
+from .websockets.protocol import ConnectionClosed
 
 __version__ = "1.0.0.dev0"
 

@@ -23,17 +23,13 @@ from ..routing.table import Mount, Trail
 from ..sessions import SessionBackend
 from ..sessions.lifecycle import build_identifier_header, load_session, save_after_response, save_and_build_headers
 from ..types import Receive, Scope, Send
-from ..websockets.connection import ConnectionClosed, WebSocket
+from ..websockets.connection import WebSocket
 from ..websockets.messages import InvalidMessage
+from ..websockets.protocol import INTERNAL_ERROR, POLICY_VIOLATION, SERVICE_RESTART, ConnectionClosed
 from .mounting import build_mounted_scope
 from .overrides import merge_overrides
 
 T = TypeVar("T")
-
-# RFC 6455 §7.4.1
-POLICY_VIOLATION: Final = 1008
-INTERNAL_ERROR: Final = 1011
-SERVICE_RESTART: Final = 1012  # IANA's registry, and what servers say themselves when they stop
 
 FAREWELL: Final = 1.0
 """Seconds that a close may take when there is no time left: a client that does not read must not hold up the end."""
@@ -146,7 +142,7 @@ def _serve(
     bound: BoundHandler = found
     if found.prepare is not None:
         bound = found.prepare(request, app._run_sync, merge_overrides(trail))
-    request.websocket.speak(*found.messages)
+    request.websocket.set_types(*found.messages)
     return _run(request, bound, values)
 
 

@@ -24,13 +24,12 @@ from ..routing.table import Mount, Trail
 from ..sentinels import UNSET, Unset
 from ..types import HeaderItems, Message, Scope
 from ..websockets.connection import WebSocket
+from ..websockets.protocol import POLICY_VIOLATION
 from .route_trace import Candidate, resolve_route, trace_route
 from .url_list import list_parameters
 
 OPTIONS: Final = "micropie.options"
 """The route of the framework's own answer to OPTIONS."""
-POLICY_VIOLATION: Final = 1008
-"""RFC 6455 §7.4.1: how a handshake is refused."""
 
 GIVEN: Final = {Role.REQUEST: "the request itself", Role.WEBSOCKET: "the connection"}
 """What the framework gives, from no source."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..requests.request import Request, WebSocketRequest
 from ..responses.handler_results import Reply
+from ..websockets.protocol import POLICY_VIOLATION
 from .base import HttpMiddleware, WebSocketMiddleware
 
 
@@ -72,7 +73,7 @@ async def through_websocket(
         for middleware in tuple(middlewares):
             refused = _mapping(await middleware.before_websocket(request))
             if refused:
-                await refuse(refused.get("code", 1008), refused.get("reason", ""))
+                await refuse(refused.get("code", POLICY_VIOLATION), refused.get("reason", ""))
                 return
             passed.push_async_callback(middleware.after_websocket, request)
         await inner()

@@ -1,8 +1,8 @@
-"""What travels over a WebSocket: a type in, the functions between its values and the content of a message.
+"""This module converts between the values of a type and the content of WebSocket messages.
 
-One rule for both directions. bytes are a binary message. Where all that is left of the type is text (str, Literal of
-str, StrEnum) a text message is the text itself; else it is JSON. So `bytes | Event` is audio beside JSON events. It
-knows nothing of connections; the close codes are those that RFC 6455 §7.4.1 has for what cannot be understood.
+One rule holds in both directions. bytes are a binary message. If the rest of the type is text (str, Literal of str,
+StrEnum), a text message is the text itself; otherwise it is JSON. So `bytes | Event` is audio beside JSON events.
+Connections are left to `connection.py`.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,10 +18,18 @@ from ..conversion.converter import get_converter
 from ..conversion.converter import make_json_decoder as careful_decoder
 from ..conversion.unwrap_annotated import describe_annotation, split_union, unwrap_annotated
 from ..errors import Invalid
+from .protocol import INVALID_PAYLOAD, POLICY_VIOLATION, UNSUPPORTED_DATA
 
-UNSUPPORTED_DATA: Final = 1003
-INVALID_PAYLOAD: Final = 1007
-POLICY_VIOLATION: Final = 1008
+MAX_CHARACTER_BYTES: Final = 4
+"""Bytes of one character in UTF-8, at most (RFC 3629 §3), so that short texts need not be measured."""
+
+
+def measure_message(data: str | bytes) -> int:
+    """Return the bytes that a message with the content `data` has on the wire."""
+    if isinstance(data, bytes) or data.isascii():
+        return len(data)
+    return len(data.encode("utf-8", "surrogatepass"))
+
 
 T = TypeVar("T")
 _Made = TypeVar("_Made")

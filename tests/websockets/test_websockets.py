@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from micropie.config import Limits
 from micropie.conversion.unwrap_annotated import UnsupportedTypeError
 from micropie.types import Message
-from micropie.websockets.connection import MAX_MESSAGE, ConnectionClosed, WebSocket
+from micropie.websockets.connection import MAX_MESSAGE, WebSocket
 from micropie.websockets.messages import (
     InvalidMessage,
     make_message_decoder,
@@ -26,6 +26,7 @@ from micropie.websockets.messages import (
     read_bytes,
     read_text,
 )
+from micropie.websockets.protocol import ConnectionClosed
 
 T = TypeVar("T")
 
@@ -405,9 +406,9 @@ def test_the_apps_hook_is_not_asked_again_by_a_second_accept() -> None:
         ({"headers": [("", "1")]}, "name"),
         ({"headers": [("Sec-WebSocket-Protocol", "chat")]}, r"accept\(subprotocol="),
         ({"headers": [("Upgrade", "websocket")]}, "server's own"),
-        ({"session_id": "one; Domain=example.com"}, "cookie"),
-        ({"session_id": "one\r\n"}, "cookie"),
-        ({"session_id": ""}, "cookie"),
+        ({"session_id": "one; Domain=example.com"}, "session identifier"),
+        ({"session_id": "one\r\n"}, "session identifier"),
+        ({"session_id": ""}, "session identifier"),
         ({"subprotocol": "other"}, r"'other', only \['chat', 'superchat'\]"),
         ({"subprotocol": ""}, "subprotocol"),
     ],
