@@ -8,9 +8,8 @@ from typing import Any, TypeAlias
 
 from .._utils.lazy_imports import logging
 from ..errors import HTTPError
-from ..media_types import Media, parse_content_type
 from ..requests.request import Request
-from ..responses.error_responses import build_error_response, prefers_problem_json
+from ..responses.error_responses import build_error_response
 from ..responses.handler_results import Reply, split_result
 
 ErrorHandler: TypeAlias = Callable[[Request, Any], Any]
@@ -47,10 +46,7 @@ def respond_to_unhandled(request: Request, error: Exception, *, debug: bool) -> 
             page = render_traceback_page(error, request.method, request.scope["path"])
             return 500, page, [("Content-Type", "text/html; charset=utf-8")]
         error = HTTPError(500)
-    sent = request.content_type
-    # Who sent JSON need not say what it accepts.
-    as_problem = parse_content_type(sent) is Media.JSON or prefers_problem_json(sent, _accept(request))
-    return build_error_response(error, as_problem=as_problem)
+    return build_error_response(error, request.content_type, _accept(request))
 
 
 def _accept(request: Request) -> str:

@@ -17,7 +17,7 @@ from ..binding.signature import Kind, Parameter, Role, Signature
 from ..errors import BadRequest, HTTPError, Source, reason_phrase
 from ..media_types import Media
 from ..requests.request import Request, WebSocketRequest
-from ..responses.error_responses import build_error_response, prefers_problem_json
+from ..responses.error_responses import build_error_response
 from ..routing.paths import split_path, split_prefix
 from ..routing.route import Route
 from ..routing.table import Mount, Trail
@@ -311,8 +311,8 @@ def _answer(request: Request, error: HTTPError) -> Answer:
     if isinstance(request, WebSocketRequest):
         reason = error.detail if isinstance(error, BadRequest) else str(error)
         return Answer(POLICY_VIOLATION, reason, (), reason)
-    as_problem = prefers_problem_json(request.content_type, request.headers.get("accept", ""))
-    status, body, headers = build_error_response(error, as_problem=as_problem)
+    accept = request.headers.get("accept", "")
+    status, body, headers = build_error_response(error, request.content_type, accept)
     return Answer(status, reason_phrase(status), headers, _text(body))
 
 

@@ -1,4 +1,4 @@
-"""Errors as responses, and which form a caller gets."""
+"""Errors become responses, in the form that the client prefers."""
 
 import json
 
@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from micropie import App
 from micropie.errors import BadRequest, HTTPError, Invalid
-from micropie.responses.error_responses import build_error_response, prefers_problem_json
+from micropie.responses.error_responses import build_error_response
 from tests.support.asgi import call
 
-# Content-Type, Accept, whether the answer is problem details
+# Content-Type, Accept, whether the response is problem details
 PREFERENCES = [
     ("", "", False),
     ("application/json", "", True),
@@ -48,37 +48,47 @@ PREFERENCES = [
 ]
 
 
+PLAIN = ("", "")
+PROBLEM = ("application/json", "")
+
+
+def is_problem(content_type: str, accept: str) -> bool:
+    """Return True if the response to a request with these fields is problem details."""
+    _, _, headers = build_error_response(HTTPError(404), content_type, accept)
+    return {"application/problem+json": True, "text/plain; charset=utf-8": False}[dict(headers)["Content-Type"]]
+
+
 @pytest.mark.parametrize(("content_type", "accept", "problem"), PREFERENCES)
-def test_the_form_of_an_error_follows_what_the_caller_speaks(content_type: str, accept: str, problem: bool) -> None:
-    assert prefers_problem_json(content_type, accept) is problem
+def test_the_form_of_an_error_follows_content_type_and_accept(content_type: str, accept: str, problem: bool) -> None:
+    assert is_problem(content_type, accept) is problem
 
 
-def test_the_form_is_the_same_for_fields_too_long_to_be_remembered() -> None:
+def test_the_form_is_the_same_for_fields_too_long_to_be_cached() -> None:
     for content_type, accept, problem in PREFERENCES:
-        assert prefers_problem_json(content_type, "image/png," * 50 + accept) is problem
+        assert is_problem(content_type, "image/png," * 50 + accept) is problem
 
 
-def test_accept_may_come_in_several_lines() -> None:
+def test_accept_may_be_sent_in_several_lines() -> None:
     for lines, problem in [
         (["text/plain;q=0.1", "application/json"], True),
         (["application/json;q=0.1", "text/plain"], False),
         ([], False),
     ]:
         headers = [(b"accept", line.encode()) for line in lines]
-        answer = call(App(), "GET", "/nowhere", headers=[(b"host", b"x"), *headers])
-        assert (answer.status, answer.header("content-type") == "application/problem+json") == (404, problem)
+        response = call(App(), "GET", "/nowhere", headers=[(b"host", b"x"), *headers])
+        assert (response.status, response.header("content-type") == "application/problem+json") == (404, problem)
 
 
 @given(st.text(), st.text())
-def test_no_field_is_too_strange_to_answer(content_type: str, accept: str) -> None:
-    assert prefers_problem_json(content_type, accept) in (True, False)
+def test_any_text_in_the_fields_gets_one_of_the_two_forms(content_type: str, accept: str) -> None:
+    assert is_problem(content_type, accept) in (True, False)
 
 
-def test_an_error_is_the_documented_plain_text() -> None:
+def test_a_bad_request_is_the_documented_plain_text() -> None:
     error = BadRequest(
         [Invalid("Missing required parameter 'name'", "query", "name"), Invalid("Expected int", "query", "n")]
     )
-    assert build_error_response(error, as_problem=False) == (
+    assert build_error_response(error, *PLAIN) == (
         400,
         b"400 Bad Request: Missing required parameter 'name'\n"
         b"400 Bad Request: Invalid query parameter 'n': Expected int",
@@ -86,16 +96,16 @@ def test_an_error_is_the_documented_plain_text() -> None:
     )
 
 
-def test_an_error_that_says_no_more_than_its_status_is_told_alike_each_time() -> None:
+def test_an_error_without_detail_is_the_same_each_time() -> None:
     for _ in range(2):
         for status, phrase in [(404, "Not Found"), (405, "Method Not Allowed"), (599, "Unknown")]:
-            assert build_error_response(HTTPError(status), as_problem=False)[1] == f"{status} {phrase}".encode()
-            document = json.loads(build_error_response(HTTPError(status), as_problem=True)[1])
+            assert build_error_response(HTTPError(status), *PLAIN)[1] == f"{status} {phrase}".encode()
+            document = json.loads(build_error_response(HTTPError(status), *PROBLEM)[1])
             assert document == {"type": "about:blank", "title": phrase, "status": status}
 
 
-def test_an_error_is_problem_details_for_who_prefers_them() -> None:
-    status, payload, headers = build_error_response(HTTPError(404, "No such todo"), as_problem=True)
+def test_an_error_is_problem_details_if_the_client_prefers_them() -> None:
+    status, payload, headers = build_error_response(HTTPError(404, "No such todo"), *PROBLEM)
     assert status == 404
     assert json.loads(payload) == {
         "type": "about:blank",
@@ -106,15 +116,15 @@ def test_an_error_is_problem_details_for_who_prefers_them() -> None:
     assert headers == [("Content-Type", "application/problem+json")]
 
 
-@pytest.mark.parametrize("as_problem", [False, True])
-def test_an_errors_own_headers_are_sent_and_cannot_change_what_the_text_is(as_problem: bool) -> None:
+@pytest.mark.parametrize("fields", [PLAIN, PROBLEM], ids=["plain", "problem"])
+def test_an_errors_headers_are_sent_except_for_its_content_type(fields: tuple[str, str]) -> None:
     error = HTTPError(401, headers=[("WWW-Authenticate", "Basic"), ("content-type", "text/html")])
     before = list(error.headers)
-    _, _, headers = build_error_response(error, as_problem=as_problem)
+    _, _, headers = build_error_response(error, *fields)
     assert [value for name, value in headers if name.lower() == "content-type"] != ["text/html"]
     assert headers[1:] == [("WWW-Authenticate", "Basic")]
     assert error.headers == before
 
 
-def test_a_detail_without_an_encoding_is_still_an_answer() -> None:
-    assert build_error_response(HTTPError(400, "\ud800"), as_problem=False)[1] == b"400 Bad Request: ?"
+def test_a_detail_that_has_no_encoding_is_sent_with_question_marks() -> None:
+    assert build_error_response(HTTPError(400, "\ud800"), *PLAIN)[1] == b"400 Bad Request: ?"
