@@ -1,0 +1,137 @@
+"""Stores that the tests of sessions share: naive, waiting and recording ones, and what the tests compare with."""
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from typing import Any, TypeVar
+
+import pytest
+
+from micropie.sessions import (
+    InMemorySessionBackend,
+    SessionBackend,
+    SessionState,
+)
+
+T = TypeVar("T")
+
+
+KNOWN = "known-session-identifier"
+
+
+OTHER = "other-session-identifier"
+
+
+HOUR = 3600
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(coroutine)
+
+
+class Clock:
+    """Seconds that pass when they are told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Plain(SessionBackend):
+    """What a user writes: two methods, the very dictionaries kept and handed out, no super().__init__()."""
+
+    def __init__(self, **stored: dict[str, Any]) -> None:
+        self.stored = {name.replace("_", "-"): data for name, data in stored.items()}
+
+    async def load(self, session_id: str) -> dict[str, Any]:
+        return self.stored.get(session_id, {})
+
+    async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
+        if data:
+            self.stored[session_id] = data
+        else:
+            self.stored.pop(session_id, None)
+
+
+class PlainWaiting(Plain):
+    """The same over a wire: every call waits before and after it takes effect."""
+
+    async def load(self, session_id: str) -> dict[str, Any]:
+        await asyncio.sleep(0)
+        data = dict(await super().load(session_id))
+        await asyncio.sleep(0)
+        return data
+
+    async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
+        await asyncio.sleep(0)
+        await super().save(session_id, data, timeout)
+        await asyncio.sleep(0)
+
+
+class MemoryWaiting(InMemorySessionBackend):
+    async def load(self, session_id: str) -> dict[str, Any]:
+        await asyncio.sleep(0)
+        data = await super().load(session_id)
+        await asyncio.sleep(0)
+        return data
+
+    async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
+        await asyncio.sleep(0)
+        await super().save(session_id, data, timeout)
+        await asyncio.sleep(0)
+
+
+class Recorded(InMemorySessionBackend):
+    """Writes down what it is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[str, str]] = []
+        self.timeouts: set[int] = set()
+
+    async def load(self, session_id: str) -> dict[str, Any]:
+        self.calls.append(("load", session_id))
+        return await super().load(session_id)
+
+    async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
+        self.calls.append(("save" if data else "delete", session_id))
+        self.timeouts.add(timeout)
+        await super().save(session_id, data, timeout)
+
+
+WAITING = pytest.mark.parametrize("make", [PlainWaiting, MemoryWaiting])
+
+
+EVERY = pytest.mark.parametrize("make", [Plain, PlainWaiting, InMemorySessionBackend, MemoryWaiting])
+
+
+Change = Callable[[SessionState], object]
+
+
+def login(state: SessionState) -> None:
+    state.regenerate()
+    state.data["user"] = "ann"
+
+
+def spelled(value: object) -> str:
+    """Tells 1 from True and 0.0 from -0.0, but not one order of a set or of a dict from another."""
+    if isinstance(value, dict):
+        return f"dict{sorted(f'{key}:{spelled(inner)}' for key, inner in value.items())}"
+    if isinstance(value, set):
+        return f"set{sorted(map(repr, value))}"
+    if isinstance(value, list | tuple):
+        return f"{type(value).__name__}{[spelled(inner) for inner in value]}"
+    return repr(value)
+
+
+class Merged(Plain):
+    """Writes down what is merged."""
+
+    def __init__(self, **stored: dict[str, Any]) -> None:
+        super().__init__(**stored)
+        self.merged: list[tuple[dict[str, Any], set[str]]] = []
+
+    async def merge(self, session_id: str, changed: Mapping[str, Any], removed: Collection[str], timeout: int) -> bool:
+        self.merged.append((dict(changed), set(removed)))
+        return await super().merge(session_id, changed, removed, timeout)

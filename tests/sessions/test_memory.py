@@ -1,0 +1,269 @@
+"""The session store in memory: copies, expiry, the cap, and methods that a user put in place of its own."""
+
+from collections import defaultdict
+from typing import Any
+
+import pytest
+
+from micropie.sentinels import Unset
+from micropie.sessions import (
+    InMemorySessionBackend,
+    SessionState,
+)
+from tests.sessions.stores import HOUR, KNOWN, OTHER, Clock, run
+
+
+@pytest.mark.parametrize("name", ["load", "save"])
+@pytest.mark.parametrize("on_the_class", [True, False])
+def test_a_merge_in_memory_goes_by_a_load_or_save_that_was_put_in_place(name: str, on_the_class: bool) -> None:
+    async def broken(*_: object) -> dict[str, Any]:
+        raise ConnectionError
+
+    async def check() -> None:
+        made = type("Mine", (InMemorySessionBackend,), {name: broken} if on_the_class else {})()
+        await InMemorySessionBackend.save(made, KNOWN, {"a": 1}, HOUR)
+        if not on_the_class:
+            setattr(made, name, broken)
+        with pytest.raises(ConnectionError):
+            await made.merge(KNOWN, {"a": 2}, [], HOUR)
+        assert await InMemorySessionBackend.load(made, KNOWN) == {"a": 1}
+
+    run(check())
+
+
+def test_a_store_in_memory_that_sets_its_own_save_before_it_is_made_is_asked() -> None:
+    saved: list[str] = []
+
+    class Mine(InMemorySessionBackend):
+        def __init__(self) -> None:
+            self.save = self._note  # type: ignore[method-assign]  # on purpose
+            super().__init__()
+
+        async def _note(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
+            saved.append(session_id)
+            await InMemorySessionBackend.save(self, session_id, data, timeout)
+
+    async def check() -> None:
+        backend = Mine()
+        await backend.save(KNOWN, {"a": 1}, HOUR)
+        state = await SessionState.open(backend, KNOWN)
+        state.data["a"] = 2
+        assert not state.settle(HOUR)
+        await state.commit(backend, HOUR)
+        assert saved == [KNOWN, KNOWN]
+        del backend.save
+        state.data["a"] = 3
+        assert (await SessionState.open(backend, KNOWN)).settle(HOUR)
+
+    run(check())
+
+
+def test_a_store_in_memory_gives_plain_dictionaries() -> None:
+    async def check() -> None:
+        backend = InMemorySessionBackend()
+        await backend.save(KNOWN, defaultdict(int, a=1), HOUR)
+        assert type(await backend.load(KNOWN)) is dict
+        assert type((await SessionState.open(backend, KNOWN)).data) is dict
+
+    run(check())
+
+
+@pytest.mark.parametrize("on_the_class", [True, False])
+def test_a_session_in_memory_is_opened_by_a_load_that_was_put_in_place(
+    monkeypatch: pytest.MonkeyPatch, on_the_class: bool
+) -> None:
+    async def broken(*_: object) -> dict[str, Any]:
+        raise ConnectionError
+
+    async def check() -> None:
+        backend = InMemorySessionBackend()
+        await backend.save(KNOWN, {"a": 1}, HOUR)
+        monkeypatch.setattr(InMemorySessionBackend if on_the_class else backend, "load", broken)
+        with pytest.raises(ConnectionError):
+            await SessionState.open(backend, KNOWN)
+
+    run(check())
+
+
+@pytest.mark.parametrize("method", ["save", "merge"])
+def test_a_change_is_saved_in_memory_by_a_method_that_was_put_in_place(
+    monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    async def broken(*_: object) -> bool:
+        raise ConnectionError
+
+    async def check() -> None:
+        backend = InMemorySessionBackend()
+        await backend.save(KNOWN, {"a": 1}, HOUR)
+        monkeypatch.setattr(backend, method, broken)
+        state = await SessionState.open(backend, KNOWN)
+        state.data["a"] = 2
+        with pytest.raises(ConnectionError):
+            await state.commit(backend, HOUR)
+        assert await backend.load(KNOWN) == {"a": 1}
+
+    run(check())
+
+
+def test_what_load_returns_is_nobody_elses() -> None:
+    async def check() -> None:
+        backend = InMemorySessionBackend()
+        given_in: dict[str, Any] = {"cart": [1]}
+        await backend.save(KNOWN, given_in, HOUR)
+        given_in["cart"].append(2)
+        given_in["more"] = 1
+        first, second = await backend.load(KNOWN), await backend.load(KNOWN)
+        first["cart"].append(3)
+        first["more"] = 2
+        assert second == {"cart": [1]}
+        assert await backend.load(KNOWN) == {"cart": [1]}
+
+    run(check())
+
+
+def test_each_save_has_its_own_expiry() -> None:
+    async def check() -> None:
+        clock = Clock()
+        backend = InMemorySessionBackend(clock=clock)
+        await backend.save(KNOWN, {"a": 1}, 10)
+        await backend.save(OTHER, {"a": 1}, 20)
+        clock.now += 9.999
+        assert await backend.load(KNOWN) == {"a": 1}
+        clock.now += 0.001
+        assert await backend.load(KNOWN) == {}
+        assert await backend.load(OTHER) == {"a": 1}
+        await backend.save(OTHER, {"a": 2}, 5)  # an earlier expiry takes the place of a later one
+        clock.now += 5
+        assert await backend.load(OTHER) == {}
+        assert not backend._sessions
+
+    run(check())
+
+
+def test_loading_does_not_prolong_a_session_and_saving_does() -> None:
+    async def check() -> None:
+        clock = Clock()
+        backend = InMemorySessionBackend(clock=clock)
+        await backend.save(KNOWN, {"a": 1}, 10)
+        clock.now += 6
+        await backend.load(KNOWN)
+        assert await backend.merge(KNOWN, {"a": 2}, [], 10)
+        clock.now += 6
+        await backend.load(KNOWN)
+        assert await backend.load(KNOWN) == {"a": 2}
+        clock.now += 4
+        assert await backend.load(KNOWN) == {}
+
+    run(check())
+
+
+def test_the_clock_of_the_system_is_the_default() -> None:
+    async def check() -> None:
+        backend = InMemorySessionBackend()
+        await backend.save(KNOWN, {"a": 1}, HOUR)
+        assert await backend.load(KNOWN) == {"a": 1}
+        await backend.save(KNOWN, {"a": 1}, 0)
+        assert await backend.load(KNOWN) == {}
+
+    run(check())
+
+
+@pytest.mark.parametrize("timeout", [0, -1])
+def test_a_session_saved_for_no_time_is_not_there(timeout: int) -> None:
+    async def check() -> None:
+        backend = InMemorySessionBackend(clock=Clock())
+        await backend.save(KNOWN, {"a": 1}, timeout)
+        assert await backend.load(KNOWN) == {}
+        assert not backend._sessions
+
+    run(check())
+
+
+def test_saving_nothing_forgets_a_session_known_or_not() -> None:
+    async def check() -> None:
+        backend = InMemorySessionBackend()
+        await backend.save(KNOWN, {"a": 1}, HOUR)
+        await backend.save(KNOWN, {}, HOUR)
+        await backend.save(OTHER, {}, HOUR)
+        assert not backend._sessions
+
+    run(check())
+
+
+def test_over_the_cap_the_one_not_saved_for_longest_goes() -> None:
+    async def check() -> None:
+        backend = InMemorySessionBackend(max_sessions=3)
+        for name in "abc":
+            await backend.save(name, {"name": name}, HOUR)
+        await backend.save("a", {"name": "a again"}, HOUR)
+        await backend.load("b")  # looking does not count
+        await backend.save("d", {"name": "d"}, HOUR)
+        found = {name: bool(await backend.load(name)) for name in "abcd"}
+        assert found == {"a": True, "b": False, "c": True, "d": True}
+
+    run(check())
+
+
+def test_many_visitors_without_a_cookie_do_not_grow_the_store() -> None:
+    async def check() -> None:
+        backend = InMemorySessionBackend(max_sessions=100)
+        most = 0
+        last: str | Unset | None = None
+        for _ in range(2000):
+            state = await SessionState.open(backend, None)
+            state.data["visits"] = 1
+            last = await state.commit(backend, HOUR)
+            most = max(most, len(backend._sessions), len(backend._unswept))
+        assert most == 100
+        assert isinstance(last, str)
+        assert await backend.load(last) == {"visits": 1}
+
+    run(check())
+
+
+@pytest.mark.parametrize("cap", [0, -1])
+def test_a_cap_below_one_is_refused(cap: int) -> None:
+    with pytest.raises(ValueError, match=f"at least 1, not {cap}"):
+        InMemorySessionBackend(max_sessions=cap)
+
+
+def test_a_cap_of_one_keeps_the_last() -> None:
+    async def check() -> None:
+        backend = InMemorySessionBackend(1)
+        await backend.save(KNOWN, {"a": 1}, HOUR)
+        await backend.save(OTHER, {"a": 2}, HOUR)
+        assert (await backend.load(KNOWN), await backend.load(OTHER)) == ({}, {"a": 2})
+
+    run(check())
+
+
+def test_expired_sessions_are_swept_out_by_later_saves() -> None:
+    async def check() -> None:
+        clock = Clock()
+        backend = InMemorySessionBackend(clock=clock)
+        await backend.save(KNOWN, {"a": 1}, HOUR)  # the oldest outlives the rest: it must not stop the sweep
+        for number in range(1000):
+            await backend.save(f"short-lived {number}", {"a": 1}, 10)
+        clock.now += 10
+        for number in range(10):
+            await backend.save(f"next {number}", {"a": 1}, HOUR)
+        assert len(backend._sessions) > 900, "one save does not pay for all"
+        for _ in range(1011):  # a round that had begun and a whole one, two sessions a save
+            await backend.save(KNOWN, {"a": 1}, HOUR)
+        assert len(backend._sessions) == 11
+
+    run(check())
+
+
+def test_a_steady_stream_of_sessions_keeps_the_store_within_twice_its_living() -> None:
+    async def check() -> None:
+        clock = Clock()
+        backend = InMemorySessionBackend(clock=clock)
+        most = 0
+        for number in range(5000):
+            clock.now += 1
+            await backend.save(f"session {number}", {"a": 1}, 100)
+            most = max(most, len(backend._sessions))
+        assert most <= 200
+
+    run(check())

@@ -1,0 +1,154 @@
+"""Values that do not pickle: how a change of them is noticed, and how they are refused."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from micropie.sentinels import UNSET
+from micropie.sessions import (
+    InMemorySessionBackend,
+    SessionState,
+)
+from tests.sessions.stores import HOUR, KNOWN, Merged, run
+
+
+class Opaque:
+    """Neither pickled nor copied."""
+
+    def __reduce_ex__(self, protocol: object) -> str:
+        raise TypeError("opaque")
+
+
+class Quarrelsome:
+    """Copied, not pickled, and not to be compared."""
+
+    def __reduce__(self) -> str:
+        raise TypeError("not pickled")
+
+    def __deepcopy__(self, memo: object) -> "Quarrelsome":
+        return Quarrelsome()
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("ambiguous")
+
+    __hash__ = None  # type: ignore[assignment]  # like any class that defines __eq__ alone
+
+
+class OneWay(Exception):
+    """Pickles, and does not come back: its arguments are not what __init__ wants."""
+
+    def __init__(self, first: int, second: int) -> None:
+        super().__init__("one argument")
+
+
+def shout() -> str:
+    return "!"
+
+
+@pytest.mark.parametrize(
+    ("value", "saved"),
+    [
+        (lambda: 1, False),  # a copy is the same function
+        ({"inner": [lambda: 1]}, False),
+        (shout, False),
+        (threading.Lock(), True),
+        (Opaque(), True),
+        (Quarrelsome(), True),
+    ],
+)
+def test_what_does_not_pickle_is_compared_with_a_copy_or_counts_as_changed(value: object, saved: bool) -> None:
+    async def check() -> None:
+        backend = Merged(known_session_identifier={"odd": value, "plain": 1})
+        state = await SessionState.open(backend, KNOWN)
+        assert state.data["odd"] is value
+        assert await state.commit(backend, HOUR) is UNSET
+        assert [set(changed) for changed, _ in backend.merged] == ([{"odd"}] if saved else [])
+        backend.merged.clear()
+        state.data["plain"] = 2
+        del state.data["odd"]
+        await state.commit(backend, HOUR)
+        assert backend.merged == [({"plain": 2}, {"odd"})]
+
+    run(check())
+
+
+def test_a_nested_change_beside_something_that_does_not_pickle_is_seen() -> None:
+    async def check() -> None:
+        backend = Merged(known_session_identifier={"odd": lambda: 1, "list": [1], "same": [1]})
+        state = await SessionState.open(backend, KNOWN)
+        state.data["list"].append(2)
+        await state.commit(backend, HOUR)
+        assert backend.merged == [({"list": [1, 2]}, set())]
+
+    run(check())
+
+
+def test_something_that_does_not_pickle_can_join_and_leave_a_session() -> None:
+    async def check() -> None:
+        backend = Merged(known_session_identifier={"a": [1], "b": 1})
+        state = await SessionState.open(backend, KNOWN)
+        state.data["odd"] = shout_locally = lambda: "!"
+        await state.commit(backend, HOUR)
+        del state.data["odd"]
+        await state.commit(backend, HOUR)
+        assert backend.merged == [({"odd": shout_locally}, set()), ({}, {"odd"})]
+
+    run(check())
+
+
+def test_a_nest_too_deep_to_pickle_is_no_crash() -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+
+    async def check() -> None:
+        backend = InMemorySessionBackend()
+        await backend.save(KNOWN, {"a": 1}, HOUR)
+        state = await SessionState.open(backend, KNOWN)
+        state.data["deep"] = deep
+        with pytest.raises(TypeError, match=r"'deep'.*RecursionError"):
+            await state.commit(backend, HOUR)
+        assert await backend.load(KNOWN) == {"a": 1}
+
+    run(check())
+
+
+@pytest.mark.parametrize(
+    ("data", "named"),
+    [
+        ({"fine": 1, "lock": threading.Lock()}, r"\('lock'\): TypeError"),
+        ({"one": threading.Lock(), "fine": 1, "two": [lambda: 1]}, r"\('one', 'two'\)"),
+        ({"opaque": Opaque()}, r"\('opaque'\): TypeError: opaque"),
+        ({threading.Lock(): 1}, r"\(as a whole\)"),
+    ],
+)
+def test_what_the_memory_cannot_keep_is_named_and_nothing_is_saved(data: dict[str, Any], named: str) -> None:
+    async def check() -> None:
+        backend = InMemorySessionBackend()
+        await backend.save(KNOWN, {"before": 1}, HOUR)
+        with pytest.raises(TypeError, match=rf"cannot be stored {named}.*Keep text"):
+            await backend.save(KNOWN, data, HOUR)
+        assert await backend.load(KNOWN) == {"before": 1}
+        state = await SessionState.open(backend, KNOWN)
+        state.data.update(data)
+        with pytest.raises(TypeError, match=f"cannot be stored {named}"):
+            await state.commit(backend, HOUR)
+        assert await backend.load(KNOWN) == {"before": 1}
+
+    run(check())
+
+
+def test_what_pickles_and_does_not_come_back_is_named_before_it_is_saved() -> None:
+    async def check() -> None:
+        backend = InMemorySessionBackend()
+        await backend.save(KNOWN, {"before": 1}, HOUR)
+        for cookie in (None, KNOWN):
+            state = await SessionState.open(backend, cookie)
+            state.data["error"] = OneWay(1, 2)
+            with pytest.raises(TypeError, match=r"cannot be stored \('error'\): TypeError.*second"):
+                await state.commit(backend, HOUR)
+        assert await backend.load(KNOWN) == {"before": 1}
+        assert len(backend._sessions) == 1
+
+    run(check())
