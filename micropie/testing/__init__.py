@@ -1,8 +1,8 @@
-"""Test clients for ASGI apps: real requests, real streams, real WebSocket sessions, no sockets.
+"""This package holds test clients for ASGI apps: real requests, streams and WebSocket sessions, without sockets.
 
-`TestClient` is for plain tests, `AsyncTestClient` for async ones; both are httpx2 clients and differ in nothing but
-`await`. `ASGITransport` carries them and may be given to any `httpx2.AsyncClient`. Nothing here knows of micropie's
-`App`: any ASGI 3 app will do.
+`TestClient` is for plain tests and `AsyncTestClient` for async tests. Both are httpx2 clients, and they differ only in
+`await`. `ASGITransport` connects them to the app, and also fits any `httpx2.AsyncClient`. The package depends on ASGI
+alone, not on micropie's `App`, so it can test any ASGI 3 app.
 
     from micropie.testing import TestClient
 
@@ -10,9 +10,12 @@
         with TestClient(app) as client:                      # runs the app's lifespan
             assert client.get("/greet/Ann").text == "Hello, Ann!"
 
-The rooms: `conversation.py` is one call of the app and the rules of ASGI; `transport.py` makes HTTP of it,
-`lifespan.py` and `websocket.py` what their names say; `portal.py` is the event loop behind a plain test; `clients.py`
-is the front.
+`clients`: the two test clients
+`transport`: HTTP requests and responses, streaming both ways
+`websocket`: WebSocket sessions, sync and async
+`lifespan`: startup and shutdown of the app
+`exchange`: one call of the app, held to the rules of ASGI
+`portal`: the event loop behind a plain test
 """
 
 from ..errors import MissingDependency

@@ -1,4 +1,4 @@
-"""The two test clients: httpx2's clients over an app, with its lifespan and its WebSockets."""
+"""This module holds the two test clients: httpx2's clients, extended by the app's lifespan and its WebSockets."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -8,13 +8,13 @@ import httpx2
 
 from ..types import ASGIApp
 from .portal import Portal
-from .transport import PATIENCE, AnyStream, ASGITransport
+from .transport import DEFAULT_TIMEOUT, AnyStream, ASGITransport
 from .websocket import AsyncWebSocketSession, WebSocketSession
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# The shapes that httpx2 takes, which it does not export.
+# The types that httpx2 accepts, which it does not export.
 Headers: TypeAlias = httpx2.Headers | Mapping[str, str] | Sequence[tuple[str, str]]
 Cookies: TypeAlias = httpx2.Cookies | dict[str, str] | list[tuple[str, str]]
 Scalar: TypeAlias = str | int | float | bool | None
@@ -26,13 +26,13 @@ UPGRADE: Final = {
     "Connection": "Upgrade",
     "Upgrade": "websocket",
     "Sec-WebSocket-Version": "13",
-    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",  # RFC 6455 §1.3: its sample
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",  # the sample of RFC 6455 §1.3
 }
-"""What every handshake says (RFC 6455 §4.1)."""
+"""The headers of every handshake (RFC 6455 §4.1)."""
 
 
 class AsyncTestClient(httpx2.AsyncClient):
-    """An `httpx2.AsyncClient` whose requests go to `app`.
+    """An `httpx2.AsyncClient` that sends its requests to `app`.
 
         async with AsyncTestClient(app) as client:
             assert (await client.get("/greet/Ann")).text == "Hello, Ann!"
@@ -42,12 +42,12 @@ class AsyncTestClient(httpx2.AsyncClient):
                 await ws.send_text("hello")
                 assert await ws.receive_text() == "Echo: hello"
 
-    `async with` runs the app's lifespan; without it there is none, and `aclose` is yours to call. What the app raises
-    is raised in the test, unless `raise_server_exceptions` is False. `timeout` is the seconds to wait for each message
-    of the app, None for ever; then it is httpx2.ReadTimeout. `root_path` and `client` go into the scope as they are.
-    `check_returns`: an app with an attribute of that name has it True while the client is in use (of two clients for
-    one app, close the later first). A request's body may be a sync or an async iterator. Cookies are kept as httpx2
-    keeps them: a Secure one is sent over https only, and `http://localhost` is no exception.
+    `async with` runs the app's lifespan. A client without it runs no lifespan, and you must call `aclose` yourself.
+    What the app raises is raised in the test, unless `raise_server_exceptions` is False. `timeout` is the seconds to
+    wait for each message of the app before httpx2.ReadTimeout is raised; None waits for ever. `root_path` and `client`
+    go into the scope as they are. With `check_returns`, the attribute of that name is True while the client is in use,
+    on apps that have it (of two clients for one app, close the later first). A request's body may be a sync or an async
+    iterator. Cookies are kept as httpx2 keeps them: a Secure cookie is sent over https only, also to localhost.
     """
 
     def __init__(
@@ -61,10 +61,10 @@ class AsyncTestClient(httpx2.AsyncClient):
         headers: Headers | None = None,
         cookies: Cookies | None = None,
         follow_redirects: bool = False,
-        timeout: float | None = PATIENCE,
+        timeout: float | None = DEFAULT_TIMEOUT,
         check_returns: bool = True,
     ) -> None:
-        self._asgi = ASGITransport(
+        self._transport_to_app = ASGITransport(
             app,
             raise_server_exceptions=raise_server_exceptions,
             root_path=root_path,
@@ -73,7 +73,7 @@ class AsyncTestClient(httpx2.AsyncClient):
             check_returns=check_returns,
         )
         super().__init__(
-            transport=self._asgi,
+            transport=self._transport_to_app,
             base_url=base_url,
             headers=headers,
             cookies=cookies,
@@ -85,8 +85,8 @@ class AsyncTestClient(httpx2.AsyncClient):
 
     @property
     def state(self) -> dict[str, Any]:
-        """What the app's lifespan put into `scope["state"]`. Each request's scope has a copy of it."""
-        return self._asgi.state
+        """The state that the app's lifespan put into `scope["state"]`. Each request's scope has a copy of it."""
+        return self._transport_to_app.state
 
     @asynccontextmanager
     async def websocket_connect(
@@ -98,13 +98,13 @@ class AsyncTestClient(httpx2.AsyncClient):
         params: Params | None = None,
         cookies: Cookies | None = None,
     ) -> AsyncGenerator[AsyncWebSocketSession, None]:
-        """Open a WebSocket for an `async with` block, at whose end it is closed with 1000.
+        """Open a WebSocket for an `async with` block. At the end of the block it is closed with 1000.
 
         Raises WebSocketRefused when the app does not accept, and what the app raised. Cookies are sent and kept as for
         requests.
         """
-        request = _handshake(self, url, subprotocols, headers, params, cookies)
-        session = await self._asgi.connect_websocket(request, subprotocols)
+        request = _build_handshake(self, url, subprotocols, headers, params, cookies)
+        session = await self._transport_to_app.connect_websocket(request, subprotocols)
         try:
             self.cookies.extract_cookies(session.response)
             yield session
@@ -113,7 +113,7 @@ class AsyncTestClient(httpx2.AsyncClient):
 
 
 class TestClient(httpx2.Client):
-    """An `httpx2.Client` whose requests go to `app`: AsyncTestClient for plain tests, with the same options.
+    """An `httpx2.Client` that sends its requests to `app`. It has the options of AsyncTestClient.
 
         with TestClient(app) as client:
             assert client.get("/greet/Ann").text == "Hello, Ann!"
@@ -123,10 +123,10 @@ class TestClient(httpx2.Client):
                 ws.send_text("hello")
                 assert ws.receive_text() == "Echo: hello"
 
-    The app runs on an event loop in a thread of the client's own, from the first use until `close`.
+    The app runs on an event loop in the client's own thread, from the first use until `close`.
     """
 
-    __test__: ClassVar[bool] = False  # pytest: a class to use, not to collect
+    __test__: ClassVar[bool] = False  # pytest must not collect this class
 
     def __init__(
         self,
@@ -139,11 +139,11 @@ class TestClient(httpx2.Client):
         headers: Headers | None = None,
         cookies: Cookies | None = None,
         follow_redirects: bool = False,
-        timeout: float | None = PATIENCE,
+        timeout: float | None = DEFAULT_TIMEOUT,
         check_returns: bool = True,
     ) -> None:
         self._portal = Portal()
-        self._asgi = ASGITransport(
+        self._transport_to_app = ASGITransport(
             app,
             raise_server_exceptions=raise_server_exceptions,
             root_path=root_path,
@@ -152,7 +152,7 @@ class TestClient(httpx2.Client):
             check_returns=check_returns,
         )
         super().__init__(
-            transport=_PortalTransport(self._asgi, self._portal),
+            transport=_PortalTransport(self._transport_to_app, self._portal),
             base_url=base_url,
             headers=headers,
             cookies=cookies,
@@ -164,11 +164,11 @@ class TestClient(httpx2.Client):
 
     @property
     def state(self) -> dict[str, Any]:
-        """What the app's lifespan put into `scope["state"]`. Each request's scope has a copy of it."""
-        return self._asgi.state
+        """The state that the app's lifespan put into `scope["state"]`. Each request's scope has a copy of it."""
+        return self._transport_to_app.state
 
     def call(self, function: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """What the async `function` returns or raises, run on the app's loop: `client.call(app.jobs.put, "one")`."""
+        """Run the async `function` on the app's loop and return its result: `client.call(app.jobs.put, "job")`."""
         return self._portal.call(function, *args, **kwargs)
 
     @contextmanager
@@ -181,13 +181,13 @@ class TestClient(httpx2.Client):
         params: Params | None = None,
         cookies: Cookies | None = None,
     ) -> Generator[WebSocketSession, None, None]:
-        """Open a WebSocket for a `with` block, at whose end it is closed with 1000.
+        """Open a WebSocket for a `with` block. At the end of the block it is closed with 1000.
 
         Raises WebSocketRefused when the app does not accept, and what the app raised. Cookies are sent and kept as for
         requests.
         """
-        request = _handshake(self, url, subprotocols, headers, params, cookies)
-        session = self._portal.call(self._asgi.connect_websocket, request, subprotocols)
+        request = _build_handshake(self, url, subprotocols, headers, params, cookies)
+        session = self._portal.call(self._transport_to_app.connect_websocket, request, subprotocols)
         try:
             self.cookies.extract_cookies(session.response)
             yield WebSocketSession(session, self._portal)
@@ -197,7 +197,7 @@ class TestClient(httpx2.Client):
 
 
 class _PortalTransport(httpx2.BaseTransport):
-    """An async transport for a sync client: every step of it happens on the portal's loop."""
+    """A wrapper that lets a sync client use an async transport, on the portal's loop."""
 
     def __init__(self, transport: ASGITransport, portal: Portal) -> None:
         self._transport = transport
@@ -212,12 +212,14 @@ class _PortalTransport(httpx2.BaseTransport):
         return self
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Return the app's response to `request`; its stream is sync."""
         response = self._portal.call(self._transport.handle_async_request, request)
         if not isinstance(response.stream, httpx2.SyncByteStream):
             response.stream = _PortalStream(response.stream, self._portal)
         return response
 
     def close(self) -> None:
+        """Close the async transport, and end the portal."""
         try:
             if self._portal.running:
                 self._portal.call(self._transport.aclose)
@@ -231,21 +233,21 @@ class _PortalStream(httpx2.SyncByteStream):
         self._portal = portal
 
     def __iter__(self) -> Iterator[bytes]:
-        pieces = aiter(self._stream)
-        while (piece := self._portal.call(_next_of, pieces)) is not None:
-            yield piece
+        chunks = aiter(self._stream)
+        while (chunk := self._portal.call(_next_chunk, chunks)) is not None:
+            yield chunk
 
     def close(self) -> None:
         if not self._portal.closed:
             self._portal.call(self._stream.aclose)
 
 
-async def _next_of(pieces: AsyncIterator[bytes]) -> bytes | None:
-    return await anext(pieces, None)
+async def _next_chunk(chunks: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(chunks, None)
 
 
 def _accept_any_body(request: httpx2.Request) -> None:
-    """A request hook: httpx2 wants a body of the client's own kind, sync or async; the transport takes either."""
+    """Wrap the body of `request`, so that httpx2 sends it whether it is sync or async. The transport reads both."""
     if not isinstance(request.stream, httpx2.ByteStream):
         request.stream = AnyStream(request.stream)
 
@@ -254,7 +256,7 @@ async def _accept_any_body_async(request: httpx2.Request) -> None:
     _accept_any_body(request)
 
 
-def _handshake(
+def _build_handshake(
     client: httpx2.Client | httpx2.AsyncClient,
     url: httpx2.URL | str,
     subprotocols: Sequence[str],
@@ -262,12 +264,12 @@ def _handshake(
     params: Params | None,
     cookies: Cookies | None,
 ) -> httpx2.Request:
-    """The request that opens a WebSocket (RFC 6455 §4.1), with the client's headers and cookies."""
+    """Build the request that opens a WebSocket (RFC 6455 §4.1), with the client's headers and cookies."""
     if client.is_closed:
         raise RuntimeError("Cannot open a WebSocket, as the client has been closed.")
     target = httpx2.URL(url)
     if target.scheme in HTTP_SCHEMES:
-        target = target.copy_with(scheme=HTTP_SCHEMES[target.scheme])  # cookies know http and https
+        target = target.copy_with(scheme=HTTP_SCHEMES[target.scheme])  # httpx2 matches cookies by these schemes
     request = client.build_request("GET", target, headers=headers, params=params, cookies=cookies)
     request.headers.update(UPGRADE)
     if subprotocols:

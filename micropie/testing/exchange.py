@@ -1,7 +1,8 @@
-"""One call of an ASGI app, seen from the server's side: what the app is told, what it answers, how it ends.
+"""This module runs one call of an ASGI app from the server's side and enforces the rules of ASGI.
 
-The app runs in a task of its own, between two bounded channels. What it may send, and when, stands in tables; a message
-that breaks them is an error in the app, raised where the app sent it. Nothing here knows of HTTP clients.
+The app runs in its own task, between two bounded channels. Tables say which messages the app may send in which state,
+and which fields they have. A message that breaks a rule raises an error in the app, where the app sent it. What HTTP,
+WebSocket and lifespan clients do with the messages is left to the modules named after them.
 """
 
 import asyncio
@@ -10,27 +11,28 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Generic, TypeAlias, TypeVar
 
+from msgspec import UNSET, UnsetType
+
 from .._utils import http_grammar
-from ..sentinels import UNSET, Unset
 from ..types import ASGIApp, Message, Scope
 
 T = TypeVar("T")
 
-Live: TypeAlias = set[Callable[[], Awaitable[None]]]
-"""What is open on a transport: how to close each."""
+Closers: TypeAlias = set[Callable[[], Awaitable[None]]]
+"""The close methods of everything that is open on a transport."""
 
 GRACE: Final = 5.0
 """Seconds an app gets, at most, to end after its client has left, and again after it was cancelled."""
 
-FIRST: Final[Mapping[str, str]] = {"http": "idle", "websocket": "connecting", "lifespan": "starting"}
-"""Scope type → the state its conversation begins in."""
+FIRST_STATES: Final[Mapping[str, str]] = {"http": "idle", "websocket": "connecting", "lifespan": "starting"}
+"""Scope type → the state in which its exchange begins."""
 
-MOVES: Final[Mapping[tuple[str, str], str]] = {
+TRANSITIONS: Final[Mapping[tuple[str, str], str]] = {
     # ASGI HTTP: one start, then bodies; "+" marks a body with more to come.
     ("idle", "http.response.start"): "answering",
     ("answering", "http.response.body+"): "answering",
     ("answering", "http.response.body"): "complete",
-    # ASGI WebSocket: accept, close (which refuses), or the extension's own refusal.
+    # ASGI WebSocket: accept, close (which refuses), or a refusal by the HTTP response extension.
     ("connecting", "websocket.accept"): "open",
     ("connecting", "websocket.close"): "closed",
     ("connecting", "websocket.http.response.start"): "denying",
@@ -44,44 +46,44 @@ MOVES: Final[Mapping[tuple[str, str], str]] = {
     ("running", "lifespan.shutdown.complete"): "stopped",
     ("running", "lifespan.shutdown.failed"): "stopped",
 }
-"""(state, what the app sends) → the next state. What is not here is an error in the app."""
+"""(state, message that the app sends) → the next state. Any other message is an error in the app."""
 
-LAST: Final = frozenset({"complete", "closed", "denied", "failed", "stopped"})
-"""The states in which an app has nothing more to say."""
+FINAL_STATES: Final = frozenset({"complete", "closed", "denied", "failed", "stopped"})
+"""The states in which an app may send nothing more."""
 
 FIELDS: Final[Mapping[str, Mapping[str, tuple[type, ...]]]] = {
-    "http.response.start": {"status": (int,), "trailers": (bool, Unset)},
-    "http.response.body": {"body": (bytes, Unset), "more_body": (bool, Unset)},
-    "websocket.accept": {"subprotocol": (str, type(None), Unset)},
-    "websocket.send": {"text": (str, type(None), Unset), "bytes": (bytes, type(None), Unset)},
-    "websocket.close": {"code": (int, Unset), "reason": (str, type(None), Unset)},
+    "http.response.start": {"status": (int,), "trailers": (bool, UnsetType)},
+    "http.response.body": {"body": (bytes, UnsetType), "more_body": (bool, UnsetType)},
+    "websocket.accept": {"subprotocol": (str, type(None), UnsetType)},
+    "websocket.send": {"text": (str, type(None), UnsetType), "bytes": (bytes, type(None), UnsetType)},
+    "websocket.close": {"code": (int, UnsetType), "reason": (str, type(None), UnsetType)},
     "websocket.http.response.start": {"status": (int,)},
-    "websocket.http.response.body": {"body": (bytes, Unset), "more_body": (bool, Unset)},
+    "websocket.http.response.body": {"body": (bytes, UnsetType), "more_body": (bool, UnsetType)},
     "lifespan.startup.complete": {},
-    "lifespan.startup.failed": {"message": (str, Unset)},
+    "lifespan.startup.failed": {"message": (str, UnsetType)},
     "lifespan.shutdown.complete": {},
-    "lifespan.shutdown.failed": {"message": (str, Unset)},
+    "lifespan.shutdown.failed": {"message": (str, UnsetType)},
 }
-"""Message type → its fields and their types; `Unset` marks a field that may be absent."""
+"""Message type → its fields and their types; `UnsetType` marks a field that may be absent."""
 
-TOKEN: Final = re.compile(http_grammar.TOKEN.encode())
-UNSAFE: Final = re.compile(http_grammar.UNSAFE_IN_FIELD_VALUE.encode())
+HEADER_NAME: Final = re.compile(http_grammar.TOKEN.encode())
+UNSAFE_IN_HEADER_VALUE: Final = re.compile(http_grammar.UNSAFE_IN_FIELD_VALUE.encode())
 
 
 class Closed(Exception):
-    """Nothing more goes into this channel, or comes out of it."""
+    """Signals that a channel takes and holds no more items."""
 
 
 class ClientLeft(OSError):
-    """What `send` raises once the client has left (ASGI HTTP and WebSocket specs, 2.4)."""
+    """The error that `send` raises once the client has left (ASGI HTTP and WebSocket specs, 2.4)."""
 
 
 class UnexpectedMessage(RuntimeError):
-    """The app sent a message that ASGI does not allow at this point."""
+    """The app sent a message that ASGI does not allow in this state."""
 
 
 class Channel(Generic[T]):
-    """A bounded queue with an end. `get` and `put` may be cancelled without losing an item."""
+    """A bounded queue that can be closed. `get` and `put` may be cancelled without losing an item."""
 
     def __init__(self, capacity: int) -> None:
         self._items: deque[T] = deque()
@@ -90,20 +92,20 @@ class Channel(Generic[T]):
         self.closed = False
 
     async def put(self, item: T) -> None:
-        """Add `item` as soon as there is room. Raises Closed."""
+        """Add `item` as soon as the channel has space. Raises Closed."""
         while len(self._items) >= self._capacity and not self.closed:
             await self._changed.wait()
         self.push(item)
 
     def push(self, item: T) -> None:
-        """Add `item`, room or not. Raises Closed."""
+        """Add `item` even if the channel is full. Raises Closed."""
         if self.closed:
             raise Closed
         self._items.append(item)
         self._wake()
 
     async def get(self) -> T:
-        """The next item. Raises Closed when there will not be one."""
+        """Return the next item. Raises Closed when no further item will come."""
         while not self._items:
             if self.closed:
                 raise Closed
@@ -113,7 +115,7 @@ class Channel(Generic[T]):
         return item
 
     def close(self, *, discard: bool = False) -> None:
-        """Take nothing more. What is inside may still be taken, unless `discard`."""
+        """Refuse further items. The items inside can still be taken, unless `discard` is True."""
         self.closed = True
         if discard:
             self._items.clear()
@@ -125,39 +127,42 @@ class Channel(Generic[T]):
 
 
 def check_message(message: Message) -> Message:
-    """A copy of `message`, its headers as a list. Raises TypeError or ValueError unless its fields are ASGI's."""
+    """Return a copy of `message` with its headers as a list.
+
+    Raises TypeError or ValueError for a field that ASGI does not allow.
+    """
     kind: str = message["type"]
-    for field, wanted in FIELDS[kind].items():
+    for field, types in FIELDS[kind].items():
         value = message.get(field, UNSET)
-        if not isinstance(value, wanted):
-            found = "missing" if value is UNSET else type(value).__name__
-            raise TypeError(f"{kind}: {field!r} must be {wanted[0].__name__}, not {found}")
+        if not isinstance(value, types):
+            actual = "missing" if value is UNSET else type(value).__name__
+            raise TypeError(f"{kind}: {field!r} must be {types[0].__name__}, not {actual}")
     if kind == "websocket.send" and (message.get("text") is None) == (message.get("bytes") is None):
         raise ValueError("websocket.send: exactly one of 'text' and 'bytes' must be given")
     headers = [(name, value) for name, value in message.get("headers", ())]
     for name, value in headers:
         if not isinstance(name, bytes) or not isinstance(value, bytes):
             raise TypeError(f"{kind}: header names and values must be bytes, not {name!r}: {value!r}")
-        if not TOKEN.fullmatch(name) or UNSAFE.search(value):
+        if not HEADER_NAME.fullmatch(name) or UNSAFE_IN_HEADER_VALUE.search(value):
             raise ValueError(f"{kind}: {name!r}: {value!r} cannot be sent as a header")
     return {**message, "headers": headers}
 
 
-def grace_period(patience: float | None) -> float:
-    """Seconds for an app to end by itself where the client waits `patience` for a message."""
-    return GRACE if patience is None else min(patience, GRACE)
+def get_grace_period(timeout: float | None) -> float:
+    """Return the seconds that an app gets to end by itself, where the client waits `timeout` for a message."""
+    return GRACE if timeout is None else min(timeout, GRACE)
 
 
-def nothing_to_watch(message: Message) -> None:
-    """The `watch` of a conversation that needs none."""
+def ignore_message(message: Message) -> None:
+    """Accept any message: the default `on_send` of an exchange."""
 
 
-class Conversation:
-    """Runs `app` for `scope` in a task, and stands between it and whoever speaks to it.
+class Exchange:
+    """A call of `app` for `scope`, run in a task, with a channel of messages each way.
 
-    `to_app` and `from_app` hold at most `capacity` messages each; `heard` says whether the app has received one.
-    `farewell` is what the app's `receive` gives once nothing else will come; `watch` sees each message that the app
-    sends and may raise into the app.
+    `to_app` and `from_app` hold at most `capacity` messages each. `has_received` is True once the app has received a
+    message. `final_message` is what the app's `receive` returns once nothing else will come. `on_send` is called with
+    each message that the app sends; what it raises is raised in the app.
     """
 
     def __init__(
@@ -166,18 +171,19 @@ class Conversation:
         scope: Scope,
         *,
         capacity: int,
-        farewell: Message,
-        watch: Callable[[Message], None] = nothing_to_watch,
+        final_message: Message,
+        on_send: Callable[[Message], None] = ignore_message,
     ) -> None:
         self.to_app: Channel[Message] = Channel(capacity)
         self.from_app: Channel[Message] = Channel(capacity)
-        self.farewell = farewell
-        self.state = FIRST[scope["type"]]
-        self.heard = False
-        self._watch = watch
+        self.final_message = final_message
+        self.state = FIRST_STATES[scope["type"]]
+        self.has_received = False
+        self._on_send = on_send
         self._capacity = capacity
-        self._left = False
-        self._void = 0
+        self._client_left = False
+        self._unread_sends_left = 0
+        """How many messages the app may still send after the client has left."""
         self._stopped = False
         self._error: BaseException | None = None
         self._task = asyncio.create_task(self._run(app, scope))
@@ -185,7 +191,7 @@ class Conversation:
     async def _run(self, app: ASGIApp, scope: Scope) -> None:
         try:
             await app(scope, self._receive, self._send)
-        except BaseException as error:  # noqa: BLE001  whatever it is, it belongs to the test: see take_error
+        except BaseException as error:  # noqa: BLE001  the test gets every exception: see take_error
             self._error = error
         finally:
             self.to_app.close(discard=True)
@@ -195,48 +201,53 @@ class Conversation:
         try:
             message = await self.to_app.get()
         except Closed:
-            self._void = 0
-            message = dict(self.farewell)
-        self.heard = True
+            self._unread_sends_left = 0
+            message = dict(self.final_message)
+        self.has_received = True
         return message
 
     async def _send(self, message: Message) -> None:
-        self._refuse_the_dead()
+        self._raise_if_client_left()
         kind: str = message["type"]
-        after = MOVES.get((self.state, f"{kind}+" if message.get("more_body") else kind))
-        if after is None:
-            raise UnexpectedMessage(f"The app sent {kind!r} while the conversation was {self.state!r}")
+        next_state = TRANSITIONS.get((self.state, f"{kind}+" if message.get("more_body") else kind))
+        if next_state is None:
+            raise UnexpectedMessage(f"The app sent {kind!r} in the state {self.state!r}{self._describe_allowed()}")
         message = check_message(message)
-        self._watch(message)
-        self.state = after
-        if after in LAST:
+        self._on_send(message)
+        self.state = next_state
+        if next_state in FINAL_STATES:
             self.to_app.close(discard=True)
         try:
             await self.from_app.put(message)
         except Closed:
-            self._refuse_the_dead()
-            self._void -= 1
-        if after in LAST:
+            self._raise_if_client_left()
+            self._unread_sends_left -= 1
+        if next_state in FINAL_STATES:
             self.from_app.close()
 
-    def _refuse_the_dead(self) -> None:
-        if self._left and not self._void:
+    def _describe_allowed(self) -> str:
+        allowed = dict.fromkeys(repr(kind.rstrip("+")) for state, kind in TRANSITIONS if state == self.state)
+        return f"; expected {' or '.join(allowed)}" if allowed else "; expected nothing more"
+
+    def _raise_if_client_left(self) -> None:
+        if self._client_left and not self._unread_sends_left:
             raise ClientLeft("The client has left")
 
     def hang_up(self, *, discard: bool) -> None:
-        """The client leaves: `receive` gives what it said (unless `discard`), then the farewell; then `send` fails.
+        """Make the client leave: the app receives `final_message`, and then its `send` raises ClientLeft.
 
-        Until the app hears the farewell it may answer what it hears, into the void as over a socket, but not endlessly.
+        Unless `discard` is True, the app first receives what the client sent before. Until it receives the final
+        message it may go on sending, as over a socket that nothing reads, but at most `capacity` messages.
         """
-        self._left = True
-        self._void = 0 if discard else self._capacity
+        self._client_left = True
+        self._unread_sends_left = 0 if discard else self._capacity
         self.to_app.close(discard=discard)
         self.from_app.close(discard=True)
 
     async def finish(self, seconds: float | None) -> bool:
-        """Wait until the app has ended, cancelling it after `seconds`; False if that was needed.
+        """Wait until the app has ended. Cancel it after `seconds`, and return False if that was necessary.
 
-        Raises RuntimeError when it does not end even then.
+        Raises RuntimeError when the app does not end even then.
         """
         try:
             await asyncio.wait({self._task}, timeout=seconds)
@@ -248,28 +259,31 @@ class Conversation:
         if not in_time:
             await asyncio.wait({self._task}, timeout=GRACE)
             if not self._task.done():
-                raise RuntimeError("The app ignores that it was cancelled; its task cannot be ended")
+                raise RuntimeError("The app ignored its cancellation; its task cannot be ended")
         return in_time
 
     def take_error(self) -> Exception | None:
-        """What the app raised, once: None when asked again, and for what only says that it was stopped."""
+        """Return the exception that the app raised, the first time only.
+
+        Return None for an exception that only reports that the client left or that the app was cancelled.
+        """
         error, self._error = self._error, None
-        if error is None or (self._left and follows_from_leaving(error)):
+        if error is None or (self._client_left and is_caused_by_leaving(error)):
             return None
         if isinstance(error, Exception):
             return error
         if self._stopped and isinstance(error, asyncio.CancelledError):
             return None
-        # SystemExit and KeyboardInterrupt would end the event loop, the app's own cancellation would be the test's.
+        # SystemExit and KeyboardInterrupt would end the event loop; the app's own CancelledError would cancel the test.
         wrapped = RuntimeError(f"The app raised {error!r}")
         wrapped.__cause__ = error
         return wrapped
 
 
-def follows_from_leaving(error: BaseException) -> bool:
-    """Whether `error` is nothing but `send`'s complaint that the client left, perhaps wrapped."""
+def is_caused_by_leaving(error: BaseException) -> bool:
+    """Return True if `error` is, or was raised from, nothing but the ClientLeft of `send`."""
     if isinstance(error, BaseExceptionGroup):
-        return all(follows_from_leaving(each) for each in error.exceptions)
+        return all(is_caused_by_leaving(each) for each in error.exceptions)
     if isinstance(error, ClientLeft):
         return True
-    return error.__cause__ is not None and follows_from_leaving(error.__cause__)
+    return error.__cause__ is not None and is_caused_by_leaving(error.__cause__)

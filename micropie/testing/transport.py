@@ -1,7 +1,8 @@
-"""HTTP for an ASGI app without a socket: each request runs the app in a task, and its answer streams.
+"""This module sends HTTP requests to an ASGI app without a socket. Bodies stream both ways.
 
-The response is there as soon as the app has started it. A few chunks may wait for the reader, then the app waits in its
-turn. Closing a response early is the client leaving: the app hears `http.disconnect` and its `send` raises OSError.
+The caller gets the response as soon as the app has started it. A few chunks may wait for the reader; then the app waits
+in turn. If the caller closes a response early, the client has left: the app receives `http.disconnect`, and its `send`
+raises OSError.
 """
 
 import asyncio
@@ -14,23 +15,23 @@ from urllib.parse import unquote_to_bytes
 import httpx2
 
 from ..types import ASGIApp, Message, Scope
-from .exchange import Closed, Conversation, Live, grace_period
+from .exchange import Closed, Closers, Exchange, get_grace_period
 from .lifespan import Lifespan
 from .websocket import AsyncWebSocketSession
 
-AHEAD: Final = 4
-"""Messages that may wait for the other side, each way, before the sender does."""
+CAPACITY: Final = 4
+"""Messages that may wait for the other side, each way, before the sender must wait."""
 
-PIECE: Final = 64 * 1024
-"""Bytes of a body given to the app at once: what a server reads from a socket, at most."""
+CHUNK_SIZE: Final = 64 * 1024
+"""Bytes of a body that the app receives at once, at most: as many as a server reads from a socket."""
 
-PATIENCE: Final = 10.0
-"""Seconds to wait for the app's next message where a request does not say."""
+DEFAULT_TIMEOUT: Final = 10.0
+"""Seconds to wait for the app's next message, unless the request sets its own timeout."""
 
 PORTS: Final = {"http": 80, "https": 443}
 WEBSOCKET_SCHEMES: Final = {"http": "ws", "https": "wss"}
 
-BODILESS: Final = frozenset({204, 304})  # RFC 9110 §6.4.1; so is every answer to HEAD
+BODILESS: Final = frozenset({204, 304})  # RFC 9110 §6.4.1; the same holds for every response to HEAD
 
 ClientAddress = tuple[str, int]
 BodyStream = httpx2.SyncByteStream | httpx2.AsyncByteStream
@@ -38,52 +39,52 @@ BodyStream = httpx2.SyncByteStream | httpx2.AsyncByteStream
 
 @runtime_checkable
 class ChecksReturns(Protocol):
-    """An app that can hold what its handlers return to their return annotations."""
+    """An app that can check the results of its handlers against their return annotations."""
 
     check_returns: bool
 
 
-async def read_pieces(stream: BodyStream) -> AsyncGenerator[bytes, None]:
-    """The body in `stream`, piece by piece. A sync stream is read in a worker thread: it may block."""
+async def read_chunks(stream: BodyStream) -> AsyncGenerator[bytes, None]:
+    """Yield the body in `stream`, chunk by chunk. A sync stream may block, so it is read in a worker thread."""
     if isinstance(stream, httpx2.AsyncByteStream):
-        pieces = stream.__aiter__()
+        chunks = stream.__aiter__()
         try:
-            async for piece in pieces:
-                yield piece
+            async for chunk in chunks:
+                yield chunk
         finally:
-            if isinstance(pieces, AsyncGenerator):
-                await pieces.aclose()
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()
     else:
         iterator = iter(stream)
-        while (read := await asyncio.to_thread(lambda: next(iterator, None))) is not None:
-            yield read
+        while (next_chunk := await asyncio.to_thread(lambda: next(iterator, None))) is not None:
+            yield next_chunk
 
 
 class AnyStream(httpx2.AsyncByteStream, httpx2.SyncByteStream):
-    """A request body that both kinds of client accept, whichever kind it is; the transport can read either."""
+    """A wrapper of a sync or async request body that makes both kinds of client accept it."""
 
     def __init__(self, stream: BodyStream) -> None:
         self._stream = stream
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """The body, piece by piece."""
-        return read_pieces(self._stream)
+        """Return an iterator over the chunks of the body."""
+        return read_chunks(self._stream)
 
 
-class BodyWatch:
-    """Holds an app to the Content-Length it declared (RFC 9110 §8.6), as servers do."""
+class ContentLengthCheck:
+    """A check that the app sends as many bytes as its Content-Length declares (RFC 9110 §8.6), as servers make it."""
 
     def __init__(self, method: str) -> None:
         self.bodiless = method == "HEAD"
         self._left: int | None = None
 
     def __call__(self, message: Message) -> None:
-        """Look at what the app sends. Raises RuntimeError."""
+        """Count the bytes of `message`. Raises RuntimeError when they are too many, or when too few have come."""
         if message["type"] == "http.response.start":
             self.bodiless = self.bodiless or message["status"] in BODILESS
-            declared = [int(value) for name, value in message["headers"] if name.lower() == b"content-length"]
-            if declared and not self.bodiless:
-                self._left = declared[0]
+            lengths = [int(value) for name, value in message["headers"] if name.lower() == b"content-length"]
+            if lengths and not self.bodiless:
+                self._left = lengths[0]
         elif self._left is not None:
             self._left -= len(message.get("body", b""))
             if self._left < 0:
@@ -92,125 +93,134 @@ class BodyWatch:
                 raise RuntimeError("Response content shorter than Content-Length")
 
 
-class Exchange(httpx2.AsyncByteStream):
-    """One request and its answer; as a stream, the answer's body.
+class HTTPExchange(httpx2.AsyncByteStream):
+    """A request and its response. As a stream it is the body of the response.
 
-    `patience` is the seconds to wait for the app's next message. It is in `live` until the app has ended.
+    `message_timeout` is the seconds to wait for each message of the app. `closers` holds `aclose` until the app ends.
     """
 
     def __init__(
-        self, app: ASGIApp, scope: Scope, body: BodyStream, *, patience: float | None, raise_errors: bool, live: Live
+        self,
+        app: ASGIApp,
+        scope: Scope,
+        body: BodyStream,
+        *,
+        message_timeout: float | None,
+        raise_errors: bool,
+        closers: Closers,
     ) -> None:
         self._title = f"{scope['method']} {scope['path']}"
-        self._patience = patience
+        self._timeout = message_timeout
         self._raise_errors = raise_errors
-        self._live = live
-        self._watch = BodyWatch(scope["method"])
-        self._talk = Conversation(app, scope, capacity=AHEAD, farewell={"type": "http.disconnect"}, watch=self._watch)
+        self._closers = closers
+        self._check_length = ContentLengthCheck(scope["method"])
+        self._exchange = Exchange(
+            app, scope, capacity=CAPACITY, final_message={"type": "http.disconnect"}, on_send=self._check_length
+        )
         self._body_error: BaseException | None = None
         self._feeder: asyncio.Task[None] | None = None
         if isinstance(body, httpx2.ByteStream):
-            self._say_whole(b"".join(body))
+            self._push_body(b"".join(body))
         else:
             self._feeder = asyncio.create_task(self._feed(body))
-        live.add(self.aclose)
+        closers.add(self.aclose)
 
     async def start(self) -> Message | None:
-        """The app's `http.response.start`; None when it failed before that and errors are not to be raised."""
-        return await self._next()
+        """Return the app's `http.response.start`, or None if the app failed before it and errors are not raised."""
+        return await self._receive()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The body as the app sends it. At its end the app has ended too, and what it raised is raised."""
-        while (message := await self._next()) is not None:
+        """Yield the body as the app sends it. At the end, wait for the app to end and raise what it raised."""
+        while (message := await self._receive()) is not None:
             body: bytes = message.get("body", b"")
-            if body and not self._watch.bodiless:
+            if body and not self._check_length.bodiless:
                 yield body
 
     async def aclose(self) -> None:
-        """The client leaves, if the answer is not complete. Raises what the app raised and nobody has heard of yet."""
+        """Make the client leave if the response is not complete. Raises what the app raised, unless raised before."""
         await self.stop()
-        error = self._talk.take_error()
+        error = self._exchange.take_error()
         if error is not None and self._raise_errors:
             raise error
 
     async def stop(self) -> None:
-        """The client leaves, and does not care what the app says to that."""
-        if self.aclose in self._live:
-            self._talk.hang_up(discard=True)
-            await self._finish(grace_period(self._patience))
+        """Make the client leave, and ignore what the app raises then."""
+        if self.aclose in self._closers:
+            self._exchange.hang_up(discard=True)
+            await self._finish(get_grace_period(self._timeout))
 
-    def _say_whole(self, body: bytes) -> None:
-        for at in range(0, len(body) or 1, PIECE):
-            more = at + PIECE < len(body)
-            self._talk.to_app.push({"type": "http.request", "body": body[at : at + PIECE], "more_body": more})
+    def _push_body(self, body: bytes) -> None:
+        for start in range(0, len(body) or 1, CHUNK_SIZE):
+            end = start + CHUNK_SIZE
+            self._exchange.to_app.push({"type": "http.request", "body": body[start:end], "more_body": end < len(body)})
 
     async def _feed(self, body: BodyStream) -> None:
-        say = self._talk.to_app.put
+        send = self._exchange.to_app.put
         try:
-            async with aclosing(read_pieces(body)) as pieces:
-                async for piece in pieces:
-                    if piece:
-                        await say({"type": "http.request", "body": piece, "more_body": True})
-            await say({"type": "http.request", "body": b"", "more_body": False})
+            async with aclosing(read_chunks(body)) as chunks:
+                async for chunk in chunks:
+                    if chunk:
+                        await send({"type": "http.request", "body": chunk, "more_body": True})
+            await send({"type": "http.request", "body": b"", "more_body": False})
         except Closed:
-            pass  # the app has answered, or ended: it will not read the rest
+            pass  # the app has sent its response, or ended: it will not read the rest
         except asyncio.CancelledError:
             raise
-        except BaseException as error:  # noqa: BLE001  raised where the test waits for the answer
+        except BaseException as error:  # noqa: BLE001  raised where the test waits for the response
             self._body_error = error
-            self._talk.hang_up(discard=True)
+            self._exchange.hang_up(discard=True)
 
-    async def _next(self) -> Message | None:
+    async def _receive(self) -> Message | None:
         try:
-            async with asyncio.timeout(self._patience):
-                return await self._talk.from_app.get()
+            async with asyncio.timeout(self._timeout):
+                return await self._exchange.from_app.get()
         except Closed:
             await self._settle()
             return None
         except TimeoutError:
             await self.stop()
-            self._talk.take_error()
-            raise httpx2.ReadTimeout(f"{self._title}: the app sent nothing for {self._patience:g} s") from None
+            self._exchange.take_error()
+            raise httpx2.ReadTimeout(f"{self._title}: the app sent nothing for {self._timeout:g} s") from None
 
     async def _settle(self) -> None:
-        """The app has nothing more to say: wait for its end, and say how it was."""
+        """Wait until the app has ended, and raise if it did not end well."""
         if self._body_error is not None:
             await self.stop()
-            self._talk.take_error()  # whatever the app made of it
+            self._exchange.take_error()  # a consequence of the body's error, which is raised instead
             raise self._body_error
-        if not await self._finish(self._patience):
-            raise httpx2.ReadTimeout(f"{self._title}: the app still ran {self._patience:g} s after its response")
-        error = self._talk.take_error()
+        if not await self._finish(self._timeout):
+            raise httpx2.ReadTimeout(f"{self._title}: the app still ran {self._timeout:g} s after its response")
+        error = self._exchange.take_error()
         if error is not None and self._raise_errors:
             raise error
-        if self._talk.state == "answering":
+        if self._exchange.state == "answering":
             raise httpx2.RemoteProtocolError(f"{self._title}: the app ended before its response did") from error
-        if self._talk.state == "idle" and self._raise_errors:
+        if self._exchange.state == "idle" and self._raise_errors:
             raise httpx2.RemoteProtocolError(f"{self._title}: the app returned without sending a response")
 
     async def _finish(self, seconds: float | None) -> bool:
-        self._live.discard(self.aclose)
+        self._closers.discard(self.aclose)
         if self._feeder is not None:
             self._feeder.cancel()
-            await asyncio.wait({self._feeder}, timeout=grace_period(self._patience))
-        return await self._talk.finish(seconds)
+            await asyncio.wait({self._feeder}, timeout=get_grace_period(self._timeout))
+        return await self._exchange.finish(seconds)
 
 
 class ASGITransport(httpx2.AsyncBaseTransport):
-    """Answers the requests of an `httpx2.AsyncClient` by calling an ASGI app, streaming both ways.
+    """A transport that answers the requests of an `httpx2.AsyncClient` by calling an ASGI app, streaming both ways.
 
-    `raise_server_exceptions`: what the app raises is raised in the test; otherwise the client sees what a server would
-    make of it, a plain 500 or a broken answer. `root_path` and `client` go into the scope; `root_path` is a statement
-    about the path, nothing is added or taken away. As a context manager it runs the app's lifespan, waiting at most
-    `timeout` seconds for each step, and fills `state`. `check_returns`: an app with an attribute of that name has it
-    set while the transport is open.
+    With `raise_server_exceptions`, what the app raises is raised in the test. Otherwise the client gets what a server
+    would make of it: a plain 500 or a broken response. `root_path` and `client` go into the scope as they are; the
+    path of the URL is not changed to fit `root_path`. As a context manager the transport runs the app's lifespan,
+    which fills `state`, and waits at most `timeout` seconds for each of its two events. With `check_returns`, the
+    attribute of that name is True while the transport is open, on apps that have it.
 
         async with httpx2.AsyncClient(transport=ASGITransport(app), base_url="http://localhost") as client:
             async with client.stream("GET", "/events") as response:
                 async for chunk in response.aiter_bytes():
                     ...
 
-    A request with the extension `target` (bytes) is for that path and query, whatever the URL made of it:
+    The request extension `target` (bytes) replaces the path and query of the URL, which httpx2 would normalise:
     `client.get("/", extensions={"target": b"/a/../b"})`.
     """
 
@@ -221,7 +231,7 @@ class ASGITransport(httpx2.AsyncBaseTransport):
         raise_server_exceptions: bool = True,
         root_path: str = "",
         client: ClientAddress = ("127.0.0.1", 50000),
-        timeout: float | None = PATIENCE,
+        timeout: float | None = DEFAULT_TIMEOUT,
         check_returns: bool = True,
     ) -> None:
         self.app = app
@@ -232,11 +242,11 @@ class ASGITransport(httpx2.AsyncBaseTransport):
         self._check_returns = check_returns
         self._restore: Callable[[], object] | None = None
         self._lifespan = Lifespan(app, self.state, timeout)
-        self._live: Live = set()
+        self._closers: Closers = set()
 
     async def __aenter__(self) -> Self:
-        """Start the app up. Raises what its startup raised, else LifespanFailed, or httpx2.ReadTimeout."""
-        self._open()
+        """Start the app. Raises what its startup raised, else LifespanFailed, or httpx2.ReadTimeout."""
+        self._turn_on_checks()
         try:
             await self._lifespan.startup()
         except BaseException:
@@ -245,28 +255,28 @@ class ASGITransport(httpx2.AsyncBaseTransport):
         return self
 
     async def aclose(self) -> None:
-        """End what still runs, shut the app down if it was started up, raise what either raised."""
+        """End what still runs, and shut the app down if it was started. Raises what the app raised meanwhile."""
         async with AsyncExitStack() as stack:
-            stack.callback(self._put_back)
+            stack.callback(self._restore_checks)
             stack.push_async_callback(self._lifespan.shutdown)
-            for close in list(self._live):
+            for close in list(self._closers):
                 stack.push_async_callback(close)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """The app's answer to `request`. Raises what the app raised, else ReadTimeout or RemoteProtocolError."""
-        scope = self._scope(request, "http")
-        exchange = Exchange(
+        """Return the app's response to `request`. Raises its error, else ReadTimeout or RemoteProtocolError."""
+        scope = self._build_scope(request, "http")
+        exchange = HTTPExchange(
             self.app,
             scope,
             request.stream,
-            patience=read_patience(request),
+            message_timeout=read_timeout(request),
             raise_errors=self._raise_errors,
-            live=self._live,
+            closers=self._closers,
         )
         try:
             start = await exchange.start()
         except BaseException:
-            await exchange.stop()  # there will be no response for the caller to close
+            await exchange.stop()  # the caller gets no response that it could close
             raise
         if start is None:
             return httpx2.Response(500, text="Internal Server Error")
@@ -275,23 +285,25 @@ class ASGITransport(httpx2.AsyncBaseTransport):
     async def connect_websocket(
         self, request: httpx2.Request, subprotocols: Sequence[str] = ()
     ) -> AsyncWebSocketSession:
-        """Open a WebSocket where `request` points. Raises WebSocketRefused, and as `handle_async_request` does."""
-        scope = self._scope(request, "websocket")
+        """Open a WebSocket at the URL of `request`. Raises WebSocketRefused, and as `handle_async_request` does."""
+        scope = self._build_scope(request, "websocket")
         scope["subprotocols"] = list(subprotocols)
         return await AsyncWebSocketSession.open(
             self.app,
             scope,
             request,
-            patience=read_patience(request),
+            message_timeout=read_timeout(request),
             raise_errors=self._raise_errors,
-            live=self._live,
+            closers=self._closers,
         )
 
-    def _scope(self, request: httpx2.Request, kind: str) -> Scope:
-        self._open()
+    def _build_scope(self, request: httpx2.Request, kind: str) -> Scope:
+        self._turn_on_checks()
         url = request.url
         if url.scheme not in PORTS:
-            raise httpx2.UnsupportedProtocol(f"{str(url)!r}: requests are http or https, WebSockets websocket_connect")
+            raise httpx2.UnsupportedProtocol(
+                f"{str(url)!r} is not an http or https URL. Open a WebSocket with client.websocket_connect(url)"
+            )
         target: bytes = request.extensions.get("target", url.raw_path)
         raw_path, _, query = target.partition(b"?")
         scope: Scope = {
@@ -316,20 +328,20 @@ class ASGITransport(httpx2.AsyncBaseTransport):
             scope["extensions"] = {"websocket.http.response": {}}
         return scope
 
-    def _open(self) -> None:
+    def _turn_on_checks(self) -> None:
         app: object = self.app
         if self._check_returns and self._restore is None and isinstance(app, ChecksReturns):
-            # A finalizer, so that a client that was never closed puts it back too.
+            # A finalizer, so that the value is also restored after a client that was never closed.
             self._restore = weakref.finalize(self, object.__setattr__, app, "check_returns", app.check_returns)
             object.__setattr__(app, "check_returns", True)  # it may be a frozen dataclass
 
-    def _put_back(self) -> None:
+    def _restore_checks(self) -> None:
         if self._restore is not None:
             self._restore()
             self._restore = None
 
 
-def read_patience(request: httpx2.Request) -> float | None:
-    """The seconds that `request` is ready to wait for each message of the app; None is for ever."""
-    limits: dict[str, float | None] = request.extensions.get("timeout", {})
-    return limits.get("read", PATIENCE)
+def read_timeout(request: httpx2.Request) -> float | None:
+    """Return the seconds that `request` waits for each message of the app; None means for ever."""
+    timeouts: dict[str, float | None] = request.extensions.get("timeout", {})
+    return timeouts.get("read", DEFAULT_TIMEOUT)

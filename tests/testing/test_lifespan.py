@@ -122,7 +122,7 @@ def test_a_lifespan_that_hangs_fails_the_test(steps: tuple[Message, ...], event:
         await asyncio.sleep(60)
 
     with (
-        pytest.raises(httpx2.ReadTimeout, match=rf"lifespan\.{event}: the app was not through with it after 0\.05 s"),
+        pytest.raises(httpx2.ReadTimeout, match=rf"lifespan\.{event}: the app did not complete it within 0\.05 s"),
         TestClient(app, timeout=SOON),
     ):
         pass

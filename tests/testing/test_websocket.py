@@ -158,7 +158,7 @@ REFUSALS: list[tuple[ASGIApp, type[Exception], tuple[object, ...]]] = [
     (ws({"type": "websocket.close"}), WebSocketRefused, (1000, "", 403)),
     (ws({"type": "websocket.close", "code": 1008, "reason": "no"}), WebSocketRefused, (1008, "no", 403)),
     (ws(*DENIAL), WebSocketRefused, (1006, "log in", 401)),
-    (ws(), WebSocketRefused, (1006, "The app ended without answering the handshake", 500)),
+    (ws(), WebSocketRefused, (1006, "The app ended without accepting or refusing the handshake", 500)),
     (ws(error=Broken("early")), Broken, ("early",)),
     (ws({"type": "websocket.close"}, error=Broken("late")), Broken, ("late",)),
     (ws(*DENIAL[:1], error=Broken("amid")), Broken, ("amid",)),
@@ -166,7 +166,10 @@ REFUSALS: list[tuple[ASGIApp, type[Exception], tuple[object, ...]]] = [
     (
         ws({"type": "websocket.send", "text": "a"}),
         RuntimeError,
-        ("The app sent 'websocket.send' while the conversation was 'connecting'",),
+        (
+            "The app sent 'websocket.send' in the state 'connecting'; "
+            "expected 'websocket.accept' or 'websocket.close' or 'websocket.http.response.start'",
+        ),
     ),
     (
         ws(ACCEPT, {"type": "websocket.send"}),
