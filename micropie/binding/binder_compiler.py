@@ -21,15 +21,9 @@ from ..params import File
 from ..requests.json_lines import make_lines_reader
 from ..sentinels import EMPTY, UNSET
 from ..sessions.typed_session import make_session_reader
-from .error_report import (
-    framework_expression,
-    make_bytes_checker,
-    make_form_result_reader,
-    make_names_reader,
-    refuse_media_type,
-    report_errors,
-)
+from .error_report import refuse_media_type, report_errors
 from .handler import Bind, BoundHandler, Function, Mode, Wants, choose_mode
+from .readers import make_bytes_checker, make_form_result_reader, make_names_reader
 from .signature import FROM_BODY, Kind, Parameter, Role, Signature, get_form_readers, is_kept_in_session
 
 
@@ -109,6 +103,9 @@ _ARGUMENTS: Final[Mapping[Kind, str]] = {
     Kind.VAR_KEYWORD: "**{value}",
 }
 
+# What the framework itself gives.
+_FRAMEWORK: Final[Mapping[Role, str]] = {Role.REQUEST: "request", Role.WEBSOCKET: "request.websocket"}
+
 _ALWAYS: Final = "True"
 
 
@@ -165,10 +162,10 @@ class _Writer:
     def _value(self, number: int, parameter: Parameter) -> str:
         if parameter.dependency is not None:
             return f"given[{self._order.index(parameter.dependency)}]"
-        return framework_expression(parameter) or f"v{number}"
+        return _FRAMEWORK.get(parameter.role, f"v{number}")
 
     def _parameter(self, value: str, number: int, parameter: Parameter) -> list[str]:
-        if framework_expression(parameter) or parameter.dependency is not None:
+        if parameter.role in _FRAMEWORK or parameter.dependency is not None:
             return []
         if parameter.kind is Kind.VAR_POSITIONAL:
             return [f"{value} = {self._rest_of_path(number, parameter)}"]

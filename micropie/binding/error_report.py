@@ -14,58 +14,16 @@ from .._utils.lazy_imports import logging
 from ..conversion.converter import Converter, Shape
 from ..conversion.exceptions import CONVERSION_ERRORS
 from ..conversion.json_pointer import escape_token
-from ..conversion.type_info import read_constraints, remove_none
 from ..errors import BadRequest, HTTPError, Invalid, Source, missing_parameter_detail
-from ..forms.form_result import make_form_reader
 from ..media_types import Media
 from ..requests.request import Request
 from ..sentinels import EMPTY, UNSET
+from .readers import LOOKUPS, make_bytes_checker, make_form_result_reader, make_names_reader
 from .signature import Kind, Parameter, Role, derive_header_name, get_form_readers
 
 _FORMS: Final = (Media.FORM, Media.MULTIPART)
-
-
-def framework_expression(parameter: Parameter) -> str | None:
-    """What the framework itself gives, as an expression."""
-    if parameter.role is Role.REQUEST:
-        return "request"
-    return "request.websocket" if parameter.role is Role.WEBSOCKET else None
-
-
-def make_form_result_reader(parameter: Parameter) -> Callable[[Request], object]:
-    """What reads a FormResult. It raises HTTPError for what is no form."""
-    blank: Any = parameter.default
-    return make_form_reader(blank, of_query=parameter.sources == ("query",))
-
-
-def make_bytes_checker(parameter: Parameter) -> Callable[[object], Any] | None:
-    """What checks the body's bytes, where they have constraints."""
-    return parameter.converter.from_value if read_constraints(remove_none(parameter.converter.info)) else None
-
-
-def make_names_reader(source: Source, parameter: Parameter) -> Callable[[Request], Mapping[str, Sequence[str]]]:
-    """The names and texts of a source from which a structured parameter is built: those that its type knows.
-
-    A type that forbids others gets all of the query or the cookies to see; every request has some more headers.
-    """
-    info: Any = remove_none(parameter.converter.info)
-    known = None
-    if hasattr(info, "fields"):
-        tag_field = getattr(info, "tag_field", None)
-        known = [field.encode_name for field in info.fields] + ([tag_field] if tag_field is not None else [])
-    if source == "header":
-        if known is None:
-            return lambda request: {name: request.header_lines(name) for name in request.headers}
-        wire = {name: derive_header_name(name).lower() for name in known}
-        return lambda request: {name: found for name, line in wire.items() if (found := request.header_lines(line))}
-    names = None if getattr(info, "forbid_unknown_fields", False) else known
-    if source == "cookie":
-        return lambda request: _known(request.cookie_params, names)
-    return lambda request: _known(request.query_params, names)
-
-
-def _known(found: Mapping[str, list[str]], names: Sequence[str] | None) -> Mapping[str, list[str]]:
-    return found if names is None else {name: found[name] for name in names if name in found}
+_NOT_READ_YET: Final = (Role.REQUEST, Role.WEBSOCKET, Role.STREAM, Role.LINES)
+"""The roles of parameters of which nothing is read before the handler runs."""
 
 
 def refuse_media_type(parameter: Parameter) -> NoReturn:
@@ -109,7 +67,7 @@ _OPEN: Final[Mapping[Source, Callable[[Request], object]]] = {
 
 
 def _explain(parameter: Parameter, request: Request, segments: Sequence[str]) -> Sequence[Invalid]:
-    if framework_expression(parameter) or parameter.role in (Role.STREAM, Role.LINES):
+    if parameter.role in _NOT_READ_YET:
         return ()
     if parameter.role is Role.FORM:
         make_form_result_reader(parameter)(request)  # what is wrong with its fields is told to the handler
@@ -125,25 +83,12 @@ def _explain(parameter: Parameter, request: Request, segments: Sequence[str]) ->
         return _explain_whole(parameter, request)
     for source in parameter.sources:
         try:
-            found = LOOK[source](parameter, request, segments)
+            found = LOOKUPS[source](parameter, request, segments)
         except ValueError:
             return [Invalid("Expected UTF-8 text", source, parameter.alias)]
         if found is not UNSET:
             return _ERRORS.get(source, _text_errors)(parameter, source, found, parameter.alias)
     return [_missing(parameter, request)] if parameter.required else ()
-
-
-LOOK: Final[Mapping[Source, Callable[[Parameter, Request, Sequence[str]], Any]]] = {
-    "path": lambda p, _, segments: [segments[p.index]] if p.index is not None and p.index < len(segments) else UNSET,
-    "query": lambda p, request, _: request.query_params.get(p.alias, UNSET),
-    "form": lambda p, request, _: request.form_params.get(p.alias, UNSET),
-    "body": lambda p, request, _: request.json_params.get(p.alias, UNSET),
-    "file": lambda p, request, _: request.file_params.get(p.alias, UNSET),
-    "header": lambda p, request, _: request.header_lines(p.alias.lower()) or UNSET,
-    "cookie": lambda p, request, _: request.cookie_params.get(p.alias, UNSET),
-    "session": lambda p, request, _: request.session_params.get(p.alias, UNSET),
-}
-"""What a source has for a parameter that it takes by name; UNSET for nothing."""
 
 
 def _text_errors(parameter: Parameter, source: Source, found: Any, name: str) -> Sequence[Invalid]:

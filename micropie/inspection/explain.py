@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from ..app.application import App
 from ..app.mounting import build_mounted_scope
 from ..binding.binder_compiler import compile_binder
-from ..binding.error_report import LOOK
+from ..binding.readers import LOOKUPS
 from ..binding.signature import Kind, Parameter, Role, Signature
 from ..errors import BadRequest, HTTPError, Source, reason_phrase
 from ..media_types import Media
@@ -267,7 +267,7 @@ def _found(parameter: Parameter, request: Request, values: Sequence[str]) -> tup
     if parameter.whole:
         return _found_whole(parameter, request)
     for source in parameter.sources:
-        there = LOOK[source](parameter, request, values)
+        there = LOOKUPS[source](parameter, request, values)
         if there is not UNSET:
             index = (parameter.index or 0) + 1
             origin = f"path segment {index}" if source == "path" else _ORIGINS[source].format(parameter.alias)
