@@ -25,6 +25,7 @@ import msgspec
 
 from .._utils.resolve_annotations import resolve_annotation
 from ..app.application import App
+from ..binding.return_annotation import ResponseShape
 from ..binding.signature import FROM_BODY
 from ..errors import MissingDependency
 from ..routing.discovery import Tree
@@ -35,13 +36,12 @@ from ..sentinels import ELSEWHERE, UNSET
 from ..types import ASGIApp
 from ..uploads.upload_file import UploadFile
 from .decode_response import (
-    ANYTHING,
     CallError,
-    Promise,
     UnexpectedResponse,
-    find_promise,
+    assemble_result,
+    find_response,
+    is_file,
     read_body,
-    read_promises,
     read_stream,
 )
 
@@ -263,28 +263,26 @@ class Client(Generic[A]):
         return request
 
     async def _result(self, route: Route, response: httpx2.Response, where: str) -> object:
-        status, kind = response.status_code, response.headers.get("content-type", "")
-        returns = route.signature.returns
-        promises = read_promises(returns.annotation) if returns is not None else (ANYTHING,)
-        promise = find_promise(promises, status)
-        if promise is None:
+        status, content_type = response.status_code, response.headers.get("content-type", "")
+        shape = find_response(route.signature.returns, status)
+        if shape is None:
             body = await response.aread()
             await response.aclose()
             raise CallError(where, status, response.headers, body)
         where = f"{where} answered {status}"
-        if promise.stream is not UNSET:
-            items = read_stream(promise.stream, kind, response.aiter_bytes())
-            return promise.result(status, Stream(items, response, where), response.headers.multi_items())
-        value = await self._value(promise, status, kind, response, where)
+        if shape.stream is not None:
+            items = read_stream(shape.stream, content_type, response.aiter_bytes())
+            return assemble_result(shape, status, Stream(items, response, where), response.headers.multi_items())
+        value = await self._value(shape, content_type, response, where)
         await response.aclose()
-        return promise.result(status, value, response.headers.multi_items())
+        return assemble_result(shape, status, value, response.headers.multi_items())
 
-    async def _value(self, promise: Promise, status: int, kind: str, response: httpx2.Response, where: str) -> object:
-        if promise.is_file(status, kind):
+    async def _value(self, shape: ResponseShape, content_type: str, response: httpx2.Response, where: str) -> object:
+        if is_file(shape, response.status_code, content_type):
             return await self._download(response)
         body = await response.aread()
         try:
-            return read_body(promise.body, status, kind, body)
+            return read_body(shape.bodies, response.status_code, content_type, body)
         except UnexpectedResponse as error:
             raise UnexpectedResponse(f"{where}: {error}") from None
 

@@ -6,32 +6,23 @@ an answer says that nobody promised is told by CallError, what it should have sa
 
 import codecs
 import re
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterable,
-    AsyncIterator,
-    Generator,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
-from enum import Enum
-from pathlib import Path
-from types import NoneType
-from typing import Any, Final, Literal, Union, get_args, get_origin
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
+from typing import Any, Final, Union, get_origin
 
 import msgspec
 
-from ..conversion.converter import get_converter
+from ..binding.return_annotation import ANY_BODY, BodyKind, BodyShape, ResponseShape, ReturnAnnotation
+from ..conversion.converter import Converter, get_converter
 from ..conversion.exceptions import CONVERSION_ERRORS
-from ..conversion.unwrap_annotated import UnsupportedTypeError, split_union, unwrap_annotated
+from ..conversion.unwrap_annotated import UnsupportedTypeError, unwrap_annotated
 from ..errors import Invalid, Source, reason_phrase
 from ..media_types import Media, parse_content_type
 from ..responses.server_sent_events import ServerSentEvent
-from ..sentinels import UNSET
 
-_STREAMS: Final = (AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterator)
+_DATA: Final = frozenset((BodyKind.JSON, BodyKind.LIST_OR_STREAM, BodyKind.EVENT))
+"""The kinds of bodies that are JSON."""
+_PIECES: Final = frozenset((BodyKind.TEXT, BodyKind.BYTES, BodyKind.ANYTHING))
+"""The kinds of items that a stream sends as they are."""
 _JSON_LINES: Final = frozenset({"application/jsonl", "application/x-ndjson", "application/jsonlines"})
 _NO_CONTENT: Final = frozenset({204, 205, 304})  # RFC 9110 §6.4.1
 _LINE_END: Final = re.compile("\r\n|\r|\n")  # HTML §9.2.5
@@ -90,108 +81,83 @@ def _problem(status: int, content_type: str, body: bytes) -> _Problem:
     return _Problem(detail=body.decode(errors="replace").removeprefix(heading).removeprefix(": ") if is_plain else "")
 
 
-class Promise(msgspec.Struct, frozen=True):
-    """One way in which a handler may answer."""
-
-    statuses: tuple[int, ...] | None
-    """The statuses that are spelled out; none for `int`; None where the handler returns the body alone."""
-    body: Any
-    headers: Any = None
-    """The type of the headers, where the handler returns them too."""
-
-    def result(self, status: int, body: object, headers: Sequence[tuple[str, str]]) -> object:
-        """What the handler returned, put together again."""
-        if self.statuses is None:
-            return body
-        if self.headers is None:
-            return status, body
-        plain, _ = unwrap_annotated(self.headers)
-        as_mapping = isinstance(kind := get_origin(plain) or plain, type) and issubclass(kind, Mapping)
-        return status, body, dict(headers) if as_mapping else list(headers)
-
-    @property
-    def stream(self) -> Any:
-        """The type of the items, where the body is a stream; else UNSET."""
-        for member in split_union(self.body):
-            plain, _ = unwrap_annotated(member)
-            if (get_origin(plain) or plain) in _STREAMS:
-                return (*get_args(plain), Any)[0]
-        return UNSET
-
-    def is_file(self, status: int, content_type: str) -> bool:
-        """Whether an answer like that is a file: it may be, and is nothing else that it may be."""
-        kinds = [_kind(member) for member in split_union(self.body)]
-        is_data = None in kinds and parse_content_type(content_type) is Media.JSON
-        return Path in kinds and status not in _NO_CONTENT and not is_data
+ANY_RESPONSE: Final = ResponseShape(Any, (ANY_BODY,))
+"""The shape of a response of which nothing is promised."""
 
 
-ANYTHING: Final = Promise(None, Any)
+def find_response(returns: ReturnAnnotation | None, status: int) -> ResponseShape | None:
+    """Return the shape that `returns` promises for a response of `status`; None if it promises none.
 
-
-def read_promises(annotation: Any) -> tuple[Promise, ...]:
-    """The ways in which a handler with this return annotation may answer."""
-    return tuple(_promise(member) for member in split_union(annotation))
-
-
-def _promise(member: Any) -> Promise:
-    plain, _ = unwrap_annotated(member)
-    parts: tuple[Any, ...] = get_args(plain) if get_origin(plain) is tuple else ()
-    if len(parts) in (2, 3) and Ellipsis not in parts:
-        first, _ = unwrap_annotated(parts[0])
-        values = get_args(first) if get_origin(first) is Literal else ()
-        if first is int or (values and all(type(value) is int for value in values)):
-            return Promise(tuple(values), _listed(parts[1]), *parts[2:])
-    return Promise(None, _listed(member))
-
-
-def _listed(annotation: Any) -> Any:
-    """An `Iterable[T]`, which is a list or a generator's rows, as the list that it is here; the rest as it is."""
-    plain, _ = unwrap_annotated(annotation)
-    return list[get_args(plain)] if get_origin(plain) is Iterable else annotation  # type: ignore[misc]  # at run time
-
-
-def find_promise(promises: Sequence[Promise], status: int) -> Promise | None:
-    """The promise that an answer of `status` keeps; None for one that nobody made.
-
-    An error is promised only where its status is spelled out: else it is not the handler's, as far as one can tell.
+    An error is promised only if a `Literal` names its status: otherwise it may as well come from the framework or from
+    a proxy.
     """
-    spelled = [one for one in promises if one.statuses and status in one.statuses]
-    if spelled:
-        bodies = tuple(one.body for one in spelled)
-        return Promise(spelled[0].statuses, Union[bodies], spelled[0].headers)  # noqa: UP007  (built from a tuple)
+    if returns is None:
+        return ANY_RESPONSE
+    if named := returns.list_responses(status):
+        return _merge(named)
     if status >= 400:
         return None
-    alone = [one.body for one in promises if one.statuses is None]
-    if alone and status < 300:
-        return Promise(None, Union[tuple(alone)])  # noqa: UP007
-    return next((one for one in promises if one.statuses == ()), None)
+    bare = [response for response in returns.responses if response.statuses is None]
+    if bare and status < 300:
+        return _merge(bare)
+    return next((response for response in returns.responses if response.statuses == ()), None)
+
+
+def _merge(responses: Sequence[ResponseShape]) -> ResponseShape:
+    """Return the shape of what may be any of `responses`, which differ in their bodies alone."""
+    if len(responses) == 1:
+        return responses[0]
+    bodies = tuple(body for response in responses for body in response.bodies)
+    annotation: Any = Union[tuple(response.body for response in responses)]  # noqa: UP007  (built from a tuple)
+    return msgspec.structs.replace(responses[0], body=annotation, bodies=bodies)
+
+
+def assemble_result(shape: ResponseShape, status: int, body: object, headers: Sequence[tuple[str, str]]) -> object:
+    """Return what the handler returned: the body, or a tuple with its status and headers."""
+    if shape.statuses is None:
+        return body
+    if shape.headers is None:
+        return status, body
+    plain, _ = unwrap_annotated(shape.headers)
+    cls = get_origin(plain) or plain
+    is_mapping = isinstance(cls, type) and issubclass(cls, Mapping)
+    return status, body, dict(headers) if is_mapping else list(headers)
+
+
+def is_file(shape: ResponseShape, status: int, content_type: str) -> bool:
+    """Return True if a response like that is a file: `shape` has a file, and no other body of it fits."""
+    kinds = {body.kind for body in shape.bodies}
+    is_data = not kinds.isdisjoint(_DATA) and parse_content_type(content_type) is Media.JSON
+    return BodyKind.FILE in kinds and status not in _NO_CONTENT and not is_data
 
 
 # --- one value ------------------------------------------------------------------------------------------------------
 
 
-def read_body(annotation: Any, status: int, content_type: str, body: bytes) -> object:
-    """The body as `annotation`, which is neither a stream nor a file. Raises UnexpectedResponse."""
-    members = split_union(annotation)
-    kinds = [_kind(member) for member in members]
-    if Any in kinds or object in kinds:
-        return _as_it_says(status, content_type, body)
+def read_body(bodies: Sequence[BodyShape], status: int, content_type: str, body: bytes) -> object:
+    """Decode a body that is neither a stream nor a file as one of `bodies`. Raises UnexpectedResponse."""
+    kinds = {shape.kind for shape in bodies}
+    if BodyKind.ANYTHING in kinds:
+        return _read_anything(status, content_type, body)
     is_nothing = status in _NO_CONTENT or not (body or content_type)
-    if NoneType in kinds and (is_nothing or len(kinds) == 1):
+    if BodyKind.NOTHING in kinds and (is_nothing or len(kinds) == 1):
         return None
-    texts = [member for member, kind in zip(members, kinds, strict=True) if kind in (str, bytes)]
-    data = [member for member, kind in zip(members, kinds, strict=True) if kind is None]
+    texts = [shape.annotation for shape in bodies if shape.kind is BodyKind.TEXT]
+    data = [shape.json_annotation for shape in bodies if shape.kind in _DATA]
+    is_text = bool(texts) or BodyKind.BYTES in kinds
     if _is_json_lines(content_type):
         content_type, body = "application/json", b"[%s]" % b",".join(line for line in body.splitlines() if line.strip())
     is_json = parse_content_type(content_type) is Media.JSON
-    if data and (is_json or not texts):
+    if data and (is_json or not is_text):
         if not is_json:
             raise UnexpectedResponse(f"expected JSON, got {content_type or 'nothing'}")
-        wanted = (*data, None) if NoneType in kinds else tuple(data)
-        return _read_json(Union[wanted], body)  # noqa: UP007
-    if bytes in kinds and not (str in kinds and content_type.startswith("text/")):
+        nothing = (None,) if BodyKind.NOTHING in kinds else ()
+        return _read_json(Union[(*data, *nothing)], body)
+    if BodyKind.BYTES in kinds and not (texts and content_type.startswith("text/")):
         return body
-    return _read_text(Union[tuple(one for one in texts if _kind(one) is str)], body)  # noqa: UP007
+    if not texts:
+        raise UnexpectedResponse(f"expected a file, got status {status}")
+    return _read_text(Union[tuple(texts)], body)  # noqa: UP007
 
 
 def _essence(content_type: str) -> str:
@@ -203,20 +169,8 @@ def _is_json_lines(content_type: str) -> bool:
     return _essence(content_type) in _JSON_LINES
 
 
-def _kind(annotation: Any) -> Any:
-    """How a value of that type is sent: `str`, `bytes`, NoneType, Path, Any and object as themselves; None for JSON."""
-    plain, _ = unwrap_annotated(annotation)
-    if plain in (str, bytes, bytearray, memoryview, Path, Any, object, NoneType):
-        return bytes if plain in (bytearray, memoryview) else plain
-    if plain is None:
-        return NoneType
-    values = get_args(plain) if get_origin(plain) is Literal else ()
-    is_text = values and all(isinstance(value, str) and not isinstance(value, Enum) for value in values)
-    return str if is_text else None
-
-
-def _as_it_says(status: int, content_type: str, body: bytes) -> object:
-    """The body of an answer of which nothing was promised, by what it says of itself."""
+def _read_anything(status: int, content_type: str, body: bytes) -> object:
+    """Decode a body of which nothing was promised, as its Content-Type says."""
     if status in _NO_CONTENT or (not body and not content_type):
         return None
     if parse_content_type(content_type) is Media.JSON:
@@ -225,41 +179,47 @@ def _as_it_says(status: int, content_type: str, body: bytes) -> object:
 
 
 def _read_json(annotation: Any, document: bytes) -> Any:
+    converter = _find_converter(annotation, Any)
     try:
-        reads = get_converter(annotation)
-    except UnsupportedTypeError:  # a class of the user's own, of which only the JSON can be had
-        reads = get_converter(Any)
-    try:
-        return reads.from_json(document)
+        return converter.from_json(document)
     except CONVERSION_ERRORS:
-        found = reads.json_errors(document, "")
-        raise UnexpectedResponse("; ".join(error.line() for error in found)) from None
+        errors = converter.json_errors(document, "")
+        raise UnexpectedResponse("; ".join(error.line() for error in errors)) from None
 
 
 def _read_text(annotation: Any, body: bytes) -> object:
+    converter = _find_converter(annotation, str)
     try:
         text = body.decode()
-        read = get_converter(annotation).from_text
-        return text if read is None else read(text)
+        return text if converter.from_text is None else converter.from_text(text)
     except CONVERSION_ERRORS:
-        raise UnexpectedResponse(f"expected {get_converter(annotation).expected_text}, in UTF-8") from None
+        raise UnexpectedResponse(f"expected {converter.expected_text}, in UTF-8") from None
+
+
+def _find_converter(annotation: Any, plain: Any) -> Converter:
+    """Return the converter for `annotation`; for a class that micropie cannot make, the one for `plain`."""
+    try:
+        return get_converter(annotation)
+    except UnsupportedTypeError:
+        return get_converter(plain)
 
 
 # --- streams --------------------------------------------------------------------------------------------------------
 
 
-async def read_stream(item: Any, content_type: str, chunks: AsyncIterable[bytes]) -> AsyncGenerator[Any, None]:
-    """The items of a stream as they come. Raises UnexpectedResponse, which names the line."""
+async def read_stream(stream: BodyShape, content_type: str, chunks: AsyncIterable[bytes]) -> AsyncGenerator[Any, None]:
+    """Yield the items of a stream as they come. Raises UnexpectedResponse, which names the line."""
     if _essence(content_type) == "text/event-stream":
-        async for event in _events(_members_in(item, ServerSentEvent), chunks):
-            yield event
+        event = next((item for item in stream.items if item.kind is BodyKind.EVENT), None)
+        async for sent in _events(event.items if event is not None else (ANY_BODY,), chunks):
+            yield sent
     elif _is_json_lines(content_type):
-        async for row in _rows(item, chunks):
+        async for row in _rows(stream.item, chunks):
             yield row
     else:
-        kinds = {_kind(member) for member in split_union(item)}
-        async for chunk in chunks if bytes in kinds else _text(chunks):
-            if kinds.isdisjoint({str, bytes, Any, object}):
+        kinds = {item.kind for item in stream.items}
+        async for chunk in chunks if BodyKind.BYTES in kinds else _text(chunks):
+            if kinds.isdisjoint(_PIECES):
                 raise UnexpectedResponse(f"expected JSON Lines or events, got {content_type or 'something else'}")
             yield chunk
 
@@ -297,7 +257,7 @@ async def _lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
         yield begun
 
 
-async def _events(data: Any, chunks: AsyncIterable[bytes]) -> AsyncIterator[ServerSentEvent[Any]]:
+async def _events(data: Sequence[BodyShape], chunks: AsyncIterable[bytes]) -> AsyncIterator[ServerSentEvent[Any]]:
     """The events of a `text/event-stream` that have data, which alone are events to a browser (HTML §9.2.6)."""
     fields: dict[str, list[str]] = {}
     number = 0
@@ -315,38 +275,28 @@ async def _events(data: Any, chunks: AsyncIterable[bytes]) -> AsyncIterator[Serv
         fields = {}
 
 
-def _event(data: Any, fields: Mapping[str, list[str]]) -> ServerSentEvent[Any]:
+def _event(data: Sequence[BodyShape], fields: Mapping[str, list[str]]) -> ServerSentEvent[Any]:
     retry = fields.get("retry", ["-"])[-1]
     return ServerSentEvent(
-        _event_data(data, "\n".join(fields["data"])),
+        _read_event_data(data, "\n".join(fields["data"])),
         event=fields.get("event", [None])[-1] or None,
         id=fields.get("id", [None])[-1],
         retry=int(retry) if retry.isascii() and retry.isdigit() else None,
     )
 
 
-def _event_data(annotation: Any, text: str) -> object:
-    """Text is itself; everything else was written as JSON."""
-    members = split_union(annotation)
-    kinds = [_kind(member) for member in members]
-    data = tuple(member for member, kind in zip(members, kinds, strict=True) if kind in (None, NoneType))
-    if not data or Any in kinds:
+def _read_event_data(data: Sequence[BodyShape], text: str) -> object:
+    """Decode the data of an event: the server writes text as it is, and everything else as JSON."""
+    kinds = {shape.kind for shape in data}
+    annotations = tuple(shape.json_annotation for shape in data if shape.kind in (*_DATA, BodyKind.NOTHING))
+    if not annotations or BodyKind.ANYTHING in kinds:
         return text
     try:
-        return _read_json(Union[data], text.encode())  # noqa: UP007
+        return _read_json(Union[annotations], text.encode())  # noqa: UP007  (built from a tuple)
     except UnexpectedResponse:
-        if str in kinds:
+        if BodyKind.TEXT in kinds:
             return text
         raise
-
-
-def _members_in(item: Any, origin: type) -> Any:
-    """What is in the brackets of `origin`, in an item's type; Any where nothing is."""
-    for member in split_union(item):
-        plain, _ = unwrap_annotated(member)
-        if get_origin(plain) is origin:
-            return get_args(plain)[0]
-    return Any
 
 
 async def _event_lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[str]:

@@ -4,29 +4,17 @@ The content types are those of `responses.py`: text is HTML unless a header says
 generator of structures is JSON Lines. A handler without a return annotation promises nothing, and nothing is made up.
 """
 
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterable,
-    AsyncIterator,
-    Generator,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
-from enum import Enum
-from pathlib import Path
-from types import NoneType
-from typing import Any, Final, get_args, get_origin
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 import msgspec
 from msgspec import inspect as mi
 
-from ..binding.return_annotation import ReturnAnnotation
-from ..conversion.unwrap_annotated import UnsupportedTypeError, describe_annotation, split_union, unwrap_annotated
+from ..binding.return_annotation import ANY_BODY, BodyKind, BodyShape, ResponseShape, ReturnAnnotation
+from ..conversion.unwrap_annotated import UnsupportedTypeError, describe_annotation
 from ..errors import reason_phrase
 from ..responses.send import NO_CONTENT
-from ..responses.server_sent_events import ServerSentEvent
+from ..sentinels import UNSET
 from .schemas import BINARY, Json, Schemas
 
 HTML: Final = "text/html"
@@ -35,8 +23,9 @@ EVENTS: Final = "text/event-stream"
 LINES: Final = "application/jsonl"
 ANYTHING: Final = "*/*"
 
-_STREAMS: Final = (AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterator)
-_TEXTS: Final = (str, bytes, bytearray, memoryview)
+_TEXTS: Final = frozenset((BodyKind.TEXT, BodyKind.BYTES))
+_TEXT: Final[Json] = {"schema": {"type": "string"}}
+_NO_CONTENT: Final = frozenset(map(str, NO_CONTENT))
 
 PROBLEM: Final[Json] = {
     "title": "Problem",
@@ -75,56 +64,30 @@ _REFUSALS: Final[Mapping[str, tuple[str, str]]] = {
 
 
 class Outputs(msgspec.Struct, frozen=True):
-    """What an operation answers: for each status (`default` for those not spelled out) what its body may be."""
+    """The responses that an operation promises."""
 
-    statuses: dict[str, list[Any]]
-    """The annotations of the bodies, None left out, as it is no body; so a status that has none has no body."""
+    statuses: dict[str, list[BodyShape]]
+    """The bodies for each status, `default` for those that are not named. A status without a body has an empty list."""
 
 
 def read_outputs(returns: ReturnAnnotation | None) -> Outputs:
-    """What `returns` promises. Without a promise a success may be anything."""
-    found: dict[str, list[Any]] = {}
+    """Sort the bodies that `returns` promises by status. Without a return annotation a success may be anything."""
     if returns is None:
-        return Outputs({"200": [Any]})
-    for code, body in returns.statuses.items():
-        found[str(code)] = [] if code in NO_CONTENT else [one for one in _members(body) if not _is_none(one)]
-    for member in _members(returns.annotation):
-        bodies, any_status = _body_of(member)
-        for one in bodies:
-            status = "default" if any_status else "204" if _is_none(one) else "200"
-            found.setdefault(status, []).extend([] if _is_none(one) else [one])
-    return Outputs(found)
+        return Outputs({"200": [ANY_BODY]})
+    statuses: dict[str, list[BodyShape]] = {}
+    for response in returns.responses:
+        for body in response.bodies:
+            for status in _list_statuses(response, body):
+                bodies = statuses.setdefault(status, [])
+                if body.kind is not BodyKind.NOTHING and status not in _NO_CONTENT:
+                    bodies.append(body)
+    return Outputs(statuses)
 
 
-def _is_none(annotation: Any) -> bool:
-    return unwrap_annotated(annotation)[0] in (None, NoneType)
-
-
-def _members(annotation: Any) -> list[Any]:
-    """The members of a union. An `Iterable[T]` is two: what has it may return a list, or be a generator."""
-    found: list[Any] = []
-    for member in split_union(annotation):
-        plain, _ = unwrap_annotated(member)
-        item = get_args(plain)
-        found += [list[item], Iterator[item]] if get_origin(plain) is Iterable else [member]  # type: ignore[valid-type]
-    return found
-
-
-def _body_of(member: Any) -> tuple[Sequence[Any], bool]:
-    """What one member of a return annotation is as a body, and whether its status may be any.
-
-    One that spells its statuses out is left to them.
-    """
-    plain, _ = unwrap_annotated(member)
-    parts: tuple[Any, ...] = get_args(plain) if get_origin(plain) is tuple else ()
-    if len(parts) not in (2, 3) or Ellipsis in parts:
-        return [member], False
-    status, _ = unwrap_annotated(parts[0])
-    if status is int:
-        return _members(parts[1]), True
-    values = get_args(status)
-    is_status = bool(values) and all(type(value) is int for value in values)
-    return ([] if is_status else [member]), False
+def _list_statuses(response: ResponseShape, body: BodyShape) -> list[str]:
+    if response.statuses is None:
+        return ["204" if body.kind is BodyKind.NOTHING else "200"]
+    return [str(status) for status in response.statuses] or ["default"]
 
 
 class Responses:
@@ -144,15 +107,15 @@ class Responses:
         content = {"content": self._problem} if self._problem else {}
         return {name: {"description": description, **content} for name, description in _REFUSALS.values()}
 
-    def of(self, outputs: Outputs, refusals: Mapping[str, bool], said: str) -> Json:
+    def of(self, outputs: Outputs, refusals: Mapping[str, bool], returns: str) -> Json:
         """The responses: what the handler returns, `refusals` that may come before it runs, and any other error.
 
-        `said` is what the docstring says of the result.
+        `returns` is the docstring's text about the result.
         """
         made: Json = {}
         for status, bodies in outputs.statuses.items():
-            made[status] = self._response(_description(status, said), bodies)
-            if any(_is_file(body) for body in bodies):
+            made[status] = self._response(_describe_status(status, returns), bodies)
+            if any(body.kind is BodyKind.FILE for body in bodies):
                 made.setdefault("206", self._response("The part that was asked for with Range", bodies))
                 made.setdefault("304", {"description": reason_phrase(304)})
         for status, may_be in {**refusals, "default": True}.items():
@@ -166,92 +129,99 @@ class Responses:
         content = {**response.get("content", {}), **self._problem}
         return {**response, "content": content} if content else response
 
-    def _response(self, description: str, bodies: list[Any]) -> Json:
-        content: dict[str, list[Json]] = {}
-        for body in bodies:
-            media, described = self._content(body)
-            known = content.setdefault(media, [])
+    def _response(self, description: str, bodies: list[BodyShape]) -> Json:
+        media_types: dict[str, list[Json]] = {}
+        for content in (content for body in bodies for content in _list_contents(body)):
+            described = self._describe(content)
+            known = media_types.setdefault(content.media_type, [])
             if described not in known:
                 known.append(described)
-        made: Json = {"description": description}
-        if content:
-            made["content"] = {media: _either(found) for media, found in content.items()}
-        return made
+        response: Json = {"description": description}
+        if media_types:
+            response["content"] = {media_type: _merge(described) for media_type, described in media_types.items()}
+        return response
 
-    def _content(self, body: Any) -> tuple[str, Json]:
-        """The media type of one kind of body, and its Media Type Object."""
-        plain, _ = unwrap_annotated(body)
-        kind = get_origin(plain) or plain
-        if kind in _STREAMS:
-            return self._stream(get_args(plain))
-        if _is_file(body):
-            return ANYTHING, {"schema": BINARY}
-        if plain is Any or plain is object:
-            return ANYTHING, {}
-        if _is_text(kind):
-            return HTML, {"schema": {"type": "string"}}
-        info = body_info(body)
-        return JSON, {"schema": self._schemas.json(info) if info is not None else {}}
-
-    def _stream(self, arguments: tuple[Any, ...]) -> tuple[str, Json]:
-        whole: Json = {"schema": {"type": "string"}}
-        items = split_union(arguments[0]) if arguments else (Any,)
-        kinds = [get_origin(unwrap_annotated(item)[0]) or unwrap_annotated(item)[0] for item in items]
-        if any(kind in (Any, object) for kind in kinds):
-            return ANYTHING, {}
-        if any(_is_text(kind) for kind in kinds):
-            return HTML, whole
-        if ServerSentEvent in kinds:
-            data = get_args(unwrap_annotated(items[0])[0])
-            info = body_info(data[0]) if data else None
-            return EVENTS, {**whole, **({"x-event-data": self._schemas.json(info)} if info is not None else {})}
-        info = body_info(arguments[0])
-        return LINES, {**whole, **({"x-line": self._schemas.json(info)} if info is not None else {})}
+    def _describe(self, content: "_Content") -> Json:
+        info = _find_info(content)
+        return content.described if info is None else {**content.described, content.keyword: self._schemas.json(info)}
 
 
-def _description(status: str, said: str) -> str:
+def _describe_status(status: str, returns: str) -> str:
     if status == "default":
         return "An answer with a status of the handler's choice, or an error"
-    return said if said and status.startswith("2") else reason_phrase(int(status))
+    return returns if returns and status.startswith("2") else reason_phrase(int(status))
+
+
+def _merge(described: list[Json]) -> Json:
+    """Return one Media Type Object for a body that fits any of `described`."""
+    if len(described) == 1:
+        return described[0]
+    schemas = [media_type["schema"] for media_type in described if "schema" in media_type]
+    merged = {key: value for media_type in described for key, value in media_type.items() if key != "schema"}
+    return {**merged, "schema": {"anyOf": schemas}} if len(schemas) == len(described) else merged
+
+
+# --- the content of one body ----------------------------------------------------------------------------------------
+
+
+class _Content(msgspec.Struct, frozen=True):
+    """A media type that a body may have."""
+
+    media_type: str
+    described: Json
+    """The Media Type Object, but for what follows from `annotation`."""
+    annotation: Any = UNSET
+    """The type whose schema belongs into the Media Type Object."""
+    keyword: str = "schema"
+    """The keyword for that schema."""
+
+
+def _list_contents(body: BodyShape) -> Iterator[_Content]:
+    """Yield the media types that `body` may have."""
+    if body.kind in (BodyKind.STREAM, BodyKind.LIST_OR_STREAM):
+        if body.kind is BodyKind.LIST_OR_STREAM:
+            yield _Content(JSON, {"schema": {}}, body.json_annotation)
+        yield _read_stream(body)
+    elif body.kind is BodyKind.ANYTHING:
+        yield _Content(ANYTHING, {})
+    elif body.kind is BodyKind.FILE:
+        yield _Content(ANYTHING, {"schema": BINARY})
+    elif body.kind in _TEXTS:
+        yield _Content(HTML, _TEXT, body.annotation if _is_literal(body) else UNSET)
+    else:
+        yield _Content(JSON, {"schema": {}}, body.annotation if body.kind is BodyKind.JSON else UNSET)
+
+
+def _is_literal(body: BodyShape) -> bool:
+    return body.kind is BodyKind.TEXT and body.cls is None
+
+
+def _read_stream(body: BodyShape) -> _Content:
+    """Return the content of a stream: OpenAPI 3.1 has text for it, and a keyword `x-…` names the type of an item."""
+    kinds = {item.kind for item in body.items}
+    if BodyKind.ANYTHING in kinds:
+        return _Content(ANYTHING, {})
+    if not kinds.isdisjoint(_TEXTS):
+        return _Content(HTML, _TEXT)
+    event = next((item for item in body.items if item.kind is BodyKind.EVENT), None)
+    if event is None:
+        return _Content(LINES, _TEXT, body.item, "x-line")
+    is_data = any(member.kind is BodyKind.JSON or _is_literal(member) for member in event.items)
+    return _Content(EVENTS, _TEXT, event.item if is_data else UNSET, "x-event-data")
 
 
 def infos_of(outputs: Outputs) -> Iterator[mi.Type]:
-    """What the bodies are made of, as msgspec describes it."""
+    """Yield msgspec's description of every type that the responses refer to."""
     for bodies in outputs.statuses.values():
         for body in bodies:
-            plain, _ = unwrap_annotated(body)
-            items = get_args(plain)[:1] if get_origin(plain) in _STREAMS else (body,)
-            for item in items:
-                inner = unwrap_annotated(item)[0]
-                event = get_args(inner) if get_origin(inner) is ServerSentEvent else (item,)
-                yield from (info for one in event if (info := body_info(one)) is not None)
+            yield from (info for content in _list_contents(body) if (info := _find_info(content)) is not None)
 
 
-def body_info(annotation: Any) -> mi.Type | None:
-    """msgspec's description of what is sent as JSON; None for what is not, or cannot be described."""
-    plain, _ = unwrap_annotated(annotation)
-    kind = get_origin(plain) or plain
-    if kind in (Any, object, ServerSentEvent, None, NoneType) or _is_text(kind) or _is_file(annotation):
+def _find_info(content: _Content) -> mi.Type | None:
+    """Return msgspec's description of a content's type; None if it has none, or if msgspec cannot describe it."""
+    if content.annotation is UNSET:
         return None
     try:
-        return describe_annotation(annotation)
+        return describe_annotation(content.annotation)
     except UnsupportedTypeError:
         return None
-
-
-def _is_text(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, _TEXTS) and not issubclass(kind, Enum)
-
-
-def _is_file(annotation: Any) -> bool:
-    plain, _ = unwrap_annotated(annotation)
-    return isinstance(plain, type) and issubclass(plain, Path)
-
-
-def _either(found: list[Json]) -> Json:
-    """One Media Type Object for what may be any of `found`."""
-    if len(found) == 1:
-        return found[0]
-    schemas = [one["schema"] for one in found if "schema" in one]
-    merged = {key: value for one in found for key, value in one.items() if key != "schema"}
-    return {**merged, "schema": {"anyOf": schemas}} if len(schemas) == len(found) else merged

@@ -1,17 +1,17 @@
 """What a return annotation promises, and results that keep the promise or do not."""
 
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PosixPath
 from typing import Annotated, Any, Literal, NamedTuple, NewType
 
 import pytest
 from msgspec import Meta, Struct
 
-from micropie import App, ResponseError
-from micropie.binding.return_annotation import read_return_annotation
+from micropie import App, ResponseError, ServerSentEvent
+from micropie.binding.return_annotation import BodyKind, read_return_annotation
 from tests.support.asgi import call
 
 
@@ -73,6 +73,72 @@ def test_an_annotation_promises_a_body_for_each_status(
     assert returns.annotation is annotation
 
 
+class Rows(AsyncIterator[Todo]):
+    """A stream of the user's own class."""
+
+
+@pytest.mark.parametrize(
+    ("annotation", "kinds"),
+    [
+        (Any | None, [BodyKind.ANYTHING, BodyKind.NOTHING]),
+        (object, [BodyKind.ANYTHING]),
+        (None, [BodyKind.NOTHING]),
+        (Text | Literal["a", "b"], [BodyKind.TEXT, BodyKind.TEXT]),
+        (bytes | memoryview, [BodyKind.BYTES, BodyKind.BYTES]),
+        (Path | PosixPath, [BodyKind.FILE, BodyKind.FILE]),
+        (ServerSentEvent[Todo], [BodyKind.EVENT]),
+        (AsyncIterator[str] | Generator[int] | Rows, [BodyKind.STREAM, BodyKind.STREAM, BodyKind.STREAM]),
+        (Iterable[Todo], [BodyKind.LIST_OR_STREAM]),
+        (Todo | Size | list[int] | Literal["a", 1], [BodyKind.JSON, BodyKind.JSON, BodyKind.JSON, BodyKind.JSON]),
+        (Annotated[str, Meta(max_length=3)] | Name, [BodyKind.TEXT, BodyKind.TEXT]),
+    ],
+)
+def test_each_body_has_the_kind_in_which_it_is_sent(annotation: Any, kinds: list[BodyKind]) -> None:
+    returns = read_return_annotation(tuple[Literal[200], annotation])
+    assert returns is not None
+    assert [body.kind for body in returns.responses[0].bodies] == kinds
+
+
+@pytest.mark.parametrize(
+    ("annotation", "item", "kinds"),
+    [
+        (AsyncIterator[Todo | str], Todo | str, [BodyKind.JSON, BodyKind.TEXT]),
+        (Iterable[Todo], Todo, [BodyKind.JSON]),
+        (Generator, Any, [BodyKind.ANYTHING]),
+        (Rows, Any, [BodyKind.ANYTHING]),
+        (Iterator[ServerSentEvent[int]], ServerSentEvent[int], [BodyKind.EVENT]),
+        (ServerSentEvent[int], int, [BodyKind.JSON]),
+    ],
+)
+def test_a_stream_and_an_event_have_the_types_of_what_they_carry(
+    annotation: Any, item: Any, kinds: list[BodyKind]
+) -> None:
+    returns = read_return_annotation(annotation)
+    assert returns is not None
+    (body,) = returns.responses[0].bodies
+    assert body.item == item
+    assert [member.kind for member in body.items] == kinds
+
+
+@pytest.mark.parametrize(
+    ("annotation", "content_type"),
+    [
+        (AsyncIterator[Todo], "application/jsonl"),
+        (Iterable[Todo] | tuple[Literal[404], Problem], "application/jsonl"),
+        (AsyncIterator[str | bytes], "text/html; charset=utf-8"),
+        (AsyncIterator[Literal["a", "b"]], "text/html; charset=utf-8"),
+        (AsyncIterator[ServerSentEvent[Todo]], "text/event-stream"),
+        (AsyncIterator[Todo] | AsyncIterator[str], None),
+        (AsyncIterator[Any], None),
+        (Todo, None),
+    ],
+)
+def test_streams_have_the_content_type_of_their_items(annotation: Any, content_type: str | None) -> None:
+    returns = read_return_annotation(annotation)
+    assert returns is not None
+    assert returns.stream_type == content_type
+
+
 @pytest.mark.parametrize("annotation", [Any, object, Any | Todo, tuple[int, Any], Annotated[Any, "x"]])
 def test_an_annotation_of_anything_promises_nothing(annotation: Any) -> None:
     assert read_return_annotation(annotation) is None
@@ -107,6 +173,8 @@ def test_an_annotation_of_anything_promises_nothing(annotation: Any) -> None:
         (Literal["ok"], 200, "ok"),
         (Literal[1.5], 200, 5),
         (tuple[int, ...], 200, (1, 2, 3)),
+        (tuple[Literal[200], Any], 200, object()),
+        (Iterable[Todo], 200, [Todo("x")]),
     ],
 )
 def test_a_result_that_keeps_the_promise_is_well(annotation: Any, status: int, body: object) -> None:

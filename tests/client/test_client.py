@@ -578,6 +578,11 @@ def test_an_answer_that_does_not_fit_is_malformed(
     assert str(caught.value).startswith(message)
 
 
+def test_a_response_without_content_is_not_a_file() -> None:
+    with pytest.raises(UnexpectedResponse, match=r"GET /file answered 204: expected a file, got status 204"):
+        called(answering(204, "", b""), Api.file)
+
+
 # HTML §9.2.6, as others write it.
 @pytest.mark.parametrize(
     ("body", "events"),
@@ -712,10 +717,17 @@ class Plain:
     """A class that nobody can decode."""
 
 
+class Markup(str):
+    """A text of the user's own class."""
+
+
 class Loose(App):
     """What promises little."""
 
     async def unknown(self) -> Plain: ...  # type: ignore[empty-body]  # only called from afar
+    async def markup(self) -> Markup:
+        return Markup("<b>")
+
     async def event(self) -> AsyncIterator[ServerSentEvent]:  # type: ignore[type-arg]
         yield ServerSentEvent("text")
 
@@ -729,6 +741,7 @@ class Loose(App):
 
 def test_what_promises_little_is_taken_as_it_comes() -> None:
     assert called(answering(200, JSON, b'{"a": 1}'), Loose.unknown, api=Loose) == {"a": 1}
+    assert called(Loose(), Loose.markup, api=Loose) == "<b>"
     assert called(Loose(), Loose.event, api=Loose) == [ServerSentEvent("text")]
     assert called(Loose(), Loose.mixed, api=Loose) == [ServerSentEvent(5), ServerSentEvent("five")]
     assert called(Loose(), Loose.anything, api=Loose) == ["text"]
