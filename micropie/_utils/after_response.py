@@ -28,7 +28,7 @@ class CleanupStack:
         """What the request failed with: it is raised where the generators yielded."""
         self._entered: list[tuple[str, AbstractAsyncContextManager[Any]]] = []
 
-    def fail(self, error: BaseException | None) -> None:
+    def record_failure(self, error: BaseException | None) -> None:
         """Say what the request failed with. The first to do so is believed, as the rest follows from that."""
         if self.error is None:
             self.error = error

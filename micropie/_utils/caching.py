@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 K = TypeVar("K")
 V = TypeVar("V")
 
-MOST: Final = 1024
+MAX_ENTRIES: Final = 1024
 """Answers that are remembered; what comes later is worked out each time."""
 
 
@@ -29,6 +29,6 @@ class BoundedCache(dict[K, V]):
 
     def __missing__(self, key: K) -> V:
         value = self._make(key)
-        if len(self) < MOST and (self._keeps is None or self._keeps(key, value)):
+        if len(self) < MAX_ENTRIES and (self._keeps is None or self._keeps(key, value)):
             self[key] = value
         return value

@@ -20,7 +20,7 @@ from ..config import Limits, SessionConfig
 from ..errors import ClientDisconnected, report_setup_problems
 from ..media_types import Media
 from ..middleware.base import HttpMiddleware, WebSocketMiddleware
-from ..middleware.compose import after_http, amended
+from ..middleware.compose import apply_hook_result, run_after_request
 from ..requests.context import reset_current_request, set_current_request
 from ..requests.request import Request
 from ..responses.handler_results import Reply, split_result
@@ -338,7 +338,7 @@ class App(Toolbox, metaclass=_AppType):
             for middleware in middlewares:
                 given = await middleware.before_request(request)
                 if given:
-                    reply = amended((200, "", []), given)
+                    reply = apply_hook_result((200, "", []), given)
                     break
                 due.append(middleware)
             else:
@@ -364,12 +364,12 @@ class App(Toolbox, metaclass=_AppType):
         request.passed_middleware = [*request.passed_middleware, *due] if request.passed_middleware else due
         if type(reply[1]) is Mounted:  # it is seen when it begins
             return reply
-        for middleware in due:  # as `after_http` does, which every request would pay for
+        for middleware in due:  # as `run_after_request` does, which every request would pay for
             try:
                 status, body, headers = reply
                 given = await middleware.after_request(request, status, body, headers)
                 if given:
-                    reply = amended(reply, given)
+                    reply = apply_hook_result(reply, given)
             except Exception as error:
                 reply = await self._failed(request, error, trail)
         return reply
@@ -393,7 +393,7 @@ class App(Toolbox, metaclass=_AppType):
         session = request.current_session
         if session is not None:
             try:
-                changes = session.pending() if session.unsaved is None else session.unsaved
+                changes = session.freeze_changes() if session.unsaved is None else session.unsaved
                 if changes is not None:
                     added = await save_session(request, self.session_backend, self.session_config, changes, reply[2])
                 elif session.touched:
@@ -408,7 +408,7 @@ class App(Toolbox, metaclass=_AppType):
     async def _replaced(self, request: Request, error: Exception) -> Reply:
         """The answer in place of one that cannot be given after all; middleware sees this one too."""
         failed = partial(self._failed, request, trail=self._trail)
-        return await after_http(request.passed_middleware, request, await failed(error), failed)
+        return await run_after_request(request.passed_middleware, request, await failed(error), failed)
 
     async def _keep_session_late(self, request: Request) -> None:
         """Save what was changed while the response was sent. Nobody can be told of a failure but the log."""

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from ..errors import ResponseError
-from ..middleware.compose import after_http
+from ..middleware.compose import run_after_request
 from ..requests.request import Request
 from ..responses.handler_results import ExternalBody, Reply
 from ..responses.headers import encode_headers
@@ -52,7 +52,7 @@ async def run_mounted(
         if replaced:
             raise OSError("Another response was sent in place of this one")
         if message["type"] == "http.response.start":
-            reply = await after_http(
+            reply = await run_after_request(
                 request.passed_middleware, request, (message["status"], None, list(headers)), failed
             )
             raw: list[Any] = []
@@ -73,7 +73,7 @@ async def run_mounted(
         if begun and not replaced:
             raise
         if not begun:
-            await answer(await after_http(request.passed_middleware, request, await failed(error), failed))
+            await answer(await run_after_request(request.passed_middleware, request, await failed(error), failed))
 
 
 def _receive_again(request: Request) -> Receive:

@@ -12,7 +12,7 @@ from ..binding.handler import BoundHandler
 from ..config import Limits, SessionConfig
 from ..errors import BadRequest, ClientDisconnected, HTTPError
 from ..middleware.base import WebSocketMiddleware
-from ..middleware.compose import through_websocket
+from ..middleware.compose import run_websocket_middleware
 from ..requests.context import request_variable
 from ..requests.request import WebSocketRequest
 from ..routing.discovery import find_chosen_route
@@ -122,7 +122,7 @@ def _through(
     async def refuse(code: int, reason: str) -> None:
         await request.websocket.close(code, reason)
 
-    return through_websocket(middlewares, request, inner, refuse)
+    return run_websocket_middleware(middlewares, request, inner, refuse)
 
 
 def _serve(

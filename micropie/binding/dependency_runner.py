@@ -122,5 +122,5 @@ class _Plan(Generic[T]):
                 return await called
             return await exits.run_sync(called) if self._mode is Mode.THREAD else called
         except BaseException as error:
-            exits.fail(error)
+            exits.record_failure(error)
             raise

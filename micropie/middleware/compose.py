@@ -13,7 +13,7 @@ from ..websockets.protocol import POLICY_VIOLATION
 from .base import HttpMiddleware, WebSocketMiddleware
 
 
-def _mapping(given: object) -> Mapping[str, Any]:
+def _require_mapping(given: object) -> Mapping[str, Any]:
     """What a hook returned, None and all that is empty being nothing. Raises TypeError for what is no mapping."""
     if not given:
         return {}
@@ -25,12 +25,12 @@ def _mapping(given: object) -> Mapping[str, Any]:
     return given
 
 
-def amended(reply: Reply, answer: object) -> Reply:
+def apply_hook_result(reply: Reply, answer: object) -> Reply:
     """`reply` with what a hook returned in its place; TypeError and ValueError say what a hook may not return.
 
     A status is one of RFC 9110 §15.
     """
-    changes = _mapping(answer)
+    changes = _require_mapping(answer)
     if not changes:
         return reply
     status, body, headers = reply
@@ -42,7 +42,7 @@ def amended(reply: Reply, answer: object) -> Reply:
     return int(status), changes.get("body", body), pairs
 
 
-async def after_http(
+async def run_after_request(
     due: Sequence[HttpMiddleware],
     request: Request,
     reply: Reply,
@@ -53,13 +53,13 @@ async def after_http(
         try:
             given = await middleware.after_request(request, *reply)
             if given:
-                reply = amended(reply, given)
+                reply = apply_hook_result(reply, given)
         except Exception as error:
             reply = await failed(error)
     return reply
 
 
-async def through_websocket(
+async def run_websocket_middleware(
     middlewares: Sequence[WebSocketMiddleware],
     request: WebSocketRequest,
     inner: Callable[[], Awaitable[None]],
@@ -71,7 +71,7 @@ async def through_websocket(
     """
     async with AsyncExitStack() as passed:
         for middleware in tuple(middlewares):
-            refused = _mapping(await middleware.before_websocket(request))
+            refused = _require_mapping(await middleware.before_websocket(request))
             if refused:
                 await refuse(refused.get("code", POLICY_VIOLATION), refused.get("reason", ""))
                 return

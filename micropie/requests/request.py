@@ -399,7 +399,7 @@ class Request:
     def record_failure(self, error: BaseException | None) -> None:
         """Keep what the response failed with, for the dependencies that go on after it."""
         if self.cleanup_stack is not None:
-            self.cleanup_stack.fail(error)
+            self.cleanup_stack.record_failure(error)
 
     async def clean_up(self) -> None:
         """Leave what the dependencies entered, then close a multipart body. Nothing follows it in a request."""

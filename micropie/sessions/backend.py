@@ -20,15 +20,15 @@ from .._utils.lazy_imports import asyncio
 from .snapshot import Whole
 
 
-class AtOnce(Protocol):
+class ImmediateStore(Protocol):
     """A store that nobody has to wait for, and that keeps sessions frozen."""
 
-    def frozen(self, session_id: str) -> Whole | None:
+    def load_frozen(self, session_id: str) -> Whole | None:
         """The session as it is kept; None when it is not there."""
         ...
 
-    def swap(self, session_id: str, before: Whole, now: Whole, timeout: int) -> bool:
-        """Keep `now` in place of `before`, if that is still what `frozen` gives; whether it was."""
+    def compare_and_swap(self, session_id: str, before: Whole, now: Whole, timeout: int) -> bool:
+        """Keep `now` in place of `before`, if that is still what `load_frozen` gives; whether it was."""
         ...
 
 
@@ -87,7 +87,7 @@ class SessionBackend(ABC):
             await self.save(old, {}, timeout)
             return bool(moved)
 
-    def at_once(self) -> AtOnce | None:
+    def without_waiting(self) -> ImmediateStore | None:
         """This store for those that do not want to wait; None for a store that has to be waited for, as most have."""
         return None
 

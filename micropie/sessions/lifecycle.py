@@ -45,7 +45,7 @@ def try_load_session(request: HasSession, backend: SessionBackend, config: Sessi
     if request.current_session is None:
         cookie = request.session_cookie(config.cookie)
         if cookie is not None:
-            request.current_session = SessionState.at_once(backend, cookie)
+            request.current_session = SessionState.open_without_waiting(backend, cookie)
             return request.current_session is not None
     return True
 
@@ -63,7 +63,7 @@ async def save_and_build_headers(
 ) -> list[tuple[str, str]]:
     """Save the session; what must be added to the response, for the client and for caches."""
     state = request.session_state
-    changes = state.pending()
+    changes = state.freeze_changes()
     added: HeaderItems = VARY if state.touched else ()
     if changes is not None:
         added = await save_session(request, backend, config, changes)

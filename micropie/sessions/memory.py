@@ -45,14 +45,14 @@ class InMemorySessionBackend(SessionBackend):
 
     async def merge(self, session_id: str, changed: Mapping[str, Any], removed: Collection[str], timeout: int) -> bool:
         """As every store does, but without a lock: nothing here ever waits, so that nobody comes in between."""
-        if self.at_once() is None:
+        if self.without_waiting() is None:
             return await super().merge(session_id, changed, removed, timeout)
         stored = self._load(session_id)
         if stored:
             self._save(session_id, apply_changes(stored, changed, removed), timeout)
         return bool(stored)
 
-    def at_once(self) -> "InMemorySessionBackend | None":
+    def without_waiting(self) -> "InMemorySessionBackend | None":
         """Return this store, or None where a subclass or the instance has its own `load`, `save` or `merge`.
 
         Those must be called. A method may be replaced at any time, as tests do, so that no earlier check is trusted.
@@ -62,7 +62,7 @@ class InMemorySessionBackend(SessionBackend):
             return None
         return None if "load" in own or "save" in own or "merge" in own else self
 
-    def frozen(self, session_id: str) -> Whole | None:
+    def load_frozen(self, session_id: str) -> Whole | None:
         """What was last saved; None when unknown or expired."""
         found = self._sessions.get(session_id)
         if found is None:
@@ -73,8 +73,8 @@ class InMemorySessionBackend(SessionBackend):
             return None
         return stored
 
-    def swap(self, session_id: str, before: Whole, now: Whole, timeout: int) -> bool:
-        """Keep `now` in place of `before`, if that is still what `frozen` gives; whether it was."""
+    def compare_and_swap(self, session_id: str, before: Whole, now: Whole, timeout: int) -> bool:
+        """Keep `now` in place of `before`, if that is still what `load_frozen` gives; whether it was."""
         found = self._sessions.get(session_id)
         clock = self._clock()
         if found is None or found[0] is not before or found[1] <= clock:
@@ -83,7 +83,7 @@ class InMemorySessionBackend(SessionBackend):
         return True
 
     def _load(self, session_id: str) -> dict[str, Any]:
-        stored = self.frozen(session_id)
+        stored = self.load_frozen(session_id)
         return {} if stored is None else thaw(stored)
 
     def _save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:

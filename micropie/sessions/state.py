@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from .._utils.lazy_imports import secrets
 from ..sentinels import UNSET, Unset
-from .backend import AtOnce, SessionBackend
+from .backend import ImmediateStore, SessionBackend
 from .snapshot import NOTHING, Frozen, Whole, compare, freeze, is_unchanged, thaw
 
 _URL_SAFE: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -29,7 +29,7 @@ def is_identifier(text: str) -> bool:
     return 16 <= len(text) <= 128 and text.isascii() and not text.encode().translate(None, _URL_SAFE)
 
 
-class Kept(Protocol):
+class KeptValue(Protocol):
     """A value that was read from a session's data, and that a handler may change."""
 
     def write(self, data: dict[str, Any], /) -> None:
@@ -53,13 +53,13 @@ class SessionState:
         """Whether somebody else ended the session while this request had it."""
         self.sealed = False
         """Whether the response has started, so that no cookie can be set any more."""
-        self.kept: tuple[Kept, ...] = ()
+        self.kept: tuple[KeptValue, ...] = ()
         """What handlers have of the data besides the data itself."""
         self.unsaved: Frozen | None = None
         """What `settle` found to be saved, and did not save."""
         self._saved: Frozen = NOTHING
         self._rotating = False
-        self._store: AtOnce | None = None
+        self._store: ImmediateStore | None = None
         """What it was opened from, if that need not be waited for."""
         self._unread: Whole | None = None
         """The data, as long as nobody looked at it and its store keeps it frozen."""
@@ -71,19 +71,19 @@ class SessionState:
         What cannot be an identifier names none, whatever a store keeps under it. An identifier that the store does not
         know is not taken over: whoever planted it would know it too.
         """
-        opened = cls.at_once(backend, cookie)
+        opened = cls.open_without_waiting(backend, cookie)
         if opened is None and cookie is not None:
             data = await backend.load(cookie)
             opened = cls(cookie, data) if data else None
         return opened or cls()
 
     @classmethod
-    def at_once(cls, backend: SessionBackend, cookie: str | None) -> "SessionState | None":
+    def open_without_waiting(cls, backend: SessionBackend, cookie: str | None) -> "SessionState | None":
         """As `open` does, without waiting; None where the store has to be waited for."""
-        store = backend.at_once()
+        store = backend.without_waiting()
         if store is None:
             return None if cookie is not None and is_identifier(cookie) else cls()
-        frozen = store.frozen(cookie) if cookie is not None else None
+        frozen = store.load_frozen(cookie) if cookie is not None else None
         if frozen is None or cookie is None or not is_identifier(cookie):
             return cls()
         opened = cls(cookie)
@@ -122,7 +122,7 @@ class SessionState:
         _ = self.data
         self._rotating = True
 
-    def pending(self) -> Frozen | None:
+    def freeze_changes(self) -> Frozen | None:
         """All of the data as `save` wants it; None when there is nothing to save.
 
         Raises TypeError when a value in `kept` cannot be stored. A session that begins when `sealed` is not saved:
@@ -141,12 +141,13 @@ class SessionState:
         return None if isinstance(now, bytes) and now == self._saved else now
 
     def settle(self, timeout: int) -> bool:
-        """Whether the end of the request need not be waited for: nothing changed, or the store took all of it at once.
+        """Finish the session without waiting: return True if nothing changed, or if the store took the change at once.
 
-        Then it is `sealed`, and what was saved lives for `timeout` seconds. Else `unsaved` or `pending` is to be saved.
+        The session is then `sealed`, and what was saved lives for `timeout` seconds. After False the caller must save
+        `unsaved`, or what `freeze_changes` returns.
         """
         try:
-            now = self.pending()
+            now = self.freeze_changes()
             if now is not None:
                 if not self._swapped(now, timeout):
                     self.unsaved = now
@@ -158,8 +159,8 @@ class SessionState:
         return True
 
     async def commit(self, backend: SessionBackend, timeout: int) -> str | Unset | None:
-        """Save what changed since the session was opened or last committed: `pending`, then `save`."""
-        now = self.pending()
+        """Save what changed since the session was opened or last committed: `freeze_changes`, then `save`."""
+        now = self.freeze_changes()
         return UNSET if now is None else await self.save(backend, now, timeout)
 
     async def save(self, backend: SessionBackend, now: Frozen, timeout: int) -> str | Unset | None:
@@ -210,7 +211,7 @@ class SessionState:
             and type(before) is dict
             and type(now) is dict
             and now != before  # equal ones may be of other types, which `compare` tells
-            and store.swap(self.identifier, before, now, timeout)
+            and store.compare_and_swap(self.identifier, before, now, timeout)
         )
 
     def _lose(self) -> Unset:

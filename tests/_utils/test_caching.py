@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micropie._utils.caching import MOST, BoundedCache
+from micropie._utils.caching import MAX_ENTRIES, BoundedCache
 
 
 @given(st.lists(st.integers(-3, 3)))
@@ -21,8 +21,8 @@ def test_what_is_remembered_is_what_is_made_and_that_once(keys: list[int]) -> No
 
 def test_no_more_than_so_much_is_kept_and_the_rest_is_right_all_the_same() -> None:
     texts = BoundedCache(str)
-    assert [texts[number] for number in range(2 * MOST)] == [str(number) for number in range(2 * MOST)]
-    assert len(texts) == MOST
+    assert [texts[number] for number in range(2 * MAX_ENTRIES)] == [str(number) for number in range(2 * MAX_ENTRIES)]
+    assert len(texts) == MAX_ENTRIES
 
 
 def test_only_what_is_to_be_kept_is() -> None:
