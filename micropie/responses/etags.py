@@ -1,7 +1,6 @@
-"""Conditional and range requests: what a GET or HEAD asks for, given what the client has already (RFC 9110 §13, §14).
+"""This module makes entity tags and modification times, and evaluates conditional requests (RFC 9110 §8.8, §13).
 
-Pure decisions over header fields, an entity tag, a time and a size. It knows nothing of files, or of how anything is
-sent.
+It decides from header fields, a time and a size alone. It opens no file and sends nothing.
 """
 
 from collections.abc import Mapping
@@ -16,38 +15,48 @@ from ..types import RawHeaders, Scope
 _FIELDS: Final = frozenset(
     (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since", b"if-range", b"range")
 )
-_ENTITY_TAG = lazy_pattern(rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')  # RFC 9110 §8.8.3; a comma may stand inside
+_ENTITY_TAG = lazy_pattern(rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')  # RFC 9110 §8.8.3; a tag may contain a comma
 
 
 class Validators(msgspec.Struct, frozen=True):
-    """What tells one state of a resource from another."""
+    """The two values that tell one state of a resource from another (RFC 9110 §8.8)."""
 
     etag: bytes
     """The entity tag with its quotes; strong unless it begins with `W/`."""
     modified: int
-    """When it last changed, in whole seconds since 1970, the precision of an HTTP date."""
+    """The time of the last change, in whole seconds since 1970, which is the precision of an HTTP date."""
 
     def headers(self) -> RawHeaders:
-        """`ETag` and `Last-Modified`."""
+        """Return the headers `ETag` and `Last-Modified`."""
         return [(b"etag", self.etag), (b"last-modified", format_http_date(self.modified).encode("ascii"))]
 
 
+def build_file_validators(headers: RawHeaders, modified_ns: int, size: int) -> Validators:
+    """Return the validators of a file: those in the handler's `headers`, else made from its time and size."""
+    fields = dict(headers)
+    modified = parse_http_date(fields.get(b"last-modified", b""))
+    return Validators(
+        etag=fields.get(b"etag", b'"%x-%x"' % (modified_ns, size)),
+        modified=modified_ns // 10**9 if modified is None else modified,
+    )
+
+
 def format_http_date(seconds: int) -> str:
-    """Seconds since 1970 as an IMF-fixdate (RFC 9110 §5.6.7)."""
+    """Return seconds since 1970 as an IMF-fixdate (RFC 9110 §5.6.7)."""
     return email_utils.formatdate(seconds, usegmt=True)
 
 
 def parse_http_date(value: bytes) -> int | None:
-    """An HTTP date in any of its three forms (RFC 9110 §5.6.7), as seconds since 1970; None when it is not one."""
+    """Return an HTTP date in any of its three forms (RFC 9110 §5.6.7) as seconds since 1970, or None if malformed."""
     try:
         moment = email_utils.parsedate_to_datetime(value.decode("latin-1"))
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-    except (ValueError, TypeError, OverflowError, IndexError):  # all that `email` has raised for what is no date
+    except (ValueError, TypeError, OverflowError, IndexError):  # all that `email` was seen to raise for malformed dates
         return None
 
 
 def read_conditional_fields(scope: Scope) -> dict[bytes, bytes]:
-    """The conditional and range fields of a request; repeated ones are joined (RFC 9110 §5.3)."""
+    """Return the conditional and range fields of a request. Repeated fields are joined (RFC 9110 §5.3)."""
     fields: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
         if name in _FIELDS:
@@ -56,22 +65,22 @@ def read_conditional_fields(scope: Scope) -> dict[bytes, bytes]:
 
 
 def evaluate_preconditions(fields: Mapping[bytes, bytes], current: Validators) -> int | None:
-    """412 or 304 when the preconditions call for it, None to go on: the order of RFC 9110 §13.2.2."""
+    """Return 412 or 304 if the preconditions demand it, and None otherwise, in the order of RFC 9110 §13.2.2."""
     if b"if-match" in fields:
-        if not _matches(fields[b"if-match"], current.etag, weak=False):
+        if not _lists_tag(fields[b"if-match"], current.etag, weak=False):
             return 412
     elif b"if-unmodified-since" in fields:
         since = parse_http_date(fields[b"if-unmodified-since"])
         if since is not None and current.modified > since:
             return 412
     if b"if-none-match" in fields:
-        return 304 if _matches(fields[b"if-none-match"], current.etag, weak=True) else None
+        return 304 if _lists_tag(fields[b"if-none-match"], current.etag, weak=True) else None
     since = parse_http_date(fields.get(b"if-modified-since", b""))
     return 304 if since is not None and current.modified <= since else None
 
 
-def _matches(condition: bytes, etag: bytes, *, weak: bool) -> bool:
-    """Whether `condition`, a list of entity tags or `*`, names `etag` (RFC 9110 §8.8.3.2)."""
+def _lists_tag(condition: bytes, etag: bytes, *, weak: bool) -> bool:
+    """Return True if `condition`, a list of entity tags or `*`, names `etag` (RFC 9110 §8.8.3.2)."""
     if condition.strip() == b"*":
         return True
     tags = _ENTITY_TAG.findall(condition)

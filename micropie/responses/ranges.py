@@ -1,4 +1,4 @@
-"""To be described."""
+"""This module selects the part of the content that a request's `Range` and `If-Range` ask for (RFC 9110 §14)."""
 
 import re
 from collections.abc import Mapping
@@ -7,26 +7,24 @@ from .._utils.lazy_imports import lazy_pattern
 from ..errors import HTTPError
 from .etags import Validators, parse_http_date
 
-# RFC 9110 §14.1.2, one range only. 18 digits are more than any file has, and few enough to convert.
+# RFC 9110 §14.1.2, a single range only. No file has a size of 18 digits, and 18 digits are quickly converted.
 _BYTE_RANGE = lazy_pattern(rb"bytes=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*", re.IGNORECASE)
 
 
 def select_range(fields: Mapping[bytes, bytes], current: Validators, size: int) -> range | None:
-    """The one range of bytes that is asked for; None for the whole (RFC 9110 §14.2).
+    """Return the range of bytes that the request asks for, or None for the whole content (RFC 9110 §14.2).
 
-    The whole answers a request without `Range`, one whose `Range` is malformed or has several ranges, and one whose
-    `If-Range` names another state (§13.1.5).
-
-    Raises HTTPError 416 for a range with nothing in it.
+    The whole content is sent if there is no `Range`, if it is malformed or has several ranges, and if `If-Range` names
+    another state than `current` (§13.1.5). Raises HTTPError 416 for a range that selects nothing.
     """
-    asked = _BYTE_RANGE.fullmatch(fields.get(b"range", b"").strip())
-    if asked is None or not _is_current(fields.get(b"if-range"), current):
+    byte_range = _BYTE_RANGE.fullmatch(fields.get(b"range", b"").strip())
+    if byte_range is None or not _is_current(fields.get(b"if-range"), current):
         return None
-    first, last = asked.groups()
+    first, last = byte_range.groups()
     if not first and not last:
         return None
     if not first:
-        return _suffix(int(last), size)
+        return _select_suffix(int(last), size)
     start = int(first)
     if last and int(last) < start:
         return None
@@ -35,10 +33,10 @@ def select_range(fields: Mapping[bytes, bytes], current: Validators, size: int) 
     return range(start, min(int(last) + 1, size) if last else size)
 
 
-def _suffix(length: int, size: int) -> range | None:
+def _select_suffix(length: int, size: int) -> range | None:
     if not length:
         raise _unsatisfiable(size)
-    return range(max(size - length, 0), size) if size else None  # the end of nothing has no Content-Range: all of it
+    return range(max(size - length, 0), size) if size else None  # no Content-Range can describe a part of no bytes
 
 
 def _is_current(if_range: bytes | None, current: Validators) -> bool:
