@@ -11,7 +11,7 @@ import msgspec
 from msgspec import inspect as mi
 
 from ..conversion.unwrap_annotated import UnsupportedTypeError, describe_annotation, split_union, unwrap_annotated
-from ..websockets.messages import _is_binary, _is_json
+from ..websockets.messages import is_binary, is_json
 from . import inputs
 from .docstrings import Docstring
 from .document import Documented, build_info, get_docstring
@@ -139,12 +139,12 @@ class _Writer:
 
     def _message(self, member: Any, annotation: Any) -> str:
         """The name of the message that carries `member` of the union `annotation`; it is written if it is new."""
-        if _is_binary(member):
+        if is_binary(member):
             return self._known("binary", {"contentType": "application/octet-stream", "payload": {"type": "string"}})
-        others = [one for one in split_union(annotation) if not _is_binary(one)]
+        others = [one for one in split_union(annotation) if not is_binary(one)]
         info = _described(member)
         payload = self._schemas.json(info) if info is not None else {}
-        made = {"contentType": "application/json" if _is_json(others) else "text/plain", "payload": payload}
+        made = {"contentType": "application/json" if is_json(others) else "text/plain", "payload": payload}
         return self._known(payload.get("$ref", "").rpartition("/")[2] or _in_words(member), made)
 
     def _known(self, name: str, made: Json) -> str:
@@ -160,7 +160,7 @@ class _Writer:
 
 def _described(annotation: Any) -> mi.Type | None:
     """msgspec's description of what travels; None for bytes, which do as they are, and for what has none."""
-    if _is_binary(annotation):
+    if is_binary(annotation):
         return None
     try:
         return describe_annotation(annotation)

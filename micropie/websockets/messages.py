@@ -12,13 +12,18 @@ from operator import or_
 from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args, get_origin
 
 import msgspec
+from msgspec.structs import replace
 
-from .._utils.lazy_imports import lazy_pattern
-from ..conversion.converter import get_converter
-from ..conversion.converter import make_json_decoder as careful_decoder
+from ..conversion.converter import Converter, get_converter, make_json_decoder
+from ..conversion.error_wording import describe_expected, describe_kind
+from ..conversion.json_pointer import escape_token
+from ..conversion.type_info import unwrap_metadata, walk_types
 from ..conversion.unwrap_annotated import describe_annotation, split_union, unwrap_annotated
 from ..errors import Invalid
 from .protocol import INVALID_PAYLOAD, POLICY_VIOLATION, UNSUPPORTED_DATA
+
+T = TypeVar("T")
+_Product = TypeVar("_Product")
 
 MAX_CHARACTER_BYTES: Final = 4
 """Bytes of one character in UTF-8, at most (RFC 3629 §3), so that short texts need not be measured."""
@@ -31,37 +36,28 @@ def measure_message(data: str | bytes) -> int:
     return len(data.encode("utf-8", "surrogatepass"))
 
 
-T = TypeVar("T")
-_Made = TypeVar("_Made")
+# --- Messages that are not valid -------------------------------------------------------------------------------------
 
 
 class InvalidMessage(ValueError):
-    """A message from the client that is not what the handler's `In` asks for.
+    """A message from the client that does not fit the handler's `In`.
 
-    `detail` says where and what was expected, and never repeats the value; `code` is the close code that answers it:
-    1007 for what is not JSON or not UTF-8, 1008 for what is, but does not fit. `find` is asked once, when somebody
-    wants to know of every error.
+    `detail` says where the message is wrong and what was expected, and never repeats what the client sent. `code` is
+    the close code for it: 1007 for a message that is not JSON or not UTF-8, and 1008 for one that does not fit.
+    `errors` lists all that is wrong with it, each error with its JSON pointer, as for a body over HTTP.
     """
 
-    def __init__(self, detail: str, code: int, find: Callable[[], Sequence[Invalid]] | None = None) -> None:
+    def __init__(self, detail: str, code: int, errors: Sequence[Invalid] | None = None) -> None:
         super().__init__(detail, code)
         self.detail = detail
         self.code = code
-        self._find = find
-        self._errors: list[Invalid] | None = None
+        self.errors = [Invalid(detail, pointer="")] if errors is None else list(errors)
 
     def __str__(self) -> str:
         return self.detail
 
-    @property
-    def errors(self) -> list[Invalid]:
-        """Everything that is wrong with the message, each with its JSON pointer, as for a body over HTTP."""
-        if self._errors is None:
-            self._errors = [Invalid(self.detail, pointer="")] if self._find is None else list(self._find())
-        return self._errors
-
     def problem(self) -> dict[str, Any]:
-        """The answer to the message, as data: `{"type": "invalid", "errors": [{"detail": ..., "pointer": ...}]}`."""
+        """Return the reply to the message: `{"type": "invalid", "errors": [{"detail": ..., "pointer": ...}]}`."""
         return {"type": "invalid", "errors": [error.problem() for error in self.errors]}
 
 
@@ -70,83 +66,101 @@ class WrongMessageKind(InvalidMessage):
 
     def __init__(self, wanted: str, got: str, remedy: str) -> None:
         super().__init__(f"Expected a {wanted} message, got a {got} message", UNSUPPORTED_DATA)
-        self.add_note(f"{remedy}() takes those")  # for the handler's author; the client is told the rest
+        self.add_note(f"{remedy}() takes those")  # for the handler's author; the client gets the text above
 
 
-_Answer: TypeAlias = Callable[[InvalidMessage], Awaitable[T | None] | T | None]
-OnInvalid: TypeAlias = Literal["close", "reply", "skip"] | _Answer[T]
-"""What becomes of a message that does not fit: one of three policies, or a function that may return what to answer."""
+_OnInvalidFunction: TypeAlias = Callable[[InvalidMessage], Awaitable[T | None] | T | None]
+OnInvalid: TypeAlias = Literal["close", "reply", "skip"] | _OnInvalidFunction[T]
+"""The policy for messages that do not fit: one of three names, or a function that may return a reply."""
 
 
-def check_policy(wanted: OnInvalid[T]) -> OnInvalid[T]:
-    """`wanted`. Raises ValueError when it is none."""
-    if wanted not in ("close", "reply", "skip") and not callable(wanted):
-        raise ValueError(f"on_invalid is 'close', 'reply', 'skip' or a function, not {wanted!r}")
-    return wanted
+def check_policy(policy: OnInvalid[T]) -> OnInvalid[T]:
+    """Return `policy`. Raises ValueError if it is not a policy."""
+    if policy not in ("close", "reply", "skip") and not callable(policy):
+        raise ValueError(f"on_invalid is 'close', 'reply', 'skip' or a function, not {policy!r}")
+    return policy
 
 
-_Decode = Callable[[str | bytes], Any]
-
-_CACHED_TYPES: Final = 256
-"""Types kept ready: far more than one app has, and a bound for one that makes types as it runs."""
-
-
-def _once_per_type(make: Callable[[Any], _Made]) -> Callable[[Any], _Made]:
-    cached = lru_cache(_CACHED_TYPES)(make)
-
-    @wraps(make)
-    def made(annotation: Any) -> _Made:
-        try:
-            return cached(annotation)
-        except TypeError:  # something unhashable in an Annotated
-            return make(annotation)
-
-    return made
+def _build_misfit(errors: Sequence[Invalid], place: str) -> InvalidMessage:
+    """Return the error for a message that could be read but does not fit; `place` says where the first error is."""
+    detail = errors[0].detail
+    # The place comes first, since a long reason is cut at its end.
+    return InvalidMessage(f"{place}: {detail}" if place else detail, POLICY_VIOLATION, errors)
 
 
-# Where msgspec puts the place, which names declared fields only: keys of a dict are `[...]`.
-_PATH = lazy_pattern(r" - at (`key` in )?`(\$[\w.\[\]-]*)`$")
-
-# msgspec's errors that repeat what was sent, and what is said instead.
-_ECHOES: Final = (
-    ("Invalid value", "Not one of the values that are allowed here"),
-    ("Invalid enum value", "Not one of the values that are allowed here"),
-    ("Object contains unknown field", "Object contains a field that is not known"),
-)
+def _build_json_misfit(converter: Converter, data: str | bytes) -> InvalidMessage:
+    document = data.encode() if isinstance(data, str) else data
+    errors = converter.json_errors(document, "")
+    pointer = errors[0].pointer
+    return _build_misfit(errors, _hide_keys(pointer, document, converter) if pointer else "")
 
 
-def _explain(error: msgspec.ValidationError) -> str:
-    """What msgspec found: the place first (a long reason is cut at its end), and nothing that was sent."""
-    text = str(error)
+def _build_plain_misfit(converter: Converter, data: str | bytes) -> InvalidMessage:
+    if isinstance(data, str):
+        return _build_misfit([replace(error, pointer="") for error in converter.value_errors(data)], "")
+    # The converter's own words are for JSON, where bytes are base64 text.
+    info = unwrap_metadata(converter.info)
+    limits = describe_expected(info).removeprefix(describe_kind(info))
+    return InvalidMessage(f"Expected bytes{limits}", POLICY_VIOLATION)
+
+
+def _hide_keys(pointer: str, document: bytes, converter: Converter) -> str:
+    """Return `pointer` with `*` for every name that the client chose: a key of a dict, an unknown field."""
+    declared = set[str]()
+    for info in walk_types(converter.info):
+        declared |= {escape_token(field.encode_name) for field in getattr(info, "fields", ())}
+        declared.add(escape_token(getattr(info, "tag_field", None)))
     place = ""
-    if found := _PATH.search(text):
-        text = text[: found.start()]
-        place = f"{'a key of ' if found[1] else ''}{found[2]}: "
-    return place + next((instead for echo, instead in _ECHOES if text.startswith(echo)), text)
+    value = msgspec.json.decode(document)
+    for token in pointer.split("/")[1:]:
+        is_index = isinstance(value, list)
+        place += f"/{token}" if is_index or token in declared else "/*"
+        members = enumerate(value) if is_index else value.items() if isinstance(value, dict) else ()
+        value = next((member for name, member in members if escape_token(name) == token), None)
+    return place
 
 
-_Find = Callable[[str | bytes], Sequence[Invalid]]
-
-
-def decoded(decode: Callable[[str | bytes], T], data: str | bytes, find: _Find | None = None) -> T:
-    """`decode(data)`. Raises InvalidMessage for all that may be wrong with `data`, of which `find` finds every bit."""
+def _decode_checked(
+    decode: Callable[[str | bytes], T], data: str | bytes, build_misfit: Callable[[str | bytes], InvalidMessage]
+) -> T:
+    """Return `decode(data)`. Raises InvalidMessage if that fails, which `build_misfit` makes if `data` can be read."""
     try:
         return decode(data)
-    except InvalidMessage:
-        raise
     except msgspec.ValidationError as error:
-        raise InvalidMessage(_explain(error), POLICY_VIOLATION, find and partial(find, data)) from error
+        raise build_misfit(data) from error
     except msgspec.DecodeError as error:
         raise InvalidMessage(str(error), INVALID_PAYLOAD) from error
     except UnicodeError as error:
         raise InvalidMessage("Text is not valid UTF-8", INVALID_PAYLOAD) from error
     except RecursionError as error:
         raise InvalidMessage("JSON is nested too deeply", INVALID_PAYLOAD) from error
-    except (ValueError, TypeError) as error:  # numbers that are not for this type, or what cannot be in a set
-        raise InvalidMessage(str(error), POLICY_VIOLATION, find and partial(find, data)) from error
+    except (ValueError, TypeError) as error:  # a number outside its type's range, or an item that a set cannot hold
+        raise build_misfit(data) from error
 
 
-def _is_binary(member: Any) -> bool:
+# --- How types travel ------------------------------------------------------------------------------------------------
+
+_Decode = Callable[[str | bytes], Any]
+
+_CACHED_TYPES: Final = 256
+"""Types kept ready. An app has far fewer; an app that makes types as it runs needs the bound."""
+
+
+def _cache_per_type(make: Callable[[Any], _Product]) -> Callable[[Any], _Product]:
+    cached = lru_cache(_CACHED_TYPES)(make)
+
+    @wraps(make)
+    def make_once(annotation: Any) -> _Product:
+        try:
+            return cached(annotation)
+        except TypeError:  # an Annotated holds something unhashable
+            return make(annotation)
+
+    return make_once
+
+
+def is_binary(member: Any) -> bool:
+    """Return True if values of `member`, which is not a union, travel as binary messages."""
     return unwrap_annotated(member)[0] in (bytes, bytearray)
 
 
@@ -157,89 +171,98 @@ def _is_text(member: Any) -> bool:
     return plain is str or (isinstance(plain, type) and issubclass(plain, str) and issubclass(plain, Enum))
 
 
-def _is_json(members: Sequence[Any]) -> bool:
+def is_json(members: Sequence[Any]) -> bool:
+    """Return True if values of the union of `members`, none of them binary, travel as JSON."""
     return not all(map(_is_text, members))
 
 
-def _union(members: Sequence[Any]) -> Any:
-    """The union of `members`. Raises UnsupportedTypeError for one that msgspec would refuse at the first message."""
+def _make_union(members: Sequence[Any]) -> Any:
+    """Return the union of `members`. Raises UnsupportedTypeError for one that msgspec would refuse at first use."""
     union = reduce(or_, members)
     describe_annotation(union)
     return union
 
 
-@_once_per_type
+@_cache_per_type
 def make_json_message_decoder(annotation: Any) -> _Decode:
-    """The function from JSON, as text or bytes, to a value of the type `annotation`. It raises InvalidMessage."""
-    union = _union(split_union(annotation))
-    decode = careful_decoder(union, describe_annotation(union))
+    """Return the function from JSON, as text or bytes, to a value of `annotation`.
 
-    def find(data: str | bytes) -> Sequence[Invalid]:
-        return get_converter(union).json_errors(data.encode() if isinstance(data, str) else data, "")
+    That function raises InvalidMessage. Raises UnsupportedTypeError for a type that cannot be decoded.
+    """
+    union = _make_union(split_union(annotation))
+    decode = make_json_decoder(union, describe_annotation(union))
 
-    return lambda data: decoded(decode, data, find)
+    def build_misfit(data: str | bytes) -> InvalidMessage:
+        return _build_json_misfit(get_converter(union), data)
+
+    return lambda data: _decode_checked(decode, data, build_misfit)
 
 
-def _as_it_is(members: Sequence[Any], only: type) -> _Decode:
-    """What turns a text or binary message into one of `members`, without JSON."""
-    if tuple(members) == (only,):
+def _make_plain_decoder(members: Sequence[Any], plain: type) -> _Decode:
+    """Return the function from the content of a message, which is `plain`, to one of `members`, without JSON."""
+    if tuple(members) == (plain,):
         return lambda data: data
-    union = _union(members)
-    return lambda data: decoded(partial(msgspec.convert, type=union), data)
+    union = _make_union(members)
+
+    def build_misfit(data: str | bytes) -> InvalidMessage:
+        return _build_plain_misfit(get_converter(union), data)
+
+    return lambda data: _decode_checked(partial(msgspec.convert, type=union), data, build_misfit)
 
 
-def _refuse(wanted: str, got: str) -> _Decode:
+def _make_refusal(wanted: str, got: str) -> _Decode:
     def refuse(_data: str | bytes) -> Any:
         raise InvalidMessage(f"Expected a {wanted} message, got a {got} message", POLICY_VIOLATION)
 
     return refuse
 
 
-@_once_per_type
+@_cache_per_type
 def make_message_decoder(annotation: Any) -> Callable[[str | bytes], Any]:
-    """The function from the content of a message to a value of the type `annotation`, made once per type.
+    """Return the function from the content of a message to a value of `annotation`.
 
-    It raises InvalidMessage. Raises UnsupportedTypeError for a type that cannot be decoded.
+    That function raises InvalidMessage. Raises UnsupportedTypeError for a type that cannot be decoded.
     """
     members = split_union(annotation)
-    binary = [member for member in members if _is_binary(member)]
-    others = [member for member in members if not _is_binary(member)]
-    if not binary and _is_json(others):
+    binary = [member for member in members if is_binary(member)]
+    others = [member for member in members if not is_binary(member)]
+    if not binary and is_json(others):
         return make_json_message_decoder(annotation)
     if not others:
-        from_text = _refuse("binary", "text")
-    elif _is_json(others):
+        from_text = _make_refusal("binary", "text")
+    elif is_json(others):
         from_text = make_json_message_decoder(reduce(or_, others))
     else:
-        from_text = _as_it_is(others, str)
-    from_binary = _as_it_is(binary, bytes) if binary else _refuse("text", "binary")
+        from_text = _make_plain_decoder(others, str)
+    from_binary = _make_plain_decoder(binary, bytes) if binary else _make_refusal("text", "binary")
     return lambda data: from_text(data) if isinstance(data, str) else from_binary(data)
 
 
-@_once_per_type
+@_cache_per_type
 def find_plain_type(annotation: Any) -> type | None:
-    """The type of values of `annotation` that travel as they are: str or bytes, without constraints; None for none."""
+    """Return str or bytes if values of `annotation` are a message's content as they are, without checks; else None."""
     plain, metadata = unwrap_annotated(annotation)
     constrained = any(isinstance(item, msgspec.Meta) for item in metadata)
     return plain if plain in (str, bytes) and not constrained else None
 
 
 def read_text(data: str | bytes) -> str:
-    """The content of a text message. Raises OtherKind."""
+    """Return the content of a text message. Raises WrongMessageKind for a binary one."""
     if isinstance(data, bytes):
         raise WrongMessageKind("text", "binary", "receive_bytes")
     return data
 
 
 def read_bytes(data: str | bytes) -> bytes:
-    """The content of a binary message. Raises OtherKind."""
+    """Return the content of a binary message. Raises WrongMessageKind for a text one."""
     if isinstance(data, str):
         raise WrongMessageKind("binary", "text", "receive_text")
     return data
 
 
 def _encode_plain(value: Any) -> str | bytes:
-    return str.__str__(value) if isinstance(value, str) else _encode_json(value)  # of a StrEnum, the text alone
+    # A StrEnum may define a `__str__` that is not its text.
+    return str.__str__(value) if isinstance(value, str) else _encode_json(value)
 
 
 def _encode_json(value: Any) -> str | bytes:
@@ -248,8 +271,8 @@ def _encode_json(value: Any) -> str | bytes:
     return msgspec.json.encode(value).decode()
 
 
-@_once_per_type
+@_cache_per_type
 def make_message_encoder(annotation: Any) -> Callable[[Any], str | bytes]:
-    """The function from a value of the type `annotation` to the content of a message (str: text, bytes: binary)."""
-    others = [member for member in split_union(annotation) if not _is_binary(member)]
-    return _encode_json if _is_json(others) else _encode_plain
+    """Return the function from a value of `annotation` to the content of a message (str: text, bytes: binary)."""
+    others = [member for member in split_union(annotation) if not is_binary(member)]
+    return _encode_json if is_json(others) else _encode_plain

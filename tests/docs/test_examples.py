@@ -230,8 +230,8 @@ def be_refused(server: Server) -> None:
 def be_thrown_out(server: Server, ann: ClientConnection) -> None:
     """What is no command ends the connection, with the reason."""
     for message, code, reason in [
-        ('{"type": "say", "text": ""}', 1008, "$.text: "),
-        ('{"type": "shout", "text": "Hello!"}', 1008, "$.type: "),
+        ('{"type": "say", "text": ""}', 1008, "/text: "),
+        ('{"type": "shout", "text": "Hello!"}', 1008, "/type: "),
         ("Hello!", 1007, "JSON is malformed"),
     ]:
         with join(server, "lobby", "Eve") as eve:

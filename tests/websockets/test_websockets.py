@@ -836,7 +836,7 @@ def test_json_that_does_not_fit_closes_the_connection() -> None:
         assert isinstance(raised.value.__cause__, InvalidMessage)
         return server.closes
 
-    assert run(steps()) == [(1008, "$.x: Expected `float`, got `str`")]
+    assert run(steps()) == [(1008, "/x: Expected a number, got a string")]
 
 
 # --- how types travel -------------------------------------------------------------------------------------------------
@@ -964,27 +964,29 @@ INVALID = [
     (Any, text("[" * 100_000 + "]" * 100_000), 1007, "JSON is nested too deeply"),
     (Any, binary(b'"\xff"'), 1007, "Text is not valid UTF-8"),
     (Any, text('"\ud800"'), 1007, "Text is not valid UTF-8"),
-    (Any, text("9" * 5000), 1008, "Integer value out of range"),
-    (Any, text("1e999"), 1008, "Number out of range"),
-    (Command, text("[]"), 1008, "Expected `object`, got `array`"),
-    (Command, text('{"x": 1}'), 1008, "Object missing required field `type`"),
-    (Command, text('{"type": "secret"}'), 1008, "$.type: Not one of the values that are allowed here"),
-    (One | Two, text('{"type": 99}'), 1008, "$.type: Not one of the values that are allowed here"),
-    (Command, text('{"type": "move", "x": "secret"}'), 1008, "$.x: Expected `int`, got `str`"),
-    (Command, text('{"type": "say", "words": "", "to": ["a", 5]}'), 1008, "$.to[1]: Expected `str`, got `int`"),
-    (Command, text('{"type": "quit", "secret": 1}'), 1008, "Object contains a field that is not known"),
-    (Colour, text('"secret"'), 1008, "Not one of the values that are allowed here"),
-    (list[Literal[1, 2]], text("[99]"), 1008, "$[0]: Not one of the values that are allowed here"),
-    (dict[str, int], text('{"secret": "secret"}'), 1008, "$[...]: Expected `int`, got `str`"),
-    (dict[str, dict[int, int]], text('{"secret": {"secret": 1}}'), 1008, "a key of $[...]: Expected `int`, got `str`"),
-    (list[StrictPoint], text('[{"x": -1}]'), 1008, "$[0]: must not be negative"),
-    (UUID, text('"secret"'), 1008, "Invalid UUID"),
+    (Any, text("9" * 5000), 1008, "Bad JSON"),
+    (Any, text("1e999"), 1008, "Bad JSON"),
+    (Command, text("[]"), 1008, "Expected an object"),
+    (Command, text('{"x": 1}'), 1008, "/type: Expected one of 'move', 'say', 'quit'"),
+    (Command, text('{"type": "secret"}'), 1008, "/type: Expected one of 'move', 'say', 'quit'"),
+    (One | Two, text('{"type": 99}'), 1008, "/type: Expected one of 1, 2"),
+    (Command, text('{"type": "move", "x": "secret"}'), 1008, "/x: Expected an integer, got a string"),
+    (Command, text('{"type": "say", "words": "", "to": ["a", 5]}'), 1008, "/to/1: Expected text, got a number"),
+    (Command, text('{"type": "quit", "secret": 1}'), 1008, "/*: Unknown field"),
+    (Colour, text('"secret"'), 1008, "Expected one of 'red'"),
+    (list[Literal[1, 2]], text("[99]"), 1008, "/0: Expected one of 1, 2"),
+    (dict[str, int], text('{"secret": "secret"}'), 1008, "/*: Expected an integer, got a string"),
+    (dict[str, dict[int, int]], text('{"secret": {"secret": 1}}'), 1008, "/*/*: Expected the key to be an integer"),
+    (list[StrictPoint], text('[{"x": -1}]'), 1008, "/0: must not be negative"),
+    (dict[str, list[Move]], text('{"99": [{"type": "move", "x": "secret"}]}'), 1008,
+     "/*/0/x: Expected an integer, got a string"),
+    (UUID, text('"secret"'), 1008, "Expected a UUID"),
     (str, binary(b"secret"), 1008, "Expected a text message, got a binary message"),
     (bytes, text("secret"), 1008, "Expected a binary message, got a text message"),
-    (Short, text("secret"), 1008, "Expected `str` of length <= 3"),
-    (Key, binary(b"secret"), 1008, "Expected `bytes` of length <= 3"),
-    (Literal["ping"], text("secret"), 1008, "Not one of the values that are allowed here"),
-    (Mood, text("secret"), 1008, "Not one of the values that are allowed here"),
+    (Short, text("secret"), 1008, "Expected text of length <= 3"),
+    (Key, binary(b"secret"), 1008, "Expected bytes of length <= 3"),
+    (Literal["ping"], text("secret"), 1008, "Expected one of 'ping'"),
+    (Mood, text("secret"), 1008, "Expected one of 'fine'"),
     (bytes | Move, text("secret"), 1007, "JSON is malformed: invalid character (byte 0)"),
 ]  # fmt: skip
 
@@ -1055,7 +1057,7 @@ def test_a_long_reason_is_cut_and_keeps_the_place() -> None:
         return server.closes[0][1]
 
     reason = run(steps())
-    assert reason.startswith("$.field: Expected `str` matching regex '^é")
+    assert reason.startswith("/field: Expected text matching '^é")
     assert 122 <= len(reason.encode()) <= 123
 
 
@@ -1068,7 +1070,7 @@ def test_a_handler_of_ones_own_gets_bad_messages_and_reading_goes_on() -> None:
         assert await collect(ws) == [1, 3]
         assert [(error.code, error.detail) for error in bad] == [
             (1007, "JSON is malformed: invalid character (byte 0)"),
-            (1008, "Expected `int`, got `str`"),
+            (1008, "Expected an integer, got a string"),
         ]
         assert server.sent == []
 
@@ -1135,7 +1137,7 @@ async def places_later(invalid: InvalidMessage) -> Refused:
 WRONG_SAY = {"detail": "Expected text, got a number", "pointer": "/words"}
 WRONG_TO = {"detail": "Expected text, got null", "pointer": "/to/1"}
 REPLY = {"type": "invalid", "errors": [WRONG_SAY, WRONG_TO]}
-CLOSE = (1008, "$.words: Expected `str`, got `int`")
+CLOSE = (1008, "/words: Expected text, got a number")
 
 POLICIES: list[tuple[Any, list[Any], list[tuple[int, str]]]] = [
     # the policy, what is answered, how it is closed
@@ -1245,7 +1247,7 @@ ERRORS = [
     (list[StrictPoint], text('[{"x": 1}, {"x": -1}]'), [("must not be negative", "/1")]),
     (Any, text("9" * 5000), [("Bad JSON", "")]),
     (Colour, text('"blue"'), [("Expected one of 'red'", "")]),
-    (Short, text("long"), [("Expected `str` of length <= 3", "")]),
+    (Short, text("long"), [("Expected text of length <= 3", "")]),
     (str, binary(b""), [("Expected a text message, got a binary message", "")]),
     (Noted, text('{"type": "move"}'), [("Missing required field", "/x")]),
 ]  # fmt: skip
