@@ -105,10 +105,10 @@ class Node(msgspec.Struct, eq=False, weakref=True):
     """The attributes of the owner that answer something."""
     built: bool = False
     """Whether the owner's attributes have been looked through."""
-    known: dict[tuple[str, str], Route] = {}
-    """What `find` has found at whole paths, by method and path."""
-    begun: dict[tuple[str, str], Route] = {}
-    """What `find` has found by the first segment alone, by method and segment."""
+    routes_by_path: dict[tuple[str, str], Route] = {}
+    """The memory of `find_route` for whole paths, by method and path."""
+    routes_by_first_segment: dict[tuple[str, str], Route] = {}
+    """The memory of `find_route` for the first segment alone, by method and segment."""
     holders: WeakSet["Node"] = msgspec.field(default_factory=WeakSet)
     """The nodes whose child this one is, or was. It keeps none of them: what a class holds outlives its instances."""
 
@@ -126,8 +126,8 @@ class Node(msgspec.Struct, eq=False, weakref=True):
         seen: set[Node] = set()
         while pending:
             node = pending.pop()
-            node.known = {}
-            node.begun = {}
+            node.routes_by_path = {}
+            node.routes_by_first_segment = {}
             seen.add(node)
             pending += set(node.holders) - seen
 

@@ -108,7 +108,7 @@ POST /items?x=1
 
 Route
   POST  /items  shop.Items.post  shop.py:21
-  It answers: a Resource's own answer.
+  It answers: a Resource's own URL.
 
 Why not another
   any  /              shop.Shop.index  it takes no path values, and there is 1
@@ -138,7 +138,7 @@ Route
 
 Why not another
   any   /              shop.Shop.index  it takes no path values, and there are 2
-  GET   /items/{page}  shop.Items.get   it fits too, but a @route path that begins with a value goes before a Resource's own answer
+  GET   /items/{page}  shop.Items.get   it fits too, but a @route path that begins with a value goes before a Resource's own URL
   POST  /items         shop.Items.post  it takes no path values, and there is 1
   12 more have a URL that begins otherwise.
 

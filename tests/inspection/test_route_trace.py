@@ -205,7 +205,7 @@ site.mount("/static", elsewhere())
 
 WORDS: dict[str, list[tuple[str, str, str]]] = {
     "GET /greet/Ann": [
-        ("lost", "/greet/all", "its segment 'all' is another"),
+        ("lost", "/greet/all", "its segment 'all' differs"),
         ("chosen", "/greet/{name}", "a method's own URL"),
         ("lost", "/{page}", "it takes 1 segment, and there are 2"),
         ("lost", "/", "the path names the method greet"),
@@ -221,7 +221,7 @@ WORDS: dict[str, list[tuple[str, str, str]]] = {
         ("lost", "/", "the path names the method greet"),
     ],
     "GET /greet/Ann/Ben": [
-        ("lost", "/greet/all", "its segment 'all' is another"),
+        ("lost", "/greet/all", "its segment 'all' differs"),
         ("lost", "/greet/{name}", "it takes 1 path value, and there are 2"),
         ("lost", "/{page}", "it takes 1 segment, and there are 3"),
         ("lost", "/", "the path names the method greet"),
@@ -240,16 +240,20 @@ WORDS: dict[str, list[tuple[str, str, str]]] = {
         ("lost", "/", "the path names the method sign_up"),
     ],
     "POST /users": [
-        ("lost", "/{page}", "it fits too, but what is held goes before a @route path that begins with a value"),
+        (
+            "lost",
+            "/{page}",
+            "it fits too, but an App or Resource that is held goes before a @route path that begins with a value",
+        ),
         ("lost", "/", "it takes no path values, and there is 1"),
         ("lost", "/users/{id}/mail/{number}", "it takes 3 segments, and there are none"),
         ("lost", "/users", "it answers GET"),
-        ("chosen", "/users", "a Resource's own answer"),
+        ("chosen", "/users", "a Resource's own URL"),
     ],
     "GET /users/new/mail/2": [
         ("lost", "/{page}", "it takes 1 segment, and there are 4"),
         ("lost", "/", "it takes no path values, and there are 4"),
-        ("lost", "/users/new/mail/1", "its segment '1' is another"),
+        ("lost", "/users/new/mail/1", "its segment '1' differs"),
         ("chosen", "/users/{id}/mail/{number}", "a @route path that begins with a value"),
         ("lost", "/users", "it takes no path values, and there are 3"),
         ("lost", "/users", "it takes no path values, and there are 3"),
@@ -262,7 +266,7 @@ WORDS: dict[str, list[tuple[str, str, str]]] = {
     " /greet": [("chosen", "/greet", "a method's own URL")],
     "GET /": [
         ("lost", "/{page}", "it takes 1 segment, and there are none"),
-        ("chosen", "/", "index, which gets what is left"),
+        ("chosen", "/", "index, which takes the remaining segments"),
     ],
 }
 """Outcome, URL and reason of each candidate that has something in common with the path."""

@@ -897,7 +897,7 @@ def test_paths_that_clients_make_up_are_not_remembered_for_ever(monkeypatch: pyt
     library = Library()
     for path in ["/shelf", "/shelf/", "/open", "/open/", "/other", "/shelf/first_book", "/shelf/first-book", "/none"]:
         assert call(library, "GET", path).status == (404 if path == "/none" else 200)
-    assert len(library._node.known) == 3
+    assert len(library._node.routes_by_path) == 3
 
 
 class Held(App):
