@@ -3,69 +3,17 @@
 import asyncio
 import dataclasses
 import re
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import UTC, datetime
-from decimal import Decimal
-from enum import Enum, StrEnum
-from http import HTTPStatus
 from pathlib import Path
-from types import MappingProxyType, SimpleNamespace
-from typing import Any, NamedTuple, TypedDict
-from urllib.parse import unquote, urlsplit
-from uuid import UUID
+from typing import Any
 
-import attrs
-import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from micropie.errors import ResponseError
 from micropie.responses.encoding import encode
-from micropie.responses.handler_results import split_result
-from micropie.responses.redirects import build_redirect
 from micropie.responses.send import NO_CONTENT, send_response
 from micropie.types import Message
-
-
-class Point(NamedTuple):
-    x: int
-    y: int
-
-
-class Colour(Enum):
-    RED = "red"
-
-
-class Shade(StrEnum):
-    DARK = "dark"
-
-
-@dataclasses.dataclass
-class Cat:
-    name: str
-
-
-class Dog(msgspec.Struct):
-    name: str
-
-
-@attrs.define
-class Cow:
-    name: str
-
-
-class Row(TypedDict):
-    id: int
-
-
-class Markup(str):
-    """As templates make it: text that is not exactly `str`."""
-
-
-class Celsius(float):
-    pass
+from tests.responses.bodies import BODIES, UNSENDABLE
 
 
 def answer(
@@ -112,135 +60,6 @@ def length(count: int) -> tuple[bytes, bytes]:
     return (b"content-length", str(count).encode())
 
 
-# --- split -----------------------------------------------------------------------------------------------------------
-
-POINT = Point(201, 2)
-
-# what a handler returned, what it means
-RESULTS: list[tuple[object, tuple[int, object, list[tuple[str, str]]]]] = [
-    ("text", (200, "text", [])),
-    (b"bytes", (200, b"bytes", [])),
-    ({"a": 1}, (200, {"a": 1}, [])),
-    ([201, "x"], (200, [201, "x"], [])),
-    (7, (200, 7, [])),
-    (None, (204, None, [])),
-    ((201, "made"), (201, "made", [])),
-    ((201, None), (201, None, [])),
-    ((HTTPStatus.CREATED, "made"), (201, "made", [])),
-    ((100, ""), (100, "", [])),
-    ((599, ""), (599, "", [])),
-    ((200, "x", [("A", "b")]), (200, "x", [("A", "b")])),
-    ((200, "x", (("A", "b"),)), (200, "x", [("A", "b")])),
-    ((200, "x", {"A": "b"}), (200, "x", [("A", "b")])),
-    ((200, "x", MappingProxyType({"A": "b"})), (200, "x", [("A", "b")])),
-    ((200, "x", None), (200, "x", [])),
-    (POINT, (200, POINT, [])),
-    ((), (200, (), [])),
-    ((200,), (200, (200,), [])),
-    ((200, "x", [], 1), (200, (200, "x", [], 1), [])),
-    ((True, "x"), (200, (True, "x"), [])),
-    (("200", "x"), (200, ("200", "x"), [])),
-    ((1.5, 2.5), (200, (1.5, 2.5), [])),
-]
-
-
-@pytest.mark.parametrize(("result", "expected"), RESULTS)
-def test_every_return_format_has_one_normal_form(
-    result: object, expected: tuple[int, object, list[tuple[str, str]]]
-) -> None:
-    found = split_result(result)
-    assert found == expected
-    assert type(found[0]) is int
-
-
-@pytest.mark.parametrize("status", [99, 600, 0, -200, 10**400])
-def test_a_status_out_of_range_is_refused(status: int) -> None:
-    with pytest.raises(ResponseError, match="return data as a list"):
-        split_result((status, "x"))
-
-
-@pytest.mark.parametrize("headers", ["A: b", 1, b"x", object(), {"A"}])
-def test_headers_that_are_neither_pairs_nor_a_mapping_are_refused(headers: object) -> None:
-    with pytest.raises(ResponseError, match=r"list of \(name, value\) pairs or a mapping, not "):
-        split_result((200, "x", headers))
-
-
-def test_a_header_list_is_never_shared_with_the_handler() -> None:
-    shared = [("A", "b")]
-    for _ in range(2):
-        _, _, headers = split_result((200, "x", shared))
-        headers.append(("Set-Cookie", "session_id=mine"))
-    assert shared == [("A", "b")]
-    assert split_result("x")[2] is not split_result("x")[2]
-
-
-# --- encode ----------------------------------------------------------------------------------------------------------
-
-HTML_TYPE = b"text/html; charset=utf-8"
-JSON_TYPE = b"application/json"
-
-# body, payload, content type
-BODIES: list[tuple[object, bytes, bytes | None]] = [
-    ("héllo", "héllo".encode(), HTML_TYPE),
-    ("", b"", HTML_TYPE),
-    (Markup("<b>"), b"<b>", HTML_TYPE),
-    (b"\xff\x00", b"\xff\x00", HTML_TYPE),
-    (bytearray(b"x"), b"x", HTML_TYPE),
-    (memoryview(b"abc")[::2], b"ac", HTML_TYPE),
-    (None, b"", None),
-    ({"a": [1, None, True]}, b'{"a":[1,null,true]}', JSON_TYPE),
-    (OrderedDict(a=1), b'{"a":1}', JSON_TYPE),
-    (MappingProxyType({"a": 1}), b'{"a":1}', JSON_TYPE),
-    ([1, 2], b"[1,2]", JSON_TYPE),
-    ((1.5, 2), b"[1.5,2]", JSON_TYPE),
-    ({3}, b"[3]", JSON_TYPE),
-    (frozenset({3}), b"[3]", JSON_TYPE),
-    (7, b"7", JSON_TYPE),
-    (True, b"true", JSON_TYPE),
-    (2**70, b"1180591620717411303424", JSON_TYPE),
-    (float("nan"), b"null", JSON_TYPE),
-    (Celsius(1.5), b"1.5", JSON_TYPE),
-    (Point(1, 2), b"[1,2]", JSON_TYPE),
-    (Cat("Tom"), b'{"name":"Tom"}', JSON_TYPE),
-    (Dog("Rex"), b'{"name":"Rex"}', JSON_TYPE),
-    (Cow("Elsie"), b'{"name":"Elsie"}', JSON_TYPE),
-    (Row(id=1), b'{"id":1}', JSON_TYPE),
-    (Colour.RED, b'"red"', JSON_TYPE),
-    (Shade.DARK, b'"dark"', JSON_TYPE),
-    (datetime(2024, 1, 2, tzinfo=UTC), b'"2024-01-02T00:00:00Z"', JSON_TYPE),
-    (UUID(int=1), b'"00000000-0000-0000-0000-000000000001"', JSON_TYPE),
-    (Decimal("1.10"), b'"1.10"', JSON_TYPE),
-    ({"html": Markup("<b>"), "n": Celsius(2.0)}, b'{"html":"<b>","n":2.0}', JSON_TYPE),
-    ([Cat("Tom"), {Colour.RED: Dog("Rex")}], b'[{"name":"Tom"},{"red":{"name":"Rex"}}]', JSON_TYPE),
-]
-
-
-@pytest.mark.parametrize(("body", "payload", "content_type"), BODIES)
-def test_a_body_is_text_or_json(body: object, payload: bytes, content_type: bytes | None) -> None:
-    assert encode(body) == (payload, content_type)
-
-
-def endless() -> list[object]:
-    nested: list[object] = []
-    nested.append(nested)
-    return nested
-
-
-# body, what the error names
-UNSENDABLE: list[tuple[object, str]] = [
-    (SimpleNamespace(a=1), "types.SimpleNamespace cannot be sent"),
-    ({"when": [object()]}, "builtins.object cannot be sent"),
-    ([Path("x")], "Path cannot be sent"),
-    ({(1, 2): 3}, "builtins.tuple cannot be sent"),
-    (Cat, "builtins.type cannot be sent"),
-    (1j, "builtins.complex cannot be sent"),
-    ({"a": (n for n in "abc")}, "builtins.generator cannot be sent"),
-    (endless(), "list cannot be sent as JSON: maximum recursion depth"),
-    ({"a": "\ud800"}, "dict cannot be sent as JSON: 'utf-8' codec"),
-    ("a\ud800", "surrogates not allowed at 1"),
-]
-
-
 @pytest.mark.parametrize(("body", "named"), UNSENDABLE)
 @pytest.mark.parametrize("headers", [(), [("A", "b")]], ids=["alone", "with headers"])
 def test_what_is_not_data_is_named_and_nothing_is_sent(body: object, named: str, headers: object) -> None:
@@ -264,9 +83,6 @@ def test_a_header_is_what_it_is_however_many_came_before() -> None:
         headers = [("X-Id", str(number)), ("X-Same", "same"), ("Content-Type", "text/plain")]
         sent = answer("x", 200, headers)[0]["headers"]
         assert {(b"x-id", b"%d" % number), (b"x-same", b"same"), (b"content-type", b"text/plain")} < set(sent)
-
-
-# --- send_response ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("body", "payload", "content_type"), BODIES)
@@ -439,82 +255,3 @@ def test_a_client_that_left_is_no_error(body: object, headers: list[tuple[str, s
 def test_a_server_that_fails_is_an_error(headers: list[tuple[str, str]]) -> None:
     with pytest.raises(RuntimeError, match="sent twice"):
         answer("x", headers=headers, fail_on="http.response.start", failure=RuntimeError("sent twice"))
-
-
-# --- redirect --------------------------------------------------------------------------------------------------------
-
-# location, what is sent
-LOCATIONS = [
-    ("/", "/"),
-    ("", ""),
-    ("?page=2", "?page=2"),
-    ("#top", "#top"),
-    ("next/one", "next/one"),
-    ("../up", "../up"),
-    ("/a b", "/a%20b"),
-    ("/café?q=ü#é", "/caf%C3%A9?q=%C3%BC#%C3%A9"),
-    ("/a%20b%2Fc", "/a%20b%2Fc"),
-    ("/100%", "/100%25"),
-    ("/%zz%4", "/%25zz%254"),
-    ('/"<>^`{|}', "/%22%3C%3E%5E%60%7B%7C%7D"),
-    ("/a\\b", "/a%5Cb"),
-    ("  /a ", "/a"),
-    ("/a?next=//b&u=http://c:8/[1]!$&'()*+,;=-._~", "/a?next=//b&u=http://c:8/[1]!$&'()*+,;=-._~"),
-    ("/a//b", "/a//b"),
-    ("https://example.com/ü", "https://example.com/%C3%BC"),
-    ("HTTP://example.com", "HTTP://example.com"),
-    ("/time/12:30", "/time/12:30"),
-]
-
-DISGUISED = [
-    "//host", "///host", "/\\host", "\\/host", "\\\\host", " //host", "javascript:alert(1)", "JavaScript:x", "data:,x",
-    "mailto:a@b", "ftp://host/", "x+y-z.1:what",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("location", "sent"), LOCATIONS)
-def test_a_location_is_sent_as_a_url(location: str, sent: str) -> None:
-    assert build_redirect(location) == (302, "", [("Location", sent)])
-
-
-@pytest.mark.parametrize("location", DISGUISED)
-def test_a_location_that_leads_elsewhere_than_it_seems_needs_opting_in(location: str) -> None:
-    with pytest.raises(ValueError, match="pass external=True if that is meant"):
-        build_redirect(location)
-    status, _, [(name, _)] = build_redirect(location, external=True)
-    assert (status, name) == (302, "Location")
-
-
-@pytest.mark.parametrize(
-    "location", ["/a\r\nSet-Cookie: b=c", "/\t/host", "/\n/host", "\t//host", "/\0", "\x1f//host", "/\x7f"]
-)
-@pytest.mark.parametrize("external", [False, True])
-def test_a_control_character_in_a_location_is_always_refused(location: str, external: bool) -> None:
-    with pytest.raises(ValueError, match="control character"):
-        build_redirect(location, external=external)
-
-
-def test_text_without_an_encoding_is_no_location() -> None:
-    with pytest.raises(ValueError, match="surrogates"):
-        build_redirect("/\ud800")
-
-
-def test_further_headers_follow_the_location() -> None:
-    further = [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
-    assert build_redirect("/x", further)[2] == [("Location", "/x"), *further]
-    assert further == [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
-
-
-@given(st.text(alphabet=st.one_of(st.characters(), st.sampled_from("/\\:@?#%. \t\r\n")), max_size=20))
-def test_no_text_redirects_to_a_host_it_does_not_name(location: str) -> None:
-    try:
-        _, _, [(_, sent)] = build_redirect(location)
-    except ValueError:
-        return
-    assert sent.isascii()
-    assert sent.isprintable()
-    assert " " not in sent
-    parts = urlsplit(sent.replace("\\", "/"))
-    assert parts.scheme in ("", "http", "https")
-    assert parts.scheme or not parts.netloc
-    assert unquote(sent) == unquote(location.strip(" "))

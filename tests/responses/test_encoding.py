@@ -1,0 +1,11 @@
+"""Bodies become bytes: text and bytes as they are, and everything else as JSON."""
+
+import pytest
+
+from micropie.responses.encoding import encode
+from tests.responses.bodies import BODIES
+
+
+@pytest.mark.parametrize(("body", "payload", "content_type"), BODIES)
+def test_a_body_is_text_or_json(body: object, payload: bytes, content_type: bytes | None) -> None:
+    assert encode(body) == (payload, content_type)
