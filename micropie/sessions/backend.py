@@ -1,12 +1,11 @@
-"""What a session store must do, and what every store gets for it.
+"""This module defines the contract of a session store, and what every store inherits.
 
-A store is two methods, `load` and `save`, over whole sessions. On these stand the three things that a
-request does at its end: `merge` its changes, `discard` the session, or `rotate` it to another identifier.
-As written here they work over any store: one asyncio lock for each identifier keeps the steps of one request
-together. The lock reaches as far as one event loop does; a store that processes share overrides them with
-something atomic of its own.
+A store has two methods, `load` and `save`, which read and write whole sessions. Three more methods build on them, one
+of which a request calls at its end: `merge` its changes, `discard` the session, or `rotate` it to another identifier.
+The versions here work with any store, because an asyncio lock for each identifier keeps their steps together. That lock
+covers a single event loop, so a store that several processes share overrides the three with atomic operations.
 
-Nothing here knows of cookies, requests or how a change is noticed.
+Cookies, requests and the detection of changes are left to other modules.
 """
 # ruff: noqa: ASYNC109  # `timeout` is how long a session lives, not how long a call may take
 
@@ -21,42 +20,43 @@ from .snapshot import Whole
 
 
 class ImmediateStore(Protocol):
-    """A store that nobody has to wait for, and that keeps sessions frozen."""
+    """A store that keeps snapshots of sessions, and reads and writes them without waiting."""
 
     def load_frozen(self, session_id: str) -> Whole | None:
-        """The session as it is kept; None when it is not there."""
+        """Return the stored snapshot of the session, or None without one."""
         ...
 
     def compare_and_swap(self, session_id: str, before: Whole, now: Whole, timeout: int) -> bool:
-        """Keep `now` in place of `before`, if that is still what `load_frozen` gives; whether it was."""
+        """Store `now` if `before` is still the stored snapshot. Return True if it was, False with nothing stored."""
         ...
 
 
 class SessionBackend(ABC):
-    """Where sessions are kept. Subclass it with `load` and `save`; the rest is optional.
+    """A store of sessions. Subclass it with `load` and `save`; everything else is optional.
 
-    `super().__init__()` need not be called. A call that raises or is cancelled leaves the session as it was or
-    as it should be, never half of each.
+    Subclasses need not call `super().__init__()`. A call that raises or is cancelled leaves the session either as it
+    was or as it should become, never half of each.
     """
 
     @abstractmethod
     async def load(self, session_id: str) -> dict[str, Any]:
-        """What is stored under `session_id`: `{}` when that is unknown or expired.
+        """Return what is stored under `session_id`: `{}` when that is unknown or expired.
 
-        Raise when the store cannot be asked: an empty session must never stand in for a real one.
+        Raise an exception when the store cannot be reached: an empty session must never replace a real one.
         """
 
     @abstractmethod
     async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
-        """Store `data` under `session_id` for `timeout` seconds from now, in place of what was there.
+        """Store `data` under `session_id` for `timeout` seconds from now, and replace what was stored there.
 
         Empty `data` deletes the session.
         """
 
     async def merge(self, session_id: str, changed: Mapping[str, Any], removed: Collection[str], timeout: int) -> bool:
-        """Apply one request's changes to what is stored now: requests side by side keep each other's keys.
+        """Apply one request's changes to what is stored now, so that concurrent requests keep each other's keys.
 
-        False, with nothing saved, when the session is not there any more: what somebody ended stays ended.
+        Return False, with nothing saved, if the session no longer exists: a session that another request ended stays
+        ended.
         """
         async with self.__lock(session_id):
             stored = await self.load(session_id)
@@ -66,19 +66,20 @@ class SessionBackend(ABC):
             return True
 
     async def discard(self, session_id: str, timeout: int) -> None:
-        """End the session. Not in the middle of somebody's `merge`, which would bring it back."""
+        """End the session, but wait for a `merge` that is under way, which would otherwise restore it."""
         async with self.__lock(session_id):
             await self.save(session_id, {}, timeout)
 
     async def rotate(
         self, old: str, new: str, changed: Mapping[str, Any], removed: Collection[str], timeout: int
     ) -> bool:
-        """Move the session from the identifier `old` to `new`, with one request's changes; then `old` is dead.
+        """Move the session from the identifier `old` to `new` with one request's changes, and delete `old`.
 
-        When somebody ended the session meanwhile only `changed` moves: a login beside a logout holds, what was
-        logged out does not come back. False when there was nothing to move, and `new` does not exist.
+        If another request ended the session meanwhile, only `changed` moves: a login that runs beside a logout keeps
+        its own values and restores none of the old ones. Return False if there was nothing to move; `new` then does
+        not exist.
 
-        The new one is stored first: cut off in between, the client still has the old session, whole.
+        The session is stored under `new` first. A call that is cut off in between leaves the client its old session.
         """
         async with self.__lock(old):
             moved = apply_changes(await self.load(old), changed, removed)
@@ -88,15 +89,15 @@ class SessionBackend(ABC):
             return bool(moved)
 
     def without_waiting(self) -> ImmediateStore | None:
-        """This store for those that do not want to wait; None for a store that has to be waited for, as most have."""
+        """Return this store as one that never waits, or None, the default, if its methods must be awaited."""
         return None
 
-    # The names are mangled, and nothing is made in __init__, because the subclass is somebody else's.
+    # Users write the subclasses. So these names are mangled, and no attribute depends on `__init__` being called.
 
     @cached_property
     def __locks(self) -> "WeakValueDictionary[tuple[asyncio.AbstractEventLoop, str], asyncio.Lock]":
-        # Weak: a lock lives as long as somebody holds it or waits for it. The loop is in the key because a lock
-        # belongs to one loop, and one that a closed loop left behind must never be waited for.
+        # Weak, so that a lock disappears once no task holds it or waits for it. The loop is part of the key because a
+        # lock belongs to one loop, and no task must wait for a lock that a closed loop left behind.
         return WeakValueDictionary()
 
     def __lock(self, session_id: str) -> "asyncio.Lock":
@@ -104,7 +105,7 @@ class SessionBackend(ABC):
 
 
 def apply_changes(stored: Mapping[str, Any], changed: Mapping[str, Any], removed: Collection[str]) -> dict[str, Any]:
-    """A new dictionary: what a store returned may be what it keeps, and is not ours to change."""
+    """Return `stored` with the changes, as a new dictionary: a store may have returned the very one that it keeps."""
     data = {**stored, **changed}
     for key in removed:
         data.pop(key, None)

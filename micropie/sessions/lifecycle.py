@@ -1,6 +1,7 @@
-"""A request's session between its store and its cookie: loaded before anybody asks, saved before the response starts.
+"""This module loads a request's session before the handler runs, and saves it before the response starts.
 
-`sessions/` knows stores and one session's history; this knows requests and what a response must say.
+It also decides which headers a response carries because of its session. The session's data and their history are
+`state`'s business; storing them is the store's.
 """
 
 from collections.abc import Mapping
@@ -38,9 +39,10 @@ class HasSession(Protocol):
 
 
 def try_load_session(request: HasSession, backend: SessionBackend, config: SessionConfig) -> bool:
-    """Load the session that the request's cookie names, once, unless the store has to be waited for; whether it is.
+    """Load the session that the request's cookie names if the store can answer without waiting.
 
-    Without a cookie nothing is asked.
+    Return False if `load_session` must be awaited instead. A session is loaded only once, and without a cookie the
+    store is not asked.
     """
     if request.current_session is None:
         cookie = request.session_cookie(config.cookie)
@@ -51,7 +53,7 @@ def try_load_session(request: HasSession, backend: SessionBackend, config: Sessi
 
 
 async def load_session(request: HasSession, backend: SessionBackend, config: SessionConfig) -> None:
-    """As `opened`, waiting for the store."""
+    """Load the session that the request's cookie names, as `try_load_session` does, and wait for the store."""
     if request.current_session is None:
         cookie = request.session_cookie(config.cookie)
         if cookie is not None:
@@ -61,7 +63,7 @@ async def load_session(request: HasSession, backend: SessionBackend, config: Ses
 async def save_and_build_headers(
     request: HasSession, backend: SessionBackend, config: SessionConfig
 ) -> list[tuple[str, str]]:
-    """Save the session; what must be added to the response, for the client and for caches."""
+    """Save the session and seal it. Return the headers that the response must add, for the client and for caches."""
     state = request.session_state
     changes = state.freeze_changes()
     added: HeaderItems = VARY if state.touched else ()
@@ -78,10 +80,10 @@ async def save_session(
     changes: Frozen,
     headers: HeaderItems = (),
 ) -> HeaderItems:
-    """Save the session's `changes`, which are pending; what must be added to a response with `headers`.
+    """Save the session's `changes`, from `freeze_changes`. Return the headers that a response with `headers` must add.
 
-    A response that came of a session varies by its cookie; one that sets it is stored nowhere, whatever else was said
-    of it (RFC 9111 §5.2.2.5).
+    A response that used the session varies by its cookie. One that sets the cookie must not be stored by any cache,
+    whatever `headers` say (RFC 9111 §5.2.2.5).
     """
     identifier = await request.session_state.save(backend, changes, config.timeout)
     if identifier is UNSET:
@@ -93,17 +95,21 @@ async def save_session(
 
 
 def build_identifier_header(request: HasSession, config: SessionConfig, identifier: str | None) -> tuple[str, str]:
-    """The header that gives the client of `request` the session's `identifier`, or takes it away."""
+    """Return the Set-Cookie header that gives the client `identifier`, or with None removes its cookie."""
     secure = is_secure_cookie(request.scope.get("scheme", "http"), request.headers.get("host", ""))
     return build_session_cookie(config, identifier, secure=secure)
 
 
 async def save_after_response(request: HasSession, backend: SessionBackend, config: SessionConfig) -> None:
-    """Save what changed after the response had started. A session that only began then is lost, and that is logged."""
+    """Save what changed after the response had started.
+
+    A session that began only then is lost, because its cookie can no longer be set. A warning is logged.
+    """
     state = request.session_state
     state.sealed = True
     await state.commit(backend, config.timeout)
     if state.identifier is None and state.touched and state.data and not state.lost:
         logging.getLogger("micropie").warning(
-            "A session was begun in a stream, or after the response had started: its cookie cannot be set any more"
+            "A session began in a stream, or after the response had started: its cookie can no longer be set. "
+            "Begin a session before the response starts"
         )

@@ -1,8 +1,8 @@
-"""Sessions in this process's memory: the store that an App has when it is given none.
+"""This module keeps sessions in the process's memory. An App without a `session_backend` uses this store.
 
-Each session is kept frozen, so that no two requests ever hold the same object that can change. Sessions stand in the
-order in which they were last saved; over the cap the first one goes. Every save also looks at a few others,
-round and round, and drops those that have expired: no timer, no task, no save that pays for all of them.
+Each session is kept as a snapshot, so that no two requests ever share a mutable object. Sessions stand in the order in
+which they were last saved, and the first is dropped when there are too many. Every save also checks a few other
+sessions in turn and drops those that have expired. That needs no timer and no task, and no single save is slow.
 """
 # ruff: noqa: ASYNC109  # `timeout` is how long a session lives, not how long a call may take
 
@@ -15,13 +15,13 @@ from .backend import SessionBackend, apply_changes
 from .snapshot import Whole, explain_unstorable, freeze_whole, thaw
 
 _SWEPT_PER_SAVE: Final = 2
-"""Sessions that a save checks for expiry. More than one, so that a round ends before the store has doubled."""
+"""Sessions that each save checks for expiry. More than one, so that a round ends before the store has doubled."""
 
 
 class InMemorySessionBackend(SessionBackend):
-    """Keeps at most `max_sessions` sessions; the one that was not saved for longest makes room.
+    """A store of at most `max_sessions` sessions, which drops the one that was saved longest ago.
 
-    `clock` gives seconds and never goes back. Raises ValueError when `max_sessions` is less than 1.
+    `clock` returns seconds and never goes back. Raises ValueError when `max_sessions` is less than 1.
     """
 
     def __init__(self, max_sessions: int = 100_000, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -29,22 +29,22 @@ class InMemorySessionBackend(SessionBackend):
             raise ValueError(f"max_sessions must be at least 1, not {max_sessions}")
         self._max_sessions = max_sessions
         self._clock = clock
-        self._sessions: OrderedDict[str, tuple[Whole, float]] = OrderedDict()  # frozen data, when it expires
-        self._unswept: list[str] = []  # what is left of this round
+        self._sessions: OrderedDict[str, tuple[Whole, float]] = OrderedDict()  # the snapshot, and when it expires
+        self._unswept: list[str] = []  # identifiers that this round has yet to check
 
     async def load(self, session_id: str) -> dict[str, Any]:
-        """What was last saved, as new objects that the caller may change; `{}` when unknown or expired."""
+        """Return what was last saved, as new objects that the caller may change; `{}` when unknown or expired."""
         return self._load(session_id)
 
     async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
-        """Keep `data` for `timeout` seconds; without data, forget the session.
+        """Store `data` for `timeout` seconds; empty `data` deletes the session.
 
-        Raises TypeError naming the keys whose values cannot be pickled, with nothing saved.
+        Raises TypeError, naming the keys whose values cannot be pickled, with nothing saved.
         """
         self._save(session_id, data, timeout)
 
     async def merge(self, session_id: str, changed: Mapping[str, Any], removed: Collection[str], timeout: int) -> bool:
-        """As every store does, but without a lock: nothing here ever waits, so that nobody comes in between."""
+        """Apply one request's changes without a lock: nothing here waits, so that no other task runs in between."""
         if self.without_waiting() is None:
             return await super().merge(session_id, changed, removed, timeout)
         stored = self._load(session_id)
@@ -63,23 +63,23 @@ class InMemorySessionBackend(SessionBackend):
         return None if "load" in own or "save" in own or "merge" in own else self
 
     def load_frozen(self, session_id: str) -> Whole | None:
-        """What was last saved; None when unknown or expired."""
-        found = self._sessions.get(session_id)
-        if found is None:
+        """Return the snapshot that was last saved; None when unknown or expired."""
+        entry = self._sessions.get(session_id)
+        if entry is None:
             return None
-        stored, expires = found
+        stored, expires = entry
         if expires <= self._clock():
             self._sessions.pop(session_id, None)
             return None
         return stored
 
     def compare_and_swap(self, session_id: str, before: Whole, now: Whole, timeout: int) -> bool:
-        """Keep `now` in place of `before`, if that is still what `load_frozen` gives; whether it was."""
-        found = self._sessions.get(session_id)
-        clock = self._clock()
-        if found is None or found[0] is not before or found[1] <= clock:
+        """Store `now` if `before` is still the stored snapshot. Return True if it was, False with nothing stored."""
+        entry = self._sessions.get(session_id)
+        seconds = self._clock()
+        if entry is None or entry[0] is not before or entry[1] <= seconds:
             return False
-        self._keep(session_id, now, clock, timeout)
+        self._store(session_id, now, seconds, timeout)
         return True
 
     def _load(self, session_id: str) -> dict[str, Any]:
@@ -94,9 +94,9 @@ class InMemorySessionBackend(SessionBackend):
             stored = freeze_whole(data)
         except Exception as error:  # a value's own __reduce__ may raise anything
             raise explain_unstorable(data, error) from error
-        self._keep(session_id, stored, self._clock(), timeout)
+        self._store(session_id, stored, self._clock(), timeout)
 
-    def _keep(self, session_id: str, stored: Whole, now: float, timeout: int) -> None:
+    def _store(self, session_id: str, stored: Whole, now: float, timeout: int) -> None:
         sessions = self._sessions
         sessions[session_id] = stored, now + timeout
         sessions.move_to_end(session_id)
@@ -105,14 +105,14 @@ class InMemorySessionBackend(SessionBackend):
             sessions.popitem(last=False)
 
     def _sweep(self, now: float) -> None:
-        # Timeouts differ, so the order of saving is not the order of expiry and everything has to be visited.
-        # Listing the store costs as much as it is long, once in about as many saves: constant for each.
+        # Timeouts differ, so the order of saving is not the order of expiry, and a round must visit every session.
+        # Listing n sessions costs O(n), once in about n / 2 saves: a constant for each save.
         sessions, unswept = self._sessions, self._unswept
         if not unswept:
             unswept.extend(sessions)
         for session_id in unswept[-_SWEPT_PER_SAVE:]:
-            found = sessions.get(session_id)
-            if found is not None and found[1] <= now:
+            entry = sessions.get(session_id)
+            if entry is not None and entry[1] <= now:
                 sessions.pop(session_id, None)
         del unswept[-_SWEPT_PER_SAVE:]
 

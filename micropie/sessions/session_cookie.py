@@ -1,4 +1,4 @@
-"""To be described."""
+"""This module writes the session's cookie, and decides whether it is Secure."""
 
 import re
 from typing import Final
@@ -13,8 +13,8 @@ _COOKIE_VALUE: Final = lazy_pattern(f"{http_grammar.COOKIE_OCTET}*")
 _PLAIN_SCHEMES: Final = frozenset({"http", "ws"})
 
 
-# localhost and all below it (RFC 6761 §6.3), 127/8 (RFC 1122 §3.2.1.3), ::1 (RFC 4291 §2.5.3), perhaps a port.
-# ASCII, because with IGNORECASE alone "ſ" would be an "s".
+# localhost and the names below it (RFC 6761 §6.3), 127/8 (RFC 1122 §3.2.1.3), ::1 (RFC 4291 §2.5.3), with an optional
+# port. ASCII, because with IGNORECASE alone "ſ" would match "s".
 _LOOPBACK: Final = lazy_pattern(
     r"""(?: (?: [a-z0-9_-]+ \. )* localhost \.?
           | 127 (?: \. (?: 25[0-5] | 2[0-4][0-9] | 1?[0-9]?[0-9] ) ){3}
@@ -25,15 +25,15 @@ _LOOPBACK: Final = lazy_pattern(
 
 
 def build_session_cookie(config: SessionConfig, identifier: str | None, *, secure: bool) -> tuple[str, str]:
-    """The response header that gives the client `identifier`, or with None takes its cookie away.
+    """Return the response header that gives the client `identifier`, or with None removes its cookie.
 
-    `secure` is what `is_secure` says; a `config.secure` that is set comes first. Raises ValueError when
-    `identifier` has a character that a cookie cannot carry (RFC 6265 §4.1.1).
+    `secure` is the result of `is_secure_cookie`; a `config.secure` that is not None overrides it. Raises ValueError
+    when `identifier` has a character that a cookie cannot carry (RFC 6265 §4.1.1).
     """
     value = identifier or ""
     if not _COOKIE_VALUE.fullmatch(value):
         raise ValueError('A session identifier cannot have spaces, controls, non-ASCII text or any of " , ; \\')
-    wanted = secure if config.secure is None else config.secure
+    is_secure = secure if config.secure is None else config.secure
     attributes = (
         (f"{config.cookie}={value}", True),
         (f"Path={config.path}", True),
@@ -41,13 +41,13 @@ def build_session_cookie(config: SessionConfig, identifier: str | None, *, secur
         ("Max-Age=0", identifier is None),
         ("HttpOnly", True),
         (f"SameSite={config.same_site}", True),
-        ("Secure", wanted or config.same_site == "None"),  # browsers drop SameSite=None without Secure
+        ("Secure", is_secure or config.same_site == "None"),  # browsers drop SameSite=None without Secure
     )
-    return "Set-Cookie", "; ".join(text for text, given in attributes if given)
+    return "Set-Cookie", "; ".join(text for text, is_present in attributes if is_present)
 
 
 def is_secure_cookie(scheme: str, host: str) -> bool:
-    """Whether the cookie should be Secure: always, but for an unencrypted `scheme` to a loopback host.
+    """Return True if the cookie must be Secure: always, except over an unencrypted `scheme` to a loopback host.
 
     `scheme` is ASGI's; `host` is a Host header (RFC 9110 §7.2), with or without its port.
     """

@@ -1,10 +1,10 @@
-"""A session at one moment, and what changed from one moment to another.
+"""This module freezes the data of a session into a snapshot, and finds what changed between two snapshots.
 
-A session of scalars alone, as most are, is copied, and is what it was if it holds the very same objects. Any other is
-pickled, and equal bytes mean that nothing changed, however deep. Only when neither is so is it worked out which keys
-did. What does not pickle is compared with a deep copy, key by key.
+Most sessions hold scalars alone. Their snapshot is a copy, and they are unchanged if they hold the very same objects.
+Every other session is pickled, and equal bytes mean that nothing changed, at any depth. Only if both checks fail are
+the sessions compared key by key. Values that cannot be pickled are compared with a deep copy.
 
-Nothing here knows of stores, requests or cookies.
+Stores, requests and cookies are left to other modules.
 """
 
 from collections.abc import Mapping
@@ -16,27 +16,27 @@ from .._utils.lazy_imports import pickle
 from ..sentinels import UNSET
 
 Whole: TypeAlias = bytes | dict[str, Any]
-"""A session from which it can be made again: pickled, or a copy whose values cannot change and that nobody changes."""
+"""A snapshot that can be thawed: a pickle, or a copy that holds immutable values and is never changed."""
 
 
 class Pieces(dict[str, object]):
-    """A session that does not pickle: each value by `_freeze_value`."""
+    """A snapshot of data that cannot be pickled as a whole: each value frozen by `_freeze_value`."""
 
 
 Frozen: TypeAlias = Whole | Pieces
-"""A session at one moment."""
+"""A snapshot: the data of a session at one moment."""
 
 NOTHING: Final[Whole] = b"}."
-"""A session without data: the pickle of an empty dictionary."""
+"""The snapshot of a session without data: the pickle of an empty dictionary."""
 
-# Values of these very types are the same when they are equal. Not floats, where 0.0 equals -0.0 and nan not itself.
+# Equal values of these very types are the same value. Floats are left out: 0.0 equals -0.0, and nan not even itself.
 _SIMPLE: Final = frozenset({str, int, bool, bytes, NoneType})
 _SCALARS: Final = _SIMPLE | {float}
 _TEXT: Final = frozenset({str})
 
 
 def freeze(data: dict[str, Any]) -> Frozen:
-    """`data` as it is now, whatever is in it."""
+    """Return a snapshot of `data`, whatever values it holds."""
     try:
         return freeze_whole(data)
     except Exception:  # noqa: BLE001  # a value's own __reduce__ may raise anything
@@ -44,7 +44,7 @@ def freeze(data: dict[str, Any]) -> Frozen:
 
 
 def freeze_whole(data: dict[str, Any]) -> Whole:
-    """`data` as it is now. Raises whatever its values do when they are pickled."""
+    """Return a snapshot of `data` that can be thawed. Raises whatever its values raise when they are pickled."""
     if not data:
         return NOTHING
     if _SCALARS.issuperset(map(type, data.values())) and _TEXT.issuperset(map(type, data)):
@@ -53,92 +53,94 @@ def freeze_whole(data: dict[str, Any]) -> Whole:
 
 
 def thaw(frozen: Whole) -> dict[str, Any]:
-    """The session that was frozen, as new objects where they can change.
+    """Return the data of a snapshot; mutable values are new objects.
 
-    Unpickling runs code that its input names; what is given here was pickled in this process and never left it.
+    Unpickling runs code that its input names. That is safe here: the bytes were pickled in this process and never
+    left it.
     """
     data: dict[str, Any] = pickle.loads(frozen) if isinstance(frozen, bytes) else frozen.copy()
     return data
 
 
 def is_unchanged(frozen: Frozen, data: dict[str, Any]) -> bool:
-    """Whether `data` is seen at once to be what was frozen, as it holds the same scalars."""
+    """Return True if `data` holds the very scalars that were frozen. False means that `compare` must decide."""
     if type(frozen) is not dict or len(frozen) != len(data):
         return False
-    for key, value in data.items():  # noqa: SIM110  # a generator for `all` costs more than the whole look
-        # Equal alone is not enough, True equals 1; and it may ask a value that somebody put there.
+    for key, value in data.items():  # noqa: SIM110  # a generator for `all` costs more than the whole loop
+        # Not `==`: True equals 1, and a user's value may define `__eq__`.
         if frozen.get(key, UNSET) is not value:
             return False
     return True
 
 
 class Changes(NamedTuple):
-    """What a request did to its session."""
+    """The changes that a request made to its session."""
 
     values: dict[str, Any]
-    """All of it now; copies that the handler does not hold, unless a value cannot be pickled."""
+    """All data as it is now, as copies that the handler does not hold, unless a value cannot be pickled."""
     changed: dict[str, Any]
     """Those of `values` that are new or different."""
     removed: frozenset[str]
-    """The keys that are no longer there."""
+    """The keys that were removed."""
 
 
 def compare(before: Frozen, now: Frozen, data: dict[str, Any]) -> Changes:
-    """What changed from `before` to `now`, which is `data` frozen. Raises TypeError for what cannot be stored.
+    """Return what changed from `before` to `now`, the snapshot of `data`.
 
-    Both sides are read back from their pickles before their values are compared: a set that nobody touched is
-    rebuilt in the same way twice and so pickles alike, where the handler's own might have another order.
+    Both sides are read back from their pickles before their values are compared. So a set that did not change pickles
+    alike on both sides, although the handler's set may list its members in another order. Raises TypeError for values
+    that cannot be stored.
     """
     try:
         values = dict(data) if isinstance(now, Pieces) else thaw(now)
         if not (isinstance(before, Pieces) or isinstance(now, Pieces)):
             old: Mapping[str, object] = thaw(before)
-            changed = {key: value for key, value in values.items() if key not in old or not _alike(old[key], value)}
+            changed = {key: value for key, value in values.items() if key not in old or not _is_same(old[key], value)}
         else:
-            old, new = _each(before), _each(now)
-            changed = {key: value for key, value in values.items() if key not in old or not _same(old[key], new[key])}
+            old, new = _freeze_each(before), _freeze_each(now)
+            changed = {key: value for key, value in values.items() if key not in old or not _equals(old[key], new[key])}
     except Exception as error:  # a value's own __setstate__ may raise anything
         raise explain_unstorable(data, error) from error
     return Changes(values, changed, frozenset(old.keys() - values.keys()))
 
 
-def _alike(old: object, new: object) -> bool:
-    """Whether two values that were read back are the same one."""
+def _is_same(old: object, new: object) -> bool:
+    """Return True if two thawed values are the same."""
     if type(new) in _SIMPLE:
         return type(old) is type(new) and old == new
-    return _same(_freeze_value(old), _freeze_value(new))
+    return _equals(_freeze_value(old), _freeze_value(new))
 
 
-def _each(frozen: Frozen) -> Mapping[str, object]:
-    """Each value frozen by itself."""
+def _freeze_each(frozen: Frozen) -> Mapping[str, object]:
+    """Return each value of a snapshot frozen by itself."""
     if isinstance(frozen, Pieces):
         return frozen
     return {key: _freeze_value(value) for key, value in thaw(frozen).items()}
 
 
 def _freeze_value(value: object) -> object:
-    for frozen in (_pickled, deepcopy):
+    for freeze_one in (_pickle, deepcopy):
         try:
-            return frozen(value)
-        except Exception:  # noqa: BLE001, S112  # as above, and __deepcopy__ too
+            return freeze_one(value)
+        except Exception:  # noqa: BLE001, S112  # as above, and __deepcopy__ may raise, too
             continue
-    # Equal to nothing else, so the value counts as changed: a needless save where silence might lose one.
+    # Equal to no other object, so that the value counts as changed: a needless save is better than a lost change.
     return object()
 
 
-def _pickled(value: object) -> bytes:
+def _pickle(value: object) -> bytes:
     return pickle.dumps(value, 5)
 
 
-def _same(before: object, now: object) -> bool:
+def _equals(before: object, now: object) -> bool:
     try:
         return bool(before == now)
-    except Exception:  # noqa: BLE001  # an __eq__ may raise anything; then it did not say "equal"
+    except Exception:  # noqa: BLE001  # an __eq__ may raise anything, and then the values count as different
         return False
 
 
 def explain_unstorable(data: Mapping[str, Any], error: Exception) -> TypeError:
-    """The error to raise when `data` does not survive pickling: names every key whose value is to blame."""
+    """Build the TypeError for `data` that does not survive pickling. It names every key whose value is at fault."""
     names = ", ".join(repr(key) for key, value in data.items() if not _survives(value))
     return TypeError(
         f"This session cannot be stored ({names or 'as a whole'}): {type(error).__name__}: {error}. "
@@ -148,7 +150,7 @@ def explain_unstorable(data: Mapping[str, Any], error: Exception) -> TypeError:
 
 def _survives(value: object) -> bool:
     try:
-        pickle.loads(pickle.dumps(value, 5))  # what was pickled in this very line
+        pickle.loads(pickle.dumps(value, 5))  # the bytes were pickled in this very line
     except Exception:  # noqa: BLE001  # a value's own __reduce__ and __setstate__ may raise anything
         return False
     return True

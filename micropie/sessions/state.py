@@ -1,10 +1,11 @@
-"""One request's session: loaded by its cookie, handed to the handler as a plain dict, written back if changed.
+"""This module holds one request's session: opened by its cookie, given to the handler as a dict, saved if it changed.
 
-The strategy: the first look at the data freezes it (see `frozen.py`), the end of the request compares it with that.
-That costs a microsecond at most and asks nothing of the handler. Only when something changed is it worked out which
-keys did, and only those are merged into the store, so that requests side by side do not undo each other.
+The first access to the data takes a snapshot (see `snapshot.py`), and the end of the request compares the data with
+it. That costs a microsecond at most and asks nothing of the handler. Only if something changed are the changed keys
+determined, and only those are merged into the store, so that concurrent requests do not undo each other.
 
-It owns when a session begins, ends and moves, and how its cookie reads. It does not know what a store is made of.
+The module decides when a session begins, ends and gets a new identifier. How a store keeps its data, and how the
+cookie reads, are left to other modules.
 """
 # ruff: noqa: ASYNC109  # `timeout` is how long a session lives, not how long a call may take
 
@@ -20,12 +21,12 @@ _URL_SAFE: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 
 
 def generate_identifier() -> str:
-    """A new session identifier: 256 random bits as 43 URL-safe characters."""
+    """Return a new session identifier: 256 random bits as 43 URL-safe characters."""
     return secrets.token_urlsafe(32)
 
 
 def is_identifier(text: str) -> bool:
-    """Whether `text` is shaped like an identifier: 16 to 128 URL-safe characters, so that older ones pass too."""
+    """Return True if `text` has 16 to 128 URL-safe characters, a range that also admits identifiers of older stores."""
     return 16 <= len(text) <= 128 and text.isascii() and not text.encode().translate(None, _URL_SAFE)
 
 
@@ -33,43 +34,43 @@ class KeptValue(Protocol):
     """A value that was read from a session's data, and that a handler may change."""
 
     def write(self, data: dict[str, Any], /) -> None:
-        """Put into `data` what has changed in the value. Raises TypeError for what cannot be stored."""
+        """Write into `data` what has changed in the value. Raises TypeError for what cannot be stored."""
         ...
 
 
 class SessionState:
-    """The session of one request. Without arguments a fresh one, which no store knows of yet.
+    """A session in one request. Without arguments it is a new one, which is not in any store yet.
 
-    `identifier` is what the store knows the session by, or None. `touched` says whether anybody looked at
-    `data`: then the response varies by its cookie.
+    `identifier` is the session's key in the store, or None before it has one. `touched` is True once `data` was read:
+    then the response varies by its cookie.
     """
 
     def __init__(self, identifier: str | None = None, data: Mapping[str, Any] | None = None) -> None:
         self.identifier = identifier
-        # Copied, since a store may have handed out the very dictionary that it keeps.
+        # Copied, because a store may have returned the very dictionary that it keeps.
         self._data: dict[str, Any] = dict(data) if data else {}
         self.touched = False
         self.lost = False
-        """Whether somebody else ended the session while this request had it."""
+        """True if another request ended the session while this request used it."""
         self.sealed = False
-        """Whether the response has started, so that no cookie can be set any more."""
+        """True once the response has started, so that its cookie can no longer be set."""
         self.kept: tuple[KeptValue, ...] = ()
-        """What handlers have of the data besides the data itself."""
+        """The values that handlers hold besides `data` itself, whose changes are part of the session's."""
         self.unsaved: Frozen | None = None
-        """What `settle` found to be saved, and did not save."""
+        """The snapshot that `settle` could not save without waiting."""
         self._saved: Frozen = NOTHING
         self._rotating = False
         self._store: ImmediateStore | None = None
-        """What it was opened from, if that need not be waited for."""
+        """The store that opened the session, if it never waits."""
         self._unread: Whole | None = None
-        """The data, as long as nobody looked at it and its store keeps it frozen."""
+        """The store's snapshot, until `data` is first read."""
 
     @classmethod
     async def open(cls, backend: SessionBackend, cookie: str | None) -> "SessionState":
-        """The session that `cookie` names, or a fresh one.
+        """Return the session that `cookie` names, or a new one.
 
-        What cannot be an identifier names none, whatever a store keeps under it. An identifier that the store does not
-        know is not taken over: whoever planted it would know it too.
+        Text that is not shaped like an identifier opens no session, whatever a store keeps under it. An identifier that
+        is not in the store is not adopted: an attacker may have planted it, and would know it.
         """
         opened = cls.open_without_waiting(backend, cookie)
         if opened is None and cookie is not None:
@@ -79,7 +80,7 @@ class SessionState:
 
     @classmethod
     def open_without_waiting(cls, backend: SessionBackend, cookie: str | None) -> "SessionState | None":
-        """As `open` does, without waiting; None where the store has to be waited for."""
+        """Return the session as `open` does, but without waiting; None if the store must be awaited."""
         store = backend.without_waiting()
         if store is None:
             return None if cookie is not None and is_identifier(cookie) else cls()
@@ -93,7 +94,7 @@ class SessionState:
 
     @property
     def data(self) -> dict[str, Any]:
-        """The session's data: an ordinary dict, to be changed at will."""
+        """The session's data: an ordinary dict that the handler may change."""
         if not self.touched:
             self.touched = True
             if self._unread is None:
@@ -104,29 +105,30 @@ class SessionState:
         return self._data
 
     def replace(self, data: Mapping[str, Any]) -> None:
-        """Put `data` in place of all there is."""
+        """Replace all of the session's data by `data`."""
         replacement = dict(data)
-        _ = self.data  # the first look: what was there is what the new data is compared with
+        _ = self.data  # the first access takes the snapshot that the new data is compared with
         self._data = replacement
 
     def regenerate(self) -> None:
         """Give the session a new identifier when it is committed, and end the old one.
 
-        To be done at every login: then an identifier that somebody planted before it is worth nothing after.
+        Call it at every login: an identifier that an attacker planted before the login is then worthless after it.
         Raises RuntimeError once the session is `sealed`.
         """
         if self.sealed:
             raise RuntimeError(
-                "The response's headers are settled: it streams, or has started. No new identifier can be set"
+                "The response's headers are settled, because it streams or has started: the session cannot get a new "
+                "identifier. Call `regenerate_session()` before the response starts"
             )
         _ = self.data
         self._rotating = True
 
     def freeze_changes(self) -> Frozen | None:
-        """All of the data as `save` wants it; None when there is nothing to save.
+        """Return the data as a snapshot for `save`, or None if there is nothing to save.
 
-        Raises TypeError when a value in `kept` cannot be stored. A session that begins when `sealed` is not saved:
-        nobody would ever know its identifier.
+        A session that begins after it was `sealed` is not saved, because the client would never get its identifier.
+        Raises TypeError when a value in `kept` cannot be stored.
         """
         for value in self.kept:
             value.write(self.data)
@@ -137,7 +139,7 @@ class SessionState:
         if is_unchanged(self._saved, self._data):
             return None
         now = freeze(self._data)
-        # Values frozen one by one are left to `compare`: their own == may do anything.
+        # Values that were frozen one by one are left to `compare`, because their own `__eq__` may do anything.
         return None if isinstance(now, bytes) and now == self._saved else now
 
     def settle(self, timeout: int) -> bool:
@@ -149,35 +151,35 @@ class SessionState:
         try:
             now = self.freeze_changes()
             if now is not None:
-                if not self._swapped(now, timeout):
+                if not self._try_swap(now, timeout):
                     self.unsaved = now
                     return False
                 self._saved = now
-        except Exception:  # noqa: BLE001  # it will be raised again for somebody who can answer
+        except Exception:  # noqa: BLE001  # saving again raises it again, where the caller can respond to it
             return False
         self.sealed = True
         return True
 
     async def commit(self, backend: SessionBackend, timeout: int) -> str | Unset | None:
-        """Save what changed since the session was opened or last committed: `freeze_changes`, then `save`."""
+        """Save what changed since the session was opened or last committed. Return and raise what `save` does."""
         now = self.freeze_changes()
         return UNSET if now is None else await self.save(backend, now, timeout)
 
     async def save(self, backend: SessionBackend, now: Frozen, timeout: int) -> str | Unset | None:
-        """Save `now`, which is pending, for `timeout` seconds.
+        """Save `now`, the result of `freeze_changes`, for `timeout` seconds.
 
-        Returns what the cookie should become: a new identifier, None when the session has ended, UNSET when the
-        cookie is right as it is. May be called again after a stream. Raises TypeError when a value cannot be
-        stored, and whatever the store raises. Raising or cancelled, it leaves the stored session whole.
+        Return what the cookie must become: a new identifier, None if the session has ended, UNSET if the cookie is
+        right as it is. It may be called again after a stream. Raises TypeError when a value cannot be stored, and
+        whatever the store raises. A call that raises or is cancelled leaves the stored session whole.
         """
         self.unsaved = None
-        cookie = UNSET if self._swapped(now, timeout) else await self._write(backend, now, timeout)
+        cookie = UNSET if self._try_swap(now, timeout) else await self._write(backend, now, timeout)
         self._saved = now
         self._rotating = False
         return cookie
 
     async def _write(self, backend: SessionBackend, now: Frozen, timeout: int) -> str | Unset | None:
-        """Begin, end, move or change the stored session; which of them follows from what there is."""
+        """Begin, end, move or change the stored session, whichever the data and the identifier call for."""
         identifier = self.identifier
         if not self._data:
             if identifier is None:
@@ -192,17 +194,20 @@ class SessionState:
         elif self._rotating:
             successor = generate_identifier()
             if not await backend.rotate(identifier, successor, changed, removed, timeout):
-                return self._lose()
+                return self._mark_lost()
         else:
-            # Other bytes may yet be the same values: a key that was taken out and put back.
+            # Different bytes may still be the same values: a key that was removed and put back.
             if (changed or removed) and not await backend.merge(identifier, changed, removed, timeout):
-                return self._lose()
+                return self._mark_lost()
             return UNSET
         self.identifier = successor
         return successor
 
-    def _swapped(self, now: Frozen, timeout: int) -> bool:
-        """Whether the store took all of it at once: other scalars, and nobody had saved any in between."""
+    def _try_swap(self, now: Frozen, timeout: int) -> bool:
+        """Store `now` without waiting if it holds scalars alone and no other request saved the session meanwhile.
+
+        Return True if it was stored.
+        """
         before, store = self._saved, self._store
         return (
             store is not None
@@ -210,14 +215,14 @@ class SessionState:
             and not self._rotating
             and type(before) is dict
             and type(now) is dict
-            and now != before  # equal ones may be of other types, which `compare` tells
+            and now != before  # equal values may differ in type, which `compare` finds
             and store.compare_and_swap(self.identifier, before, now, timeout)
         )
 
-    def _lose(self) -> Unset:
-        """Somebody else ended the session: nothing that this request still holds of it may bring it back.
+    def _mark_lost(self) -> Unset:
+        """Mark the session as ended by another request, so that nothing this request still holds restores it.
 
-        The cookie stays as it is: it may already be that of a login beside this request, and a dead one harms nobody.
+        The cookie stays as it is. It may already belong to a login beside this request, and a dead one does no harm.
         """
         self.identifier = None
         self.lost = True

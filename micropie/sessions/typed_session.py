@@ -1,9 +1,9 @@
-"""Values that were read from a session as a type, and how what a handler changes in them comes back into its data.
+"""This module reads typed values from a session, and writes the handler's changes in them back into its data.
 
-What is stored is plain: dicts, lists and scalars, under the names that the type has on the wire. So a class may change
-its name or gain a field, and whoever looks at the session as a dict sees nothing of it. A value is compared with what
-it was when it was read, as `frozen.py` does for whole sessions, and only the keys that changed are written: what other
-values, `request.session` and other requests did to the rest stays.
+What is stored is plain: dicts, lists and scalars, under the names that the type uses on the wire. So a class may change
+its name or gain a field, and code that reads the session as a dict never sees an instance. A value is compared with
+the snapshot taken when it was read, as `snapshot.py` does for whole sessions. Only the keys that changed are written,
+so that what other values, `request.session` and other requests did to the rest stays.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,17 +22,19 @@ from .state import SessionState
 T = TypeVar("T")
 
 _AS_THEY_ARE: Final = (bytes, bytearray, datetime, date, time, timedelta, Decimal, UUID)
-"""Scalars that msgspec would write as text."""
+"""The types of scalars that msgspec would write as text."""
 
 
 def make_session_reader(read: Callable[[object], T], key: str | None, default: object) -> Callable[[SessionState], T]:
-    """What reads a session's value by `read`, all of it or what is at `key`, and has it saved when it has changed.
+    """Return a function that reads a value from a session with `read`, and registers it so that its changes are saved.
 
-    Without anything stored it gives a copy of `default`; without one, all of a session is read from nothing. It raises
-    what `read` does, and ValueError where nothing is.
+    The value is what is stored at `key`, or with None the whole session. Where nothing is stored it is a copy of
+    `default`; without a default, a whole session is read from an empty dict. The function raises what `read` raises,
+    and ValueError for a key that is not stored.
     """
 
-    def value_of(state: SessionState) -> T:
+    def read_value(state: SessionState) -> T:
+        """Read the value from `state`."""
         data = state.data
         stored = data if key is None else data.get(key, UNSET)
         if stored is UNSET or not (data or default is UNSET):
@@ -40,37 +42,37 @@ def make_session_reader(read: Callable[[object], T], key: str | None, default: o
                 raise ValueError("nothing is stored")
             value: T = deepcopy(default)  # type: ignore[assignment]  # the parameter's own annotation says so
         else:
-            value = read(stored)  # a new value, whatever is stored
-        state.kept = (*state.kept, _Kept(value, read, key, data))
+            value = read(stored)  # a new value, which shares nothing with the stored one
+        state.kept = (*state.kept, _ReadValue(value, read, key, data))
         return value
 
-    return value_of
+    return read_value
 
 
-class _Kept:
-    """One value, and what it was when it was read from `data`."""
+class _ReadValue:
+    """A value that a handler holds, with the snapshot taken when it was read from `data`."""
 
     def __init__(self, value: Any, read: Callable[[object], object], key: str | None, data: dict[str, Any]) -> None:
         self._value = value
         self._read = read
         self._key = key
-        now = self._plain()
+        now = self._convert()
         self._before = freeze(now)
         self._missing = now.keys() - data.keys()
-        """The names in it that the session does not have yet, as long as it has its defaults alone."""
+        """The names that the session lacks so far, because the value has only its defaults for them."""
 
-    def _plain(self) -> dict[str, Any]:
-        found = to_plain(self._value)
+    def _convert(self) -> dict[str, Any]:
+        plain = to_plain(self._value)
         if self._key is not None:
-            return {self._key: found}
-        return found if isinstance(found, dict) else {}  # an optional one that is None
+            return {self._key: plain}
+        return plain if isinstance(plain, dict) else {}  # an optional value that is None
 
     def write(self, data: dict[str, Any]) -> None:
-        """Put into `data` what has changed since it was read, or last written.
+        """Write into `data` what has changed since the value was read, or last written.
 
-        Raises TypeError when it has become what could not be read again.
+        Raises TypeError when the changed value could not be read again.
         """
-        values = self._plain()
+        values = self._convert()
         if is_unchanged(self._before, values):
             return
         now = freeze(values)
@@ -91,23 +93,25 @@ class _Kept:
             self._read(values if self._key is None else values[self._key])
         except (msgspec.MsgspecError, ValueError, TypeError) as error:
             kind = type(self._value).__qualname__
-            raise TypeError(f"A {kind} of this session cannot be stored, it would not fit: {error}") from error
+            raise TypeError(
+                f"A {kind} of this session cannot be stored, because it no longer fits its type: {error}"
+            ) from error
 
 
 def to_plain(value: Any) -> Any:
-    """`value` as dicts, lists and scalars; what msgspec does not know stays what it is."""
+    """Convert `value` to dicts, lists and scalars. A value of a type that msgspec does not support stays as it is."""
     try:
         return msgspec.to_builtins(value, builtin_types=_AS_THEY_ARE)
     except TypeError:
         pass
     if isinstance(value, list | tuple | set | frozenset):
         return [to_plain(item) for item in value]
-    items = value.items() if isinstance(value, dict) else _fields(value)
+    items = value.items() if isinstance(value, dict) else _list_fields(value)
     return value if items is None else {name: to_plain(item) for name, item in items}
 
 
-def _fields(value: Any) -> Iterable[tuple[str, Any]] | None:
-    """The fields of an instance by their names on the wire; None for what has none."""
+def _list_fields(value: Any) -> Iterable[tuple[str, Any]] | None:
+    """Return the fields of an instance by their names on the wire, or None for a value without fields."""
     if isinstance(value, msgspec.Struct):
         tag, kind = value.__struct_config__.tag_field, value.__struct_config__.tag
         names = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
@@ -115,4 +119,4 @@ def _fields(value: Any) -> Iterable[tuple[str, Any]] | None:
     if hasattr(value, "__dataclass_fields__"):
         return [(name, getattr(value, name)) for name in value.__dataclass_fields__]
     attributes = getattr(type(value), "__attrs_attrs__", None)
-    return attributes and [(one.name, getattr(value, one.name)) for one in attributes]
+    return attributes and [(attribute.name, getattr(value, attribute.name)) for attribute in attributes]

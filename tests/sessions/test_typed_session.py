@@ -569,7 +569,7 @@ def test_a_session_that_only_begins_after_the_handshake_is_lost_and_that_is_logg
     store = Store()
     call_socket(Chat(store), "/chat")
     assert store.saves == 0
-    assert "its cookie cannot be set any more" in caplog.text
+    assert "its cookie can no longer be set" in caplog.text
 
 
 # --- Laws -------------------------------------------------------------------------------------------------------------
