@@ -1,27 +1,23 @@
-"""A client that follows from an app's own methods: `await client.call(Api.user, 3)` is what `Api.user` would return.
+"""This module owns `Client`, which calls the methods of an App over HTTP: `await client.call(Api.user, 3)`.
 
-Which request that takes is `links.py`'s and `drafting.py`'s, what the answer means `answers.py`'s; this sends one and
-receives the other, with httpx2 (the extra `client`). Nothing else imports it.
+A call returns what `Api.user` returns. `routing.request_from_call` decides which request a call needs, `request_body`
+writes its body, and `decode_response` reads the response. This module sends the one and receives the other, with httpx2
+(the extra `client`).
 
     async with Client(Api, "https://example.org") as client:
         user = await client.call(Api.user, 3)
 """
 
 import asyncio
-import os
 import re
 import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from inspect import get_annotations
-from mimetypes import guess_type
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Concatenate, Final, Generic, ParamSpec, Self, TypeAlias, TypeVar, cast, overload
-from urllib.parse import urlencode
-
-import msgspec
+from typing import Any, Concatenate, Final, Generic, ParamSpec, Self, TypeAlias, TypeVar, overload
 
 from .._utils.resolve_annotations import resolve_annotation
 from ..app.application import App
@@ -32,25 +28,15 @@ from ..routing.discovery import Tree
 from ..routing.request_from_call import RequestDraft, draft_request
 from ..routing.reverse import find_place, write_url
 from ..routing.route import Route
-from ..sentinels import ELSEWHERE, UNSET
 from ..types import ASGIApp
-from ..uploads.upload_file import UploadFile
-from .decode_response import (
-    CallError,
-    UnexpectedResponse,
-    assemble_result,
-    find_response,
-    is_file,
-    read_body,
-    read_stream,
-)
+from .decode_response import assemble_result, find_response, is_file, read_body, read_stream
+from .errors import CallError, UnexpectedResponse
+from .request_body import write_body
 
 try:
     import httpx2
 except ModuleNotFoundError:
     raise MissingDependency("httpx2", "micropie.client", "client") from None
-
-__all__ = ["ELSEWHERE", "CallError", "Client", "Stream", "UnexpectedResponse", "upload"]
 
 A = TypeVar("A", bound=App)
 P = ParamSpec("P")
@@ -60,23 +46,23 @@ Owner = TypeVar("Owner", bound=Tree)
 Streamed: TypeAlias = Iterator[T] | AsyncIterator[T]
 
 TIMEOUT: Final = 30.0
-"""Seconds to wait for a connection, and for each piece of an answer."""
+"""Seconds to wait for a connection, and for each piece of a response."""
 
-# What is chosen of several methods: with something to be sent in a body, and without.
+# The order in which a method is chosen for a route that allows several: for a call with a body, and for one without.
 _WITH_BODY: Final = ("POST", "PUT", "PATCH", "DELETE", "GET", "HEAD", "OPTIONS")
-_WITHOUT: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+_WITHOUT_BODY: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 _ACCEPT: Final = "application/problem+json, */*"
-"""Errors are wanted as data, everything else as it is."""
-_PIECE: Final = 64 * 1024
-"""Bytes of a file that are read and sent at once."""
+"""The client asks for errors as data, and for everything else as it is."""
 
 
 class Stream(AsyncGenerator[T, None]):
-    """The items of an answer that streams, as they come; at its end, or by `aclose`, the connection is free again.
+    """A response that streams: an asynchronous iterator of its items, which yields them as they come.
 
-    async with await client.call(Api.rows) as rows:
-        async for row in rows: ...
+    The connection is free again at the end of the stream, or after `aclose`.
+
+        async with await client.call(Api.rows) as rows:
+            async for row in rows: ...
     """
 
     def __init__(self, items: AsyncGenerator[T, None], response: httpx2.Response, where: str) -> None:
@@ -88,20 +74,20 @@ class Stream(AsyncGenerator[T, None]):
         return await self.asend(None)
 
     async def asend(self, value: None, /) -> T:
-        """The next item. Raises StopAsyncIteration, UnexpectedResponse, and what httpx2 raises."""
+        """Receive the next item. Raises StopAsyncIteration, UnexpectedResponse and the errors of httpx2."""
         try:
             return await self._items.asend(value)
         except UnexpectedResponse as error:
             raise UnexpectedResponse(f"{self._where}: {error}") from None
 
     async def athrow(self, typ: Any, val: Any = None, tb: TracebackType | None = None, /) -> T:
-        """End the stream with an exception, as generators do."""
+        """End the stream with an exception, as `athrow` of a generator does."""
         return await self._items.athrow(typ, val, tb)
 
     async def aclose(self) -> None:
-        """Leave: nothing more is received."""
+        """Close the response; the rest of the stream is not received."""
         await self._items.aclose()
-        await self._response.aclose()  # a generator that never began has nothing to end
+        await self._response.aclose()  # a generator that never began does not reach its `finally`
 
     async def __aenter__(self) -> Self:
         return self
@@ -111,7 +97,7 @@ class Stream(AsyncGenerator[T, None]):
 
 
 async def _until_closed(items: AsyncGenerator[T, None], response: httpx2.Response) -> AsyncGenerator[T, None]:
-    """`items`, at the end of which, however it comes about, the response is closed: also when nobody wants more."""
+    """Yield `items`, and close the response at their end, after an error, or when the caller stops early."""
     try:
         async for item in items:
             yield item
@@ -119,41 +105,20 @@ async def _until_closed(items: AsyncGenerator[T, None], response: httpx2.Respons
         await response.aclose()
 
 
-class _Upload:
-    """A file to be sent."""
-
-    def __init__(self, source: bytes | Path, filename: str, content_type: str) -> None:
-        self.source = source
-        self.filename = filename
-        self.content_type = content_type
-
-
-def upload(
-    source: bytes | os.PathLike[str], *, filename: str | None = None, content_type: str | None = None
-) -> UploadFile:
-    """A file as an argument of `Client.call`: bytes, or a path that is read while it is sent.
-
-    It can be sent, and nothing else. The name is the path's, the media type the one that goes with the name. Raises
-    ValueError for a media type that is none.
-    """
-    held = source if isinstance(source, bytes) else Path(source)
-    name = filename or (held.name if isinstance(held, Path) else "upload")
-    kind = content_type or guess_type(name)[0] or "application/octet-stream"
-    if not (kind.isascii() and kind.isprintable()):
-        raise ValueError(f"content_type={content_type!r} is no media type")
-    return cast("UploadFile", _Upload(held, name, kind))
-
-
 class Client(Generic[A]):
-    """Calls the methods of an App of class `A` over HTTP.
+    """A client that calls the methods of an App of class `A` over HTTP.
 
-    `api` is the class, from which an outline of the app is made without calling its `__init__`: its methods, the
-    Resources and Apps in its class attributes, and those that its fields are annotated with. What only an instance
-    shows, such as a Resource made in `__init__`, needs an instance. `base_url` is where the app is; with `app` it runs
-    right here, in this process, lifespan included.
+    `api` is that class or an instance of it. From a class the client makes an outline, without calling `__init__`. The
+    outline has the methods of the class, the Resources and Apps in its class attributes, and those that its fields are
+    annotated with. Pass an instance if the app holds more than that, such as a Resource that `__init__` makes.
 
-    `http` is an httpx2 client to use, and to leave open; else one is made with `transport`, `headers`, `timeout`
-    (seconds; None for ever) and `follow_redirects`. Cookies, and so sessions, are kept from call to call.
+    `base_url` is the URL of the app. With `app` the app runs in this process, lifespan included.
+
+    `http` is an httpx2 client, which stays open. Without it the client makes one with `transport`, `headers`, `timeout`
+    (seconds; None waits forever) and `follow_redirects`. Cookies, and so sessions, are kept from call to call.
+
+    Raises TypeError for arguments that contradict each other, and ValueError for a `base_url` that is not an absolute
+    HTTP URL.
     """
 
     def __init__(
@@ -168,13 +133,13 @@ class Client(Generic[A]):
         timeout: float | None = TIMEOUT,
         follow_redirects: bool = False,
     ) -> None:
-        if sum(one is not None for one in (app, http, transport)) > 1 or (http is not None and headers is not None):
-            raise TypeError(
-                "`app`, `http` and `transport` are three ways to send: give one; `http` has its own headers"
-            )
-        self.api: A = _instance(api, app)
-        """The app whose methods are called: the one that was given, or an outline of it."""
-        self._is_ours = http is None
+        if sum(sender is not None for sender in (app, http, transport)) > 1:
+            raise TypeError("Client takes one of `app`, `http` and `transport`: each of them sends the requests")
+        if http is not None and headers is not None:
+            raise TypeError("Client takes `headers` only without `http`, which has its own: http.headers.update(…)")
+        self.api: A = _find_instance(api, app)
+        """The app whose methods are called: the instance `api`, or an outline of the class `api`."""
+        self._owns_http = http is None
         if http is None:
             if app is not None:
                 from ..testing import ASGITransport
@@ -184,29 +149,29 @@ class Client(Generic[A]):
                 transport=transport, headers=headers, timeout=timeout, follow_redirects=follow_redirects
             )
         self.http: httpx2.AsyncClient = http
-        """What sends: its headers, cookies and auth go with every call."""
+        """The httpx2 client that sends: its headers, cookies and auth go with every call."""
         self._base = httpx2.URL(base_url or str(http.base_url) or ("http://localhost" if app is not None else ""))
         if self._base.scheme not in ("http", "https") or not self._base.host or self._base.query:
-            raise ValueError(f"base_url is where the app is, as in 'https://example.org', not {base_url!r}")
+            raise ValueError(f"base_url={base_url!r} is not the URL of an app: expected one like 'https://example.org'")
         self._downloads: Path | None = None
 
     async def __aenter__(self) -> Self:
-        if self._is_ours:
+        if self._owns_http:
             await self.http.__aenter__()
         return self
 
     async def __aexit__(self, *exc_info: Any) -> None:
         self._remove_downloads()
-        if self._is_ours:
+        if self._owns_http:
             await self.http.__aexit__(*exc_info)
 
     async def aclose(self) -> None:
-        """Close the connections, and remove the files that were received."""
+        """Close the connections, and remove the files that the client received."""
         self._remove_downloads()
-        if self._is_ours:
+        if self._owns_http:
             await self.http.aclose()
 
-    # Of a class, and of an object that has the method.
+    # The first three overloads take a method of a class, the others a method of an instance.
     @overload
     async def call(
         self, handler: Callable[Concatenate[Owner, P], Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs
@@ -224,45 +189,48 @@ class Client(Generic[A]):
     @overload
     async def call(self, handler: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
     async def call(self, handler: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """What `handler`, a method of the app, returns for these arguments, by way of HTTP.
+        """Call `handler`, a method of the app, over HTTP, and return what it returns.
 
-        A stream is a `Stream` of its items, a `Path` a file that lives as long as the client. Raises CallError for a
-        status that the return annotation does not spell out, UnexpectedResponse for a body that does not fit it; what
-        `App.url` raises for what cannot be asked; and what httpx2 raises.
+        A stream is returned as a `Stream` of its items, and a `Path` as a file that exists until the client is closed.
+
+        Raises CallError for a status that the return annotation does not name, and UnexpectedResponse for a body that
+        does not fit it. Raises what `App.url` raises for arguments that cannot be sent, and the errors of httpx2.
         """
         place = find_place(self.api, handler)
         if not place.method:
-            raise ValueError(f"{place.route.name} is a WebSocket's: open client.api.url(…) with a WebSocket client")
-        made = draft_request(place.route, args, kwargs, to_url=False)
-        path, query = write_url(self.api, place, made)
-        method = _method(place.route, made)
+            raise ValueError(
+                f"{place.route.name} is a WebSocket handler, which Client cannot call: "
+                "connect a WebSocket client to client.api.url(…)"
+            )
+        draft = draft_request(place.route, args, kwargs, to_url=False)
+        path, query = write_url(self.api, place, draft)
+        method = _choose_method(place.route, draft)
         target = self._base.raw_path.rstrip(b"/") + path.encode() + (f"?{query}".encode() if query else b"")
-        where = f"{method} {path}"
-        response = await self.http.send(self._request(method, target, made), stream=True)
+        response = await self.http.send(self._build_request(method, target, draft), stream=True)
         try:
-            result = await self._result(place.route, response, where)
+            result = await self._read_result(place.route, response, f"{method} {path}")
         except BaseException:
             await response.aclose()
             raise
         return result
 
-    def _request(self, method: str, target: bytes, made: RequestDraft) -> httpx2.Request:
-        content, kind = _body(made)
-        headers = [(name.encode(), text.encode()) for name, text in made.headers]
-        if not any(name.lower() == "accept" for name, _ in made.headers):
+    def _build_request(self, method: str, target: bytes, draft: RequestDraft) -> httpx2.Request:
+        content, content_type = write_body(draft)
+        headers = [(name.encode(), text.encode()) for name, text in draft.headers]
+        if not any(name.lower() == "accept" for name, _ in draft.headers):
             headers.append((b"Accept", _ACCEPT.encode()))
-        if kind:
-            headers.append((b"Content-Type", kind.encode()))
+        if content_type:
+            headers.append((b"Content-Type", content_type.encode()))
         url = self._base.copy_with(raw_path=target)
         request = self.http.build_request(method, url, content=content, headers=headers)
-        if made.cookies:
-            kept_ones = request.headers.get("Cookie")
-            pairs = [f"{name}={text}" for name, text in made.cookies] + ([kept_ones] if kept_ones else [])
+        if draft.cookies:
+            stored = request.headers.get("Cookie")
+            pairs = [f"{name}={text}" for name, text in draft.cookies] + ([stored] if stored else [])
             raw = [(name, value) for name, value in request.headers.raw if name.lower() != b"cookie"]
             request.headers = httpx2.Headers([*raw, (b"Cookie", "; ".join(pairs).encode())])
         return request
 
-    async def _result(self, route: Route, response: httpx2.Response, where: str) -> object:
+    async def _read_result(self, route: Route, response: httpx2.Response, where: str) -> object:
         status, content_type = response.status_code, response.headers.get("content-type", "")
         shape = find_response(route.signature.returns, status)
         if shape is None:
@@ -273,23 +241,25 @@ class Client(Generic[A]):
         if shape.stream is not None:
             items = read_stream(shape.stream, content_type, response.aiter_bytes())
             return assemble_result(shape, status, Stream(items, response, where), response.headers.multi_items())
-        value = await self._value(shape, content_type, response, where)
+        value = await self._read_value(shape, response, where)
         await response.aclose()
         return assemble_result(shape, status, value, response.headers.multi_items())
 
-    async def _value(self, shape: ResponseShape, content_type: str, response: httpx2.Response, where: str) -> object:
-        if is_file(shape, response.status_code, content_type):
+    async def _read_value(self, shape: ResponseShape, response: httpx2.Response, where: str) -> object:
+        status, content_type = response.status_code, response.headers.get("content-type", "")
+        if is_file(shape, status, content_type):
             return await self._download(response)
         body = await response.aread()
         try:
-            return read_body(shape.bodies, response.status_code, content_type, body)
+            return read_body(shape.bodies, status, content_type, body)
         except UnexpectedResponse as error:
             raise UnexpectedResponse(f"{where}: {error}") from None
 
     async def _download(self, response: httpx2.Response) -> Path:
-        """The answer's body, in a file of the client's own."""
+        """Write the body of the response into a file in the client's temporary folder, and return its path."""
         if self._downloads is None:
-            self._downloads = Path(tempfile.mkdtemp(prefix="micropie-"))  # at once: calls may run side by side
+            # Without an `await` between the test and the assignment: calls may run side by side.
+            self._downloads = Path(tempfile.mkdtemp(prefix="micropie-"))
         name = re.sub(r"[^\w.-]", "_", response.url.path.rpartition("/")[2], flags=re.ASCII)
         path = self._downloads / f"{secrets.token_hex(4)}-{name[-100:]}"
         with await asyncio.to_thread(path.open, "xb") as file:
@@ -303,108 +273,52 @@ class Client(Generic[A]):
             self._downloads = None
 
 
-def _instance(api: type[A] | A, app: ASGIApp | None) -> A:
-    """The app whose URLs are known: what was given, or an outline of its class."""
+def _find_instance(api: type[A] | A, app: ASGIApp | None) -> A:
+    """Return the instance whose URLs the client uses: `api`, or `app` if it is of that class, or else an outline."""
     if not isinstance(api, type):
         return api
     running: object = app
     if isinstance(running, api):
         return running
-    made: A = _outline(api, ())
-    return made
+    outline: A = _make_outline(api, ())
+    return outline
 
 
-def _outline(cls: Any, within: tuple[type, ...]) -> Any:
-    """An instance of `cls` that was never initialised, with as much of what it will hold as the class says.
+def _make_outline(cls: Any, owners: tuple[type, ...]) -> Any:
+    """Make an instance of `cls` without calling `__init__`, with the Resources and Apps that its annotations name.
 
-    Raises SetupError for handlers that cannot work.
+    `owners` are the classes above it, so that an annotation that leads back to one of them ends. Raises SetupError for
+    handlers that cannot work.
     """
-    made = cls.__new__(cls)
-    for name, hint in _fields(cls):
-        is_tree = isinstance(hint, type) and issubclass(hint, Tree) and hint not in within
+    outline = cls.__new__(cls)
+    for name, hint in _list_fields(cls):
+        is_tree = isinstance(hint, type) and issubclass(hint, Tree) and hint not in owners
         if is_tree and not name.startswith("_") and not hasattr(cls, name):
-            object.__setattr__(made, name, _outline(hint, (*within, cls)))
-    if isinstance(made, App):
-        made._build()
-    return made
+            object.__setattr__(outline, name, _make_outline(hint, (*owners, cls)))
+    if isinstance(outline, App):
+        outline._build()
+    return outline
 
 
-def _fields(cls: type) -> Iterator[tuple[str, Any]]:
-    """The annotated fields of `cls`, of those above it too, whose types can be found."""
+def _list_fields(cls: type) -> Iterator[tuple[str, Any]]:
+    """Yield the annotated fields of `cls` and of its bases, but for those whose types cannot be resolved."""
     for base in reversed(cls.__mro__):
         for name, annotation in get_annotations(base).items():
             try:
                 yield name, resolve_annotation(base, annotation, cls)
-            except Exception:  # noqa: BLE001, S112  (what an annotation that raises anything stands for is not seen)
+            except Exception:  # noqa: BLE001, S112  (an annotation may raise anything; such a field is not a Resource)
                 continue
 
 
-def _method(route: Route, made: RequestDraft) -> str:
-    """The HTTP method to call `route` by. Raises ValueError where none would do."""
+def _choose_method(route: Route, draft: RequestDraft) -> str:
+    """Return the HTTP method to call `route` by. Raises ValueError if no method of the route can carry the body."""
     parameters = route.signature.parameters
-    takes_body = any(one.sources and FROM_BODY.issuperset(one.sources) for one in parameters)
-    preferred = _WITH_BODY if made.has_body or takes_body else _WITHOUT
-    method = next(one for one in preferred if route.methods is None or one in route.methods)
-    if made.has_body and method in ("GET", "HEAD", "OPTIONS"):
-        raise ValueError(f"{route.name} answers {method} only, and has arguments that need a body")
+    takes_body = any(parameter.sources and FROM_BODY.issuperset(parameter.sources) for parameter in parameters)
+    preferred = _WITH_BODY if draft.has_body or takes_body else _WITHOUT_BODY
+    method = next(method for method in preferred if route.methods is None or method in route.methods)
+    if draft.has_body and method in ("GET", "HEAD", "OPTIONS"):
+        raise ValueError(
+            f"{route.name} answers {method} only, which has no body, and these arguments need one: "
+            '@route(methods=["POST"]) gives it one'
+        )
     return method
-
-
-# --- bodies ---------------------------------------------------------------------------------------------------------
-
-
-def _body(made: RequestDraft) -> tuple[bytes | AsyncIterator[bytes] | None, str]:
-    """The body of a request, and its Content-Type."""
-    if made.content is not UNSET:
-        if isinstance(made.content, bytes | bytearray | memoryview):
-            return bytes(made.content), "application/octet-stream"
-        return _pieces(made.content), "application/jsonl" if made.is_lines else "application/octet-stream"
-    if isinstance(made.json, bytes):
-        return made.json, "application/json"
-    if made.files:
-        boundary = secrets.token_hex(16)
-        return _parts(made, boundary), f"multipart/form-data; boundary={boundary}"
-    return (urlencode(made.form).encode(), "application/x-www-form-urlencoded") if made.form else (None, "")
-
-
-async def _pieces(content: AsyncIterator[object]) -> AsyncIterator[bytes]:
-    """The pieces of a streamed body: bytes as they are, anything else as a line of JSON."""
-    async for piece in content:
-        yield piece if isinstance(piece, bytes) else msgspec.json.encode(piece) + b"\n"
-
-
-async def _parts(made: RequestDraft, boundary: str) -> AsyncIterator[bytes]:
-    """A multipart/form-data body (RFC 7578 §4)."""
-    for name, text in made.form:
-        yield _head(boundary, f'name="{_escaped(name)}"') + text.encode() + b"\r\n"
-    for name, given in made.files:
-        file: Any = upload(given) if isinstance(given, bytes | os.PathLike) else given
-        described = f'name="{_escaped(name)}"; filename="{_escaped(file.filename)}"'
-        yield _head(boundary, described, file.content_type)
-        async for piece in _octets(file):
-            yield piece
-        yield b"\r\n"
-    yield f"--{boundary}--\r\n".encode()
-
-
-def _head(boundary: str, described: str, content_type: str = "") -> bytes:
-    kind = f"Content-Type: {content_type}\r\n" if content_type else ""
-    return f"--{boundary}\r\nContent-Disposition: form-data; {described}\r\n{kind}\r\n".encode()
-
-
-def _escaped(name: str) -> str:
-    """A name in a part's header, as browsers write it (HTML §4.10.21.8)."""
-    return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-
-
-async def _octets(file: Any) -> AsyncIterator[bytes]:
-    """The content of a file: one made by `upload`, or one that was itself received."""
-    if not isinstance(file, _Upload):
-        async for piece in file:
-            yield piece
-    elif isinstance(file.source, bytes):
-        yield file.source
-    else:
-        with await asyncio.to_thread(file.source.open, "rb") as opened:
-            while piece := await asyncio.to_thread(opened.read, _PIECE):
-                yield piece

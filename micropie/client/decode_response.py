@@ -1,7 +1,7 @@
-"""An answer in, what the handler had returned out: by the same return annotation that the server checks results by.
+"""This module decodes an HTTP response into the value that the handler returned, guided by its return annotation.
 
-It knows statuses, content types and bytes, and what an annotation says of them; it knows nothing of connections. What
-an answer says that nobody promised is told by CallError, what it should have said and did not by UnexpectedResponse.
+The server checks results by the same annotation. A response without a promise is read as its Content-Type says. This
+module sees statuses, content types and bytes; connections are the `Client`'s.
 """
 
 import codecs
@@ -15,9 +15,9 @@ from ..binding.return_annotation import ANY_BODY, BodyKind, BodyShape, ResponseS
 from ..conversion.converter import Converter, get_converter
 from ..conversion.exceptions import CONVERSION_ERRORS
 from ..conversion.unwrap_annotated import UnsupportedTypeError, unwrap_annotated
-from ..errors import Invalid, Source, reason_phrase
 from ..media_types import Media, parse_content_type
 from ..responses.server_sent_events import ServerSentEvent
+from .errors import UnexpectedResponse
 
 _DATA: Final = frozenset((BodyKind.JSON, BodyKind.LIST_OR_STREAM, BodyKind.EVENT))
 """The kinds of bodies that are JSON."""
@@ -28,59 +28,6 @@ _NO_CONTENT: Final = frozenset({204, 205, 304})  # RFC 9110 §6.4.1
 _LINE_END: Final = re.compile("\r\n|\r|\n")  # HTML §9.2.5
 
 
-class CallError(Exception):
-    """The server answered with a status that the handler's return annotation does not spell out.
-
-    `errors` are those of a 400: what was wrong with the request, and where. `body` is the answer as it came.
-    """
-
-    def __init__(self, where: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        told = _problem(status, headers.get("content-type", ""), body)
-        self.status = status
-        self.title: str = told.title or reason_phrase(status)
-        self.detail: str = told.detail
-        self.errors: list[Invalid] = [one.invalid() for one in told.errors]
-        self.headers = headers
-        self.body = body
-        what = self.detail or (f"see {headers['location']}" if "location" in headers else "")
-        super().__init__(f"{where}: {status} {self.title}" + (f": {what}" if what else ""))
-
-
-class UnexpectedResponse(Exception):
-    """The server's answer is not what the handler's return annotation promises."""
-
-
-class _Error(msgspec.Struct):
-    """One of a problem's errors (`errors.Invalid.problem`)."""
-
-    detail: str
-    source: Source | None = msgspec.field(default=None, name="in")
-    parameter: str | None = None
-    pointer: str | None = None
-
-    def invalid(self) -> Invalid:
-        return Invalid(self.detail, self.source, self.parameter, self.pointer)
-
-
-class _Problem(msgspec.Struct):
-    """RFC 9457 §3.1, and our own `errors`."""
-
-    title: str = ""
-    detail: str = ""
-    errors: list[_Error] = []
-
-
-def _problem(status: int, content_type: str, body: bytes) -> _Problem:
-    if parse_content_type(content_type) is Media.JSON:
-        try:
-            return msgspec.json.decode(body, type=_Problem)
-        except CONVERSION_ERRORS:
-            return _Problem()
-    is_plain = _essence(content_type) == "text/plain"
-    heading = f"{status} {reason_phrase(status)}"
-    return _Problem(detail=body.decode(errors="replace").removeprefix(heading).removeprefix(": ") if is_plain else "")
-
-
 ANY_RESPONSE: Final = ResponseShape(Any, (ANY_BODY,))
 """The shape of a response of which nothing is promised."""
 
@@ -88,8 +35,7 @@ ANY_RESPONSE: Final = ResponseShape(Any, (ANY_BODY,))
 def find_response(returns: ReturnAnnotation | None, status: int) -> ResponseShape | None:
     """Return the shape that `returns` promises for a response of `status`; None if it promises none.
 
-    An error is promised only if a `Literal` names its status: otherwise it may as well come from the framework or from
-    a proxy.
+    An error is promised only if a `Literal` names its status. Otherwise it can also come from the framework or a proxy.
     """
     if returns is None:
         return ANY_RESPONSE
@@ -131,7 +77,7 @@ def is_file(shape: ResponseShape, status: int, content_type: str) -> bool:
     return BodyKind.FILE in kinds and status not in _NO_CONTENT and not is_data
 
 
-# --- one value ------------------------------------------------------------------------------------------------------
+# --- bodies ------------------------------------------------------------------------------------------------------
 
 
 def read_body(bodies: Sequence[BodyShape], status: int, content_type: str, body: bytes) -> object:
@@ -160,13 +106,13 @@ def read_body(bodies: Sequence[BodyShape], status: int, content_type: str, body:
     return _read_text(Union[tuple(texts)], body)  # noqa: UP007
 
 
-def _essence(content_type: str) -> str:
-    """A media type without its parameters."""
+def _strip_parameters(content_type: str) -> str:
+    """Return the media type without its parameters."""
     return content_type.partition(";")[0].strip().lower()
 
 
 def _is_json_lines(content_type: str) -> bool:
-    return _essence(content_type) in _JSON_LINES
+    return _strip_parameters(content_type) in _JSON_LINES
 
 
 def _read_anything(status: int, content_type: str, body: bytes) -> object:
@@ -209,22 +155,22 @@ def _find_converter(annotation: Any, plain: Any) -> Converter:
 
 async def read_stream(stream: BodyShape, content_type: str, chunks: AsyncIterable[bytes]) -> AsyncGenerator[Any, None]:
     """Yield the items of a stream as they come. Raises UnexpectedResponse, which names the line."""
-    if _essence(content_type) == "text/event-stream":
+    if _strip_parameters(content_type) == "text/event-stream":
         event = next((item for item in stream.items if item.kind is BodyKind.EVENT), None)
-        async for sent in _events(event.items if event is not None else (ANY_BODY,), chunks):
+        async for sent in _read_events(event.items if event is not None else (ANY_BODY,), chunks):
             yield sent
     elif _is_json_lines(content_type):
-        async for row in _rows(stream.item, chunks):
+        async for row in _read_rows(stream.item, chunks):
             yield row
     else:
         kinds = {item.kind for item in stream.items}
-        async for chunk in chunks if BodyKind.BYTES in kinds else _text(chunks):
+        async for chunk in chunks if BodyKind.BYTES in kinds else _decode_text(chunks):
             if kinds.isdisjoint(_PIECES):
                 raise UnexpectedResponse(f"expected JSON Lines or events, got {content_type or 'something else'}")
             yield chunk
 
 
-async def _text(chunks: AsyncIterable[bytes]) -> AsyncIterator[str]:
+async def _decode_text(chunks: AsyncIterable[bytes]) -> AsyncIterator[str]:
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         async for chunk in chunks:
@@ -235,9 +181,9 @@ async def _text(chunks: AsyncIterable[bytes]) -> AsyncIterator[str]:
         raise UnexpectedResponse("expected text, in UTF-8") from None
 
 
-async def _rows(item: Any, chunks: AsyncIterable[bytes]) -> AsyncIterator[Any]:
+async def _read_rows(item: Any, chunks: AsyncIterable[bytes]) -> AsyncIterator[Any]:
     number = 0
-    async for line in _lines(chunks):
+    async for line in _read_lines(chunks):
         number += 1
         if line.strip():
             try:
@@ -246,22 +192,22 @@ async def _rows(item: Any, chunks: AsyncIterable[bytes]) -> AsyncIterator[Any]:
                 raise UnexpectedResponse(f"line {number}: {error}") from None
 
 
-async def _lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-    """The lines in `chunks`, the last of which need not end."""
-    begun = b""
+async def _read_lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    """Yield the lines in `chunks`. The last line need not end with a newline."""
+    rest = b""
     async for chunk in chunks:
-        *whole, begun = (begun + chunk).split(b"\n")
-        for line in whole:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
             yield line
-    if begun:
-        yield begun
+    if rest:
+        yield rest
 
 
-async def _events(data: Sequence[BodyShape], chunks: AsyncIterable[bytes]) -> AsyncIterator[ServerSentEvent[Any]]:
-    """The events of a `text/event-stream` that have data, which alone are events to a browser (HTML §9.2.6)."""
+async def _read_events(data: Sequence[BodyShape], chunks: AsyncIterable[bytes]) -> AsyncIterator[ServerSentEvent[Any]]:
+    """Yield the events of a `text/event-stream`; like browsers, skip those without data (HTML §9.2.6)."""
     fields: dict[str, list[str]] = {}
     number = 0
-    async for line in _event_lines(chunks):
+    async for line in _read_event_lines(chunks):
         number += 1
         if line:
             name, _, value = line.partition(":")
@@ -269,13 +215,13 @@ async def _events(data: Sequence[BodyShape], chunks: AsyncIterable[bytes]) -> As
             continue
         if "data" in fields:
             try:
-                yield _event(data, fields)
+                yield _build_event(data, fields)
             except UnexpectedResponse as error:
                 raise UnexpectedResponse(f"line {number}: {error}") from None
         fields = {}
 
 
-def _event(data: Sequence[BodyShape], fields: Mapping[str, list[str]]) -> ServerSentEvent[Any]:
+def _build_event(data: Sequence[BodyShape], fields: Mapping[str, list[str]]) -> ServerSentEvent[Any]:
     retry = fields.get("retry", ["-"])[-1]
     return ServerSentEvent(
         _read_event_data(data, "\n".join(fields["data"])),
@@ -299,16 +245,16 @@ def _read_event_data(data: Sequence[BodyShape], text: str) -> object:
         raise
 
 
-async def _event_lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[str]:
-    """The lines of an event stream, each of which has come to its end (HTML §9.2.5)."""
+async def _read_event_lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[str]:
+    """Yield the lines of an event stream that have come to their end (HTML §9.2.5)."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")(errors="replace")
-    begun = ""
+    rest = ""
     async for chunk in chunks:
-        begun += decoder.decode(chunk)
-        held = "\r" if begun.endswith("\r") else ""  # its "\n" may be on the way
-        *whole, begun = _LINE_END.split(begun.removesuffix("\r"))
-        begun += held
-        for line in whole:
+        rest += decoder.decode(chunk)
+        carriage_return = "\r" if rest.endswith("\r") else ""  # its "\n" may be in the next chunk
+        *lines, rest = _LINE_END.split(rest.removesuffix("\r"))
+        rest += carriage_return
+        for line in lines:
             yield line
-    if begun.endswith("\r"):
-        yield begun[:-1]
+    if rest.endswith("\r"):
+        yield rest[:-1]

@@ -32,7 +32,7 @@ from micropie import (
     WebSocket,
     route,
 )
-from micropie.client.client import CallError, Client, Stream, UnexpectedResponse, upload
+from micropie.client import CallError, Client, Stream, UnexpectedResponse, upload
 from micropie.testing import ASGITransport
 from micropie.types import ASGIApp, Receive, Scope, Send
 
@@ -627,8 +627,8 @@ UNASKABLE: list[tuple[Any, tuple[Any, ...], type[Exception], str]] = [
     (Api.me, ("x", "y"), ValueError, "'request' is filled by the server"),
     (Api.me, (ELSEWHERE, "y"), ValueError, "'user' is filled by the server"),
     (Todos.put, (1, ELSEWHERE), ValueError, "'todo' comes from nowhere else"),
-    (Api.only_get, ("x" * 5000,), ValueError, "answers GET only, and has arguments that need a body"),
-    (Api.ws_chat, (ELSEWHERE,), ValueError, "is a WebSocket's"),
+    (Api.only_get, ("x" * 5000,), ValueError, "answers GET only, which has no body, and these arguments need one"),
+    (Api.ws_chat, (ELSEWHERE,), ValueError, "is a WebSocket handler, which Client cannot call"),
     (Api.head_of, ("a\nb", ["x"]), ValueError, "'x_key' holds what a header cannot"),
     (Api.head_of, (" a", ["x"]), ValueError, "'x_key' holds what a header cannot"),
     (Api.head_of, ("a", []), ValueError, "'tags' cannot be empty"),
@@ -825,20 +825,20 @@ def test_what_only_an_instance_shows_needs_one() -> None:
 
 def test_there_is_one_way_to_send() -> None:
     app = Api()
-    with pytest.raises(TypeError, match="give one"):
+    with pytest.raises(TypeError, match="takes one of `app`, `http` and `transport`"):
         Client(Api, app=app, transport=ASGITransport(app))
-    with pytest.raises(TypeError, match="`http` has its own headers"):
+    with pytest.raises(TypeError, match="takes `headers` only without `http`"):
         Client(Api, http=httpx2.AsyncClient(base_url="http://localhost"), headers={"A": "b"})
 
 
 def test_a_media_type_is_one() -> None:
-    with pytest.raises(ValueError, match="is no media type"):
+    with pytest.raises(ValueError, match="is not a media type"):
         upload(b"", content_type="text/plain\r\nX: y")
 
 
 @pytest.mark.parametrize("base_url", ["", "localhost:8000", "/api", "ftp://localhost", "http://localhost/?a=1"])
 def test_where_the_app_is_has_to_be_said(base_url: str) -> None:
-    with pytest.raises(ValueError, match="base_url is where the app is"):
+    with pytest.raises(ValueError, match="is not the URL of an app: expected one like"):
         Client(Api, base_url)
 
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from micropie import App, Body, Cookie, Form, Header, Path, Query, route
-from micropie.client.client import Client
+from micropie.client import Client
 from micropie.testing import ASGITransport
 from tests.conversion.test_round_trip import ARRAYS, DEEP, FLAT, ONLY_JSON, SCALARS, Values, spelled
 from tests.support.asgi import acall

@@ -18,7 +18,7 @@ from micropie import (
     WebSocket,
     route,
 )
-from micropie.client.client import Client, Stream, upload
+from micropie.client import Client, Stream, upload
 
 
 class Todo(Struct):

@@ -19,7 +19,7 @@ from micropie import (
     WebSocket,
     route,
 )
-from micropie.client.client import Client
+from micropie.client import Client
 from micropie.testing import TestClient
 
 
