@@ -437,7 +437,7 @@ def test_a_session_that_only_a_stream_begins_is_not_kept_and_that_is_logged(
     assert (answer.text, answer.header("set-cookie")) == ("ab", None)
     [record] = caplog.records
     assert record.levelno == logging.WARNING
-    assert "its cookie cannot be set" in record.getMessage()
+    assert "its cookie can no longer be set" in record.getMessage()
 
 
 def test_one_that_began_before_it_is_kept_whole() -> None:
