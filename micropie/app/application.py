@@ -299,7 +299,7 @@ class App(Toolbox, metaclass=_AppType):
             await load_session(request, self.session_backend, self.session_config)
         if request.has_body:
             if bound.wants.streaming:
-                request.open_body(streaming=True)
+                await request.read_body(streaming=True)
             else:
                 await request.read_body(raw=bound.wants.raw)
                 if request.needs_cleanup:

@@ -201,7 +201,7 @@ async def _receive_body(request: Request, route: Route, values: Sequence[str]) -
     if not request.has_body:
         return
     if route.wants.streaming:
-        request.open_body(streaming=True)
+        await request.read_body(streaming=True)
         return
     await request.read_body(raw=route.wants.raw)
     if request.multipart is not None:

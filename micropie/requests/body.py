@@ -1,6 +1,6 @@
-"""What a body is and how its bytes become names and values: media types, urlencoded text, JSON's top-level keys.
+"""This module reads a body that is held in memory: it joins the pieces, and decodes JSON.
 
-Reading bytes under limits is `receiving.py`'s, multipart is `uploads.py`'s; which handler wants what is nobody's here.
+Limits and time-outs are in `body_stream.py`, urlencoded text is in `urlencoded.py`, and multipart is in `uploads/`.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from .body_stream import BodyStream
 
 
 async def read_whole_body(stream: BodyStream) -> bytes:
-    """The body in one piece. Raises what `BodyStream.read` raises."""
+    """Return the body in one piece. Raises what `BodyStream.read` raises."""
     first = await stream.read()
     if stream.ended:
         return first
@@ -27,12 +27,12 @@ _decode_any = msgspec.json.Decoder().decode
 
 
 def bad_json_error() -> BadRequest:
-    """The answer to a body that is no JSON."""
+    """Return the error for a body that is not JSON."""
     return BadRequest([Invalid("Bad JSON", pointer="")])
 
 
 def require_utf8(body: bytes) -> None:
-    """Raises BadRequest for a JSON body that is not UTF-8 throughout (RFC 8259 §8.1): msgspec looks where it reads."""
+    """Raise BadRequest for a JSON body that is not UTF-8 (RFC 8259 §8.1). msgspec checks only the text that it uses."""
     if not body.isascii():
         try:
             body.decode("utf-8")
@@ -41,9 +41,9 @@ def require_utf8(body: bytes) -> None:
 
 
 def parse_json_keys(body: bytes) -> dict[str, msgspec.Raw]:
-    """The top-level keys of a JSON object, each value still as it was sent; none for another kind of JSON value.
+    """Return the top-level keys of a JSON object, each with its value as it was sent.
 
-    The last of repeated keys wins. Raises BadRequest for malformed JSON.
+    Other JSON values have no keys. The last of repeated keys wins. Raises BadRequest for malformed JSON.
     """
     try:
         return _decode_keys(body)
@@ -54,9 +54,15 @@ def parse_json_keys(body: bytes) -> dict[str, msgspec.Raw]:
         raise bad_json_error() from None
 
 
-def decode_json(body: bytes) -> Any:
-    """The JSON value in `body`. Raises BadRequest for malformed JSON: no UTF-8, or nested too deeply, too."""
+def decode_json(body: bytes | msgspec.Raw) -> Any:
+    """Return the JSON value in `body`. Raises BadRequest for malformed JSON, other than UTF-8, and too deep nesting."""
     try:
         return _decode_any(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise bad_json_error() from None
+
+
+def decode_json_text(value: msgspec.Raw) -> str:
+    """Return the text that the JSON `value` is, or the JSON itself for any other value. Raises BadRequest."""
+    decoded = decode_json(value)
+    return decoded if isinstance(decoded, str) else bytes(value).decode("utf-8")

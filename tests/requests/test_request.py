@@ -10,7 +10,7 @@ from micropie import App, HttpMiddleware, Limits, Request, UploadFile, WebSocket
 from micropie.errors import BadRequest, ClientDisconnected, HTTPError
 from micropie.media_types import Media
 from micropie.requests.context import get_current_request, request_variable
-from micropie.requests.request import Headers
+from micropie.requests.headers import Headers
 from micropie.types import Message
 from tests.support.asgi import FORM, JSON, MULTIPART, RawHeaders, call, form_data, http_scope
 
@@ -261,7 +261,7 @@ CHUNKS = ({"type": "http.request", "body": b"a", "more_body": True}, {"type": "h
 def test_a_body_is_streamed_or_read_and_then_streamed() -> None:
     async def main() -> Sequence[object]:
         streamed = Request(http_scope("POST", "/", JSON), script(*CHUNKS))
-        assert streamed.open_body(streaming=True) is None
+        await streamed.read_body(streaming=True)
         ended_before = streamed.body_ended
         first = await chunks_of(streamed)
         read = Request(http_scope("POST", "/", JSON), script(*CHUNKS))
@@ -288,9 +288,10 @@ def test_a_body_that_was_opened_is_not_opened_again() -> None:
     async def main() -> Sequence[object]:
         request = Request(http_scope("POST", "/", FORM), script(*CHUNKS))
         await request.read_body()
-        return request.open_body(streaming=True), await chunks_of(request)
+        await request.read_body(streaming=True)
+        return await chunks_of(request)
 
-    assert run(main()) == (None, [b"ab"])
+    assert run(main()) == [b"ab"]
 
 
 @pytest.mark.parametrize("raw", [True, False])
@@ -321,7 +322,8 @@ def test_a_multipart_body_may_be_wanted_raw(raw: bool) -> None:
 )
 def test_a_body_is_refused_by_its_headers_alone(headers: RawHeaders, how: dict[str, bool], status: int | None) -> None:
     async def main() -> None:
-        Request(http_scope("POST", "/", headers), script(), Limits(body=10, multipart=20)).open_body(**how)
+        messages = script() if status is not None else script({"type": "http.request", "body": b""})
+        await Request(http_scope("POST", "/", headers), messages, Limits(body=10, multipart=20)).read_body(**how)
 
     if status is None:
         run(main())
