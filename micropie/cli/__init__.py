@@ -1,7 +1,17 @@
-"""The `micropie` command: one file for each subcommand, imported only when it is asked for.
+"""This package holds the `micropie` command, with one module for each subcommand.
 
-Owns what all subcommands share: the way in, how a target is named, and the exit codes. click itself is imported inside
-the functions, because `main` must also be able to say that it is missing.
+The module of a subcommand is imported only when that subcommand runs. This one owns what all of them share: the entry
+point, the options that name a target, and the exit codes. Its functions import click themselves, because `main` must
+also work without click, to report that it is missing.
+
+`loading`: turns `module:app` into an app, or into an error that teaches
+`output`: prints text, columns and JSON
+`run`: serves an app with uvicorn
+`routes`: lists URLs and their handlers
+`check`: reports mistakes in an app
+`openapi`: prints the OpenAPI or the AsyncAPI document
+`explain`: shows what an app would do with one request
+`shell`: opens a Python prompt with the app loaded
 """
 
 import importlib
@@ -19,7 +29,7 @@ if TYPE_CHECKING:
     import click
 
 COMMANDS: Final = ("run", "routes", "check", "openapi", "explain", "shell")
-"""Each is the function of that name in the module of that name, in the order in which `--help` lists them."""
+"""The subcommands in the order of `--help`. Each is a function in a module, both of the same name."""
 
 EXIT_CODES: Final = (
     "Exit codes: 0 fine or interrupted, 1 problems found, 2 wrong usage, 3 the app could not be imported or started."
@@ -29,28 +39,30 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def main() -> NoReturn:
-    """The `micropie` command and `python -m micropie`. Ends the process with one of `EXIT_CODES`."""
+    """Run `micropie` or `python -m micropie`, and end the process with one of `EXIT_CODES`."""
     try:
         importlib.import_module("click")
     except ImportError:
         report(MissingDependency("click", "The command line", "standard"))
         sys.exit(NOT_STARTED)
-    # Being asked to stop is Ctrl-C from another hand, and ends as quietly.
+    # SIGTERM ends the command as quietly as Ctrl-C.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, _interrupt)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # else it is closed
-        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does with what it has no letters for
+    if isinstance(sys.stdout, io.TextIOWrapper):  # it is None when it is closed
+        # Characters that the terminal's encoding lacks are escaped, as on standard error.
+        sys.stdout.reconfigure(errors="backslashreplace")
     command_line().main(prog_name="micropie")
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    # Python's own handler does the same, but asyncio.Runner knows it by identity and puts one that cancels the main
-    # task in its place: one signal would end as KeyboardInterrupt, the other (under a tracer) as CancelledError.
+    # Python's default handler does the same, but asyncio.Runner recognises that handler by identity, and replaces it by
+    # one that cancels the main task. Then SIGTERM would end as KeyboardInterrupt, but SIGINT (under a tracer) as
+    # CancelledError.
     raise KeyboardInterrupt
 
 
 def command_line() -> "click.Group":
-    """The click group of all subcommands."""
+    """Build the click group of all subcommands."""
     import click
 
     from .. import __version__
@@ -60,12 +72,14 @@ def command_line() -> "click.Group":
             return list(COMMANDS)
 
         def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+            """Import the module of the subcommand and return its command, or None if there is none of that name."""
             if cmd_name not in COMMANDS:
                 return None
             module = importlib.import_module(f".{cmd_name}", __name__)
             return cast(click.Command, getattr(module, cmd_name))
 
         def invoke(self, ctx: click.Context) -> object:
+            """Run the subcommand. An interrupt or an error ends the process with its exit code, without a traceback."""
             try:
                 return super().invoke(ctx)
             except KeyboardInterrupt:
@@ -78,7 +92,7 @@ def command_line() -> "click.Group":
                 ctx.exit(NOT_STARTED)
 
     group = Commands(
-        help="Serve a micropie app, and look into it. TARGET is module:app.",
+        help="Serve or inspect a micropie app. TARGET is module:app.",
         epilog=EXIT_CODES,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
@@ -86,7 +100,7 @@ def command_line() -> "click.Group":
 
 
 def target_options(command: Command) -> Command:
-    """The TARGET argument and the options that say how to find it, for every subcommand that loads an app."""
+    """Add the TARGET argument, and the options that say how to find it, to a subcommand that loads an app."""
     import click
 
     options = (
@@ -97,7 +111,7 @@ def target_options(command: Command) -> Command:
             type=click.Path(exists=True, file_okay=False),
             default=".",
             show_default=True,
-            help="Look for the module here first.",
+            help="The directory to search for the module first.",
         ),
     )
     for option in reversed(options):

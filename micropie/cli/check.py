@@ -1,4 +1,4 @@
-"""`micropie check`: everything wrong with an app in one report, for people, programs and GitHub's annotations."""
+"""`micropie check` reports everything that is wrong with an app, as text, as JSON or as GitHub's annotations."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -21,36 +21,39 @@ COLOURS: Final = {"error": "red", "warning": "yellow"}
 
 @click.command
 @target_options
-@click.option("--strict", is_flag=True, help="Fail for warnings too.")
+@click.option("--strict", is_flag=True, help="Fail for warnings, too.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "github"]), default="text", show_default=True)
 @click.pass_context
 def check(ctx: click.Context, target: str, factory: bool, app_dir: str, strict: bool, form: str) -> None:
-    """Find what is wrong with TARGET or looks unmeant.
+    """Report mistakes in TARGET, and code that looks unintended.
 
-    TARGET is module:app, an App instance or a subclass of App. Nothing is served and no handler is called.
+    TARGET is module:app: an App instance or a subclass of App. Nothing is served, and no handler is called.
     """
-    app, findings = _findings(target, factory=factory, app_dir=app_dir)
+    app, findings = _check_target(target, factory=factory, app_dir=app_dir)
     FORMATS[form](target, app, findings)
     failing = [finding for finding in findings if strict or finding.level == "error"]
     ctx.exit(PROBLEMS if failing else 0)
 
 
-def _findings(target: str, *, factory: bool, app_dir: str) -> tuple[App | None, list[Finding]]:
-    """The app, unless it could not even be made, and what was found. Raises LoadError for what is no finding."""
+def _check_target(target: str, *, factory: bool, app_dir: str) -> tuple[App | None, list[Finding]]:
+    """Return the app and its findings; the app is None if it could not be created.
+
+    Raises LoadError if the app could not be loaded for a reason that is not a finding.
+    """
     with collect_setup_problems() as problems:
         try:
             app = load_micropie_app(target, factory=factory, app_dir=app_dir)
         except LoadError as error:
             if not isinstance(error.__cause__, SetupError):
                 raise
-            # Raised by a handler that was set late: there is no app to look further into.
-            return None, [finding_from_problem(one) for one in (*problems, *error.__cause__.problems)]
+            # A handler that was set late raised this: without an app, there is nothing more to check.
+            return None, [finding_from_problem(problem) for problem in (*problems, *error.__cause__.problems)]
     with redirect_prints():
         return app, run_checks(app, problems)
 
 
-def _as_text(target: str, app: App | None, findings: Sequence[Finding]) -> None:
-    lines = [line for finding in findings for line in _lines(finding)]
+def _print_text(target: str, app: App | None, findings: Sequence[Finding]) -> None:
+    lines = [line for finding in findings for line in _format_finding(finding)]
     levels = [finding.level for finding in findings]
     if findings:
         summary = f"{count_noun(levels.count('error'), 'error')}, {count_noun(levels.count('warning'), 'warning')}."
@@ -59,30 +62,30 @@ def _as_text(target: str, app: App | None, findings: Sequence[Finding]) -> None:
     emit("\n".join([*lines, style(summary, bold=True, colour=None if findings else "green")]))
 
 
-def _lines(finding: Finding) -> Iterator[str]:
+def _format_finding(finding: Finding) -> Iterator[str]:
     place = f"{relative_path(finding.file)}:{finding.line}: " if finding.file else ""
     level = style(finding.level, colour=COLOURS[finding.level], bold=True)
     yield f"{place}{level}: {finding.where}: {finding.what} {faint(f'[{finding.code}]')}"
     yield from indent_lines([finding.remedy], by=2)
 
 
-def _as_json(_target: str, _app: App | None, findings: Sequence[Finding]) -> None:
+def _print_json(_target: str, _app: App | None, findings: Sequence[Finding]) -> None:
     levels = [finding.level for finding in findings]
-    found = [{"level": one.level, **msgspec.to_builtins(one)} for one in findings]
-    emit_json({"errors": levels.count("error"), "warnings": levels.count("warning"), "findings": found})
+    documents = [{"level": finding.level, **msgspec.to_builtins(finding)} for finding in findings]
+    emit_json({"errors": levels.count("error"), "warnings": levels.count("warning"), "findings": documents})
 
 
-def _as_github(_target: str, _app: App | None, findings: Sequence[Finding]) -> None:
+def _print_github(_target: str, _app: App | None, findings: Sequence[Finding]) -> None:
     for finding in findings:
-        properties = {"file": _relative(finding.file), "line": finding.line, "title": f"micropie {finding.code}"}
-        given = ",".join(
+        properties = {"file": _relative_url(finding.file), "line": finding.line, "title": f"micropie {finding.code}"}
+        written = ",".join(
             f"{name}={str(value).translate(_PROPERTY)}" for name, value in properties.items() if value is not None
         )
         message = f"{finding.where}: {finding.what}\n{finding.remedy}"
-        emit(f"::{finding.level} {given}::{message.translate(_DATA)}")
+        emit(f"::{finding.level} {written}::{message.translate(_DATA)}")
 
 
-def _relative(file: str | None) -> str | None:
+def _relative_url(file: str | None) -> str | None:
     return None if file is None else relative_path(file).replace(os.sep, "/")
 
 
@@ -92,7 +95,7 @@ _PROPERTY: Final = {**_DATA, **str.maketrans({":": "%3A", ",": "%2C"})}
 
 
 FORMATS: Final[dict[str, Callable[[str, App | None, Sequence[Finding]], None]]] = {
-    "text": _as_text,
-    "json": _as_json,
-    "github": _as_github,
+    "text": _print_text,
+    "json": _print_json,
+    "github": _print_github,
 }

@@ -1,4 +1,4 @@
-"""`micropie explain`: what an app would do with one request, and why. The handler is not called."""
+"""`micropie explain` shows what an app would do with one request, and why. It does not call the handler."""
 
 import asyncio
 import difflib
@@ -34,26 +34,26 @@ _ADDRESS: Final = re.compile(r"(?P<scheme>https?|wss?):(?://(?P<host>[^/?#]*))?(
 _HEADER: Final = re.compile(rf"({http_grammar.TOKEN}):[ \t]*(.*?)[ \t]*", re.DOTALL)
 _UNSAFE: Final = re.compile(http_grammar.UNSAFE_IN_FIELD_VALUE)
 
-EXPECTED_TO_HAVE_ONE: Final = ("POST", "PUT", "PATCH")
-"""Methods with which clients say that there is no body, too (RFC 9110 §8.6)."""
+METHODS_WITH_BODY: Final = ("POST", "PUT", "PATCH")
+"""Methods with which clients send a Content-Length even for an empty body (RFC 9110 §8.6)."""
 ERRORS: Final = 400
-"""The first status that is an error (RFC 9110 §15.5); the codes of a close are all above it."""
+"""The first status that is an error (RFC 9110 §15.5). All close codes of WebSockets are above it."""
 LONGEST: Final = 200
-"""Characters of a value that are shown."""
+"""The longest value that is shown in full, in characters."""
 
 
-def _bytes(argument: str) -> bytes:
-    """What was typed, byte by byte: Python keeps what is not in the locale's encoding as surrogates (PEP 383)."""
+def _encode(argument: str) -> bytes:
+    """Return the bytes that were typed. Python keeps bytes outside the locale's encoding as surrogates (PEP 383)."""
     return argument.encode("utf-8", "surrogateescape")
 
 
-def _object(_ctx: click.Context, _parameter: click.Parameter, written: str) -> dict[str, Any]:
-    """A JSON object."""
+def _parse_object(_ctx: click.Context, _parameter: click.Parameter, written: str) -> dict[str, Any]:
+    """Parse a JSON object."""
     try:
-        return msgspec.json.decode(_bytes(written), type=dict[str, Any])
+        return msgspec.json.decode(_encode(written), type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         example = """'{"user": "ann"}'"""
-        raise click.BadParameter(f"{written!r} is no JSON object such as {example}: {error}") from None
+        raise click.BadParameter(f"{written!r} is not a JSON object such as {example}: {error}") from None
 
 
 @click.command
@@ -64,11 +64,11 @@ def _object(_ctx: click.Context, _parameter: click.Parameter, written: str) -> d
     "--data",
     multiple=True,
     metavar="BODY",
-    help="The body, or @FILE for what is in a file (@- for standard input).",
+    help="The body, or @FILE to read it from a file (@- for standard input).",
 )
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header; may be repeated.")
 @click.option(
-    "--session", callback=_object, default="{}", metavar="JSON", help="What the session holds: a JSON object."
+    "--session", callback=_parse_object, default="{}", metavar="JSON", help="The data of the session, a JSON object."
 )
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_context
@@ -85,47 +85,50 @@ def explain(
 ) -> None:
     """Show what TARGET would do with REQUEST, and why.
 
-    TARGET is module:app. REQUEST is "METHOD /path?query"; without METHOD it is GET, or POST with -d. For a WebSocket
-    write "WEBSOCKET /path". The handler is not called, and neither is middleware.
+    TARGET is module:app. REQUEST is "METHOD /path?query". METHOD may be omitted: it is GET, or POST with -d. For a
+    WebSocket write "WEBSOCKET /path". Neither the handler nor middleware is called.
     """
-    asked = _asked(request_line, data, headers, session)
+    asked = _parse_request(request_line, data, headers, session)
     app = load_micropie_app(target, factory=factory, app_dir=app_dir)
     with redirect_prints():
         explanation = asyncio.run(explain_request(app, asked))
     if form == "json":
-        emit_json(_as_json(asked, explanation))
+        emit_json(_build_document(asked, explanation))
     else:
-        emit("\n".join(_as_text(app, asked, explanation)))
-    answer = explanation.answer
-    ctx.exit(PROBLEMS if answer is not None and answer.status >= ERRORS else 0)
+        emit("\n".join(_format_text(app, asked, explanation)))
+    response = explanation.answer
+    ctx.exit(PROBLEMS if response is not None and response.status >= ERRORS else 0)
 
 
-# What was written on the command line
+# From the command line to a request
 
 
-def _asked(request_line: str, data: Sequence[str], headers: Sequence[str], session: dict[str, Any]) -> AskedRequest:
-    given = [_header(header) for header in headers]
-    body = b"&".join(_contents(one) for one in data)
-    method, target, host = _request_line(request_line, "POST" if data else "GET")
+def _parse_request(
+    request_line: str, data: Sequence[str], headers: Sequence[str], session: dict[str, Any]
+) -> AskedRequest:
+    fields = [_parse_header(header) for header in headers]
+    body = b"&".join(_read_data(argument) for argument in data)
+    method, target, host = _parse_request_line(request_line, "POST" if data else "GET")
     if data and not method:
-        raise click.UsageError("A WebSocket handshake has no body: leave out -d.")
+        raise click.UsageError("A WebSocket handshake has no body. Remove -d.")
     if body:
-        given = _with("Content-Type", _guessed(body), given)
-    if body or method in EXPECTED_TO_HAVE_ONE:
-        given = _with("Content-Length", str(len(body)), given)
-    return AskedRequest(method, target, _with("Host", host, given), body, session)
+        fields = _add_default("Content-Type", _guess_media_type(body), fields)
+    if body or method in METHODS_WITH_BODY:
+        fields = _add_default("Content-Length", str(len(body)), fields)
+    return AskedRequest(method, target, _add_default("Host", host, fields), body, session)
 
 
-def _with(name: str, value: str, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """`headers`, and that one if it is not among them."""
-    return headers if any(given.lower() == name.lower() for given, _ in headers) else [*headers, (name, value)]
+def _add_default(name: str, value: str, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return `headers`, with `name` added unless it is among them."""
+    is_set = any(other.lower() == name.lower() for other, _ in headers)
+    return headers if is_set else [*headers, (name, value)]
 
 
-def _request_line(written: str, default: str) -> tuple[str, str, str]:
-    """Method (`""` for a WebSocket), target and host."""
+def _parse_request_line(written: str, default: str) -> tuple[str, str, str]:
+    """Parse `METHOD /path` into method (`""` for a WebSocket), target and host. `default` is the method if omitted."""
     words = written.split()
     if len(words) > 2:
-        raise _not_a_request(written, "A space in a path is written %20.")
+        raise _not_a_request(written, "Write a space in a path as %20.")
     if not words:
         raise _not_a_request(written)
     method = words[0].upper() if len(words) == 2 else default
@@ -138,25 +141,25 @@ def _request_line(written: str, default: str) -> tuple[str, str, str]:
     if not target.startswith("/"):
         raise _not_a_request(written, f"Did you mean {f'{method} /{target}'!r}?" if len(words) == 2 else "")
     if not re.fullmatch(http_grammar.TOKEN, method):
-        raise _not_a_request(written, f"{method!r} is no method.")
-    target = quote(_bytes(target.partition("#")[0]), safe=string.punctuation)
+        raise _not_a_request(written, f"{method!r} is not a method.")
+    target = quote(_encode(target.partition("#")[0]), safe=string.punctuation)
     return "" if method == WEBSOCKET else method, target, host
 
 
 def _not_a_request(written: str, remedy: str = "") -> click.UsageError:
-    return click.UsageError(f"{written!r} is no request such as 'POST /todos/3?x=1'. {remedy}".rstrip())
+    return click.UsageError(f"{written!r} is not a request such as 'POST /todos/3?x=1'. {remedy}".rstrip())
 
 
-def _header(written: str) -> tuple[str, str]:
-    found = _HEADER.fullmatch(written)
-    if found is None or _UNSAFE.search(written):
-        raise click.BadParameter(f"{written!r} is no header such as 'Accept: text/plain'.", param_hint="-H")
-    return found[1], found[2]
+def _parse_header(written: str) -> tuple[str, str]:
+    match = _HEADER.fullmatch(written)
+    if match is None or _UNSAFE.search(written):
+        raise click.BadParameter(f"{written!r} is not a header such as 'Accept: text/plain'.", param_hint="-H")
+    return match[1], match[2]
 
 
-def _contents(written: str) -> bytes:
+def _read_data(written: str) -> bytes:
     if not written.startswith("@"):
-        return _bytes(written)
+        return _encode(written)
     if written == "@-":
         if sys.stdin is None:
             raise click.BadParameter("standard input is closed.", param_hint="-d")
@@ -167,8 +170,8 @@ def _contents(written: str) -> bytes:
         raise click.BadParameter(f"{written[1:]!r} cannot be read: {error.strerror}.", param_hint="-d") from None
 
 
-def _guessed(body: bytes) -> str:
-    """The media type that `body` looks like."""
+def _guess_media_type(body: bytes) -> str:
+    """Return the media type of `body`: JSON if it can be decoded as JSON, else a form."""
     try:
         msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -179,34 +182,34 @@ def _guessed(body: bytes) -> str:
 # For people
 
 
-def _as_text(app: App, asked: AskedRequest, found: Explanation) -> Iterator[str]:
+def _format_text(app: App, asked: AskedRequest, explanation: Explanation) -> Iterator[str]:
     yield heading(f"{asked.method or WEBSOCKET} {asked.target}")
-    yield from _route(app, asked, found)
-    yield from _others(asked, found)
-    if found.arguments:
+    yield from _format_route(app, asked, explanation)
+    yield from _format_others(asked, explanation)
+    if explanation.arguments:
         yield from ("", heading("Arguments"))
-        yield from indent_lines(_arguments(found.arguments))
+        yield from indent_lines(_format_arguments(explanation.arguments))
     yield from ("", heading("Result"))
-    yield from indent_lines(_result(asked, found))
-    if found.notes:
+    yield from indent_lines(_format_result(asked, explanation))
+    if explanation.notes:
         yield from ("", heading("Notes"))
-        yield from indent_lines(found.notes)
-    if isinstance(found.found, Route):
+        yield from indent_lines(explanation.notes)
+    if isinstance(explanation.found, Route):
         yield from ("", heading("Binder"))
-        yield from indent_lines(found.found.source.splitlines())
+        yield from indent_lines(explanation.found.source.splitlines())
 
 
-def _route(app: App, asked: AskedRequest, found: Explanation) -> Iterator[str]:
+def _format_route(app: App, asked: AskedRequest, explanation: Explanation) -> Iterator[str]:
     yield from ("", heading("Route"))
-    chosen = next((one for one in reversed(found.candidates) if one.outcome != "lost"), None)
+    chosen = next((candidate for candidate in reversed(explanation.candidates) if candidate.outcome != "lost"), None)
     if chosen is None:
-        yield from indent_lines(["Nothing answers this path." + _similar(app, asked)])
+        yield from indent_lines(["No route answers this path." + _suggest_url(app, asked)])
         return
     file, line = _locate(chosen.answer)
     where = faint(f"{relative_path(file)}:{line}") if file is not None else ""
-    yield from indent_lines(format_columns([(_methods(asked, chosen), chosen.url, chosen.name, where)]))
-    what = "It answers" if chosen.outcome == "chosen" else "It fits, but does not answer this method"
-    yield from indent_lines([f"{what}: {chosen.why}."])
+    yield from indent_lines(format_columns([(_format_methods(asked, chosen), chosen.url, chosen.name, where)]))
+    verdict = "It answers" if chosen.outcome == "chosen" else "It matches the path, but does not answer this method"
+    yield from indent_lines([f"{verdict}: {chosen.why}."])
 
 
 def _locate(answer: Route | Mount) -> tuple[str, int] | tuple[None, None]:
@@ -215,86 +218,90 @@ def _locate(answer: Route | Mount) -> tuple[str, int] | tuple[None, None]:
     return locate_function(function) if isinstance(answer, Route) or inspect.isroutine(function) else (None, None)
 
 
-def _similar(app: App, asked: AskedRequest) -> str:
+def _suggest_url(app: App, asked: AskedRequest) -> str:
     urls = [entry.url for entry in list_urls(app)]
     close = difflib.get_close_matches(asked.target.partition("?")[0], urls, n=1)
     return f" Did you mean {close[0]}?" if close else ""
 
 
-def _methods(asked: AskedRequest, candidate: Candidate) -> str:
+def _format_methods(asked: AskedRequest, candidate: Candidate) -> str:
     if not asked.method:
         return WEBSOCKET
-    named = [method for method in candidate.methods if method != "HEAD" or "GET" not in candidate.methods]
-    return ", ".join(named) or "any"
+    methods = [method for method in candidate.methods if method != "HEAD" or "GET" not in candidate.methods]
+    return ", ".join(methods) or "any"
 
 
-def _others(asked: AskedRequest, found: Explanation) -> Iterator[str]:
-    lost = [one for one in found.candidates if one.outcome == "lost"]
-    near = [one for one in lost if one.near]
+def _format_others(asked: AskedRequest, explanation: Explanation) -> Iterator[str]:
+    lost = [candidate for candidate in explanation.candidates if candidate.outcome == "lost"]
+    near = [candidate for candidate in lost if candidate.near]
     if not near:
         return
+    rows = [
+        (_format_methods(asked, candidate), candidate.url, candidate.name, faint(candidate.why)) for candidate in near
+    ]
     yield from ("", heading("Why not another"))
-    yield from indent_lines(format_columns((_methods(asked, one), one.url, one.name, faint(one.why)) for one in near))
+    yield from indent_lines(format_columns(rows))
     if len(near) < len(lost):
-        yield from indent_lines([faint(f"{len(lost) - len(near)} more have a URL that begins otherwise.")])
+        yield from indent_lines([faint(f"{len(lost) - len(near)} more have a URL that begins differently.")])
 
 
-def _arguments(arguments: Sequence[Argument]) -> list[str]:
+def _format_arguments(arguments: Sequence[Argument]) -> list[str]:
     rows = []
-    for one in arguments:
-        sent = f": {_short(one.sent)}" if one.sent is not None else ""
-        value = "" if one.value is UNSET else _short(repr(one.value))
-        typed = faint(format_parameter_type(one.parameter))
-        if one.errors:
-            value = style("; ".join(one.errors), colour="red")
-        function = one.dependency.rpartition(".")[2]
-        name = f"{function}.{one.parameter.name}" if function else one.parameter.name
-        rows.append((name, typed, f"{one.origin}{sent}", f"→ {value}" if value else ""))
+    for argument in arguments:
+        sent = f": {_shorten(argument.sent)}" if argument.sent is not None else ""
+        value = "" if argument.value is UNSET else _shorten(repr(argument.value))
+        type_text = faint(format_parameter_type(argument.parameter))
+        if argument.errors:
+            value = style("; ".join(argument.errors), colour="red")
+        function = argument.dependency.rpartition(".")[2]
+        name = f"{function}.{argument.parameter.name}" if function else argument.parameter.name
+        rows.append((name, type_text, f"{argument.origin}{sent}", f"→ {value}" if value else ""))
     return format_columns(rows)
 
 
-def _result(asked: AskedRequest, found: Explanation) -> Iterator[str]:
-    answer = found.answer
-    if answer is None and isinstance(found.found, Mount):
-        yield f"{get_class_name(found.found.app)} would be called: it is an app of its own."
-    elif answer is None and isinstance(found.found, Route):
-        yield style(f"{found.found.name} would be called with these arguments.", colour="green")
-    elif answer is not None and not asked.method:
-        yield style(f"The handshake is refused: {answer.status} {answer.reason}", colour="red")
-    elif answer is not None:
-        colour = "red" if answer.status >= ERRORS else "green"
-        yield style(f"The client gets {answer.status} {answer.reason}:", colour=colour)
-        yield from (faint(f"{name}: {value}") for name, value in answer.headers)
-        yield from answer.body.splitlines()
+def _format_result(asked: AskedRequest, explanation: Explanation) -> Iterator[str]:
+    response, found = explanation.answer, explanation.found
+    if response is None and isinstance(found, Mount):
+        yield f"{get_class_name(found.app)}, which is mounted here, would be called."
+    elif response is None and isinstance(found, Route):
+        yield style(f"{found.name} would be called with these arguments.", colour="green")
+    elif response is not None and not asked.method:
+        yield style(f"The handshake is refused: {response.status} {response.reason}", colour="red")
+    elif response is not None:
+        colour = "red" if response.status >= ERRORS else "green"
+        yield style(f"The client gets {response.status} {response.reason}:", colour=colour)
+        yield from (faint(f"{name}: {value}") for name, value in response.headers)
+        yield from response.body.splitlines()
 
 
-def _short(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= LONGEST else text[:LONGEST] + "…"
 
 
 # For programs
 
 
-def _as_json(asked: AskedRequest, found: Explanation) -> dict[str, Any]:
-    answering = [one for one in found.candidates if one.outcome != "lost"]
-    headers = [(name, _bytes(value).decode("utf-8", "backslashreplace")) for name, value in asked.headers]
+def _build_document(asked: AskedRequest, explanation: Explanation) -> dict[str, Any]:
+    answering = [candidate for candidate in explanation.candidates if candidate.outcome != "lost"]
+    others = [candidate for candidate in explanation.candidates if candidate.outcome == "lost"]
+    headers = [(name, _encode(value).decode("utf-8", "backslashreplace")) for name, value in asked.headers]
     return {
         "request": {"method": asked.method or WEBSOCKET, "target": asked.target, "headers": headers},
-        "route": _candidate(answering[-1]) if answering else None,
-        "others": [_candidate(one) for one in found.candidates if one.outcome == "lost"],
-        "arguments": [_argument(one) for one in found.arguments],
-        "answer": None if found.answer is None else msgspec.to_builtins(found.answer),
-        "notes": list(found.notes),
-        "binder": found.found.source if isinstance(found.found, Route) else None,
+        "route": _build_candidate(answering[-1]) if answering else None,
+        "others": [_build_candidate(candidate) for candidate in others],
+        "arguments": [_build_argument(argument) for argument in explanation.arguments],
+        "answer": None if explanation.answer is None else msgspec.to_builtins(explanation.answer),
+        "notes": list(explanation.notes),
+        "binder": explanation.found.source if isinstance(explanation.found, Route) else None,
     }
 
 
-def _candidate(candidate: Candidate) -> dict[str, Any]:
+def _build_candidate(candidate: Candidate) -> dict[str, Any]:
     names = ("url", "methods", "name", "outcome", "why")
     return {name: getattr(candidate, name) for name in names}
 
 
-def _argument(argument: Argument) -> dict[str, Any]:
+def _build_argument(argument: Argument) -> dict[str, Any]:
     return {
         "name": argument.parameter.name,
         "dependency": argument.dependency or None,

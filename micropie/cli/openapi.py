@@ -1,4 +1,4 @@
-"""`micropie openapi`: the document of an app, as JSON or, by the file's name, as YAML."""
+"""`micropie openapi` prints the document of an app as JSON, or writes it as JSON or YAML to a file."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -22,32 +22,32 @@ YAML: Final = (".yaml", ".yml")
     "--output",
     "-o",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write to this file instead; one that ends in .yaml or .yml is YAML.",
+    help="Write to this file instead: YAML if its name ends in .yaml or .yml, else JSON.",
 )
-@click.option("--asyncapi", is_flag=True, help="The AsyncAPI 3.0 document of the WebSockets instead.")
+@click.option("--asyncapi", is_flag=True, help="Print the AsyncAPI 3.0 document of the WebSockets instead.")
 def openapi(target: str, factory: bool, app_dir: str, output: Path | None, asyncapi: bool) -> None:
     """Print the OpenAPI 3.1 document of TARGET.
 
-    TARGET is module:app, an App instance or a subclass of App.
+    TARGET is module:app: an App instance or a subclass of App.
     """
     app = load_micropie_app(target, factory=factory, app_dir=app_dir)
-    made = asyncapi_documents.document(app) if asyncapi else document(app)
+    written = asyncapi_documents.document(app) if asyncapi else document(app)
     if output is None:
-        emit_json(made)
+        emit_json(written)
         return
-    content = _yaml(made) if output.suffix.lower() in YAML else _json(made)
+    content = _encode_yaml(written) if output.suffix.lower() in YAML else _encode_json(written)
     try:
         output.write_bytes(content)
     except OSError as error:
         raise click.BadParameter(f"{output}: {error.strerror}", param_hint="--output") from None
 
 
-def _json(made: dict[str, Any]) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"
+def _encode_json(written: dict[str, Any]) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(written), indent=2) + b"\n"
 
 
-def _yaml(made: dict[str, Any]) -> bytes:
+def _encode_yaml(written: dict[str, Any]) -> bytes:
     try:
-        return msgspec.yaml.encode(made)
+        return msgspec.yaml.encode(written)
     except ImportError:
         raise MissingDependency("PyYAML", "Writing YAML", "docs") from None

@@ -1,4 +1,4 @@
-"""`micropie routes`: every URL of an app, what answers it, and what that takes and returns."""
+"""`micropie routes` lists every URL of an app with its handler, and what the handler takes and returns."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -22,8 +22,8 @@ from . import target_options
 from .loading import load_micropie_app
 from .output import emit, emit_json, faint, format_columns, heading, indent_lines, style
 
-GIVEN: Final = {Role.REQUEST: "the request", Role.WEBSOCKET: "the connection"}
-"""What comes from no source."""
+OBJECTS: Final = {Role.REQUEST: "the request", Role.WEBSOCKET: "the connection"}
+"""The names of parameters that are objects of the framework and come from no source."""
 
 
 @click.command
@@ -32,13 +32,13 @@ GIVEN: Final = {Role.REQUEST: "the request", Role.WEBSOCKET: "the connection"}
 def routes(target: str, factory: bool, app_dir: str, form: str) -> None:
     """List the URLs of TARGET with their handlers.
 
-    TARGET is module:app, an App instance or a subclass of App.
+    TARGET is module:app: an App instance or a subclass of App.
     """
     entries = list_urls(load_micropie_app(target, factory=factory, app_dir=app_dir))
     if form == "json":
-        emit_json([_as_json(entry) for entry in entries])
+        emit_json([_build_document(entry) for entry in entries])
     elif entries:
-        emit("\n".join(_as_table(entries)))
+        emit("\n".join(_format_table(entries)))
     else:
         emit(f"{target} has no URLs.")
 
@@ -46,52 +46,56 @@ def routes(target: str, factory: bool, app_dir: str, form: str) -> None:
 # For people
 
 
-def _as_table(entries: list[Entry]) -> Iterator[str]:
+def _format_table(entries: list[Entry]) -> Iterator[str]:
     titles = [heading(title) for title in ("METHODS", "URL", "HANDLER", "RETURNS")]
-    lines = iter(format_columns([titles, *map(_row, entries)]))
+    lines = iter(format_columns([titles, *map(_build_row, entries)]))
     yield next(lines)
     for entry, line in zip(entries, lines, strict=True):
         yield line
         if isinstance(entry.answer, Route):
             rows = [
-                (faint(_named(*one)), _typed(one[1]), faint(sources_text(one[1])))
-                for one in list_parameters(entry.answer)
+                (
+                    faint(_format_name(function, parameter)),
+                    _format_type_and_default(parameter),
+                    faint(format_sources(parameter)),
+                )
+                for function, parameter in list_parameters(entry.answer)
             ]
             yield from indent_lines(format_columns(rows), by=2)
 
 
-def _row(entry: Entry) -> tuple[str, ...]:
+def _build_row(entry: Entry) -> tuple[str, ...]:
     if not isinstance(entry.answer, Route):
         return (style("MOUNT", colour="magenta"), heading(entry.url), get_class_name(entry.answer.app))
-    answer = entry.answer
-    return (methods_text(entry), heading(entry.url), answer.name, format_return_type(answer))
+    route = entry.answer
+    return (format_methods(entry), heading(entry.url), route.name, format_return_type(route))
 
 
-def methods_text(entry: Entry) -> str:
-    """The methods of `entry` in short: `any` for all of them, and HEAD left out where it is GET's."""
+def format_methods(entry: Entry) -> str:
+    """Format the methods of `entry` in short: `any` for all of them, and HEAD left out beside GET."""
     if entry.protocol == "websocket":
         return style("WEBSOCKET", colour="magenta")
     shown = [method for method in entry.methods if method != "HEAD" or "GET" not in entry.methods]
     return style(", ".join(shown), colour="green") if shown else faint("any")
 
 
-def _named(function: str, parameter: Parameter) -> str:
-    of = f"{function.rpartition('.')[2]}." if function else ""
-    return STARS.get(parameter.kind, "") + of + parameter.name
+def _format_name(function: str, parameter: Parameter) -> str:
+    prefix = f"{function.rpartition('.')[2]}." if function else ""
+    return STARS.get(parameter.kind, "") + prefix + parameter.name
 
 
-def _typed(parameter: Parameter) -> str:
+def _format_type_and_default(parameter: Parameter) -> str:
     default = format_default(parameter)
-    written = format_parameter_type(parameter)
+    type_text = format_parameter_type(parameter)
     if default is None:
-        return written
-    return f"{written} = {default}" if written else f"= {default}"
+        return type_text
+    return f"{type_text} = {default}" if type_text else f"= {default}"
 
 
-def sources_text(parameter: Parameter) -> str:
-    """Where a parameter's value is looked for, in order, and under which name if not its own."""
+def format_sources(parameter: Parameter) -> str:
+    """Format the sources in which the parameter is looked up, in order, with its alias if it has one."""
     if not parameter.sources:
-        return GIVEN.get(parameter.role, parameter.role.name.lower())
+        return OBJECTS.get(parameter.role, parameter.role.name.lower())
     sources = ", ".join(parameter.sources)
     return sources if parameter.alias == parameter.name or parameter.whole else f"{sources} as {parameter.alias}"
 
@@ -99,23 +103,23 @@ def sources_text(parameter: Parameter) -> str:
 # For programs
 
 
-def _as_json(entry: Entry) -> dict[str, Any]:
-    found: dict[str, Any] = {"url": entry.url, "protocol": entry.protocol}
+def _build_document(entry: Entry) -> dict[str, Any]:
+    document: dict[str, Any] = {"url": entry.url, "protocol": entry.protocol}
     if not isinstance(entry.answer, Route):
-        return {**found, "app": get_class_name(entry.answer.app)}
+        return {**document, "app": get_class_name(entry.answer.app)}
     route = entry.answer
     file, line = locate_function(route.handler)
     if entry.protocol == "http":
-        found["methods"] = list(entry.methods or METHODS)
-    found |= {"handler": route.name, "file": file, "line": line}
-    found["parameters"] = [_parameter_as_json(*one) for one in list_parameters(route)]
+        document["methods"] = list(entry.methods or METHODS)
+    document |= {"handler": route.name, "file": file, "line": line}
+    document["parameters"] = [_build_parameter(*parameter) for parameter in list_parameters(route)]
     if entry.protocol == "websocket":
         receives, sends = route.messages
-        return {**found, "receives": format_type(receives), "sends": format_type(sends)}
-    return {**found, "returns": format_return_type(route) or None}
+        return {**document, "receives": format_type(receives), "sends": format_type(sends)}
+    return {**document, "returns": format_return_type(route) or None}
 
 
-def _parameter_as_json(function: str, parameter: Parameter) -> dict[str, Any]:
+def _build_parameter(function: str, parameter: Parameter) -> dict[str, Any]:
     return {
         "name": parameter.name,
         "dependency": function or None,

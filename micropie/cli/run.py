@@ -1,8 +1,8 @@
-"""`micropie run`: uvicorn with the app that `module:app` names.
+"""`micropie run` serves the app that `module:app` names with uvicorn.
 
-Owns the options and what each way of serving means for the exit code. One process serves the app it loaded itself;
-with --reload or --workers the app is loaded in processes of their own, so it is tried in one first: an app that cannot
-be loaded is reported once, and the command ends with the same code as ever.
+This module owns the options and the exit code of each way of serving. A single process serves the app that it loaded
+itself. With --reload or --workers the app is loaded in child processes. It is loaded in a trial process first, so that
+an app that cannot be loaded is reported once, with the usual exit code.
 """
 
 import errno
@@ -25,19 +25,23 @@ DEBUG_LEVELS: Final = ("debug", "trace")
 CHILD_TARGET: Final = f"{load_in_child.__module__}:{load_in_child.__name__}"
 
 REFUSALS: Final = {
-    errno.EADDRINUSE: "is in use. Stop what listens there, or choose another with --port",
-    errno.EACCES: "needs privileges that this process does not have. Choose one above 1023 with --port",
+    errno.EADDRINUSE: "is in use. Stop the program that listens there, or choose another port with --port",
+    errno.EACCES: "needs privileges that this process does not have. Choose a port above 1023 with --port",
 }
-"""Why an address may not be had, and the remedy. Everything else is left to the server to find out."""
+"""Why listening on an address fails, with the remedy. All other errors are left to the server."""
 
 
 @click.command
 @target_options
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes any that is free."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="The port to listen on; 0 means any free port.",
 )
-@click.option("--reload", is_flag=True, help="Start again when a Python file below --app-dir changes.")
+@click.option("--reload", is_flag=True, help="Restart when a Python file below --app-dir changes.")
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
@@ -45,20 +49,20 @@ REFUSALS: Final = {
     show_default=True,
     envvar="WEB_CONCURRENCY",
     show_envvar=True,
-    help="Processes that share the address.",
+    help="The number of processes that share the address.",
 )
 @click.option("--log-level", type=click.Choice(LOG_LEVELS), default="info", show_default=True)
 @click.option(
     "--proxy-headers/--no-proxy-headers",
     default=None,
-    help="Believe X-Forwarded-For and -Proto. On when --forwarded-allow-ips is given, else off.",
+    help="Trust X-Forwarded-For and X-Forwarded-Proto. On if --forwarded-allow-ips is given, else off.",
 )
 @click.option(
     "--forwarded-allow-ips",
     envvar="FORWARDED_ALLOW_IPS",
     show_envvar=True,
     metavar="ADDRESSES",
-    help="The proxies to believe: addresses and networks, comma separated, or '*'. Loopback when not given.",
+    help="The proxies to trust: addresses and networks, comma-separated, or '*'. The default is loopback.",
 )
 @click.option("--root-path", default="", metavar="PATH", help="The path below which a proxy serves the app.")
 @click.pass_context
@@ -78,10 +82,12 @@ def run(
 ) -> None:
     """Serve TARGET with uvicorn.
 
-    TARGET is module:app, an App instance or a subclass of App (or any other ASGI app).
+    TARGET is module:app: an App instance, a subclass of App, or any other ASGI app.
     """
     if reload and workers > 1:
-        raise click.UsageError("--reload is for one process: leave out --reload or --workers (or WEB_CONCURRENCY).")
+        raise click.UsageError(
+            "--reload needs a single process. Remove --reload, or remove --workers and WEB_CONCURRENCY."
+        )
     ctx.find_root().obj = debug = log_level in DEBUG_LEVELS
     parse_target(target)
     _require_uvicorn()
@@ -89,15 +95,15 @@ def run(
     options: dict[str, Any] = {
         "host": host,
         "port": port,
-        # Told even when it is 1: uvicorn reads WEB_CONCURRENCY where it is told nothing.
+        # Also passed when it is 1: without it uvicorn reads WEB_CONCURRENCY.
         "workers": workers,
         "log_level": log_level,
         "proxy_headers": forwarded_allow_ips is not None if proxy_headers is None else proxy_headers,
         "forwarded_allow_ips": forwarded_allow_ips,
         "root_path": root_path,
-        # Told, not guessed: uvicorn takes an app whose __call__ is not `async def` for ASGI 2.
+        # Not left to uvicorn, which takes an app whose __call__ is not `async def` for ASGI 2.
         "interface": "asgi3",
-        # Always: without it uvicorn calls the app without arguments to find out whether it is a factory.
+        # Always True: otherwise uvicorn calls the app without arguments to find out whether it is a factory.
         "factory": True,
     }
     if not reload and workers == 1:
@@ -116,14 +122,14 @@ def _serve(app: ASGIApp, options: dict[str, Any]) -> None:
 
 
 def _serve_reloading(directory: str, options: dict[str, Any]) -> None:
-    """An app that breaks while it is edited is reported, and awaits the next change."""
+    """Serve the app and reload it when a file changes. If a change breaks it, report that and wait for the next."""
     import uvicorn
 
     uvicorn.run(CHILD_TARGET, reload=True, reload_dirs=[directory], **options)
 
 
 def _serve_with_workers(options: dict[str, Any]) -> None:
-    # uvicorn.run() would do the same and then forget why the workers ended.
+    # uvicorn.run() does the same, but does not report why the workers ended.
     import uvicorn
     from uvicorn.config import STARTUP_FAILURE
     from uvicorn.supervisors import Multiprocess
@@ -136,8 +142,8 @@ def _serve_with_workers(options: dict[str, Any]) -> None:
 
 
 def _try_loading() -> None:
-    """End here if the app cannot be loaded. Tried in a process of its own: this one only looks after the others."""
-    # Not a daemon: those may not start processes, and the app may.
+    """Load the app in a trial process, and exit if that fails. This process only supervises, and must not load it."""
+    # Not a daemon, because a daemon may not start processes, and the app may want to.
     process = multiprocessing.get_context("spawn").Process(target=try_loading)
     process.start()
     try:
@@ -150,11 +156,11 @@ def _try_loading() -> None:
 
 
 def try_loading() -> None:
-    """Load the app and let it go."""
+    """Load the app and drop it."""
     try:
         load_in_child()
     except KeyboardInterrupt:
-        # Ctrl-C reaches every process of a terminal; the one above this one answers it.
+        # Ctrl-C reaches every process of a terminal; the parent process handles it.
         sys.exit(NOT_STARTED)
 
 
@@ -166,7 +172,7 @@ def _require_uvicorn() -> None:
 
 
 def _require_address(host: str, port: int) -> None:
-    """Find out before anything is loaded and started, as the server would only after."""
+    """Raise LoadError if the address cannot be used, before anything is loaded. The server would notice later."""
     try:
         for family, *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
             socket.create_server(address, family=family).close()

@@ -41,7 +41,10 @@ def test_the_command_explains_itself(
         (["run", "site_one:app", "--workers", "0"], "0 is not in the range"),
         (["run", "site_one:app", "--app-dir", "nowhere"], "Directory 'nowhere' does not exist"),
         (["run", "site_one:app", "--log-level", "loud"], "'loud' is not one of"),
-        (["run", "site_one:app", "--reload", "--workers", "2"], "leave out --reload or --workers"),
+        (
+            ["run", "site_one:app", "--reload", "--workers", "2"],
+            "Remove --reload, or remove --workers and WEB_CONCURRENCY.",
+        ),
     ],
 )
 def test_wrong_usage_exits_2(
@@ -74,7 +77,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(
     ("target", "exit_code", "message"),
     [
         ("site_one:answer", 2, "Error: 'site_one:answer' is of type int, not an app."),
-        ("raises:app", 3, "Error: 'raises' failed while it was imported.\nraises.py:4: JSONDecodeError: "),
+        ("raises:app", 3, "Error: 'raises' could not be imported.\nraises.py:4: JSONDecodeError: "),
     ],
 )
 def test_a_mistake_ends_the_command_with_one_message_and_no_traceback(

@@ -114,7 +114,7 @@ Why not another
   any  /              shop.Shop.index  it takes no path values, and there is 1
   GET  /items/{id}    shop.Items.read  it takes 1 segment, and there are none
   GET  /items/{page}  shop.Items.get   it answers GET
-  12 more have a URL that begins otherwise.
+  12 more have a URL that begins differently.
 
 Arguments
   item  Item  the JSON body: {"name": "Milk"}  → Item(name='Milk', price=1)
@@ -140,7 +140,7 @@ Why not another
   any   /              shop.Shop.index  it takes no path values, and there are 2
   GET   /items/{page}  shop.Items.get   it fits too, but a @route path that begins with a value goes before a Resource's own URL
   POST  /items         shop.Items.post  it takes no path values, and there is 1
-  12 more have a URL that begins otherwise.
+  12 more have a URL that begins differently.
 
 Arguments
   id  int  path segment 1: Milk  → Invalid path parameter 'id': Expected an integer
@@ -157,11 +157,11 @@ NOWHERE = """\
 GET /item
 
 Route
-  Nothing answers this path. Did you mean /items?
+  No route answers this path. Did you mean /items?
 
 Why not another
   any  /  shop.Shop.index  it takes no path values, and there is 1
-  12 more have a URL that begins otherwise.
+  12 more have a URL that begins differently.
 
 Result
   The client gets 404 Not Found:
@@ -313,7 +313,7 @@ def test_a_handshake_is_refused_with_a_code_and_a_reason() -> None:
 def test_an_app_that_is_mounted_is_named_and_not_called() -> None:
     found = explained("/static/a.css")
     assert (found["route"]["url"], found["route"]["name"], found["arguments"]) == ("/static", "shop.plain", [])
-    assert "shop.plain would be called: it is an app of its own." in run("explain", "shop:app", "/static/x").out
+    assert "shop.plain, which is mounted here, would be called." in run("explain", "shop:app", "/static/x").out
 
 
 def test_what_could_make_a_difference_is_noted() -> None:
@@ -348,19 +348,19 @@ def test_the_request_is_shown_as_it_is_understood() -> None:
 
 
 WRONG = [
-    ([""], "'' is no request such as 'POST /todos/3?x=1'."),
-    (["items"], "'items' is no request"),
+    ([""], "'' is not a request such as 'POST /todos/3?x=1'."),
+    (["items"], "'items' is not a request"),
     (["POST items"], "Did you mean 'POST /items'?"),
-    (["GET /a b"], "A space in a path is written %20."),
-    (["G@T /"], "'G@T' is no method."),
-    (["/", "-H", "Accept"], "'Accept' is no header such as 'Accept: text/plain'."),
-    (["/", "-H", "A: b\nC: d"], "is no header such as"),
-    (["/", "-H", "ä: b"], "is no header such as"),
+    (["GET /a b"], "Write a space in a path as %20."),
+    (["G@T /"], "'G@T' is not a method."),
+    (["/", "-H", "Accept"], "'Accept' is not a header such as 'Accept: text/plain'."),
+    (["/", "-H", "A: b\nC: d"], "is not a header such as"),
+    (["/", "-H", "ä: b"], "is not a header such as"),
     (["/", "-d", "@absent.json"], "'absent.json' cannot be read: No such file or directory."),
-    (["ws:/chat/x", "-d", "a"], "A WebSocket handshake has no body: leave out -d."),
-    (["/", "--session", "[1]"], "'[1]' is no JSON object such as"),
-    (["/", "--session", "{"], "'{' is no JSON object such as"),
-    (["/", "--session", '{"\udcff": 1}'], "is no JSON object such as"),
+    (["ws:/chat/x", "-d", "a"], "A WebSocket handshake has no body. Remove -d."),
+    (["/", "--session", "[1]"], "'[1]' is not a JSON object such as"),
+    (["/", "--session", "{"], "'{' is not a JSON object such as"),
+    (["/", "--session", '{"\udcff": 1}'], "is not a JSON object such as"),
     ([], "Missing argument 'REQUEST'"),
 ]
 

@@ -74,60 +74,64 @@ def test_another_shape_than_module_and_attribute_is_wrong_usage(target: str, mea
 
 
 CANNOT_BE_LOADED = {
-    "site_on:app": "There is no module 'site_on' in {here} or installed. Did you mean 'site_one'?",
-    "sofa:app": "There is no module 'sofa' in {here} or installed. Name the directory that holds it with --app-dir.",
-    "packge.pages:Pages": "There is no module 'packge' in {here} or installed. Did you mean 'package.pages'?",
-    "package.page:Pages": "There is no module 'package.page' in {here}/package. Did you mean 'package.pages'?",
+    "site_on:app": (
+        "Module 'site_on' was not found in {here} or among the installed packages. Did you mean 'site_one'?"
+    ),
+    "sofa:app": (
+        "Module 'sofa' was not found in {here} or among the installed packages. "
+        "Give the directory that contains it: --app-dir DIRECTORY."
+    ),
+    "packge.pages:Pages": (
+        "Module 'packge' was not found in {here} or among the installed packages. Did you mean 'package.pages'?"
+    ),
+    "package.page:Pages": "Module 'package.page' was not found in {here}/package. Did you mean 'package.pages'?",
     "package.sofa:Pages": (
-        "There is no module 'package.sofa' in {here}/package. Name the directory that holds it with --app-dir."
+        "Module 'package.sofa' was not found in {here}/package. "
+        "Give the directory that contains it: --app-dir DIRECTORY."
     ),
     "site_one.app:app": (
-        "There is no module 'site_one.app': 'site_one' is a module, not a package. Did you mean site_one:app?"
+        "Module 'site_one.app' cannot exist: 'site_one' is a module, not a package. Did you mean site_one:app?"
     ),
     "site_one:ap": "'site_one' (site_one.py) has no 'ap'. Did you mean site_one:app?",
     "site_one:plan": "'site_one' (site_one.py) has no 'plan'. Did you mean site_one:plain?",
     "site_one:holder.nestd": "'site_one' (site_one.py) has no 'holder.nestd'. Did you mean site_one:holder.nested?",
     "two_apps:zzz": (
-        "'two_apps' (two_apps.py) has no 'zzz'. The apps there are two_apps:A, two_apps:first, two_apps:second."
+        "'two_apps' (two_apps.py) has no 'zzz'. Its apps are two_apps:A, two_apps:first, two_apps:second."
     ),
-    "no_app:zzz": "'no_app' (no_app.py) has no 'zzz'. There is no app in it.",
-    "folder:app": "'folder' (a directory without __init__.py) has no 'app'. There is no app in it.",
+    "no_app:zzz": "'no_app' (no_app.py) has no 'zzz'. It contains no app.",
+    "folder:app": "'folder' (a directory without __init__.py) has no 'app'. It contains no app.",
     "site_one:holder.broken": "'site_one:holder.broken' could not be read.\nsite_one.py:15: RuntimeError: not now",
     "raises:app": (
-        "'raises' failed while it was imported.\nraises.py:4: JSONDecodeError: "
+        "'raises' could not be imported.\nraises.py:4: JSONDecodeError: "
         "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
     ),
-    "raises_silently:app": "'raises_silently' failed while it was imported.\nraises_silently.py:1: ValueError",
+    "raises_silently:app": "'raises_silently' could not be imported.\nraises_silently.py:1: ValueError",
     "imports_absent:app": (
-        "'imports_absent' failed while it was imported.\nimports_absent.py:1: "
+        "'imports_absent' could not be imported.\nimports_absent.py:1: "
         "ModuleNotFoundError: No module named 'absent_library'\nIs it installed for {python}?"
     ),
     "imports_broken:app": (
-        "'imports_broken' failed while it was imported.\nbad_syntax.py:2: SyntaxError: '(' was never closed"
+        "'imports_broken' could not be imported.\nbad_syntax.py:2: SyntaxError: '(' was never closed"
     ),
-    "null_byte:app": (
-        "'null_byte' failed while it was imported.\nSyntaxError: source code string cannot contain null bytes"
-    ),
-    "stops:app": "'stops' failed while it was imported.\nstops.py:1: GeneratorExit",
-    "unspeakable:app": (
-        "'unspeakable' failed while it was imported.\nunspeakable.py:3: Bad: its __str__ raised ValueError"
-    ),
-    "sys:app": "'sys' (part of Python) has no 'app'. There is no app in it.",
+    "null_byte:app": ("'null_byte' could not be imported.\nSyntaxError: source code string cannot contain null bytes"),
+    "stops:app": "'stops' could not be imported.\nstops.py:1: GeneratorExit",
+    "unspeakable:app": ("'unspeakable' could not be imported.\nunspeakable.py:3: Bad: its __str__ raised ValueError"),
+    "sys:app": "'sys' (part of Python) has no 'app'. It contains no app.",
     "exits:app": (
-        "'exits' failed while it was imported.\nexits.py:2: SystemExit: bye\n"
-        "Put what runs the program under: if __name__ == '__main__':"
+        "'exits' could not be imported.\nexits.py:2: SystemExit: bye\n"
+        "Move the code that runs the program below: if __name__ == '__main__':"
     ),
     "lacks_extra:app": (
-        "'lacks_extra' failed while it was imported.\nlacks_extra.py:2: MissingDependency: "
+        "'lacks_extra' could not be imported.\nlacks_extra.py:2: MissingDependency: "
         "It needs jinja2, which is not installed. "
         "Install it with: pip install 'micropie[standard]'"
     ),
     "bad_handlers:app": (
-        "'bad_handlers' failed while it was imported: 1 handler cannot work:\n\nSite.index: cannot work\n    mend it"
+        "'bad_handlers' could not be imported: 1 handler cannot work:\n\nSite.index: cannot work\n    mend it"
     ),
     "site_one:Crash": "'site_one:Crash' could not be created.\nsite_one.py:28: KeyError: 'apple'",
     "--factory site_one:create_nothing": (
-        "what 'site_one:create_nothing' returned is None, not an app. "
+        "The result of 'site_one:create_nothing' is None, not an app. "
         "An app is an instance or a subclass of micropie.App."
     ),
     "--factory site_one:create_crash": (
@@ -143,35 +147,35 @@ CANNOT_BE_MEANT = {
         "'site_one:answer' is of type int, not an app. An app is an instance or a subclass of micropie.App."
     ),
     "site_one:nothing": "'site_one:nothing' is None, not an app. An app is an instance or a subclass of micropie.App.",
-    "site_one:wsgi": (
-        "'site_one:wsgi' takes (environ, start_response); an ASGI app is called with (scope, receive, send)."
-    ),
+    "site_one:wsgi": ("'site_one:wsgi' takes (environ, start_response), but an ASGI app takes (scope, receive, send)."),
     "site_one:create": (
-        "'site_one:create' takes no arguments, so it is no ASGI app. If it returns the app, add --factory."
+        "'site_one:create' takes no arguments, so it is not an ASGI app. If it returns the app, add --factory."
     ),
     "site_one:Other": (
-        "'site_one:Other' is a class, but no subclass of micropie.App. If calling it makes the app, add --factory."
+        "'site_one:Other' is a class, but not a subclass of micropie.App. If calling it returns the app, add --factory."
     ),
     "site_one:App": (
-        "'site_one:App' is micropie's own App, which has no pages. Name your subclass of it, or an instance."
+        "'site_one:App' is micropie.App itself, which has no URLs. Name a subclass of it, or an instance of a subclass."
     ),
     "site_one:Shop": (
         "'site_one:Shop' cannot be created without arguments: it takes (database). "
-        "Name an instance of it, or a function that returns one with --factory."
+        "Name an instance of it, or add --factory and name a function that returns one."
     ),
     "--factory site_one:answer": (
         "'site_one:answer' is of type int. --factory needs the name of a function that returns the app."
     ),
-    "--factory site_one:app": "'site_one:app' is an app already, not a function that returns one. Leave out --factory.",
+    "--factory site_one:app": (
+        "'site_one:app' is already an app, not a function that returns an app. Remove --factory."
+    ),
     "--factory site_one:Shop": (
-        "'site_one:Shop' takes (database), and --factory calls it without arguments. Give them defaults."
+        "'site_one:Shop' takes (database), but --factory calls it without arguments. Give them defaults."
     ),
     "--factory site_one:create_with": (
-        "'site_one:create_with' takes (settings), and --factory calls it without arguments. Give them defaults."
+        "'site_one:create_with' takes (settings), but --factory calls it without arguments. Give them defaults."
     ),
     "--factory site_one:create_async": (
-        "'site_one:create_async' is async, and there is no event loop yet. "
-        "Make it a plain function: startup handlers may await."
+        "'site_one:create_async' is async, but no event loop runs yet. "
+        "Make it a plain function, and await in a startup handler."
     ),
 }
 """Target and message, of what exits 2."""
@@ -241,7 +245,7 @@ def test_another_process_ends_with_the_message_when_there_is_no_app(
         load_in_child()
     assert caught.value.code == 3
     error = capsys.readouterr().err
-    assert error.count("Error: 'raises' failed while it was imported.\nraises.py:4: ") == 1
+    assert error.count("Error: 'raises' could not be imported.\nraises.py:4: ") == 1
     assert ("Traceback" in error) is traceback
 
 

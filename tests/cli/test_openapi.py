@@ -50,9 +50,9 @@ def test_it_writes_what_the_files_name_says(name: str, tmp_path: Path) -> None:
 
 FAILURES = [
     (["hello"], 2, "is not of the form module:app"),
-    (["nowhere:app"], 3, "There is no module 'nowhere'"),
+    (["nowhere:app"], 3, "Module 'nowhere' was not found"),
     (["hello:nothing"], 3, "has no 'nothing'"),
-    (["plain:app", "--app-dir", "."], 2, "is an ASGI app, but no micropie App"),
+    (["plain:app", "--app-dir", "."], 2, "is an ASGI app, but this command can only inspect a micropie.App"),
     (["hello:app", "--output", "no/such/folder.json"], 2, "No such file or directory"),
     (["hello:app", "--output", "."], 2, "is a directory"),
     (["hello:app", "--format", "json"], 2, "No such option"),

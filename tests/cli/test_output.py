@@ -27,7 +27,11 @@ def test_what_a_terminal_has_no_letters_for_is_escaped(project: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "exit_code", "error"),
     [
-        ("routes site_one:app > /dev/full", 2, "Error: What was found cannot be written: No space left on device.\n"),
+        (
+            "routes site_one:app > /dev/full",
+            2,
+            "Error: Standard output cannot be written to: No space left on device.\n",
+        ),
         ("explain site_one:app / -d @- <&-", 2, "Error: Invalid value for -d: standard input is closed.\n"),
         ("shell site_one:app <&-", 0, ""),
         ("routes no_app:zzz 2>&-", 3, ""),

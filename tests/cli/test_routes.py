@@ -191,9 +191,9 @@ def test_a_terminal_gets_colours_unless_they_are_not_wanted() -> None:
 
 MISTAKES = {
     "shop": (2, "Did you mean shop:app?"),
-    "shop:plain": (2, "'shop:plain' is an ASGI app, but no micropie App, and only into those one can look."),
+    "shop:plain": (2, "'shop:plain' is an ASGI app, but this command can only inspect a micropie.App."),
     "shop:ap": (3, "Did you mean shop:app?"),
-    "sofa:app": (3, "There is no module 'sofa'"),
+    "sofa:app": (3, "Module 'sofa' was not found"),
     "shop:app --format yaml": (2, "'yaml' is not one of 'table', 'json'"),
     "": (2, "Missing argument 'TARGET'"),
 }

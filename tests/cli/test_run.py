@@ -217,7 +217,7 @@ def test_a_port_in_use_exits_3_before_anything_is_loaded(project: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         ended = micropie_command("run", "raises:app", "--port", port, cwd=project)
-    remedy = "Stop what listens there, or choose another with --port."
+    remedy = "Stop the program that listens there, or choose another port with --port."
     assert (ended.returncode, ended.stderr) == (3, f"Error: Port {port} of 127.0.0.1 is in use. {remedy}\n")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from micropie.cli.shell import _ipython
+from micropie.cli.shell import _find_ipython
 from tests.support.commands import project, run
 
 ROOT = Path(__file__).parents[2]
@@ -140,7 +140,7 @@ def test_a_terminal_gets_a_banner_a_prompt_and_completion(site: Path) -> None:
         process.kill()
         process.wait()
         os.close(ours)
-    assert b"app is site_here:Site, client asks it: client.get('/')" in said
+    assert b"app is site_here:Site, client sends requests to it: client.get('/')" in said
     assert b">>> PRICE * 2" in said
     assert b"6\r\n" in said
 
@@ -159,10 +159,10 @@ def test_ipython_is_used_where_it_is_installed(
     theirs: Any = ModuleType("IPython")
     theirs.start_ipython = lambda **given: started.append(given)
     monkeypatch.setitem(sys.modules, "IPython", theirs)
-    start = _ipython("app is here")
+    start = _find_ipython("app is here")
     assert start is not None
     start({"app": 1})
     assert started == [{"argv": ["--no-banner"], "user_ns": {"app": 1}}]
     assert capsys.readouterr().out == "app is here\n"
     monkeypatch.setitem(sys.modules, "IPython", None)
-    assert _ipython("") is None
+    assert _find_ipython("") is None
