@@ -173,7 +173,7 @@ class App(Toolbox, metaclass=_AppType):
         if not prefix.startswith("/") or "//" in prefix:
             raise ValueError(f"mount({prefix!r}): a prefix starts with '/', as in '/static'")
         self._node.mounts[tuple(prefix.strip("/").split("/")) if prefix.strip("/") else ()] = app
-        self._node.changed()
+        self._node.forget_paths()
 
     @property
     def routes(self) -> Mapping[str, Route]:

@@ -1,4 +1,4 @@
-"""To be described."""
+"""This module owns `@route`: it checks the path and the methods, and keeps them on the function until routes are built."""
 
 import inspect
 from collections.abc import Callable, Collection
@@ -15,7 +15,7 @@ _OPTIONS: Final = "__micropie_route__"
 
 
 class RouteOptions(msgspec.Struct, frozen=True):
-    """What `@route` was given."""
+    """The arguments of `@route`."""
 
     path: str | None = None
     methods: frozenset[str] | None = None
@@ -25,22 +25,22 @@ class RouteOptions(msgspec.Struct, frozen=True):
 def route(
     path: str | None = None, *, methods: Collection[str] | None = None, threaded: bool = True
 ) -> Callable[[F], F]:
-    """Say what a method's name cannot: `@route("/users/{id}", methods=["GET"])`.
+    """Declare a handler's path and HTTP methods: `@route("/users/{id}", methods=["GET"])`.
 
-    `path` is below the App or Resource that holds the method, with its parameters in braces; without it the URL stays
-    the automatic one. `methods` are the HTTP methods it answers; `threaded=False` keeps a sync method on the event
-    loop. Raises ValueError for a path without a leading slash, malformed braces or an unknown method.
+    `path` is relative to the App or Resource that holds the method, with parameters in braces. Without `path` the
+    method keeps its automatic URL. `methods` are the HTTP methods that it answers; `threaded=False` keeps a sync method
+    on the event loop. Raises ValueError for a path without a leading slash, malformed braces or an unknown method.
     """
     if callable(path):
-        raise TypeError("@route is called: write @route() or @route('/path')")
+        raise TypeError("@route needs parentheses: write @route() or @route('/path')")
     if path is not None:
         _check_template(path)
-    wanted = frozenset(method.upper() for method in methods) if methods is not None else None
-    if wanted is not None and (not wanted or isinstance(methods, str) or not wanted <= set(METHODS)):
-        raise ValueError(f"methods={methods!r}: give a list of {', '.join(METHODS)}")
+    names = frozenset(method.upper() for method in methods) if methods is not None else None
+    if names is not None and (not names or isinstance(methods, str) or not names <= set(METHODS)):
+        raise ValueError(f"@route(methods={methods!r}): methods must be a list of {', '.join(METHODS)}")
 
     def mark(function: F) -> F:
-        setattr(function, _OPTIONS, RouteOptions(path, wanted, threaded))
+        setattr(function, _OPTIONS, RouteOptions(path, names, threaded))
         return function
 
     return mark
@@ -48,29 +48,34 @@ def route(
 
 def _check_template(path: str) -> None:
     if not path.startswith("/"):
-        raise ValueError(f"@route({path!r}): a path starts with '/'")
+        raise ValueError(f"@route({path!r}): the path must start with '/'")
     names = template_names(path)
     for segment in template_segments(path):
-        whole = segment.startswith("{") and segment.endswith("}") and segment[1:-1].isidentifier()
-        if not whole and ("{" in segment or "}" in segment):
-            raise ValueError(f"@route({path!r}): a parameter is a whole segment, as in '/users/{{id}}'")
+        is_parameter = segment.startswith("{") and segment.endswith("}") and segment[1:-1].isidentifier()
+        if not is_parameter and ("{" in segment or "}" in segment):
+            raise ValueError(f"@route({path!r}): a parameter must be a whole segment, as in '/users/{{id}}'")
     if len(set(names)) != len(names):
-        raise ValueError(f"@route({path!r}): each parameter stands once")
+        raise ValueError(f"@route({path!r}): each parameter may occur only once")
 
 
 def read_options(value: object) -> RouteOptions | None:
-    """What `@route` was given, where it was used. Asks nothing of a value that answers to every name."""
+    """Return the arguments of `@route` on `value`, or None without it. No `__getattr__` of the user's is called."""
     function = value.__func__ if isinstance(value, MethodType | staticmethod | classmethod) else value
     if not (callable(function) or hasattr(type(function), "__get__")):
-        return None  # state, which is left alone: who looks into an object's dictionary makes it slower for good
-    plain = isinstance(function, FunctionType)
-    found = vars(function).get(_OPTIONS) if plain else inspect.getattr_static(function, _OPTIONS, None)
-    return found if isinstance(found, RouteOptions) else None
+        # State is left alone: CPython makes an object slower for good once its `__dict__` has been read.
+        return None
+    if isinstance(function, FunctionType):
+        options = vars(function).get(_OPTIONS)
+    else:
+        options = inspect.getattr_static(function, _OPTIONS, None)
+    return options if isinstance(options, RouteOptions) else None
 
 
 def template_segments(path: str) -> list[str]:
+    """Return the segments of a `@route` path, parameters with their braces."""
     return path.rstrip("/").split("/")[1:]
 
 
 def template_names(path: str) -> list[str]:
+    """Return the names of the parameters in a `@route` path."""
     return [segment[1:-1] for segment in template_segments(path) if segment.startswith("{")]

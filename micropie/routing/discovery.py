@@ -98,7 +98,7 @@ class RouteBuilder:
         if verbs and index is not None:
             self._problems.append(_double(self._where("index"), "the Resource's own URL", index, verbs[0]))
         self._node.built = not self._problems
-        self._node.changed()
+        self._node.forget_paths()
         return self._problems
 
     def refresh(self, name: str) -> list[SetupProblem]:
@@ -108,7 +108,7 @@ class RouteBuilder:
                 _forget(self._node, name)
             self._add(name)
         finally:
-            self._node.changed()
+            self._node.forget_paths()
         return self._problems
 
     def private_route(self, name: str) -> Route | None:

@@ -1,9 +1,9 @@
-"""HTTP methods: those that a handler answers, and the `Allow` field that names them."""
+"""This module lists the HTTP methods that handlers answer, and writes the `Allow` field."""
 
 from typing import Final
 
 METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
-"""The methods that a plain handler answers (SPEC 2), in the order in which `Allow` names them."""
+"""The methods that a handler without `@route(methods=…)` answers (SPEC 2), in the order of `Allow`."""
 
 ANY_METHOD: Final = frozenset((*METHODS, ""))
 """All of `METHODS`, and `""` for a WebSocket."""

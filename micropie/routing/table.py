@@ -1,4 +1,8 @@
-"""To be described."""
+"""This module holds the tables of routes: one `Node` for each App or Resource, and below it the tree of `@route` paths.
+
+Nested owners have separate nodes, so a handler or a sub-tree that is set late changes one dictionary entry. `match.py`
+searches the tables; `discovery.py` fills them.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -16,10 +20,10 @@ class Branch(msgspec.Struct):
     literals: dict[str, "Branch"] = {}
     value: "Branch | None" = None
     routes: dict[str, Route] = {}
-    """By method; `""` for a route that answers all."""
+    """The routes of this path by HTTP method; `""` for a route that answers every method."""
 
     def grow(self, segments: Sequence[str]) -> "Branch":
-        """The place at the end of `segments`, of which those in braces are values."""
+        """Return the place at the end of `segments`, created if need be; a segment in braces is a value."""
         branch = self
         for segment in segments:
             if segment.startswith("{"):
@@ -30,14 +34,17 @@ class Branch(msgspec.Struct):
         return branch
 
     def at(self, segments: Sequence[str]) -> "Branch | None":
-        """The place at the end of `segments`, which are literal."""
+        """Return the place at the end of literal `segments`, or None."""
         branch: Branch | None = self
         for segment in segments:
             branch = branch.literals.get(segment) if branch is not None else None
         return branch
 
     def find(self, segments: Sequence[str], start: int) -> tuple[Mapping[str, Route], list[str]] | None:
-        """The routes at `segments[start:]` and the values on the way there; literal segments go before values."""
+        """Return the routes at `segments[start:]` and the values on the way there, or None.
+
+        At each segment a literal goes before a value, and a value before the `*args` of a shorter path.
+        """
         if start == len(segments):
             return (self.routes, []) if self.routes else None
         segment = segments[start]
@@ -53,7 +60,7 @@ class Branch(msgspec.Struct):
         return found
 
     def walk(self) -> Iterator[Route]:
-        """Every route at this place and below."""
+        """Yield every route at this place and below."""
         yield from self.routes.values()
         for branch in (*self.literals.values(), *([self.value] if self.value is not None else [])):
             yield from branch.walk()
@@ -63,9 +70,9 @@ class Table(msgspec.Struct, eq=False):
     """The routes of one protocol under one owner."""
 
     named: dict[str, Route] = {}
-    """Automatic URLs, by first segment. `index` is among them."""
+    """The automatic URLs, `index` among them, by first segment."""
     verbs: dict[str, Route] = {}
-    """A Resource's own answers, by HTTP method."""
+    """The verb methods of a Resource, by HTTP method."""
     templates: Branch | None = None
     """The `@route` paths."""
 
@@ -90,7 +97,7 @@ class Table(msgspec.Struct, eq=False):
 
 
 class Node(msgspec.Struct, eq=False, weakref=True):
-    """What one App or Resource answers, and the nodes of those that it holds."""
+    """The routes of one App or Resource, and the nodes of those that it holds."""
 
     owner: Any
     """The App or Resource."""
@@ -98,29 +105,29 @@ class Node(msgspec.Struct, eq=False, weakref=True):
     sockets: Table = msgspec.field(default_factory=Table)
     children: dict[str, "Node"] = {}
     mounts: dict[tuple[str, ...], ASGIApp] = {}
-    """Other applications, by the segments of their prefix."""
+    """Mounted applications, by the segments of their prefix."""
     private: dict[str, Route] = {}
-    """Routes of methods that have no URL and that middleware chose by their names."""
+    """The routes of methods without a URL that middleware chose by name."""
     names: set[str] = set()
-    """The attributes of the owner that answer something."""
+    """The attributes of the owner that are handlers or sub-trees."""
     built: bool = False
-    """Whether the owner's attributes have been looked through."""
+    """True once the owner's attributes have been read."""
     routes_by_path: dict[tuple[str, str], Route] = {}
     """The memory of `find_route` for whole paths, by method and path."""
     routes_by_first_segment: dict[tuple[str, str], Route] = {}
     """The memory of `find_route` for the first segment alone, by method and segment."""
     holders: WeakSet["Node"] = msgspec.field(default_factory=WeakSet)
-    """The nodes whose child this one is, or was. It keeps none of them: what a class holds outlives its instances."""
+    """The nodes that hold this one, or did. The references are weak: what a class holds outlives its instances."""
 
     def hold(self, name: str, child: "Node") -> None:
-        """Make `child` answer what is below `name`."""
+        """Let `child` answer the paths below `name`."""
         self.children[name] = child
         child.holders.add(self)
 
-    def changed(self) -> None:
-        """Forget what was found so far, here and wherever this node is held: it may be found elsewhere now.
+    def forget_paths(self) -> None:
+        """Forget the remembered paths, here and in every node that holds this one; call it after a change.
 
-        Called after the change. The memory is a new one, since a `find` in another thread may just be filling the old.
+        The dictionaries are replaced, not cleared: `find_route` may be filling the old ones in another thread.
         """
         pending: list[Node] = [self]
         seen: set[Node] = set()
@@ -132,9 +139,9 @@ class Node(msgspec.Struct, eq=False, weakref=True):
             pending += set(node.holders) - seen
 
     def find_mount(self, segments: Sequence[str], start: int) -> tuple[ASGIApp, int] | None:
-        """The application with the longest prefix of `segments[start:]`, and where its own segments begin.
+        """Return the application with the longest prefix of `segments[start:]`, and the index after the prefix.
 
-        One that is mounted at `/` is left out: it answers what nothing else does.
+        An application mounted at `/` is left out, since it answers only what nothing else does.
         """
         longest = max(map(len, self.mounts))
         for end in range(min(len(segments), start + longest), start, -1):
@@ -145,10 +152,10 @@ class Node(msgspec.Struct, eq=False, weakref=True):
 
 
 Trail: TypeAlias = tuple[Node, ...]
-"""The way from the app that was called down to one node: that node, and before it every one that holds it."""
+"""The nodes from the app that was called down to one node, which is the last."""
 
 
 class Mount(msgspec.Struct, frozen=True, eq=False):
-    """Another ASGI application, found at a path."""
+    """A mounted ASGI application, as the answer to a path."""
 
     app: ASGIApp

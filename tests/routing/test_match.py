@@ -545,16 +545,16 @@ def test_a_methods_own_url_goes_before_a_path_that_begins_with_a_value(path: str
 @pytest.mark.parametrize(
     ("path", "methods", "complaint"),
     [
-        ("users", None, "a path starts with '/'"),
-        ("/users/{id", None, "a parameter is a whole segment, as in '/users/{id}'"),
-        ("/users/id}", None, "a parameter is a whole segment"),
-        ("/users/x{id}", None, "a parameter is a whole segment"),
-        ("/users/{}", None, "a parameter is a whole segment"),
-        ("/users/{id:int}", None, "a parameter is a whole segment"),
-        ("/{id}/{id}", None, "each parameter stands once"),
-        ("/", "GET", "give a list of DELETE, GET"),
-        ("/", [], "give a list of"),
-        ("/", ["BREW"], "give a list of"),
+        ("users", None, "the path must start with '/'"),
+        ("/users/{id", None, "a parameter must be a whole segment, as in '/users/{id}'"),
+        ("/users/id}", None, "a parameter must be a whole segment"),
+        ("/users/x{id}", None, "a parameter must be a whole segment"),
+        ("/users/{}", None, "a parameter must be a whole segment"),
+        ("/users/{id:int}", None, "a parameter must be a whole segment"),
+        ("/{id}/{id}", None, "each parameter may occur only once"),
+        ("/", "GET", "methods must be a list of DELETE, GET"),
+        ("/", [], "methods must be a list of"),
+        ("/", ["BREW"], "methods must be a list of"),
     ],
 )
 def test_what_route_cannot_mean_is_refused_at_once(path: str, methods: Any, complaint: str) -> None:
@@ -565,7 +565,7 @@ def test_what_route_cannot_mean_is_refused_at_once(path: str, methods: Any, comp
 def test_route_without_its_call_is_refused_too() -> None:
     async def handler(self: App) -> None: ...
 
-    with pytest.raises(TypeError, match=r"@route is called: write @route\(\) or @route\('/path'\)"):
+    with pytest.raises(TypeError, match=r"@route needs parentheses: write @route\(\) or @route\('/path'\)"):
         route(handler)  # type: ignore[arg-type]  # that is the mistake
 
 
