@@ -1,4 +1,4 @@
-"""This module owns `@route`: it checks the path and the methods, and keeps them on the function until routes are built."""
+"""This module owns `@route`. It checks the path and the methods, and keeps them on the function."""
 
 import inspect
 from collections.abc import Callable, Collection

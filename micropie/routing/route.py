@@ -1,4 +1,4 @@
-"""To be described."""
+"""This module makes routes. A route holds a handler with all that could be decided about it before the first request."""
 
 from collections.abc import Callable
 from typing import Any, get_args
@@ -12,22 +12,22 @@ from .methods import ANY_METHOD
 
 
 class Route(BoundHandler, frozen=True, eq=False, kw_only=True):
-    """One handler at one URL, with everything that could be decided about it beforehand."""
+    """A handler at one URL, with everything that could be decided about it beforehand."""
 
     path: str
-    """Its URL below its owner, path values in braces."""
+    """The URL below the owner, path values in braces."""
     methods: frozenset[str] | None
-    """The HTTP methods it answers; None for all of `METHODS`, and for a WebSocket."""
+    """The HTTP methods that it answers; None for all of `METHODS`, and for a WebSocket."""
     answers: frozenset[str]
     """The methods of requests that reach it; `""` for WebSockets."""
     path_values: float
-    """How many path values it can take."""
+    """The number of path values that it takes at most; infinity with `*args`."""
     messages: tuple[Any, Any]
-    """What a WebSocket handler receives and sends."""
+    """The types that a WebSocket handler receives and sends."""
     stream_type: str | None = None
-    """The Content-Type of the streams that it returns, where its annotation says it."""
+    """The Content-Type of the streams that it returns, if the return annotation names it."""
     is_plain: bool = False
-    """Whether the result of `bind` is awaited and is the answer, and there is nothing else to it."""
+    """True if a call only awaits the result of `bind`: it has no dependencies, no thread and no typed stream."""
 
     def __post_init__(self) -> None:
         is_plain = self.awaited and self.prepare is None and self.stream_type is None
@@ -35,7 +35,7 @@ class Route(BoundHandler, frozen=True, eq=False, kw_only=True):
 
     @property
     def attribute(self) -> str:
-        """The method's name."""
+        """The name of the handler's method."""
         return self.name.rpartition(".")[2]
 
     def __repr__(self) -> str:
@@ -51,10 +51,10 @@ def make_route(
     methods: frozenset[str] | None = None,
     threaded: bool = True,
 ) -> Route:
-    """The route for `handler` (bound), whose signature has been read."""
+    """Return the route for `handler` (bound), whose signature has been read."""
     if methods is not None and "GET" in methods:
         methods |= {"HEAD"}
-    labels = "".join(f"/{{{label}}}" for label in _labels(signature) if f"{{{label}}}" not in path)
+    labels = "".join(f"/{{{label}}}" for label in _list_labels(signature) if f"{{{label}}}" not in path)
     path = path.rstrip("/") + labels if labels else path
     bound = bind_handler(handler, signature, name, threaded=threaded)
     return Route(
@@ -63,18 +63,19 @@ def make_route(
         methods=methods,
         answers=methods or ANY_METHOD,
         path_values=signature.path_values,
-        messages=_messages(signature),
+        messages=_read_message_types(signature),
         stream_type=signature.returns.stream_type if signature.returns is not None else None,
     )
 
 
-def _labels(signature: Signature) -> list[str]:
-    taking = [parameter for parameter in signature.parameters if parameter.index is not None]
-    return [("*" if one.kind is Kind.VAR_POSITIONAL else "") + one.name for one in taking]
+def _list_labels(signature: Signature) -> list[str]:
+    """Return the names of the path values as they stand in braces: `id`, `*rest`."""
+    parameters = [parameter for parameter in signature.parameters if parameter.index is not None]
+    return [("*" if one.kind is Kind.VAR_POSITIONAL else "") + one.name for one in parameters]
 
 
-def _messages(signature: Signature) -> tuple[Any, Any]:
-    """The types in `WebSocket[In, Out]`; text where they are left out."""
-    connections = [one for one in signature.parameters if one.role is Role.WEBSOCKET]
+def _read_message_types(signature: Signature) -> tuple[Any, Any]:
+    """Return the types in `WebSocket[In, Out]`; `str` where they are left out."""
+    connections = [parameter for parameter in signature.parameters if parameter.role is Role.WEBSOCKET]
     incoming, outgoing = (*(get_args(connections[0].annotation) if connections else ()), str, str)[:2]
     return incoming, outgoing
