@@ -1,4 +1,4 @@
-"""This module makes routes. A route holds a handler with all that could be decided about it before the first request."""
+"""This module makes routes: a handler with all that can be decided about it before the first request."""
 
 from collections.abc import Callable
 from typing import Any, get_args
