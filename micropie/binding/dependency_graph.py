@@ -16,8 +16,9 @@ from msgspec.structs import replace
 from .._utils.callables import locate_function, unwrap_callable
 from ..errors import SetupProblem, Source
 from .handler import Function, Overrides
-from .signature import FROM_BODY, Dependency, Kind, Parameter, Role, Signature
-from .signature_reader import describe_untaken_value, read_signature
+from .signature import FROM_BODY, Dependency, Kind, Parameter, Role, Signature, SignatureError
+from .signature_checks import report_taken_body, report_untaken_value
+from .signature_reader import read_signature
 
 _LEAVES: Final[Mapping[Role, frozenset[Source]]] = {
     Role.STREAM: frozenset(),
@@ -49,8 +50,8 @@ def read_dependencies(
     """
     whole, problems = expand_dependencies(signature, site, {})
     taken = index_path_values(whole)
-    missing = [describe_untaken_value(name) for name in template or () if name not in taken]
-    return whole, problems + [SetupProblem(site.where, *wrong, *locate_function(site.handler)) for wrong in missing]
+    errors = [report_untaken_value(name) for name in template or () if name not in taken]
+    return whole, problems + [_make_problem(site, error) for error in errors]
 
 
 def index_path_values(signature: Signature) -> Mapping[str, int]:
@@ -64,6 +65,10 @@ def expand_dependencies(signature: Signature, site: Site, overrides: Overrides) 
     reader = _Reader(site, overrides)
     whole = reader.expanded(signature, site.handler, site.owner, (site.where,))
     return _with_rest(whole), reader.problems + _shared_body(site, whole)
+
+
+def _make_problem(site: Site, error: SignatureError) -> SetupProblem:
+    return SetupProblem(site.where, error.what, error.remedy, *locate_function(site.handler))
 
 
 class _Reader:
@@ -210,6 +215,5 @@ def _shared_body(site: Site, signature: Signature) -> list[SetupProblem]:
         others = [one for other, one in found if other != number and one.sources and left.isdisjoint(one.sources)]
         needing = [one for one in others if FROM_BODY.issuperset(one.sources)]
         if needing:
-            what = f"'{taker.name}' takes the whole body, so nothing is left for '{needing[0].name}'"
-            return [SetupProblem(site.where, what, "Read the body in one place", *locate_function(site.handler))]
+            return [_make_problem(site, report_taken_body(taker, needing[0]))]
     return []

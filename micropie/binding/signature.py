@@ -1,6 +1,6 @@
-"""What a handler takes, as data: binding, documentation, typed clients and checks all read these same `Parameter`s.
+"""This module describes what a handler takes, as data: binding, documentation, clients and checks read it.
 
-How one is read from a signature is `signatures.py`'s.
+`signature_reader` reads the description from a function; nothing here looks at one.
 """
 
 from collections.abc import Callable
@@ -17,39 +17,48 @@ from ..sentinels import UNSET
 from .return_annotation import ReturnAnnotation
 
 ANYTHING: Final = get_converter(Any)
-"""The converter of a parameter that takes whatever comes."""
+"""The converter of a parameter that takes any value as it comes."""
 
 FROM_BODY: Final[frozenset[Source]] = frozenset(("form", "body", "file"))
 """The sources that are parts of a body."""
 
 
+class SignatureError(Exception):
+    """An error that says why a signature cannot work, and how to fix it. It becomes a SetupProblem."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+
+
 class Role(Enum):
-    """What a parameter is given."""
+    """A role that says which kind of value a parameter gets."""
 
     VALUE = auto()
     """A converted value."""
     FILE = auto()
     FILES = auto()
     RAW = auto()
-    """The body's bytes as they came."""
+    """The bytes of the whole body."""
     STREAM = auto()
-    """The body's bytes as they come."""
+    """The body's bytes while they arrive."""
     LINES = auto()
-    """The items of a JSON Lines body as they come; the converter is that of one item."""
+    """The items of a JSON Lines body while they arrive; the converter is that of one item."""
     FORM = auto()
     """A FormResult; the default is the one of a form that was not submitted, the converter that of its value."""
     REQUEST = auto()
     WEBSOCKET = auto()
     DEPENDENCY = auto()
-    """What a function returned that was called before."""
+    """The result of a function that is called before the handler."""
 
 
 TAKES_BODY: Final = frozenset((Role.RAW, Role.STREAM, Role.LINES))
-"""The roles that leave nothing of the body for others."""
+"""The roles that leave nothing of the body to other parameters."""
 
 
 class Kind(Enum):
-    """How a parameter is passed."""
+    """A kind that says how a parameter is passed to the handler."""
 
     POSITIONAL = auto()
     KEYWORD = auto()
@@ -57,107 +66,120 @@ class Kind(Enum):
     VAR_KEYWORD = auto()
 
 
+SINGLE: Final = (Kind.POSITIONAL, Kind.KEYWORD)
+"""The kinds of parameters that take one value: not `*args`, not `**kwargs`."""
+
+
 class Parameter(msgspec.Struct, frozen=True, eq=False):
-    """One parameter of a handler."""
+    """A parameter of a handler or of a dependency."""
 
     name: str
     alias: str
     """Its name on the wire."""
     annotation: Any
-    """Its type, resolved, markers removed; `inspect.Parameter.empty` where none was written."""
+    """Its resolved type without markers; `inspect.Parameter.empty` if it has no annotation."""
     kind: Kind
     role: Role
     sources: tuple[Source, ...]
-    """Where its value is looked for, in order. Empty for what the framework itself gives."""
+    """Where its value is looked for, in order. Empty if the framework provides the value."""
     index: int | None = None
-    """Which path value it takes, where it takes one; for `*args` the first."""
+    """The index of the path value that it takes, of `*args` the first; None if it takes none."""
     default: object = UNSET
     converter: Converter = ANYTHING
-    """How it is read, where it is a value."""
+    """The converter that reads a value."""
     marker: Marker | None = None
     whole: bool = False
-    """Whether it is built from all of its source, not from one name in it."""
+    """True if it is built from all of its source, not from one name there."""
     excluded: frozenset[str] = frozenset()
-    """For `**kwargs`: the names that are not for it."""
+    """For `**kwargs`: the names that it does not take."""
     dependency: "Dependency | None" = None
-    """The function whose result it is given, where its role is that."""
+    """For the role DEPENDENCY: the function whose result it gets."""
 
     @property
     def required(self) -> bool:
-        """Whether a request without it is refused."""
-        return self.default is UNSET and self.kind in (Kind.POSITIONAL, Kind.KEYWORD)
+        """Return True if a request without the value is refused."""
+        return self.default is UNSET and self.kind in SINGLE
 
 
 class Signature(msgspec.Struct, frozen=True, eq=False):
-    """A handler's parameters, in its own order, and what its return annotation promises."""
+    """A handler's parameters, in their order, and its return annotation."""
 
     parameters: tuple[Parameter, ...]
     returns: ReturnAnnotation | None
 
     def dependencies(self) -> "list[Dependency]":
-        """The functions that are called before the handler, each once, and after those that it depends on itself."""
-        found: dict[Dependency, None] = {}
+        """Return the functions that are called before the handler, each once, and after those that it depends on."""
+        ordered: dict[Dependency, None] = {}
         for parameter in self.parameters:
             if parameter.dependency is not None:
-                found.update(dict.fromkeys(parameter.dependency.signature.dependencies()))
-                found[parameter.dependency] = None
-        return list(found)
+                ordered.update(dict.fromkeys(parameter.dependency.signature.dependencies()))
+                ordered[parameter.dependency] = None
+        return list(ordered)
 
     def inputs(self) -> list[Parameter]:
-        """Every parameter that the request, or the framework, gives: the handler's own, then its dependencies'.
+        """Return every parameter that the request or the framework fills: the handler's, then its dependencies'.
 
-        What asks what a request has to contain reads these; what asks how the handler is called reads `parameters`.
-        What two functions read in one and the same way comes once; a name that they read as two types comes twice.
+        Use it to know what a request must contain, and `parameters` to know how the handler is called. Parameters that
+        two functions read in the same way are returned once; a name that they read as two types is returned twice.
         """
         signatures = (self, *(dependency.signature for dependency in self.dependencies()))
-        found: dict[object, Parameter] = {}
-        for parameter in (one for signature in signatures for one in signature.parameters):
-            if parameter.role is not Role.DEPENDENCY:
-                found.setdefault(_reading(parameter), parameter)
-        return list(found.values())
+        inputs: dict[object, Parameter] = {}
+        for signature in signatures:
+            for parameter in signature.parameters:
+                if parameter.role is not Role.DEPENDENCY:
+                    inputs.setdefault(_input_key(parameter), parameter)
+        return list(inputs.values())
 
     @property
     def path_values(self) -> float:
-        """How many path values the handler can take: infinite with `*args`."""
+        """The number of path values that the handler can take; infinite with `*args`."""
         if any(parameter.kind is Kind.VAR_POSITIONAL for parameter in self.parameters):
             return float("inf")
         return len({parameter.index for parameter in self.inputs()} - {None})
 
 
 class Dependency(msgspec.Struct, frozen=True, eq=False):
-    """A function whose result a parameter is given. One route has one of these for each function."""
+    """A function whose result a parameter gets. A route has one Dependency for each function."""
 
     function: Callable[..., Any]
     name: str = ""
     """`module.function`."""
     signature: Signature = Signature((), None)
-    """Its own parameters; none until they have been read (`depending.py`)."""
+    """The function's signature; without parameters until `dependency_graph` has read it."""
     written: Callable[..., Any] | None = None
-    """What stands in `Depends`, where that is something else: a method as its class has it, what was overridden."""
+    """The callable written in `Depends`, if it is not `function`: a method of the class, or what was overridden."""
 
 
 def is_kept_in_session(parameter: Parameter) -> bool:
-    """Whether it is part of a session that the handler may change: what it changes in it is saved."""
+    """Return True if the value is a mutable part of the session, whose changes are saved."""
     may_change = parameter.converter.shape in (Shape.MANY, Shape.STRUCTURED)
     return isinstance(parameter.marker, Session) and may_change
 
 
-def _reading(parameter: Parameter) -> tuple[object, ...]:
-    """What tells one way of reading something from another."""
-    one = parameter
-    return one.alias, one.sources, one.index, one.role, one.kind, one.converter, one.required, one.whole
+def _input_key(parameter: Parameter) -> tuple[object, ...]:
+    """Return a key that is equal for parameters that read the same thing in the same way."""
+    return (
+        parameter.alias,
+        parameter.sources,
+        parameter.index,
+        parameter.role,
+        parameter.kind,
+        parameter.converter,
+        parameter.required,
+        parameter.whole,
+    )
 
 
 def derive_header_name(name: str) -> str:
-    """The header that a parameter or a field called `name` reads: `x_request_id` is `X-Request-Id`."""
+    """Return the header that a parameter or a field called `name` reads: `x_request_id` is `X-Request-Id`."""
     return "-".join(part.capitalize() for part in name.split("_"))
 
 
 def is_pinned(parameter: Parameter) -> bool:
-    """Whether the parameter has one source only."""
+    """Return True if the parameter has exactly one source."""
     return len(parameter.sources) == 1
 
 
 def get_form_readers(parameter: Parameter) -> FormReaders | None:
-    """How names and texts become a parameter that takes all of its source; None where they cannot."""
+    """Return the readers of form fields for a parameter that takes all of its source; None if fields cannot fill it."""
     return parameter.converter.form if parameter.whole and not isinstance(parameter.marker, Body) else None

@@ -1,67 +1,52 @@
-"""A handler's signature, read once: what each parameter is called, what it becomes, and where it comes from.
+"""This module reads the signature of a handler: the type, the role and the sources of each parameter.
 
-The result is data (`parameters.py`). A signature that cannot work is refused here, with the remedy, before any request
-comes.
+It runs once for each handler when the app is created, and refuses a signature that no request could satisfy, with the
+fix. `sources`, `markers` and `signature_checks` hold the rules; `dependency_graph` reads what the handler depends on.
 """
 
 import inspect
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from types import MethodType, NoneType
-from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
+from typing import Any, Final, get_args, get_origin
 
-import msgspec
 from msgspec.structs import replace
 
-from .._utils import http_grammar
 from .._utils.callables import locate_function
-from .._utils.lazy_imports import lazy_pattern
 from .._utils.resolve_annotations import find_type_variables, resolve_annotation
 from ..conversion.converter import Converter, Shape, get_converter
 from ..conversion.type_info import remove_none
 from ..conversion.unwrap_annotated import UnsupportedTypeError, split_union, unwrap_annotated
-from ..errors import SetupProblem, Source
+from ..errors import SetupProblem
 from ..forms.form_result import FormResult, FormType
-from ..params import Body, Cookie, Depends, File, Form, Header, Marker, Path, Query, Session
+from ..params import Body, Depends, File, Marker, Session
 from ..requests.request import Request, WebSocketRequest
 from ..sentinels import UNSET
 from ..uploads.upload_file import UploadFile
 from ..websockets.connection import WebSocket
 from ..websockets.messages import make_message_decoder
+from .markers import (
+    list_markers,
+    refuse_bare_marker,
+    refuse_buried_markers,
+    refuse_unusable_fields,
+    remove_markers,
+)
 from .return_annotation import ReturnAnnotation, read_return_annotation
 from .signature import (
     ANYTHING,
     FROM_BODY,
+    SINGLE,
     TAKES_BODY,
     Dependency,
     Kind,
     Parameter,
     Role,
     Signature,
-    derive_header_name,
+    SignatureError,
     is_pinned,
 )
-
-_MARKER_SOURCES: Final[dict[type[Marker], Source]] = {
-    Path: "path", Query: "query", Form: "form", Body: "body", Header: "header", Cookie: "cookie", Session: "session",
-    File: "file",
-}  # fmt: skip
-
-# Where a value without a marker is looked for, by how much of a request it takes up (SPEC 3).
-_UNMARKED: Final[dict[Shape, tuple[Source, ...]]] = {
-    Shape.ANY: ("path", "query", "form", "body", "file", "session"),
-    Shape.SCALAR: ("path", "query", "form", "body", "session"),
-    Shape.MANY: ("query", "form", "body", "session"),
-    Shape.STRUCTURED: ("body",),
-}
-_UNMARKED_ROLES: Final[dict[Role, tuple[Source, ...]]] = {
-    Role.FILE: ("file",),
-    Role.FILES: ("file",),
-    Role.STREAM: ("body",),
-    Role.LINES: ("body",),
-    Role.FORM: ("form",),
-}
-
-_TOKEN: Final = lazy_pattern(http_grammar.TOKEN)
+from .signature_checks import find_conflicts
+from .sources import SourceChooser, choose_alias, drop_sources, make_single_text_error
 
 _KINDS: Final = {
     inspect.Parameter.POSITIONAL_ONLY: Kind.POSITIONAL,
@@ -70,64 +55,8 @@ _KINDS: Final = {
     inspect.Parameter.VAR_POSITIONAL: Kind.VAR_POSITIONAL,
     inspect.Parameter.VAR_KEYWORD: Kind.VAR_KEYWORD,
 }
-_SINGLE: Final = (Kind.POSITIONAL, Kind.KEYWORD)
-_RECEIVERS: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-
-
-_NO_SIGNATURE: Final = "Make it a plain method, with `self` as its first parameter"
-
-
-def _buried_markers(annotation: Any) -> Iterator[Marker | Depends]:
-    """The markers in the parts of `annotation`: a member of a union, the item of a list."""
-    for part in get_args(unwrap_annotated(annotation)[0]):
-        yield from (_instance(item) for item in unwrap_annotated(part)[1] if _is_marker(item))
-        yield from _buried_markers(part)
-
-
-def _refuse_markers_in(cls: type, allowed: type[Marker] | None) -> None:
-    """Raises _Refused for a marker beside a field of `cls`: msgspec, which fills the fields, knows nothing of it."""
-    try:
-        hints = get_type_hints(cls, include_extras=True)
-    except Exception:  # noqa: BLE001  (msgspec resolved them in a way of its own)
-        return
-    for name, hint in hints.items():
-        for marker in (
-            *(_instance(item) for item in unwrap_annotated(hint)[1] if _is_marker(item)),
-            *_buried_markers(hint),
-        ):
-            if allowed is not None and isinstance(marker, allowed):
-                continue
-            shown = f"{type(marker).__name__}()"
-            what = f"{shown} stands beside the field {cls.__name__}.{name}, where it pins nothing"
-            raise _Refused(what, f"Take it as a parameter of its own: Annotated[T, {shown}]")
-
-
-def _refuse_fields(reads: Converter, allowed: type[Marker] | None = None) -> None:
-    """Raises _Refused for a type with fields that cannot be filled, or with markers that are not `allowed` there."""
-    for cls in reads.classes():
-        _refuse_markers_in(cls, allowed)
-    if reads.form is None and reads.has_files:
-        what = "neither JSON nor a form can carry this type"
-        raise _Refused(what, "Put UploadFile or list[UploadFile] beside texts, not into what is nested")
-
-
-def _layers(handler: Any) -> Iterator[Any]:
-    """`handler` and what its decorators are around, from the outside in."""
-    while handler is not None:
-        yield handler
-        handler = getattr(handler, "__wrapped__", None)
-
-
-class _Refused(Exception):
-    """A parameter that cannot work."""
-
-    def __init__(self, what: str, remedy: str) -> None:
-        self.what = what
-        self.remedy = remedy
-
-
-def _one_text_each() -> _Refused:
-    return _Refused("each of these is one text, which cannot become that type", "Annotate it with a scalar type")
+_SELF_KINDS: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+"""The kinds of parameters that a bound method's object can be passed as."""
 
 
 def read_signature(
@@ -139,401 +68,290 @@ def read_signature(
     websocket: bool = False,
     path_values: Mapping[str, int] | None = None,
 ) -> tuple[Signature, list[SetupProblem]]:
-    """The signature of `handler` (bound: without `self`), and every reason why it cannot work.
+    """Return the signature of `handler` (bound: without `self`), and every reason why it cannot work.
 
-    `where` names it in problems; `template` holds the names in its `@route` path, whose values come in that order.
-    `path_values` says that it is a function which a handler depends on, and has the indexes of the handler's path
-    values by name: its parameters take those by their names. What such functions depend on themselves is not read.
+    `where` names the handler in problems. `template` holds the names in its `@route` path, whose values come in that
+    order. `path_values` is given for a function that a handler depends on: it maps the names of the handler's path
+    values to their indexes, and the function takes them by name. Dependencies of such a function are not read.
     """
     file, line = locate_function(handler)
     try:
-        parameters, returns = _written(handler)
+        parameters, returns = _inspect_signature(handler)
     except (ValueError, TypeError) as error:
-        remedy = _NO_SIGNATURE if path_values is None else "Call it in a function of your own, and depend on that"
+        remedy = "Make it a plain method, with `self` as its first parameter"
+        if path_values is not None:
+            remedy = "Call it in a function of yours, and depend on that function"
         return Signature((), None), [SetupProblem(where, f"has no signature: {error}", remedy, file, line)]
-    reader = _Reader(handler, owner, template, websocket, path_values)
+    reader = _SignatureReader(handler, owner, template, path_values, websocket=websocket)
     problems: list[SetupProblem] = []
     for position, parameter in enumerate(parameters):
         try:
             reader.add(parameter, first=position == 0)
-        except (_Refused, UnsupportedTypeError) as refused:
-            place = f"{where} ({_shown(parameter)})"
-            problems.append(SetupProblem(place, refused.what, refused.remedy, file, line))
+        except (SignatureError, UnsupportedTypeError) as error:
+            place = f"{where} ({_show_parameter(parameter)})"
+            problems.append(SetupProblem(place, error.what, error.remedy, file, line))
             reader.refused.add(parameter.name)
-    found = reader.finish()
-    problems += [SetupProblem(where, refused.what, refused.remedy, file, line) for refused in reader.conflicts(found)]
-    return Signature(found, reader.returns(returns) if path_values is None else None), problems
+    finished = reader.finish()
+    conflicts = find_conflicts(finished, template or (), reader.refused)
+    problems += [SetupProblem(where, error.what, error.remedy, file, line) for error in conflicts]
+    return Signature(finished, reader.read_returns(returns) if path_values is None else None), problems
 
 
-def _written(handler: Callable[..., Any]) -> tuple[Sequence[inspect.Parameter], Any]:
-    """The parameters of `handler` and its return annotation, as `inspect.signature` has them. Raises what that does."""
-    if isinstance(handler, MethodType):  # a signature without `self` is made of one with it: that one will do
+def _inspect_signature(handler: Callable[..., Any]) -> tuple[Sequence[inspect.Parameter], Any]:
+    """Return the parameters of `handler` and its return annotation. Raises as `inspect.signature` does."""
+    # For a bound method, inspect.signature makes a signature with `self` and then a second one without it.
+    # Reading the function and leaving `self` out makes only the first.
+    if isinstance(handler, MethodType):
         whole = inspect.signature(handler.__func__)
         receiver, *others = whole.parameters.values() or (None,)
-        if receiver is not None and receiver.kind in _RECEIVERS:
+        if receiver is not None and receiver.kind in _SELF_KINDS:
             return others, whole.return_annotation
-    written = inspect.signature(handler)
-    return list(written.parameters.values()), written.return_annotation
+    signature = inspect.signature(handler)
+    return list(signature.parameters.values()), signature.return_annotation
 
 
-def _shown(parameter: inspect.Parameter) -> str:
+def _show_parameter(parameter: inspect.Parameter) -> str:
+    """Return the name of the parameter and its annotation as it was written."""
     if parameter.annotation is inspect.Parameter.empty:
         return parameter.name
-    written = parameter.annotation
-    return f"{parameter.name}: {written if isinstance(written, str) else inspect.formatannotation(written)}"
+    annotation = parameter.annotation
+    return f"{parameter.name}: {annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)}"
 
 
-class _Reader:
-    """Goes through one signature in order."""
+class _SignatureReader:
+    """A reader of one signature, which gets its parameters in order."""
 
     def __init__(
         self,
         handler: Callable[..., Any],
         owner: type | None,
         template: Sequence[str] | None,
-        websocket: bool,
         path_values: Mapping[str, int] | None,
+        *,
+        websocket: bool,
     ) -> None:
         self._handler = handler
         self._owner = owner
-        self._template = template
         self._websocket = websocket
-        self._path_values = path_values
-        self._next_index = 0
-        self._found: list[Parameter] = []
+        self._is_dependency = path_values is not None
+        self._sources = SourceChooser(template, path_values, websocket=websocket)
+        self._parameters: list[Parameter] = []
         self.refused: set[str] = set()
-        """The names of parameters that cannot work, of which nothing more need be said."""
+        """The names of the parameters for which `add` raised."""
 
     def add(self, parameter: inspect.Parameter, *, first: bool) -> None:
-        annotation, marker = self._split(parameter)
+        """Read the next parameter. Raises SignatureError and UnsupportedTypeError."""
+        annotation, marker = self._resolve(parameter)
         kind = _KINDS[parameter.kind]
         if isinstance(marker, Depends):
-            self._depend(parameter, annotation, kind, marker)
+            self._parameters.append(_read_dependency(parameter.name, annotation, kind, marker))
             return
-        if self._path_values is not None and kind is Kind.VAR_POSITIONAL:
-            what = "path values come by name to what a handler depends on, so none are left for *args"
-            raise _Refused(what, "Name a parameter as the path value is named")
-        role = self._role(annotation, first and kind in _SINGLE and self._path_values is None)
-        if role is not Role.VALUE and kind not in _SINGLE:
-            raise _one_text_each()
+        if self._is_dependency and kind is Kind.VAR_POSITIONAL:
+            what = "a dependency takes path values by name, so it cannot have *args"
+            raise SignatureError(what, "Name a parameter as the path value is named")
+        role = self._choose_role(annotation, first and kind in SINGLE and not self._is_dependency)
+        if role is not Role.VALUE and kind not in SINGLE:
+            raise make_single_text_error()
         if role in (Role.REQUEST, Role.WEBSOCKET):
-            if marker is not None:
-                raise _Refused("is given by the framework and comes from no other source", "Drop the marker")
-            if role is Role.WEBSOCKET:
-                make_message_decoder(
-                    (*get_args(unwrap_annotated(annotation)[0]), str)[0]
-                )  # which refuses what no message can become
-            self._found.append(Parameter(parameter.name, parameter.name, annotation, kind, role, ()))
-            return
-        reads, blank = ANYTHING, None
-        if role is Role.VALUE and annotation is not inspect.Parameter.empty:
-            reads = get_converter(annotation)
-            if isinstance(marker, Body) and marker.alias is None and _members(annotation) == [bytes]:
-                role = Role.RAW
-            if reads.shape is Shape.STRUCTURED:
-                _refuse_fields(reads)
-        elif role is Role.LINES:
-            reads = _items(annotation)
-        elif role is Role.FORM:
-            reads, blank = _form(annotation)
-        sources = self._sources(parameter, kind, role, marker, reads)
-        default = UNSET if parameter.default is inspect.Parameter.empty else parameter.default
-        if _is_marker(default) or _is_marker(annotation):
-            misplaced = default if _is_marker(default) else annotation
-            shown = f"{_instance(misplaced).__class__.__name__}()"
-            what = f"{shown} stands where it pins nothing"
-            raise _Refused(what, f"A marker stands beside the type: Annotated[T, {shown}]")
-        index = self._index(parameter.name, kind, sources)
-        if index is None:
-            sources = _without(sources, ("path",))
-        if not sources:
-            raise _Refused("can never get a path value", "Name it in the @route path, or give it another source")
-        if blank is not None:
-            if default is not UNSET:
-                raise _Refused("is given by the framework, submitted or not", "Drop the default")
-            default = blank
-        structured = reads.shape is Shape.STRUCTURED and kind in _SINGLE
-        whole = (structured and not self._is_key(marker, reads)) or role in TAKES_BODY
-        alias = self._alias(parameter.name, marker, sources, whole)
-        self._found.append(
-            Parameter(parameter.name, alias, annotation, kind, role, sources, index, default, reads, marker, whole)
-        )
-
-    def _depend(self, parameter: inspect.Parameter, annotation: Any, kind: Kind, depends: Depends) -> None:
-        if kind not in _SINGLE:
-            raise _Refused("what a function returns is one value", "Give it a parameter of its own")
-        dependency = Dependency(depends.function)
-        name = parameter.name
-        self._found.append(Parameter(name, name, annotation, kind, Role.DEPENDENCY, (), dependency=dependency))
+            self._parameters.append(_read_framework_parameter(parameter.name, annotation, kind, role, marker))
+        else:
+            self._parameters.append(self._read_value(parameter, annotation, kind, role, marker))
 
     def finish(self) -> tuple[Parameter, ...]:
-        """The parameters; of several that want the whole body, each gets the key of its name instead (SPEC 3)."""
-        bodies = [one for one in self._found if one.whole and "body" in one.sources and one.role is Role.VALUE]
+        """Return the parameters. If several want the whole body, each gets the key of its name instead (SPEC 3)."""
+        bodies = [
+            parameter
+            for parameter in self._parameters
+            if parameter.whole and "body" in parameter.sources and parameter.role is Role.VALUE
+        ]
         if len(bodies) > 1:
-            self._found = [replace(one, whole=False) if one in bodies else one for one in self._found]
-        if any(one.role in TAKES_BODY for one in self._found):  # nothing of the body is left for others
-            self._found = [_without_body(one) for one in self._found]
-        if self._found and self._found[-1].kind is Kind.VAR_KEYWORD:
-            self._found[-1] = replace(self._found[-1], excluded=self._not_for_kwargs())
-        return tuple(self._found)
+            self._parameters = [
+                replace(parameter, whole=False) if parameter in bodies else parameter for parameter in self._parameters
+            ]
+        if any(parameter.role in TAKES_BODY for parameter in self._parameters):  # it leaves nothing for the others
+            self._parameters = [_without_body(parameter) for parameter in self._parameters]
+        if self._parameters and self._parameters[-1].kind is Kind.VAR_KEYWORD:
+            self._parameters[-1] = replace(self._parameters[-1], excluded=self._names_not_for_kwargs())
+        return tuple(self._parameters)
 
-    def _not_for_kwargs(self) -> frozenset[str]:
-        """What a call already has by name, `self` included, and what other parameters read."""
-        codes = [one.__code__ for one in _layers(self._handler) if hasattr(one, "__code__")]
-        receivers = {name for code in codes for name in code.co_varnames[: min(code.co_argcount, 1)]}
-        named = [one for one in self._found if one.kind in _SINGLE]
-        aliases = {one.alias for one in named if "query" in one.sources or "form" in one.sources}
-        whole = [remove_none(one.converter.info) for one in named if one.whole and one.role is Role.VALUE]
-        fields = {field.encode_name for info in whole for field in getattr(info, "fields", ())}
-        return frozenset(receivers | aliases | fields | {one.name for one in named})
-
-    @staticmethod
-    def _is_key(marker: Marker | None, reads: Converter) -> bool:
-        """Whether a structured value is at one key of its source, and not all of it."""
-        if isinstance(marker, Session) and not reads.has_names:
-            return True
-        return isinstance(marker, Body | Session) and marker.alias is not None
-
-    @staticmethod
-    def _alias(name: str, marker: Marker | None, sources: tuple[Source, ...], whole: bool) -> str:
-        """The name on the wire."""
-        alias = marker.alias if marker is not None else None
-        if alias is not None and whole:
-            raise _Refused("takes all names of its source, so that an alias says nothing", "Drop the alias")
-        if sources[0] not in ("header", "cookie"):
-            return alias if alias is not None else name
-        if alias is None:
-            alias = derive_header_name(name) if sources[0] == "header" else name
-        if not whole and not _TOKEN.fullmatch(alias):
-            raise _Refused(f"'{alias}' cannot be the name of a {sources[0]}", "Give it an alias of ASCII letters and -")
-        return alias
-
-    def returns(self, annotation: Any) -> ReturnAnnotation | None:
-        """What is promised; None where nothing is, or where the promise cannot be told from here."""
+    def read_returns(self, annotation: Any) -> ReturnAnnotation | None:
+        """Return the return annotation; None if there is none or it cannot be resolved here."""
         if annotation is inspect.Signature.empty:
             return None
         try:
             return read_return_annotation(resolve_annotation(self._handler, annotation, self._owner))
-        except Exception:  # noqa: BLE001  (whatever an annotation raises, its handler works without a promise)
+        except Exception:  # noqa: BLE001  (an annotation may raise anything, and its handler works without it)
             return None
 
-    def conflicts(self, found: Sequence[Parameter]) -> list[_Refused]:
-        """What is wrong with the parameters taken together."""
-        problems = []
-        names = self.refused | {parameter.name for parameter in found if parameter.index is not None}
-        if all(one.role is not Role.DEPENDENCY for one in found):  # else it may be for what the handler depends on
-            problems += [_Refused(*describe_untaken_value(name)) for name in self._template or () if name not in names]
-        return problems + _shared_names(found) + _shared_body(found)
-
-    def _split(self, parameter: inspect.Parameter) -> tuple[Any, Marker | Depends | None]:
-        """The parameter's type, and the marker that was beside it."""
+    def _resolve(self, parameter: inspect.Parameter) -> tuple[Any, Marker | Depends | None]:
+        """Return the parameter's type, and the marker beside it."""
         if isinstance(parameter.default, Depends):
             shown = repr(parameter.default)
-            raise _Refused(f"{shown} is no default", f"It stands beside the type: Annotated[T, {shown}]")
+            raise SignatureError(f"{shown} must be inside Annotated[...]", f"Write Annotated[T, {shown}]")
         if parameter.annotation is inspect.Parameter.empty:
             return inspect.Parameter.empty, None
         try:
-            resolved = resolve_annotation(self._handler, parameter.annotation, self._owner)
-        except Exception as error:  # whatever it is, it is to be mended where the annotation was written
+            annotation = resolve_annotation(self._handler, parameter.annotation, self._owner)
+        except Exception as error:  # evaluating an annotation may raise anything, and its author must see it
             remedy = "Import or define the name at module level, where it exists when the app is made"
-            raise _Refused(f"the annotation cannot be resolved: {error}", remedy) from error
-        plain, beside = unwrap_annotated(resolved)
-        markers = [_instance(item) for item in beside if _is_marker(item)]
-        if len(markers) == 1 and isinstance(markers[0], Depends):  # then the type is for type checkers alone
-            return plain, markers[0]
-        if variables := find_type_variables(resolved):
-            what = f"the type variable {variables[0]} stands for no type here"
-            raise _Refused(what, "Derive from the generic class with a type: class Items(Crud[Item])")
-        for buried in _buried_markers(resolved):
-            shown = f"{type(buried).__name__}()"
-            what = f"{shown} stands inside the type, where it pins nothing"
-            raise _Refused(what, f"A marker stands around the whole type: Annotated[T | None, {shown}]")
+            raise SignatureError(f"the annotation cannot be resolved: {error}", remedy) from error
+        markers = list_markers(annotation)
+        if len(markers) == 1 and isinstance(markers[0], Depends):  # the type is for type checkers only
+            return unwrap_annotated(annotation)[0], markers[0]
+        if variables := find_type_variables(annotation):
+            what = f"the type variable {variables[0]} has no type here"
+            raise SignatureError(what, "Derive from the generic class with a type: class Items(Crud[Item])")
+        refuse_buried_markers(annotation)
         if len(markers) > 1:
             names = ", ".join(type(marker).__name__ for marker in markers)
-            raise _Refused(f"has several sources: {names}", "Keep one marker in Annotated")
-        return _without_markers(resolved), markers[0] if markers else None
+            raise SignatureError(f"has more than one marker: {names}", "Keep one marker in Annotated")
+        return remove_markers(annotation), markers[0] if markers else None
 
-    def _role(self, annotation: Any, first: bool) -> Role:
+    def _choose_role(self, annotation: Any, first: bool) -> Role:
+        """Return the role of a parameter of that type; `first` if it is the handler's first one."""
         plain, _ = unwrap_annotated(annotation)
         origin = get_origin(plain) or plain
         if self._websocket and first and plain in (inspect.Parameter.empty, Any, object):
             return Role.WEBSOCKET
         if isinstance(origin, type) and issubclass(origin, WebSocket | Request):
             if not self._websocket and issubclass(origin, WebSocket | WebSocketRequest):
-                what = f"only a ws_ method has a {origin.__name__}"
-                raise _Refused(what, "Name the method ws_…, or drop the parameter")
+                what = f"only a ws_ method can take a {origin.__name__}"
+                raise SignatureError(what, "Name the method ws_…, or remove the parameter")
             return Role.REQUEST if issubclass(origin, Request) else Role.WEBSOCKET
         if origin in (AsyncIterator, AsyncIterable):
             if not get_args(plain) or unwrap_annotated(get_args(plain)[0])[0] is str:
-                what = "only AsyncIterator[bytes] streams a body as it comes, and text would be split anywhere"
-                raise _Refused(what, "Write AsyncIterator[bytes], or AsyncIterator[Row] for JSON Lines")
+                what = "only AsyncIterator[bytes] streams a body, since a chunk of text could end inside a character"
+                raise SignatureError(what, "Write AsyncIterator[bytes], or AsyncIterator[Row] for JSON Lines")
             return Role.STREAM if get_args(plain) == (bytes,) else Role.LINES
         if origin is FormResult:
             return Role.FORM
-        members = _members(annotation)
+        members = _list_members(annotation)
         if members == [UploadFile]:
             return Role.FILE
         is_list = len(members) == 1 and get_origin(members[0]) is list
         return Role.FILES if is_list and get_args(members[0]) == (UploadFile,) else Role.VALUE
 
-    def _sources(
-        self, parameter: inspect.Parameter, kind: Kind, role: Role, marker: Marker | None, reads: Converter
-    ) -> tuple[Source, ...]:
-        if kind not in _SINGLE:
-            return _rest_sources(kind, marker, reads)
-        if marker is not None:
-            return (self._pinned(parameter, kind, marker, role, reads),)
-        if self._template is not None and parameter.name in self._template:
-            return (self._pinned(parameter, Kind.POSITIONAL, Path(), role, reads),)
-        if self._path_values is not None and parameter.name in self._path_values:
-            self._pinned(parameter, kind, Path(), role, reads)  # which refuses what no path value can become
-        sources = _UNMARKED_ROLES.get(role) or _UNMARKED[reads.shape]
-        if self._websocket:
-            sources = _without(sources, FROM_BODY)
-            if not sources:
-                raise _no_body()
-        by_name = self._path_values is not None
-        return sources if kind is Kind.POSITIONAL or by_name else _without(sources, ("path",))
+    def _read_value(
+        self, parameter: inspect.Parameter, annotation: Any, kind: Kind, role: Role, marker: Marker | None
+    ) -> Parameter:
+        """Return a parameter that gets something of the request. Raises SignatureError and UnsupportedTypeError."""
+        name = parameter.name
+        role, converter, blank_form = _choose_converter(annotation, role, marker)
+        sources = self._sources.choose(name, kind, role, marker, converter)
+        default = UNSET if parameter.default is inspect.Parameter.empty else parameter.default
+        refuse_bare_marker(default, annotation)
+        index = self._sources.choose_index(name, kind, sources)
+        if index is None:
+            sources = drop_sources(sources, ("path",))
+        if not sources:
+            what = f"the path has no value called '{name}'"
+            raise SignatureError(what, f"Add {{{name}}} to the @route path, or choose another source")
+        if blank_form is not None:
+            if default is not UNSET:
+                what = "a FormResult is always provided, so its default is never used"
+                raise SignatureError(what, "Remove the default")
+            default = blank_form
+        structured = converter.shape is Shape.STRUCTURED and kind in SINGLE
+        whole = (structured and not _has_key(marker, converter)) or role in TAKES_BODY
+        alias = choose_alias(name, marker, sources, whole=whole)
+        return Parameter(name, alias, annotation, kind, role, sources, index, default, converter, marker, whole)
 
-    def _pinned(self, parameter: inspect.Parameter, kind: Kind, marker: Marker, role: Role, reads: Converter) -> Source:
-        source, shape = _MARKER_SOURCES[type(marker)], reads.shape
-        if (source == "file") != (role in (Role.FILE, Role.FILES)):
-            raise _Refused("File() goes with UploadFile, and nothing else does", "Write Annotated[UploadFile, File(…)]")
-        if role in (Role.STREAM, Role.LINES) and source != "body":
-            raise _Refused("only the body can be streamed", "Drop the marker, or use Body()")
-        if role is Role.FORM and source not in ("form", "query"):
-            raise _Refused("a form comes in the body or in the query", "Drop the marker, or use Query()")
-        if self._websocket and source in FROM_BODY:
-            raise _no_body()
-        if source == "path" and shape not in (Shape.ANY, Shape.SCALAR):
-            raise _Refused("a path segment is one text", "Use a scalar type, or *args for several segments")
-        by_name = self._path_values is not None or parameter.name in (self._template or ())
-        if source == "path" and kind is Kind.KEYWORD and not by_name:
-            raise _Refused("a keyword-only parameter is never a path segment", "Move it before the *, or drop Path()")
-        if shape is Shape.STRUCTURED and source not in ("body", "session") and reads.form is None:
-            raise _Refused(f"the {source} cannot carry this type", "Use a flat type, or Body()")
-        return source
-
-    def _index(self, name: str, kind: Kind, sources: tuple[Source, ...]) -> int | None:
-        if "path" not in sources:
-            return None
-        if self._path_values is not None:
-            return self._path_values.get(name)
-        if self._template is not None and kind is not Kind.VAR_POSITIONAL:
-            return self._template.index(name) if name in self._template else None
-        if kind is Kind.VAR_POSITIONAL:
-            return max(self._next_index, len(self._template or ()))
-        self._next_index += 1
-        return self._next_index - 1
+    def _names_not_for_kwargs(self) -> frozenset[str]:
+        """Return the names that a call passes already, `self` included, and those that other parameters read."""
+        codes = [layer.__code__ for layer in _unwrap_layers(self._handler) if hasattr(layer, "__code__")]
+        receivers = {name for code in codes for name in code.co_varnames[: min(code.co_argcount, 1)]}
+        named = [parameter for parameter in self._parameters if parameter.kind in SINGLE]
+        aliases = {
+            parameter.alias for parameter in named if "query" in parameter.sources or "form" in parameter.sources
+        }
+        infos = [
+            remove_none(parameter.converter.info)
+            for parameter in named
+            if parameter.whole and parameter.role is Role.VALUE
+        ]
+        fields = {field.encode_name for info in infos for field in getattr(info, "fields", ())}
+        return frozenset(receivers | aliases | fields | {parameter.name for parameter in named})
 
 
-def _items(annotation: Any) -> Converter:
-    """The converter of what a JSON Lines body has on each line. Raises _Refused and UnsupportedTypeError."""
+def _read_dependency(name: str, annotation: Any, kind: Kind, depends: Depends) -> Parameter:
+    if kind not in SINGLE:
+        what = "*args and **kwargs cannot take the result of a function, which is one value"
+        raise SignatureError(what, "Add a separate parameter for it")
+    return Parameter(name, name, annotation, kind, Role.DEPENDENCY, (), dependency=Dependency(depends.function))
+
+
+def _read_framework_parameter(name: str, annotation: Any, kind: Kind, role: Role, marker: Marker | None) -> Parameter:
+    """Return a parameter that gets the Request or the WebSocket."""
+    if marker is not None:
+        raise SignatureError("is provided by the framework, so it cannot have a marker", "Remove the marker")
+    if role is Role.WEBSOCKET:
+        incoming = (*get_args(unwrap_annotated(annotation)[0]), str)[0]
+        make_message_decoder(incoming)  # only to refuse a type that no message can become
+    return Parameter(name, name, annotation, kind, role, ())
+
+
+def _choose_converter(
+    annotation: Any, role: Role, marker: Marker | None
+) -> tuple[Role, Converter, FormResult[Any] | None]:
+    """Return the role (bytes may be the raw body), the converter, and for a form the one that was not submitted."""
+    if role is Role.LINES:
+        return role, _get_line_converter(annotation), None
+    if role is Role.FORM:
+        return role, *_read_form_type(annotation)
+    if role is not Role.VALUE or annotation is inspect.Parameter.empty:
+        return role, ANYTHING, None
+    converter = get_converter(annotation)
+    if isinstance(marker, Body) and marker.alias is None and _list_members(annotation) == [bytes]:
+        role = Role.RAW
+    if converter.shape is Shape.STRUCTURED:
+        refuse_unusable_fields(converter)
+    return role, converter, None
+
+
+def _get_line_converter(annotation: Any) -> Converter:
+    """Return the converter of an item of a JSON Lines body."""
     (item,) = get_args(unwrap_annotated(annotation)[0])
-    reads = get_converter(item)
-    if reads.has_files:
-        raise _Refused("JSON Lines cannot carry files", "Take them as UploadFile or list[UploadFile]")
-    if reads.shape is Shape.STRUCTURED:
-        _refuse_fields(reads)
-    return reads
+    converter = get_converter(item)
+    if converter.has_files:
+        raise SignatureError("JSON Lines cannot carry files", "Take them as UploadFile or list[UploadFile]")
+    if converter.shape is Shape.STRUCTURED:
+        refuse_unusable_fields(converter)
+    return converter
 
 
-def _form(annotation: Any) -> tuple[Converter, FormResult[Any]]:
-    """The converter of a form's value, and the form before it is submitted. Raises _Refused, UnsupportedTypeError."""
+def _read_form_type(annotation: Any) -> tuple[Converter, FormResult[Any]]:
+    """Return the converter of a form's value, and the form before it is submitted."""
     plain, _ = unwrap_annotated(annotation)
     if not get_args(plain):
-        raise _Refused("does not say what the form has to be", "Write FormResult[Signup], Signup being its fields")
-    reads = get_converter(get_args(plain)[0])
-    if reads.shape is Shape.STRUCTURED:
-        _refuse_fields(reads, File)
-    return reads, FormType(get_args(plain)[0], reads).blank
+        raise SignatureError("FormResult has no class for its fields", "Write FormResult[Signup], Signup being a class")
+    converter = get_converter(get_args(plain)[0])
+    if converter.shape is Shape.STRUCTURED:
+        refuse_unusable_fields(converter, File)
+    return converter, FormType(get_args(plain)[0], converter).blank
 
 
-def _rest_sources(kind: Kind, marker: Marker | None, reads: Converter) -> tuple[Source, ...]:
-    """Where `*args` and `**kwargs` come from."""
-    is_path = kind is Kind.VAR_POSITIONAL
-    shapes = (Shape.ANY, Shape.SCALAR) if is_path else (Shape.ANY, Shape.SCALAR, Shape.MANY)
-    if reads.shape not in shapes:
-        raise _one_text_each()
-    sources: tuple[Source, ...] = ("path",) if is_path else ("query", "form")
-    if marker is None:
-        return sources
-    source = _MARKER_SOURCES[type(marker)]
-    if source not in sources or marker.alias is not None:
-        takes = "*args takes path segments" if is_path else "**kwargs takes the other names of the query or the form"
-        raise _Refused(takes, "Drop the marker" if is_path else "Use Query() or Form(), or no marker")
-    return (source,)
-
-
-def _without(sources: Sequence[Source], unwanted: Collection[str]) -> tuple[Source, ...]:
-    return tuple(source for source in sources if source not in unwanted)
+def _has_key(marker: Marker | None, converter: Converter) -> bool:
+    """Return True if a structured value is at one key of its source, False if it is all of the source."""
+    if isinstance(marker, Session) and not converter.has_names:
+        return True
+    return isinstance(marker, Body | Session) and marker.alias is not None
 
 
 def _without_body(parameter: Parameter) -> Parameter:
+    """Return `parameter` without the sources of the body, unless it is pinned to one."""
     if is_pinned(parameter):
         return parameter
-    return replace(parameter, sources=_without(parameter.sources, FROM_BODY))
+    return replace(parameter, sources=drop_sources(parameter.sources, FROM_BODY))
 
 
-def _no_body() -> _Refused:
-    return _Refused("a WebSocket handshake has no body", "Take it from the path, the query or a message")
-
-
-def _shared_names(found: Sequence[Parameter]) -> list[_Refused]:
-    """Two parameters that are pinned to one name."""
-    problems = []
-    taken: dict[tuple[Source, str], str] = {}
-    for parameter in found:
-        by_name = parameter.kind in _SINGLE and parameter.index is None and not parameter.whole
-        if by_name and is_pinned(parameter):
-            source = parameter.sources[0]
-            name = parameter.alias.lower() if source == "header" else parameter.alias
-            other = taken.setdefault((source, name), parameter.name)
-            if other != parameter.name:
-                what = f"'{other}' and '{parameter.name}' both read the {source} parameter '{parameter.alias}'"
-                problems.append(_Refused(what, "Give one of them another alias"))
-    return problems
-
-
-def _shared_body(found: Sequence[Parameter]) -> list[_Refused]:
-    """One parameter that takes the body's bytes, and others that need something of it."""
-    takers = [one for one in found if one.role in TAKES_BODY]
-    others = [one for one in found if one not in takers and FROM_BODY.issuperset(one.sources) and one.sources]
-    if not takers or len(takers) + len(others) == 1:
-        return []
-    what = f"'{takers[0].name}' takes the whole body, so nothing is left for '{(takers[1:] + others)[0].name}'"
-    return [_Refused(what, "Read the body in one place")]
-
-
-def _members(annotation: Any) -> list[Any]:
-    """The plain types that `annotation` allows, `None` left out."""
+def _list_members(annotation: Any) -> list[Any]:
+    """Return the plain types in the union `annotation`, without None."""
     plain = [unwrap_annotated(member)[0] for member in split_union(annotation)]
     return [member for member in plain if member not in (None, NoneType)]
 
 
-def describe_untaken_value(name: str) -> tuple[str, str]:
-    """What is wrong with a `@route` path with a value called `name` that nobody takes, and the remedy."""
-    what = f"the @route path names {{{name}}}, which no parameter takes"
-    return what, f"Add a parameter `{name}`, or take it out of the path"
-
-
-def _is_marker(item: object) -> bool:
-    kinds = (Marker, Depends)
-    return isinstance(item, kinds) or (isinstance(item, type) and issubclass(item, kinds))
-
-
-def _instance(item: Any) -> Marker | Depends:
-    """A marker may be written without its call: `Annotated[int, Query]`."""
-    if item is Depends:
-        raise _Refused("Depends stands without its function", "Write Annotated[T, Depends(function)]")
-    marker: Marker | Depends = item() if isinstance(item, type) else item
-    return marker
-
-
-def _without_markers(annotation: Any) -> Any:
-    """`annotation` with only what msgspec reads beside it."""
-    plain, metadata = unwrap_annotated(annotation)
-    for meta in metadata:
-        if isinstance(meta, msgspec.Meta):
-            plain = Annotated[plain, meta]
-    return plain
+def _unwrap_layers(handler: Any) -> Iterator[Any]:
+    """Yield `handler` and the functions that its decorators wrap, from the outside in."""
+    while handler is not None:
+        yield handler
+        handler = getattr(handler, "__wrapped__", None)

@@ -643,15 +643,15 @@ BARE: Any = FormResult
 @pytest.mark.parametrize(
     ("annotation", "what"),
     [
-        (BARE, "does not say what the form has to be"),
+        (BARE, "FormResult has no class for its fields"),
         (FormResult[int], "no form has this type's fields"),
         (FormResult[dict[str, str]], "no form has this type's fields"),
         (FormResult[list[Signup]], "no form has this type's fields"),
         (FormResult[Nested], "no form has this type's fields"),
         (FormResult[Point], "no form has this type's fields"),
-        (FormResult[Marked], "Query() stands beside the field Marked.name, where it pins nothing"),
-        (Annotated[FormResult[Signup], Path()], "a form comes in the body or in the query"),
-        (Annotated[FormResult[Signup], Form("x")], "takes all names of its source, so that an alias says nothing"),
+        (FormResult[Marked], "Query() has no effect on the field Marked.name: it is for parameters"),
+        (Annotated[FormResult[Signup], Path()], "a FormResult comes from the body or the query"),
+        (Annotated[FormResult[Signup], Form("x")], "takes all names of its source, so an alias has no effect"),
     ],
 )
 def test_what_no_form_can_be_is_refused_when_the_app_is_made(annotation: Any, what: str) -> None:
@@ -676,7 +676,7 @@ def test_a_form_has_no_default_and_no_websocket_has_a_form() -> None:
         Bad()
     assert [problem.what for problem in caught.value.problems] == [
         "'micropie.forms.form_result.FormResult' cannot be read from a request",
-        "is given by the framework, submitted or not",
+        "a FormResult is always provided, so its default is never used",
         "a WebSocket handshake has no body",
     ]
 

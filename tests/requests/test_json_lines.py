@@ -439,7 +439,7 @@ def test_requests_beside_each_other_keep_their_own_lines() -> None:
 # --- Signatures -------------------------------------------------------------------------------------------------------
 
 BARE: Any = AsyncIterator
-STREAMS = "only AsyncIterator[bytes] streams a body as it comes, and text would be split anywhere"
+STREAMS = "only AsyncIterator[bytes] streams a body, since a chunk of text could end inside a character"
 
 
 class WithFile(Struct):

@@ -865,7 +865,7 @@ class Wrong(App):
 def test_what_cannot_work_is_named() -> None:
     assert sorted(problems(Wrong)) == [
         "Wrong._hidden: @route gives no URL to a name that starts with '_'",
-        "Wrong.not_ws (ws: micropie.websockets.connection.WebSocket): only a ws_ method has a WebSocket",
+        "Wrong.not_ws (ws: micropie.websockets.connection.WebSocket): only a ws_ method can take a WebSocket",
         "Wrong.twice (b: complex): 'builtins.complex' cannot be read from a request",
         "Wrong.unnamed: the @route path names {missing}, which no parameter takes",
         "Wrong.ws_nothing: a ws_ method takes the connection as its first parameter",

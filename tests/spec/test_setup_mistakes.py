@@ -41,8 +41,8 @@ def test_a_marker_as_a_default_is_refused() -> None:
     assert problems_of(Bank) == [
         (
             "test_a_marker_as_a_default_is_refused.<locals>.Bank.pay",
-            "Session() stands where it pins nothing",
-            "A marker stands beside the type: Annotated[T, Session()]",
+            "Session() must be inside Annotated[...]",
+            "Write Annotated[T, Session()]",
         )
     ]
 
@@ -51,7 +51,7 @@ def test_a_marker_as_the_type_is_refused() -> None:
     class Bank(App):
         async def pay(self, user: Query) -> None: ...
 
-    assert [what for _, what, _ in problems_of(Bank)] == ["Query() stands where it pins nothing"]
+    assert [what for _, what, _ in problems_of(Bank)] == ["Query() must be inside Annotated[...]"]
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_a_marker_inside_a_type_is_refused(annotation: Any) -> None:
     assert problems_of(bank) == [
         (
             "Bank.pay",
-            "Session() stands inside the type, where it pins nothing",
-            "A marker stands around the whole type: Annotated[T | None, Session()]",
+            "Session() must be around the whole type, not inside it",
+            "Write Annotated[T | None, Session()]",
         )
     ]
 
@@ -94,15 +94,15 @@ def test_a_marker_beside_a_field_is_refused(annotation: Any, marker: str) -> Non
     pay.__annotations__["it"] = annotation
     bank: type[App] = type("Bank", (App,), {"pay": pay})
     [(_, what, remedy)] = problems_of(bank)
-    assert what.startswith(f"{marker}() stands beside the field ")
-    assert remedy == f"Take it as a parameter of its own: Annotated[T, {marker}()]"
+    assert what.startswith(f"{marker}() has no effect on the field ")
+    assert remedy == f"Add a parameter for the value: Annotated[T, {marker}()]"
 
 
 def test_a_type_variable_that_stands_for_nothing_is_refused() -> None:
     class Crud(App, Generic[T]):
         async def put(self, item: T, box: Box[T]) -> None: ...
 
-    assert [what for _, what, _ in problems_of(Crud)] == ["the type variable ~T stands for no type here"] * 2
+    assert [what for _, what, _ in problems_of(Crud)] == ["the type variable ~T has no type here"] * 2
 
 
 class Crud(App, Generic[T]):
