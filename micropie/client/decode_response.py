@@ -27,8 +27,7 @@ _JSON_LINES: Final = frozenset({"application/jsonl", "application/x-ndjson", "ap
 _NO_CONTENT: Final = frozenset({204, 205, 304})  # RFC 9110 §6.4.1
 _LINE_END: Final = re.compile("\r\n|\r|\n")  # HTML §9.2.5
 
-
-ANY_RESPONSE: Final = ResponseShape(Any, (ANY_BODY,))
+_ANY_RESPONSE: Final = ResponseShape(Any, (ANY_BODY,))
 """The shape of a response of which nothing is promised."""
 
 
@@ -38,7 +37,7 @@ def find_response(returns: ReturnAnnotation | None, status: int) -> ResponseShap
     An error is promised only if a `Literal` names its status. Otherwise it can also come from the framework or a proxy.
     """
     if returns is None:
-        return ANY_RESPONSE
+        return _ANY_RESPONSE if status < 300 else None
     if named := returns.list_responses(status):
         return _merge(named)
     if status >= 400:
@@ -50,7 +49,7 @@ def find_response(returns: ReturnAnnotation | None, status: int) -> ResponseShap
 
 
 def _merge(responses: Sequence[ResponseShape]) -> ResponseShape:
-    """Return the shape of what may be any of `responses`, which differ in their bodies alone."""
+    """Return the shape of a response that is any of `responses`, which differ only in their bodies."""
     if len(responses) == 1:
         return responses[0]
     bodies = tuple(body for response in responses for body in response.bodies)

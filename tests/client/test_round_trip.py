@@ -1,7 +1,7 @@
-"""The law of calling: what a client is given is what the handler gets, whatever the signature and the values are.
+"""These tests hold the client to one law: the arguments of a call reach the handler unchanged.
 
-Each example is a signature that was made up, an app with that handler, and one call of it through a client: arguments →
-URL, headers and body → binder → handler.
+Each example is a generated signature, an app with that handler, and one call through a client: arguments → URL, headers
+and body → binder → handler.
 """
 
 import asyncio
@@ -29,8 +29,8 @@ DOTS: Final = (".", "..")
 
 
 @dataclass
-class Taken:
-    """One parameter, and the value it is called with; `Empty` for one that is left out."""
+class DrawnParameter:
+    """A parameter, and the value that the call passes; `Empty` if the call leaves it out."""
 
     name: str
     kind: Any
@@ -46,12 +46,12 @@ class Taken:
         return inspect.Parameter(self.name, self.kind, default=self.default, annotation=self.annotation)
 
 
-Drawn: TypeAlias = tuple[list[Taken], list[Any], dict[str, Any]]
-"""Parameters in order, what `*args` are, and what `**kwargs` are."""
+Drawn: TypeAlias = tuple[list[DrawnParameter], list[Any], dict[str, Any]]
+"""The parameters in order, the values of `*args`, and those of `**kwargs`."""
 
 
 def printable(value: object) -> bool:
-    """Whether a header can carry it: no control characters, no blanks around it."""
+    """Return True if a header can carry `value`: no control characters, and no blanks around it."""
     texts = [spelled(item) for item in value] if isinstance(value, list | set | frozenset | tuple) else [spelled(value)]
     return all(text == text.strip(" \t") and not any(ord(c) < 32 or ord(c) == 127 for c in text) for text in texts)
 
@@ -64,10 +64,10 @@ def some(value: Any) -> bool:
     return len(value) > 0
 
 
-PATH: Final = [(one, values.filter(lambda value: spelled(value) not in DOTS)) for one, values in SCALARS]
-MANY: Final = [(one, values.filter(some)) for one, values in ARRAYS]
-HEADERS: Final = [(one, values.filter(printable)) for one, values in [*SCALARS, *MANY]]
-COOKIES: Final = [(one, values.filter(bakeable)) for one, values in SCALARS]
+PATH: Final = [(annotation, values.filter(lambda value: spelled(value) not in DOTS)) for annotation, values in SCALARS]
+MANY: Final = [(annotation, values.filter(some)) for annotation, values in ARRAYS]
+HEADERS: Final = [(annotation, values.filter(printable)) for annotation, values in [*SCALARS, *MANY]]
+COOKIES: Final = [(annotation, values.filter(bakeable)) for annotation, values in SCALARS]
 STRUCTURES: Final = [*FLAT, *DEEP]
 
 
@@ -88,8 +88,12 @@ PLAIN: Final = [
 """Types and values of parameters that may stand beside any others."""
 ONLY_PATH: Final = marked(PATH, Path())
 
-KEYS: Final = [one for one in [*SCALARS, *ARRAYS, *ONLY_JSON] if bytes not in (one[0], *get_args(one[0]))]
-"""What is at a key of a JSON body: bytes are the body itself."""
+KEYS: Final = [
+    (annotation, values)
+    for annotation, values in [*SCALARS, *ARRAYS, *ONLY_JSON]
+    if bytes not in (annotation, *get_args(annotation))
+]
+"""Values at a key of a JSON body, but for bytes, which are the body itself."""
 FORMS: Final = marked(FLAT, Form())
 BODIES: Final[list[list[tuple[Any, Values]]]] = [
     [],
@@ -101,55 +105,65 @@ BODIES: Final[list[list[tuple[Any, Values]]]] = [
     FORMS,
     marked([(bytes, st.binary(min_size=1))], Body()),
 ]
-"""What may be in the body, by the kind that it is."""
+"""The parameters that a body may bring, by the kind of body."""
 METHODS: Final = [None, ["POST"], ["PUT", "DELETE"]]
-"""What a handler answers: everything, what has a body, what may have one."""
+"""The methods of a handler: all, one with a body, and two that may have a body."""
 SEVERAL: Final = (3, 5)
-"""The kinds of which there may be several parameters in one body."""
+"""The kinds of bodies that can bring several parameters."""
 
 NAMES: Final = ["a", "number", "x", "name", "first_name", "content", "street"]
-"""Those of fields of the structures among them, with which they must not be mixed up."""
+"""Names of parameters. Some are also names of fields, with which the client must not confuse them."""
 
 
 @st.composite
 def signatures(draw: Draw, plain: list[tuple[Any, Values]], kinds: int) -> Drawn:
-    """A signature, and arguments for it; bodies of the first so many `kinds`."""
+    """Draw a signature and arguments for it, with a body of one of the first `kinds` of BODIES."""
     names = iter(draw(st.permutations(NAMES)))
-    found = [taken(draw, next(names), plain) for _ in range(draw(st.integers(0, 3)))]
-    found += [taken(draw, next(names), ONLY_PATH, POSITIONAL) for _ in range(draw(st.integers(0, 1)))]
+    parameters = [draw_parameter(draw, next(names), plain) for _ in range(draw(st.integers(0, 3)))]
+    parameters += [draw_parameter(draw, next(names), ONLY_PATH, POSITIONAL) for _ in range(draw(st.integers(0, 1)))]
     kind = draw(st.integers(0, kinds - 1))
     if BODIES[kind]:
         number = draw(st.integers(1, 2)) if kind in SEVERAL else 1
-        found += [taken(draw, next(names) if kind in SEVERAL else "body", BODIES[kind]) for _ in range(number)]
-    # Python's own order: what has no default goes first; when something is left out, so is what comes after it.
-    found.sort(key=lambda one: (one.kind is KEYWORD, one.kind is POSITIONAL and one.default is not Empty))
+        parameters += [
+            draw_parameter(draw, next(names) if kind in SEVERAL else "body", BODIES[kind]) for _ in range(number)
+        ]
+    # As Python demands, parameters without a default come first.
+    parameters.sort(
+        key=lambda parameter: (
+            parameter.kind is KEYWORD,
+            parameter.kind is POSITIONAL and parameter.default is not Empty,
+        )
+    )
     rest: list[Any] = []
-    if all(one.value is not Empty for one in found if one.kind is POSITIONAL):
+    # A call that leaves out a positional parameter cannot pass those after it.
+    if all(parameter.value is not Empty for parameter in parameters if parameter.kind is POSITIONAL):
         rest = draw(st.lists(st.integers(), max_size=2))
-    if BODIES[kind] is FORMS:  # all names of a form, and those that are left of one, are the same names
-        return found, rest, {}
+    if BODIES[kind] is FORMS:  # such a form takes all names, and so does `**more`
+        return parameters, rest, {}
     more = draw(st.dictionaries(st.sampled_from(["u", "v w", "é&="]), st.integers(), max_size=2))
-    return found, rest, more
+    return parameters, rest, more
 
 
-def taken(draw: Draw, name: str, table: list[tuple[Any, Values]], kind: Any = None) -> Taken:
+def draw_parameter(draw: Draw, name: str, table: list[tuple[Any, Values]], kind: Any = None) -> DrawnParameter:
     annotation, values = draw(st.sampled_from(table))
     default = draw(st.just(Empty) | values)
     value = draw(values if default is Empty else st.just(Empty) | st.just(default) | values)
-    return Taken(name, kind or draw(st.sampled_from([POSITIONAL, KEYWORD])), annotation, default, value)
+    return DrawnParameter(name, kind or draw(st.sampled_from([POSITIONAL, KEYWORD])), annotation, default, value)
 
 
 bound: list[dict[str, Any]] = []
 
 
-def app_with(found: list[Taken], rest: list[Any], more: dict[str, Any], methods: Sequence[str] | None = None) -> Any:
-    """An app whose method `take` has these parameters, answers these HTTP methods, and notes what it gets."""
-    parameters = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)]
-    parameters += [one.written() for one in found if one.kind is POSITIONAL]
-    parameters += [inspect.Parameter("rest", inspect.Parameter.VAR_POSITIONAL, annotation=int)] if rest else []
-    parameters += [one.written() for one in found if one.kind is KEYWORD]
-    parameters += [inspect.Parameter("more", inspect.Parameter.VAR_KEYWORD, annotation=int)] if more else []
-    signature = inspect.Signature(parameters)
+def app_with(
+    drawn: list[DrawnParameter], rest: list[Any], more: dict[str, Any], methods: Sequence[str] | None = None
+) -> Any:
+    """Return an App whose method `take` has these parameters and HTTP methods, and records its arguments."""
+    written = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)]
+    written += [parameter.written() for parameter in drawn if parameter.kind is POSITIONAL]
+    written += [inspect.Parameter("rest", inspect.Parameter.VAR_POSITIONAL, annotation=int)] if rest else []
+    written += [parameter.written() for parameter in drawn if parameter.kind is KEYWORD]
+    written += [inspect.Parameter("more", inspect.Parameter.VAR_KEYWORD, annotation=int)] if more else []
+    signature = inspect.Signature(written)
 
     async def take(self: App, *args: Any, **kwargs: Any) -> None:
         call = signature.bind(self, *args, **kwargs)
@@ -157,30 +171,30 @@ def app_with(found: list[Taken], rest: list[Any], more: dict[str, Any], methods:
         bound.append(dict(call.arguments))
 
     take.__signature__ = signature  # type: ignore[attr-defined]  # what `inspect` looks for
-    made: Any = type("Api", (App,), {"take": take if methods is None else route(methods=methods)(take)})
-    return made
+    app_class: Any = type("Api", (App,), {"take": take if methods is None else route(methods=methods)(take)})
+    return app_class
 
 
 def called_with(drawn: Drawn, data: st.DataObject) -> tuple[list[Any], dict[str, Any]]:
-    """Arguments for a call: as many by position as it pleases, the others by name."""
-    found, rest, more = drawn
+    """Draw the arguments of a call: some of them by position, the others by name."""
+    parameters, rest, more = drawn
     args: list[Any] = []
     kwargs = dict(more)
     by_position = True
-    for one in found:
-        by_position = by_position and one.value is not Empty and one.kind is POSITIONAL
+    for parameter in parameters:
+        by_position = by_position and parameter.value is not Empty and parameter.kind is POSITIONAL
         by_position = by_position and (bool(rest) or data.draw(st.booleans()))
         if by_position:
-            args.append(one.value)
-        elif one.value is not Empty:
-            kwargs[one.name] = one.value
+            args.append(parameter.value)
+        elif parameter.value is not Empty:
+            kwargs[parameter.name] = parameter.value
     return [*args, *rest], kwargs
 
 
 def check(drawn: Drawn) -> None:
-    """The handler got what it was to get."""
-    found, rest, more = drawn
-    expected = {one.name: one.expected for one in found}
+    """Assert that the handler got the values and types that the call was made with."""
+    parameters, rest, more = drawn
+    expected = {parameter.name: parameter.expected for parameter in parameters}
     expected |= ({"rest": tuple(rest)} if rest else {}) | ({"more": more} if more else {})
     assert {name: value for name, value in bound[0].items() if name != "self"} == expected
     for name, value in expected.items():
@@ -197,7 +211,7 @@ many = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCh
 
 @many
 @given(signatures(PLAIN, len(BODIES)), st.data())
-def test_what_a_client_is_given_is_what_the_handler_gets(drawn: Drawn, data: st.DataObject) -> None:
+def test_arguments_of_a_call_reach_the_handler_unchanged(drawn: Drawn, data: st.DataObject) -> None:
     args, kwargs = called_with(drawn, data)
     bound.clear()
     asyncio.run(call(app_with(*drawn, data.draw(st.sampled_from(METHODS))), args, kwargs))
@@ -206,7 +220,7 @@ def test_what_a_client_is_given_is_what_the_handler_gets(drawn: Drawn, data: st.
 
 @many
 @given(signatures(IN_URLS, 1), st.data())
-def test_what_a_url_is_made_of_is_what_the_handler_gets(drawn: Drawn, data: st.DataObject) -> None:
+def test_arguments_of_a_url_reach_the_handler_unchanged(drawn: Drawn, data: st.DataObject) -> None:
     args, kwargs = called_with(drawn, data)
     bound.clear()
     api = app_with(*drawn)
