@@ -1,6 +1,6 @@
-"""Every limit and every session setting, each in one place with its unit and its default.
+"""This module holds every limit and every session setting, each with its unit and its default.
 
-Both groups are frozen: an `App` takes one of each and hands it to the rooms that need it.
+Both groups are frozen. An `App` takes one of each and hands it to the modules that need it.
 """
 
 from dataclasses import dataclass
@@ -16,28 +16,27 @@ SESSION_TIMEOUT: Final = 8 * 3600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one client may ask of the server. Sizes are bytes, times are seconds, the rest are counts.
+    """The limits for one client. Sizes are bytes, times are seconds, the rest are counts.
 
-    A request over a size limit is answered 413, over a time limit 408, over a count 400 or 413.
+    A request over a size limit gets 413, over a time limit 408, over a count 400 or 413.
     """
 
     body: int = 10 * MIB
-    """Bytes of a JSON, urlencoded or raw body: these are held in memory whole."""
+    """Bytes of a JSON, urlencoded or raw body, which is held in memory whole."""
     multipart: int = GIB
-    """Bytes of a multipart body, all parts and headers together, or of one that is streamed: these are not held in
-    memory."""
+    """Bytes of a multipart body, all parts and headers together, or of a streamed body. Neither is held in memory."""
     line: int = MIB
     """Bytes of one line of a JSON Lines body."""
     field: int = MIB
     """Bytes of one text field of a multipart body."""
     fields: int = 1000
-    """Names in a query string, names in a form, parts in a multipart body (each counted alone)."""
+    """Names in a query string, names in a form, parts in a multipart body. Each of the three is counted by itself."""
     query: int = 64 * KIB
     """Bytes of the query string."""
     part_memory: int = 2 * MIB
-    """Bytes of an uploaded file kept in memory; past that it moves to a temporary file."""
+    """Bytes of an uploaded file that are kept in memory; a larger file moves to a temporary file."""
     read_timeout: float = 30.0
-    """Seconds between two pieces of a body."""
+    """Seconds between two chunks of a body."""
     body_timeout: float = 120.0
     """Seconds for a whole JSON, urlencoded or raw body."""
     multipart_timeout: float = 3600.0
@@ -50,12 +49,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionConfig:
-    """How the session cookie looks and how long a session lives."""
+    """The settings of the session cookie, and how long a session lives."""
 
     cookie: str = "session_id"
     """The cookie's name."""
     timeout: int = SESSION_TIMEOUT
-    """Seconds a session lives after it was last saved."""
+    """Seconds that a session lives after it was last saved."""
     path: str = "/"
     """The cookie's Path."""
     domain: str | None = None

@@ -1,7 +1,8 @@
-"""Every exception that micropie raises, and how one becomes an answer.
+"""This module defines the exceptions that micropie raises.
 
-Where an error is (`in` and `parameter`, or a JSON pointer) is data; the two renderings at the end turn that
-data into the documented plain text and into RFC 9457 problem details. No value that was sent is ever part of it.
+The place of an error in a request (`in` and `parameter`, or a JSON pointer) is data, from which
+`responses/error_responses.py` renders plain text and RFC 9457 problem details. No error holds a value that the client
+sent.
 """
 
 from collections.abc import Sequence
@@ -15,12 +16,12 @@ from ._utils.lazy_imports import http
 from .types import HeaderItems
 
 Source: TypeAlias = Literal["path", "query", "form", "body", "header", "cookie", "session", "file"]
-"""Where a value comes from. All but `form`, `body`, `session` and `file` are OpenAPI's own `in`."""
+"""The part of a request that a value comes from. `path`, `query`, `header` and `cookie` are OpenAPI's `in`."""
 
 
 @lru_cache(maxsize=256)
 def reason_phrase(status: int) -> str:
-    """The reason phrase of `status` (RFC 9110 §15), or `"Unknown"` for a status without a registered one."""
+    """Return the reason phrase of `status` (RFC 9110 §15), or `"Unknown"` for an unregistered status."""
     try:
         return http.HTTPStatus(status).phrase
     except ValueError:
@@ -28,9 +29,9 @@ def reason_phrase(status: int) -> str:
 
 
 class HTTPError(Exception):
-    """Raise it anywhere to answer with `status`.
+    """An error that becomes a response with `status`. Raise it anywhere while a request is handled.
 
-    `detail` is shown to the client; `headers` are added to the answer. Raises ValueError unless `status` is one of
+    `detail` is shown to the client; `headers` are added to the response. Raises ValueError unless `status` is in one of
     the error classes, 400 to 599 (RFC 9110 §15.5, §15.6).
     """
 
@@ -51,15 +52,15 @@ _MISSING: Final = "Missing required parameter"
 
 
 def missing_parameter_detail(name: str) -> str:
-    """The documented detail for a parameter that is not there."""
+    """Return the documented detail for a missing parameter."""
     return f"{_MISSING} '{name}'"
 
 
 class Invalid(msgspec.Struct, frozen=True, omit_defaults=True, rename={"source": "in"}):
-    """One thing wrong with a request: what, and where.
+    """An error in one place of a request.
 
-    Either `source` and `parameter` say where, or `pointer` does (RFC 6901, into the JSON body). Without a parameter
-    it is the whole source. Encoded it is a member of the problem's `errors`.
+    The place is either `source` and `parameter`, or `pointer` (RFC 6901) into the JSON body. Without a parameter it is
+    the whole source. Encoded as JSON it is a member of `errors` in RFC 9457 problem details.
     """
 
     detail: str
@@ -68,8 +69,8 @@ class Invalid(msgspec.Struct, frozen=True, omit_defaults=True, rename={"source":
     pointer: str | None = None
 
     def line(self) -> str:
-        """The error as one line of the plain-text answer."""
-        if self.detail.startswith(_MISSING):  # it says which
+        """Return the error as one line of the plain-text response."""
+        if self.detail.startswith(_MISSING):  # which names the parameter
             return self.detail
         if self.pointer:
             return f"Invalid value at '{self.pointer}': {self.detail}"
@@ -78,13 +79,13 @@ class Invalid(msgspec.Struct, frozen=True, omit_defaults=True, rename={"source":
         return f"Invalid {self.source} parameter '{self.parameter}': {self.detail}"
 
     def problem(self) -> dict[str, str]:
-        """The error as a member of the problem's `errors`."""
+        """Return the error as a member of `errors` in problem details."""
         member: dict[str, str] = msgspec.to_builtins(self)
         return member
 
 
 class BadRequest(HTTPError):
-    """The request does not fit the handler's signature: 400, with every error at once in `errors`."""
+    """A request that does not fit the handler's signature: 400, with all of its errors in `errors`."""
 
     def __init__(self, errors: Sequence[Invalid]) -> None:
         super().__init__(400, "; ".join(error.line() for error in errors))
@@ -92,22 +93,22 @@ class BadRequest(HTTPError):
 
 
 class UploadError(HTTPError):
-    """An upload ended before its end: truncated, malformed, over a limit, stalled, or the client left.
+    """An upload that ended early: truncated, malformed, over a limit, stalled, or the client disconnected.
 
-    Raised by every way of reading an upload. Left alone it is the answer: 400, 408, 413 or 415.
+    Every way of reading an upload raises it. If the handler does not catch it, the response is 400, 408, 413 or 415.
     """
 
 
 class ClientDisconnected(Exception):
-    """The client left before its request was whole. There is nobody to answer; the handler does not run."""
+    """A client that disconnected before its request was complete. The handler does not run, and no response is sent."""
 
 
 class ResponseError(TypeError):
-    """What a handler returned cannot be sent, or does not fit its return annotation. Answered 500, and logged."""
+    """A handler's result that cannot be sent, or does not fit its return annotation. It is a logged 500."""
 
 
 class MissingDependency(ImportError):
-    """An optional package is needed and not installed. The message names the command that installs it."""
+    """An optional package that is needed but not installed. The message names the command that installs it."""
 
     def __init__(self, package: str, purpose: str, extra: str) -> None:
         install = f"pip install 'micropie[{extra}]'"
@@ -116,10 +117,10 @@ class MissingDependency(ImportError):
 
 
 class SetupProblem(msgspec.Struct, frozen=True):
-    """One handler that cannot work: where it stands, what is wrong with it, and how to mend it."""
+    """A handler that cannot work: where it is, what is wrong with it, and how to fix it."""
 
     where: str
-    """`Class.method`, with `(parameter: annotation)` where one parameter is to blame."""
+    """`Class.method`, with `(parameter: annotation)` where a single parameter is at fault."""
     what: str
     remedy: str
     file: str | None = None
@@ -131,7 +132,7 @@ class SetupProblem(msgspec.Struct, frozen=True):
 
 
 class SetupError(Exception):
-    """The app cannot be built. `problems` holds every bad handler, each with its remedy."""
+    """An app that cannot be built. `problems` holds every handler that cannot work, each with its remedy."""
 
     def __init__(self, problems: Sequence[SetupProblem]) -> None:
         self.problems = list(problems)

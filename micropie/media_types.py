@@ -1,4 +1,4 @@
-"""To be described."""
+"""This module names the media types of request bodies, and reads the one that a Content-Type announces."""
 
 from collections.abc import Mapping
 from enum import Enum, auto
@@ -6,7 +6,7 @@ from typing import Final
 
 
 class Media(Enum):
-    """What kind of body came."""
+    """The kind of a request body."""
 
     NONE = auto()
     JSON = auto()
@@ -23,18 +23,18 @@ _MEDIA: Final[Mapping[str, Media]] = {
 
 
 def parse_content_type(content_type: str) -> Media:
-    """The kind of body that a Content-Type announces; JSON is also whatever ends in `+json` (RFC 6839 §3.1)."""
-    known = _MEDIA.get(content_type)
-    if known is not None:
-        return known
+    """Return the kind of body that a Content-Type announces. A type that ends in `+json` is JSON (RFC 6839 §3.1)."""
+    media = _MEDIA.get(content_type)
+    if media is not None:
+        return media
     essence = content_type.partition(";")[0].strip().lower()
-    known = _MEDIA.get(essence)
-    if known is not None:
-        return known
+    media = _MEDIA.get(essence)
+    if media is not None:
+        return media
     return Media.JSON if essence.endswith("+json") and "/" in essence else Media.OTHER
 
 
 JSON_LINES_TYPES: Final = frozenset(
     f"application/{name}" for name in ("jsonl", "jsonlines", "json-lines", "x-jsonlines", "x-ndjson", "ndjson")
 )
-"""The names by which JSON Lines go: none is registered, the first is what jsonlines.org proposes."""
+"""The media types that clients use for JSON Lines. None is registered; jsonlines.org proposes the first."""

@@ -1,7 +1,6 @@
-"""The markers that pin a parameter to one source: `Annotated[int, Query()]`; and the function that gives its value.
+"""This module defines the markers that pin a parameter to one source, as in `Annotated[int, Query()]`, and `Depends`.
 
-A marker is data and nothing else; `signatures.py` reads it. `alias` is the name on the wire where it differs from
-the parameter's own.
+A marker is data and nothing else; `binding/signature_reader.py` reads it.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,29 +9,29 @@ import msgspec
 
 
 class Marker(msgspec.Struct, frozen=True):
-    """What every marker has: an optional `alias`, the name on the wire."""
+    """The base of all markers. `alias` is the name on the wire, where it differs from the parameter's own."""
 
     alias: str | None = None
 
 
 class Path(Marker, frozen=True):
-    """A path segment: the next one in order, or the one named in `@route("/{name}")`."""
+    """A path segment: the next in order, or the one that `@route("/{name}")` names."""
 
 
 class Query(Marker, frozen=True):
-    """A name in the query string; a structured type is built from the query's names."""
+    """A name in the query string. A structured type is built from the query's names."""
 
 
 class Form(Marker, frozen=True):
-    """A field of an urlencoded or multipart form; a structured type is built from the form's fields."""
+    """A field of an urlencoded or multipart form. A structured type is built from the form's fields."""
 
 
 class Body(Marker, frozen=True):
-    """A top-level key of a JSON body; a structured type is the whole JSON body, `bytes` the body as it came."""
+    """A top-level key of a JSON body. A structured type is the whole JSON body, `bytes` the body as it came."""
 
 
 class Header(Marker, frozen=True):
-    """A request header: `x_request_id` is `X-Request-Id` unless aliased. A list gets every line of that name."""
+    """A request header. `x_request_id` reads `X-Request-Id` unless aliased. A list gets every line of that name."""
 
 
 class Cookie(Marker, frozen=True):
@@ -40,14 +39,14 @@ class Cookie(Marker, frozen=True):
 
 
 class Session(Marker, frozen=True):
-    """A key of the session, which no client can set; a structured type is the whole session."""
+    """A key of the session, which no client can set. A structured type is the whole session."""
 
 
 class File(Marker, frozen=True):
-    """An uploaded file, with what it may be.
+    """An uploaded file, with limits on its size and type.
 
-    `max_size` is in bytes; a larger file makes reading it raise `UploadError` (413). `content_types` are media types
-    such as `"image/png"` or `"image/*"`; another one is refused with 415 before the handler runs.
+    `max_size` is in bytes. Reading a larger file raises `UploadError` (413). `content_types` are media types such as
+    `"image/png"` or `"image/*"`. A file of another type is refused with 415 before the handler runs.
     """
 
     max_size: int | None = None
@@ -57,8 +56,8 @@ class File(Marker, frozen=True):
 class Depends(msgspec.Struct, frozen=True):
     """The result of a function that is called before the handler: `Annotated[User, Depends(current_user)]`.
 
-    `function` is anything that can be called. Its own parameters are bound as a handler's are, and it is called once in
-    a request, whoever depends on it. A generator function yields the value, and goes on once the response was sent.
+    `function` is any callable. Its parameters are bound as a handler's are, and it is called once per request, however
+    many parameters depend on it. A generator function yields the value, and continues once the response was sent.
     """
 
     function: Callable[..., object]

@@ -1,4 +1,4 @@
-"""To be described."""
+"""This module defines the values that stand for an absent value, and the shared empty mapping."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -7,12 +7,12 @@ from typing import Any, Final, Literal
 
 
 class Unset(Enum):
-    """The type of `UNSET`: an Enum member, so that type checkers narrow `value is UNSET`."""
+    """The type of `UNSET`: an Enum, so that type checkers narrow `value is UNSET`."""
 
     UNSET = "UNSET"
 
     def __bool__(self) -> Literal[False]:
-        """Unset is never a value."""
+        """Return False, as an absent value is never true."""
         return False
 
     def __repr__(self) -> str:
@@ -20,10 +20,11 @@ class Unset(Enum):
 
 
 UNSET: Final = Unset.UNSET
+"""The value of an argument, attribute or result that is absent, where None is a value."""
 
 
 class Elsewhere(Enum):
-    """The type of `ELSEWHERE`."""
+    """The type of `ELSEWHERE`, an Enum for its one member."""
 
     ELSEWHERE = "ELSEWHERE"
 
@@ -34,9 +35,10 @@ class Elsewhere(Enum):
 ELSEWHERE: Final[Any] = Elsewhere.ELSEWHERE
 """The argument for a parameter that the caller does not fill.
 
-That is what the server fills: a session's value, a `Depends`, the `Request`, the WebSocket. In `url` it is also what no
+The server fills it: a session's value, a `Depends`, the `Request`, the WebSocket. In `url` it also stands for what no
 URL carries: bodies, forms, files, headers, cookies.
 """
 
 
 EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
+"""The mapping without items that every "nothing here" shares, so that none is created per request."""

@@ -1,6 +1,6 @@
-"""Names for what crosses the ASGI boundary, and the one sentinel for "not given".
+"""This module names the types that cross the ASGI boundary, and those that several packages share.
 
-Nothing here knows of micropie; everything else may know of this.
+It imports nothing from micropie.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -14,12 +14,12 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-# What handlers and middleware write (text), and what goes over the wire (bytes).
+# Headers as handlers and middleware write them (text), and as they go over the wire (bytes).
 HeaderItems: TypeAlias = Iterable[tuple[str, str]]
 RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
 
 
 class RunSync(Protocol):
-    """Runs a function that may block where it blocks nobody, as `asyncio.to_thread` does."""
+    """A function that runs a blocking function in a thread, as `asyncio.to_thread` does."""
 
     def __call__(self, function: Callable[[], T], /) -> Awaitable[T]: ...

@@ -1,7 +1,7 @@
-"""What a request has entered and must leave: generators that gave a value, and go on once the response was sent.
+"""This module keeps the context managers that a request has entered, and exits them once the response was sent.
 
-Each is left exactly once, in reverse, whatever became of the request and of the others. It knows nothing of who gave
-what to whom.
+Most of them are generators that yielded a dependency's value. Each is exited exactly once, the last first, whatever
+happened to the request and to the others. Which dependency they belong to is the caller's business.
 """
 
 import contextvars
@@ -18,41 +18,43 @@ AnyManager: TypeAlias = AbstractContextManager[Any] | Generator[Any, None, None]
 
 
 class CleanupStack:
-    """The exits of one request. `run_sync` runs what blocks."""
+    """A stack of the context managers that one request has entered. `run_sync` runs the blocking ones."""
 
     __slots__ = ("_entered", "error", "run_sync")
 
     def __init__(self, run_sync: RunSync) -> None:
         self.run_sync = run_sync
         self.error: BaseException | None = None
-        """What the request failed with: it is raised where the generators yielded."""
+        """The error that the request failed with. It is raised where the generators yielded."""
         self._entered: list[tuple[str, AbstractAsyncContextManager[Any]]] = []
 
     def record_failure(self, error: BaseException | None) -> None:
-        """Say what the request failed with. The first to do so is believed, as the rest follows from that."""
+        """Record what the request failed with. Only the first error counts, because later ones follow from it."""
         if self.error is None:
             self.error = error
 
-    async def enter(self, name: str, made: Any) -> Any:
-        """What the asynchronous generator `made` yields. Raises what it raises; RuntimeError when it yields nothing.
+    async def enter(self, name: str, generator: Any) -> Any:
+        """Run the asynchronous `generator` to its yield, and return the value. `name` is the dependency's.
 
-        A function that is decorated with `asynccontextmanager` makes a context manager, which will do as well.
+        An asynchronous context manager, which a function decorated with `asynccontextmanager` returns, is entered
+        instead. Raises what the generator raises, and RuntimeError if it yields nothing.
         """
-        manager = made if isinstance(made, AbstractAsyncContextManager) else _async_manager(made)
-        value = await _told(name, manager)
+        manager = generator if isinstance(generator, AbstractAsyncContextManager) else _make_async_manager(generator)
+        value = await _enter_named(name, manager)
         self._entered.append((name, manager))
         return value
 
     async def enter_blocking(self, name: str, make: Callable[[], AnyManager]) -> Any:
-        """The same for a generator that blocks, which `make` makes."""
+        """Do the same for a generator that blocks, which `make` creates in a thread."""
         manager = _Offloaded(make, self.run_sync)
-        self._entered.append((name, manager))  # first, as a thread goes on entering when its caller is cancelled
-        return await _told(name, manager)
+        self._entered.append((name, manager))  # first, because a thread goes on entering when its caller is cancelled
+        return await _enter_named(name, manager)
 
     async def leave(self, scope: Scope) -> None:
-        """Leave all that was entered, the last first. What goes wrong in that is logged; `scope` is the request's.
+        """Exit everything that was entered, the last first. `scope` is the request's.
 
-        Raises only what is no Exception, such as asyncio.CancelledError, once everything has been left.
+        An Exception on the way is logged. A BaseException, such as asyncio.CancelledError, is raised once everything
+        has been exited.
         """
         interrupted: BaseException | None = None
         while self._entered:
@@ -61,36 +63,36 @@ class CleanupStack:
             thrown = (None, None, None) if error is None else (type(error), error, error.__traceback__)
             try:
                 if await manager.__aexit__(*thrown):
-                    self.error = None  # it was dealt with, as `contextlib` has it
-            except BaseException as raised:  # noqa: BLE001  (the others must be left, whatever happens to one)
+                    self.error = None  # the manager handled it: a true result suppresses the error, as in `with`
+            except BaseException as raised:  # noqa: BLE001  (the others must be exited, whatever this one raises)
                 self.error = raised
                 if not isinstance(raised, Exception):
                     interrupted = raised
                     continue
                 where = scope.get("method", "WEBSOCKET"), scope["path"], name
                 logging.getLogger("micropie").error("Failed after %s %r: the end of %s", *where, exc_info=raised)
-        self.error = None  # whose traceback leads back here
+        self.error = None  # its traceback refers to this frame: a reference cycle
         if interrupted is not None:
             raise interrupted
 
 
-async def _told(name: str, manager: AbstractAsyncContextManager[Any]) -> Any:
-    """Enter `manager`; an error of `contextlib`'s own does not say whose it is."""
+async def _enter_named(name: str, manager: AbstractAsyncContextManager[Any]) -> Any:
+    """Enter `manager`. Add `name` to an error that `contextlib` raises, which does not name the generator."""
     try:
         return await manager.__aenter__()
     except RuntimeError as error:
-        error.add_note(f"In the dependency {name}, a generator, which yields once")
+        error.add_note(f"The dependency {name} is a generator: it must yield exactly once")
         raise
 
 
-def _async_manager(made: AsyncGenerator[Any, None]) -> AbstractAsyncContextManager[Any]:
-    return asynccontextmanager(lambda: made)()
+def _make_async_manager(generator: AsyncGenerator[Any, None]) -> AbstractAsyncContextManager[Any]:
+    return asynccontextmanager(lambda: generator)()
 
 
 class _Offloaded(AbstractAsyncContextManager[Any]):
-    """A blocking context manager as an asynchronous one: it is made, entered and left by `run_sync`.
+    """A blocking context manager as an asynchronous one, which `run_sync` creates, enters and exits in a thread.
 
-    A thread cannot be interrupted. When the caller is cancelled while it enters, the lock makes leaving wait for that.
+    A thread cannot be interrupted. If the caller is cancelled while the thread enters, the lock makes the exit wait.
     """
 
     def __init__(self, make: Callable[[], AnyManager], run_sync: RunSync) -> None:
@@ -99,14 +101,14 @@ class _Offloaded(AbstractAsyncContextManager[Any]):
         self._lock = threading.Lock()
         self._manager: AbstractContextManager[Any] | None = None
         self._left = False
-        self._context = contextvars.copy_context()  # one for both, so that variables can be reset
+        self._context = contextvars.copy_context()  # the same for enter and exit, so that variables can be reset
 
     async def __aenter__(self) -> Any:
         return await self._run_sync(self._enter)
 
     def _enter(self) -> Any:
         with self._lock:
-            return self._context.run(self._begin) if not self._left else None  # left before the thread came to it
+            return self._context.run(self._begin) if not self._left else None  # exited before the thread started
 
     def _begin(self) -> Any:
         made = self._make()

@@ -1,7 +1,8 @@
-"""What was worked out once is remembered, up to a bound: for what every request asks, and few answers differ.
+"""This module caches computed values in a dictionary that fills itself, up to a bound.
 
-A dictionary that fills itself. Python asks a dictionary faster than `functools.lru_cache`, which orders its answers.
-What clients choose must not fill it with large things: see `keeps`. It knows nothing of what is remembered.
+It serves look-ups that every request makes and that have few different results. Python reads a dictionary faster than
+a `functools.lru_cache`, which also keeps an order. Clients must not be able to fill a cache with large values that they
+choose: see `keeps`.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,13 +12,13 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 MAX_ENTRIES: Final = 1024
-"""Answers that are remembered; what comes later is worked out each time."""
+"""Entries that a cache keeps. Once it is full, further values are computed each time."""
 
 
 class BoundedCache(dict[K, V]):
-    """What `make` gives for each key, and `known` from the start.
+    """A dictionary that computes a missing value with `make(key)`, and begins with the entries of `known`.
 
-    Only what `keeps(key, value)` says is kept, where it is given.
+    With `keeps`, a value is kept only if `keeps(key, value)` is true.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
-"""What is loaded when something of it is first used, and not by `import micropie`: modules, and patterns to compile.
+"""This module offers modules and patterns that are loaded when they are first used, and not by `import micropie`.
 
-`from .deferred import asyncio` in place of `import asyncio`, where neither a class body nor a default nor an annotation
-outside quotes needs it. An app that never does what needs one of them never pays for it, and a request pays nothing:
-what was looked up once is kept. It knows nothing of what they are for.
+Write `from .lazy_imports import asyncio` in place of `import asyncio`, unless a class body, a default or an annotation
+outside quotes uses the module. An app that never uses a module never loads it. Requests pay nothing, because each
+attribute that was looked up once is kept.
 """
 
 import re
@@ -30,7 +30,7 @@ __all__ = [
 
 
 class LazyModule:
-    """Stands for what `load` returns, and takes each of its attributes over when it is first asked for."""
+    """A stand-in for the object that `load` returns. It loads it at the first access, and keeps each attribute read."""
 
     def __init__(self, load: Callable[[], object]) -> None:
         self._load = load
@@ -42,9 +42,9 @@ class LazyModule:
 
 
 def lazy_pattern(source: AnyStr, flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[AnyStr]:
-    """`re.compile(source, flags)`, put off: for what few requests need. `re` itself remembers what it compiled."""
+    """Return a pattern that is compiled at its first use, for what few requests need."""
     compiled: Any = LazyModule(partial(re.compile, source, flags))
-    return compiled  # type: ignore[no-any-return]  # it has what a pattern has
+    return compiled  # type: ignore[no-any-return]  # it has the attributes of a pattern
 
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
-"""How long a task may wait, for any number of tasks at once: one timer of the event loop serves all of them.
+"""This module limits how long tasks wait, with a single timer of the event loop for any number of tasks.
 
-`asyncio.timeout` makes a timer for each wait, which costs more than the message that is waited for. Here a wait is an
-entry in a set, and the timer fires when the earliest of those it knew of would be over: nearly always to find nothing
-but younger ones. Cancelling works as in `asyncio.timeout`. It knows nothing of what is waited for.
+`asyncio.timeout` creates a timer for each wait, which costs more than receiving the awaited message. Here a wait is an
+entry in a set. The timer is set for the earliest deadline known at the time, and when it fires nearly all waits in the
+set are newer ones. Tasks are cancelled as `asyncio.timeout` cancels them.
 """
 
 from collections.abc import Awaitable
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class _Wait:
-    """One task that waits."""
+    """A task that waits, and its deadline."""
 
     __slots__ = ("deadline", "over", "task")
 
@@ -30,7 +30,7 @@ class _Wait:
 
 
 class _Waits:
-    """The waits of one event loop."""
+    """A set of the waits of one event loop."""
 
     __slots__ = ("_next", "_timer", "_waits", "loop")
 
@@ -39,7 +39,7 @@ class _Waits:
         self._waits: set[_Wait] = set()
         self._timer: Handle | None = None
         self._next = inf
-        """When the timer fires. It cannot always say so itself: uvloop's for right now has no `when()`."""
+        """When the timer fires, in the loop's time. A timer cannot always say so: uvloop's for now has no `when()`."""
 
     def add(self, wait: _Wait) -> None:
         self._waits.add(wait)
@@ -67,39 +67,39 @@ class _Waits:
 
 
 _latest: _Waits | None = None
-"""Those of the loop that asked last: the only loop, in nearly every process."""
+"""The waits of the loop that called `wait_for` last. Nearly every process has only that loop."""
 
 _of_threads: "threading.local | None" = None
-"""For processes with a loop in each of several threads: the `waits` of the loop that ran last in each."""
+"""For processes with a loop in several threads: the `waits` of the loop that ran last in each thread."""
 
 
-def _waits_of(loop: "AbstractEventLoop") -> _Waits:
-    """The waits of `loop`, which runs in this thread."""
+def _get_waits(loop: "AbstractEventLoop") -> _Waits:
+    """Return the waits of `loop`, which runs in this thread."""
     global _latest, _of_threads
     _of_threads = _of_threads or threading.local()
-    found: _Waits | None = getattr(_of_threads, "waits", None)
-    if found is None or found.loop is not loop:
-        _of_threads.waits = found = _Waits(loop)
-    _latest = found
-    return found
+    waits: _Waits | None = getattr(_of_threads, "waits", None)
+    if waits is None or waits.loop is not loop:
+        _of_threads.waits = waits = _Waits(loop)
+    _latest = waits
+    return waits
 
 
 async def wait_for(awaitable: Awaitable[T], seconds: float) -> T:
-    """What `awaitable` comes to. Raises TimeoutError, and cancels it, when that takes longer than `seconds`."""
+    """Return the result of `awaitable`. Raises TimeoutError, and cancels it, if that takes longer than `seconds`."""
     loop = asyncio.get_running_loop()
     waits = _latest
     if waits is None or waits.loop is not loop:
-        waits = _waits_of(loop)
+        waits = _get_waits(loop)
     task = asyncio.current_task(loop)
     if task is None:
-        raise RuntimeError("There is no task that could wait")
+        raise RuntimeError("wait_for needs a running task: call it from a coroutine that a task runs")
     before = task.cancelling()
     wait = _Wait(task, loop.time() + seconds)
     waits.add(wait)
     try:
         return await awaitable
     except asyncio.CancelledError:
-        if wait.over and task.cancelling() <= before + 1:  # nobody else cancelled it, too
+        if wait.over and task.cancelling() <= before + 1:  # no other cancellation came on top of this one
             raise TimeoutError from None
         raise
     finally:

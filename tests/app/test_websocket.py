@@ -462,7 +462,7 @@ def test_a_stored_session_is_loaded_and_what_changed_is_saved_however_it_ends(
 def test_one_that_only_began_after_accept_is_not_kept_and_that_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     sent, _ = handshake(Remembering(), "/late")
     assert accepted(sent) == {}
-    assert ["its cookie cannot be set" in record.getMessage() for record in caplog.records] == [True]
+    assert ["its cookie can no longer be set" in record.getMessage() for record in caplog.records] == [True]
 
 
 def test_a_handler_may_give_an_identifier_of_its_own() -> None:
