@@ -1,7 +1,7 @@
-"""Values as bytes: what a handler returned or yielded, in the form in which it is sent.
+"""This module encodes a value that a handler returned or yielded as the bytes that are sent.
 
-Text and bytes are sent as they are, everything else as JSON. It knows what msgspec can encode and widens that a little;
-it knows nothing of statuses, headers or ASGI.
+Text and bytes are sent as they are, and everything else as JSON. That is what msgspec can encode, and a few types more.
+Statuses, headers and ASGI are not the business of this module.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,9 +18,9 @@ JSON: Final = b"application/json"
 BINARY: Final = (bytes, bytearray, memoryview)
 """The types that are sent as the bytes they hold."""
 
-# msgspec encodes `dict` and `list` subclasses, but of these only the exact type; `Markup` and `CaseInsensitiveDict`
-# are no less JSON than what they are made of.
-_WIDENED: Final[dict[type, Callable[[Any], object]]] = {
+# msgspec encodes subclasses of `dict` and `list`, but not those of the other types, such as `Markup` (a `str`), nor
+# other mappings, such as `CaseInsensitiveDict`. Each has the same JSON as its base.
+_BASES: Final[dict[type, Callable[[Any], object]]] = {
     str: str,
     int: int,
     float: float,
@@ -29,44 +29,44 @@ _WIDENED: Final[dict[type, Callable[[Any], object]]] = {
 }
 
 
-def _widened(value: object) -> object:
-    """msgspec's `enc_hook`: called for what it cannot encode."""
-    for base, plain in _WIDENED.items():
+def _convert_to_base(value: object) -> object:
+    """Convert a value that msgspec cannot encode into one that it can, as its `enc_hook`."""
+    for base, convert in _BASES.items():
         if isinstance(value, base):
-            return plain(value)
+            return convert(value)
     raise ResponseError(
         f"{type(value).__module__}.{type(value).__qualname__} cannot be sent: return text, bytes, a generator, "
         "a pathlib.Path, or JSON data (dict, list, dataclass, msgspec.Struct, TypedDict, NamedTuple, attrs class)"
     )
 
 
-write_json = msgspec.json.Encoder(enc_hook=_widened).encode
-"""A value as JSON, for who looks again with `encode_json` when it raises anything."""
+write_json = msgspec.json.Encoder(enc_hook=_convert_to_base).encode
+"""Encode a value as JSON, with whatever errors msgspec raises. After one, call `encode_json` for an error to report."""
 
 
 def encode_json(value: object) -> bytes:
-    """`value` as JSON. Raises ResponseError, naming the type, for what is not data."""
+    """Encode `value` as JSON. Raises ResponseError, which names the type, if it is not data."""
     try:
         return write_json(value)
     except ResponseError:
         raise
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        # Keys that are not text, lone surrogates, a structure that contains itself.
+        # The causes: keys that are not text, lone surrogates, a structure that contains itself.
         raise ResponseError(f"{type(value).__qualname__} cannot be sent as JSON: {error}") from error
 
 
 def encode_text(text: str) -> bytes:
-    """`text` as UTF-8. Raises ResponseError for a lone surrogate, which has no encoding."""
+    """Encode `text` as UTF-8. Raises ResponseError for a lone surrogate, which has no encoding."""
     try:
         return text.encode()
     except UnicodeEncodeError as error:
         raise ResponseError(f"The text cannot be sent as UTF-8: {error.reason} at {error.start}") from error
 
 
-def encode(body: object) -> tuple[bytes, bytes | None]:
-    """`body` as (payload, Content-Type): text and bytes are HTML, None is nothing at all, everything else is JSON.
+def encode_body(body: object) -> tuple[bytes, bytes | None]:
+    """Encode `body` as (payload, Content-Type): text and bytes are HTML, None is nothing, and the rest is JSON.
 
-    An Enum member is data even when it is also a `str`. Raises ResponseError, naming the type, for what is not data.
+    An Enum member is data even if it is also a `str`. Raises ResponseError, which names the type, for other than data.
     """
     if body is None:
         return b"", None

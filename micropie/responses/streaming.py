@@ -1,8 +1,8 @@
-"""Responses sent piece by piece: a generator's chunks as they are made, until it ends, fails, or the client leaves.
+"""This module sends a generator's chunks as they are made, until it ends, it fails, or the client leaves.
 
-The chunks are pulled by the request's own task, so that the generator's `finally` runs in the request's context. One
-other task, and only while the response is under way, waits for `http.disconnect`; it interrupts the first as a timeout
-would. Whatever happens, the generator is closed before `send_stream` returns. This room knows nothing of files.
+The request's own task pulls the chunks, so that the generator's `finally` runs in the request's context. While the
+response is sent, one other task waits for `http.disconnect`, and interrupts the first as a timeout would. In every case
+the generator is closed before `send_stream` returns.
 """
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
@@ -25,14 +25,17 @@ EVENT_STREAM: Final[RawHeaders] = [(b"content-type", b"text/event-stream"), (b"c
 
 
 class BrokenResponse(Exception):
-    """A response failed after it had begun, so that nothing else can be answered; `__cause__` is what failed.
+    """A failure of a response that had already begun, so that no other response can be sent.
 
-    The server must be made to break the connection, else the client takes a part for the whole.
+    `__cause__` is what failed. The server must break the connection, or the client takes a part for the whole.
     """
 
 
 def encode_chunk(chunk: object) -> tuple[bytes, RawHeaders]:
-    """`chunk` as bytes, and the headers of a stream that begins with it. Raises ResponseError for what is not data."""
+    """Encode `chunk`, and return with it the headers of a stream that begins with it.
+
+    Raises ResponseError if `chunk` is not data.
+    """
     if type(chunk) is bytes:
         return chunk, HTML_STREAM
     if isinstance(chunk, str) and not isinstance(chunk, Enum):
@@ -44,11 +47,11 @@ def encode_chunk(chunk: object) -> tuple[bytes, RawHeaders]:
     return encode_json(chunk) + b"\n", JSON_LINES
 
 
-class Offloaded(AsyncIterator[object]):
-    """Blocking chunks as async ones: each is made by `run_sync`, one at a time.
+class ThreadedChunks(AsyncIterator[object]):
+    """An async iterator that makes each chunk of a sync one in a thread, by `run_sync`.
 
-    A thread cannot be interrupted. When the caller of a step is cancelled the step runs on, so the lock makes `aclose`
-    wait for it: a generator that is running cannot be closed.
+    A thread cannot be interrupted: if the caller is cancelled, the step goes on. As a running generator cannot be
+    closed, the lock makes `aclose` wait for the end of the step.
     """
 
     def __init__(self, chunks: Iterator[object], run_sync: RunSync) -> None:
@@ -67,7 +70,7 @@ class Offloaded(AsyncIterator[object]):
             return next(self._chunks, UNSET)  # a StopIteration cannot leave a thread
 
     async def aclose(self) -> None:
-        """Close what makes the chunks, once it is not running."""
+        """Close the sync iterator, once it is not running."""
         await self._run_sync(self._close)
 
     def _close(self) -> None:
@@ -78,53 +81,53 @@ class Offloaded(AsyncIterator[object]):
 
 
 def iterate_chunks(body: AsyncIterable[object] | Iterator[object], run_sync: RunSync) -> AsyncIterator[object]:
-    """`body`, whatever kind of stream it is, as an async one."""
-    return aiter(body) if isinstance(body, AsyncIterable) else Offloaded(body, run_sync)
+    """Iterate over `body` asynchronously, also if it is a sync iterator."""
+    return aiter(body) if isinstance(body, AsyncIterable) else ThreadedChunks(body, run_sync)
 
 
 async def close_chunks(chunks: AsyncIterator[object]) -> None:
-    """Close the generator behind `chunks`; an iterator that has no `aclose` needs none."""
+    """Close the generator behind `chunks`. An iterator without `aclose` needs no closing."""
     close = getattr(chunks, "aclose", None)
     if close is not None:
         await close()
 
 
 class _Stream:
-    """One streamed response under way."""
+    """A streamed response that is being sent."""
 
-    __slots__ = ("_headers", "_send", "_status", "left", "started")
+    __slots__ = ("_headers", "_send", "_status", "client_left", "started")
 
     def __init__(self, send: Send, status: int, headers: RawHeaders) -> None:
         self._send = send
         self._status = status
         self._headers = headers
         self.started = False
-        self.left = False
+        self.client_left = False
 
     async def pump(self, chunks: AsyncIterator[object]) -> None:
         """Send every chunk. The first is encoded before anything is sent, and decides the content type."""
         async for chunk in chunks:
-            if self.left:  # and the generator paid no heed to being cancelled
+            if self.client_left:  # and the generator ignored its cancellation
                 return
-            payload, described = encode_chunk(chunk)
+            payload, chunk_headers = encode_chunk(chunk)
             if not self.started:
-                await self._start(described)
+                await self._start(chunk_headers)
             if payload:
-                try:  # what `_deliver` does, without its frame
+                try:  # as in `_deliver`, written out to save a coroutine for each chunk
                     await self._send({"type": "http.response.body", "body": payload, "more_body": True})
                 except OSError as error:
                     raise ClientDisconnected from error
-            # Neither the generator nor `send` need ever have waited. Everybody else has a turn after each chunk: with a
-            # turn every millisecond, granian has been seen to tell of a client that left only seconds later.
+            # If neither the generator nor `send` waits, other tasks still get a turn here, after each chunk. With a
+            # turn each millisecond only, granian reported a disconnect seconds late.
             await asyncio.sleep(0)
         if not self.started:
             await self._start(HTML_STREAM)
 
     async def pump_while_connected(self, chunks: AsyncIterator[object], receive: Receive) -> None:
-        """`pump`, interrupted when the client leaves. A cancellation from outside is not mistaken for that."""
+        """Send every chunk until the client leaves. A cancellation from outside is not mistaken for its leaving."""
         try:
-            async with asyncio.timeout(None) as patience:
-                watcher = asyncio.create_task(self._watch(receive, patience))
+            async with asyncio.timeout(None) as interrupt:
+                watcher = asyncio.create_task(self._watch(receive, interrupt))
                 try:
                     await self.pump(chunks)
                 finally:
@@ -133,32 +136,32 @@ class _Stream:
                 if not watcher.cancelled():
                     watcher.result()
         except TimeoutError:
-            if not self.left:  # it is the generator's own
+            if not self.client_left:  # the generator raised it
                 raise
 
     async def finish(self) -> None:
-        """Tell the server that the response is whole."""
+        """Tell the server that the response is complete."""
         await self._deliver({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _start(self, described: RawHeaders) -> None:
-        headers = add_missing_headers(self._headers, described)
+    async def _start(self, chunk_headers: RawHeaders) -> None:
+        headers = add_missing_headers(self._headers, chunk_headers)
         self.started = True
         await self._deliver({"type": "http.response.start", "status": self._status, "headers": headers})
 
     async def _deliver(self, message: Message) -> None:
         try:
             await self._send(message)
-        except OSError as error:  # ASGI HTTP 2.4: that is how `send` tells of a client that left
+        except OSError as error:  # ASGI HTTP 2.4: the client left
             raise ClientDisconnected from error
 
-    async def _watch(self, receive: Receive, patience: "asyncio.Timeout") -> None:
+    async def _watch(self, receive: Receive, interrupt: "asyncio.Timeout") -> None:
         try:
-            while (await receive())["type"] != "http.disconnect":  # `receive` is what is awaited
-                await asyncio.sleep(0)  # a `receive` that always has something must not take the loop for itself
+            while (await receive())["type"] != "http.disconnect":
+                await asyncio.sleep(0)  # a `receive` that never waits must not block the event loop
         except OSError:
-            pass  # the connection is gone, told in another way
-        self.left = True
-        patience.reschedule(0)
+            pass  # some servers report a lost connection like this
+        self.client_left = True
+        interrupt.reschedule(0)
 
 
 async def send_stream(
@@ -170,10 +173,11 @@ async def send_stream(
 ) -> None:
     """Send `chunks` as the body of one response, and close them.
 
-    `headers` win over those that the first chunk suggests. `receive`, when given, is waited on for the client leaving;
-    the request's body must have been read before. Returns when all was sent and, quietly, when the client left.
+    `headers` win over those that the first chunk suggests. `receive`, if passed, is awaited to notice that the client
+    leaves; the request's body must have been read before. Returns when everything was sent, and quietly when the client
+    left.
 
-    What the generator raises before its first chunk is raised as it is, and nothing has been sent. After that it is
+    What the generator raises before its first chunk is raised as it is, before anything is sent. Later exceptions are
     raised as BrokenResponse, and the response stays without its end.
     """
     stream = _Stream(send, status, headers)
@@ -185,7 +189,7 @@ async def send_stream(
                 await stream.pump_while_connected(chunks, receive)
         finally:
             await close_chunks(chunks)
-        if not stream.left:
+        if not stream.client_left:
             await stream.finish()
     except ClientDisconnected:
         return

@@ -2,10 +2,10 @@
 
 import pytest
 
-from micropie.responses.encoding import encode
+from micropie.responses.encoding import encode_body
 from tests.responses.bodies import BODIES
 
 
 @pytest.mark.parametrize(("body", "payload", "content_type"), BODIES)
 def test_a_body_is_text_or_json(body: object, payload: bytes, content_type: bytes | None) -> None:
-    assert encode(body) == (payload, content_type)
+    assert encode_body(body) == (payload, content_type)

@@ -39,10 +39,10 @@ REFUSED = [
     (("X-A", b"v"), "'X-A' is (str, bytes), not (str, str)"),
     ((b"X-A", "v"), "b'X-A' is (bytes, str), not (str, str)"),
     (("X-A", None), "'X-A' is (str, NoneType), not (str, str)"),
-    (("X-A",), "pairs of text, and one is a tuple"),
-    (("X-A", "v", "w"), "pairs of text, and one is a tuple"),
-    ("ab", "pairs of text, and one is a str"),
-    (None, "pairs of text, and one is a NoneType"),
+    (("X-A",), "pair of text, not a tuple"),
+    (("X-A", "v", "w"), "pair of text, not a tuple"),
+    ("ab", "pair of text, not a str"),
+    (None, "pair of text, not a NoneType"),
 ]
 
 

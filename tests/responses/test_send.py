@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from micropie.errors import ResponseError
-from micropie.responses.encoding import encode
+from micropie.responses.encoding import encode_body
 from micropie.responses.send import NO_CONTENT, send_response
 from micropie.types import Message
 from tests.responses.bodies import BODIES, UNSENDABLE
@@ -65,7 +65,7 @@ def length(count: int) -> tuple[bytes, bytes]:
 def test_what_is_not_data_is_named_and_nothing_is_sent(body: object, named: str, headers: object) -> None:
     sent: list[Message] = []
     with pytest.raises(ResponseError, match=re.escape(named)):
-        encode(body)
+        encode_body(body)
     with pytest.raises(ResponseError, match=re.escape(named)):
         answer(body, headers=headers, sent=sent)
     assert sent == []

@@ -55,7 +55,7 @@ def test_an_event_is_sent_as_the_html_standard_has_it(event: ServerSentEvent[Any
     ids=repr,
 )
 def test_a_field_that_would_end_its_line_is_refused(fields: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=f"ServerSentEvent {next(iter(fields))} is "):
+    with pytest.raises(ValueError, match=f"ServerSentEvent {next(iter(fields))} must be "):
         ServerSentEvent(data="x", **fields)
 
 
