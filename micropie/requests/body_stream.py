@@ -1,7 +1,7 @@
-"""The body of one request as it arrives: chunk by chunk, under a size limit and two time limits.
+"""This module receives the body of one request, chunk by chunk, under a size limit and two time limits.
 
-It knows ASGI's `http.request` and `http.disconnect` and nothing of what the bytes mean. Time is only watched while
-the client is being waited for: a message that is already there costs no timer.
+It reads ASGI's `http.request` and `http.disconnect`, and leaves the meaning of the bytes to others. Time counts only
+while the app waits for the client: a message that is already there needs no timer.
 """
 
 from collections.abc import Generator, Iterator
@@ -14,12 +14,12 @@ from ..types import Message, Receive
 
 
 def body_too_large(size: int) -> HTTPError:
-    """The answer to a body of more than `size` bytes."""
+    """Return the error for a body of more than `size` bytes."""
     return HTTPError(413, f"The request body is larger than {size} bytes")
 
 
 class ResumedAwaitable:
-    """An awaitable that was already stepped once and had to wait: `yield from` it (PEP 380), begun one step late."""
+    """An awaitable that was stepped once already; awaiting it here goes on from there, as `yield from` (PEP 380)."""
 
     __slots__ = ("_first", "_rest")
 
@@ -34,7 +34,7 @@ class ResumedAwaitable:
             try:
                 yield waiting_for
             except BaseException as stop:
-                # The wait was cancelled: the awaitable must hear of it where it stands, so that its `finally` runs.
+                # The wait was cancelled. The exception is raised inside the awaitable, so that its `finally` runs.
                 if not hasattr(rest, "throw"):
                     raise
                 try:
@@ -48,10 +48,10 @@ class ResumedAwaitable:
 
 
 def take_message(receive: Receive) -> Message | ResumedAwaitable:
-    """The next ASGI message if it is there already, else what to await for it.
+    """Return the next ASGI message if it is there already, else the awaitable for it.
 
-    The first step of `receive()` is taken by hand: most bodies have arrived with their headers, and then there is no
-    need for a timer.
+    This takes the first step of `receive()` by hand. Most bodies have arrived with their headers, and then no timer is
+    needed.
     """
     steps = receive().__await__()
     try:
@@ -62,7 +62,7 @@ def take_message(receive: Receive) -> Message | ResumedAwaitable:
 
 
 async def await_message(message: ResumedAwaitable, seconds: float) -> Message:
-    """What `message` comes to. Raises HTTPError 408 when that takes longer than `seconds`."""
+    """Return the message that `message` waits for. Raises HTTPError 408 if it takes longer than `seconds`."""
     try:
         return await wait_for(message, seconds)
     except TimeoutError:
@@ -70,14 +70,24 @@ async def await_message(message: ResumedAwaitable, seconds: float) -> Message:
 
 
 class BodyStream:
-    """Reads the body of one request from `receive`.
+    """A reader of the body of one request.
 
-    `size` is the most bytes it may have, `read_timeout` the most seconds between two pieces, `total_timeout` the most
-    seconds spent waiting for all of them. `length` is what Content-Length says; once as much has come, that was all.
-    `first` is a message that has been taken from `receive` already.
+    `size` is the most bytes that the body may have. `read_timeout` is the most seconds between two pieces, and
+    `total_timeout` the most seconds of waiting for all of them. `length` is the Content-Length: the body has ended once
+    as many bytes have arrived. `first` is a message that was already taken from `receive`.
     """
 
-    __slots__ = ("_begun", "_first", "_left", "_patience", "_read_timeout", "_receive", "_rest", "_size", "ended")
+    __slots__ = (
+        "_begun",
+        "_first",
+        "_length_left",
+        "_read_timeout",
+        "_receive",
+        "_size",
+        "_size_left",
+        "_time_left",
+        "ended",
+    )
 
     def __init__(
         self,
@@ -92,18 +102,18 @@ class BodyStream:
         self._first = first
         self._receive = receive
         self._size = size
-        self._left = size
-        self._rest = -1 if length is None else length
+        self._size_left = size
+        self._length_left = -1 if length is None else length
         self._read_timeout = read_timeout
-        self._patience = total_timeout
+        self._time_left = total_timeout
         self._begun = False
         self.ended = False
 
     async def read(self) -> bytes:
-        """The next non-empty piece, or `b""` once the body has ended.
+        """Return the next piece, which is not empty, or `b""` once the body has ended.
 
-        Raises HTTPError 413 past the size limit and 408 past a time limit, ClientDisconnected when the client left:
-        `http.disconnect` is never taken for the end of a body.
+        Raises HTTPError 413 past the size limit, HTTPError 408 past a time limit, and ClientDisconnected if the client
+        left: `http.disconnect` never counts as the end of a body.
         """
         while not self.ended:
             chunk = self._accept(await self._next_message())
@@ -115,19 +125,19 @@ class BodyStream:
         if self._first is not None:
             message, self._first, self._begun = self._first, None, True
             return message
-        # Only a body in several pieces needs the whole of it timed.
+        # The total time only matters for a body in several pieces.
         loop = asyncio.get_running_loop() if self._begun else None
         started = loop.time() if loop is not None else 0.0
         self._begun = True
         taken = take_message(self._receive)
         message = (
-            await await_message(taken, min(self._read_timeout, self._patience))
+            await await_message(taken, min(self._read_timeout, self._time_left))
             if isinstance(taken, ResumedAwaitable)
             else taken
         )
         if loop is not None:
-            self._patience -= loop.time() - started
-            if self._patience <= 0:
+            self._time_left -= loop.time() - started
+            if self._time_left <= 0:
                 raise HTTPError(408, "The request body took too long")
         return message
 
@@ -135,10 +145,10 @@ class BodyStream:
         if message["type"] == "http.disconnect":
             raise ClientDisconnected
         chunk: bytes = message.get("body", b"")
-        self._left -= len(chunk)
-        if self._left < 0:
+        self._size_left -= len(chunk)
+        if self._size_left < 0:
             raise body_too_large(self._size)
-        self._rest -= len(chunk)
-        # Some servers tell the end in a message of its own, which one would have to wait for.
-        self.ended = self._rest == 0 or not message.get("more_body", False)
+        self._length_left -= len(chunk)
+        # Some servers announce the end in a separate, empty message. `length` saves waiting for it.
+        self.ended = self._length_left == 0 or not message.get("more_body", False)
         return chunk

@@ -1,24 +1,21 @@
-"""To be described."""
+"""This module holds the request that is being handled, in a context variable."""
 
 from contextvars import ContextVar
 from typing import Final
 
 from .request import Request
 
-request_variable: Final[ContextVar["Request"]] = ContextVar("micropie.request")
-"""The request that is being answered, in the task (and the worker threads) that answer it."""
+request_variable: Final[ContextVar[Request]] = ContextVar("micropie.request")
+"""The request that the current task, or its worker thread, is handling."""
 
-
-# Bound once: Python looks up what is asked of an imported name at every call.
+# Bound once, so that callers need not look up `set` and `reset` for every request.
 set_current_request: Final = request_variable.set
-
-
 reset_current_request: Final = request_variable.reset
 
 
-def get_current_request() -> "Request":
-    """The request that is being answered. Raises RuntimeError outside of one."""
+def get_current_request() -> Request:
+    """Return the request that is being handled. Raises RuntimeError outside a request."""
     try:
         return request_variable.get()
     except LookupError:
-        raise RuntimeError("There is no request here: `request` is for code that runs while one is answered") from None
+        raise RuntimeError("No request is being handled here: `request` is for code that runs during one") from None

@@ -1,10 +1,13 @@
-"""To be described."""
+"""This module reads Cookie headers: all pairs of one, or a single value quickly."""
 
 from typing import Final
 
 
 def parse_cookies(header: str) -> list[tuple[str, str]]:
-    """The pairs of a Cookie header in order (RFC 6265 §4.2), without nameless ones and without quotes around values."""
+    """Return the pairs of a Cookie header in order (RFC 6265 §4.2).
+
+    Quotes around values are removed, and pairs without a name are left out.
+    """
     pairs = []
     for item in header.split(";"):
         name, equals, value = item.strip().partition("=")
@@ -18,21 +21,19 @@ def parse_cookies(header: str) -> list[tuple[str, str]]:
 
 
 _NUL: Final = 0
-
-
 _QUOTE: Final = ord('"')
 
 
 def find_plain_cookie(header: bytes, name: str) -> str | None:
-    """The value that `parse_cookies` would find for `name`, if that is seen at once; else None.
+    """Return the value of `name` as `parse_cookies` reads it, if a quick look suffices; else None.
 
-    It is where the name stands there just once, at its place, in a header of ASCII text without quotes.
+    It suffices for a header of ASCII text without quotes that holds the name once, at the start of a pair.
     """
     if not header.isascii() or _NUL in header or _QUOTE in header:
         return None
     text = header.decode()
-    before, found, after = text.partition(name)
-    if not found or not after.startswith("=") or name in after or (before and before[-2:] != "; "):
+    before, match, after = text.partition(name)
+    if not match or not after.startswith("=") or name in after or (before and before[-2:] != "; "):
         return None
     end = after.find(";")
     return (after[1:] if end < 0 else after[1:end]).strip()

@@ -1,7 +1,6 @@
-"""A JSON Lines body as values, one for each line: as many lines as the handler asks for, and no more than it takes.
+"""This module reads a JSON Lines body as values, one per line, and receives no more than the handler takes.
 
-The format is that of jsonlines.org, whose media type is registered nowhere, so that each of its usual names will do.
-It knows one body and the type of its items; which parameter asked for them is none of its business.
+The format is that of jsonlines.org. None of its media types is registered, so that all of the usual names are accepted.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -21,79 +20,85 @@ T = TypeVar("T")
 _BLANKS: Final = b" \t\r"
 
 
-def make_lines_reader(reads: Converter) -> Callable[[Request], AsyncIterator[Any]]:
-    """What gives the items of a request's body, read by `reads`. Raises HTTPError 415 for another kind of body."""
+def make_lines_reader(converter: Converter) -> Callable[[Request], AsyncIterator[Any]]:
+    """Return the function from a request to the items of its body, which `converter` reads.
 
-    def lines_of(request: Request) -> AsyncIterator[Any]:
+    That function raises HTTPError 415 for a body of another media type.
+    """
+
+    def read_lines(request: Request) -> AsyncIterator[Any]:
         if request.has_body and request.content_type.partition(";")[0].strip().lower() not in JSON_LINES_TYPES:
             raise HTTPError(415, "The request body must be application/jsonl")
-        return JsonLines(request, reads)
+        return JsonLines(request, converter)
 
-    return lines_of
+    return read_lines
 
 
 class JsonLines(AsyncIterator[T]):
-    """The items of a body. The end of the last line may be missing; lines of blanks are passed over.
+    """An iterator over the items of a body. Blank lines are skipped; the last line needs no line end.
 
-    A line that does not fit is told as BadRequest, by its number (from 1) and where in it; the next step goes on behind
-    it. One of more than `Limits.line` bytes is HTTPError 413. Besides, a step raises what `BodyStream.read` does.
+    Each step raises BadRequest for a line that does not fit, with its number (from 1) and the place in it; the next
+    step goes on after that line. A step raises HTTPError 413 for a line of more than `Limits.line` bytes, and what
+    `BodyStream.read` raises.
     """
 
-    def __init__(self, request: Request, reads: Converter) -> None:
+    def __init__(self, request: Request, converter: Converter) -> None:
         self._stream = request.body_stream
-        self._read_already = request.body
-        self._reads = reads
+        self._received_body = request.body
+        """The body, if it was received before the handler ran."""
+        self._converter = converter
         self._limit = request.limits.line
-        self._number = 0
-        self._whole: Iterator[bytes] = iter(())
-        """Lines that have arrived, to their ends."""
-        self._begun = bytearray()
-        """What there is of the line after them."""
+        self._line_number = 0
+        self._whole_lines: Iterator[bytes] = iter(())
+        """The lines that have arrived to their ends and are not read yet."""
+        self._partial_line = bytearray()
+        """The start of the line after them."""
         self._ended = False
 
     async def __anext__(self) -> T:
         while True:
-            for line in self._whole:
-                self._number += 1
+            for line in self._whole_lines:
+                self._line_number += 1
                 if len(line) > self._limit:
-                    raise self._too_long(self._number)
+                    raise self._make_length_error(self._line_number)
                 if line.strip(_BLANKS):
-                    return self._value(line)
+                    return self._read_line(line)
             if self._ended:
                 raise StopAsyncIteration
-            if len(self._begun) > self._limit:
-                raise self._too_long(self._number + 1)
-            self._split(await self._receive())
+            if len(self._partial_line) > self._limit:
+                raise self._make_length_error(self._line_number + 1)
+            self._split_lines(await self._receive())
 
     async def _receive(self) -> bytes:
-        """The next piece of the body, or `b""` once it has ended."""
-        # Not by Request.stream: a generator that was cancelled, as by a timeout around one step, is at its end.
+        """Return the next piece of the body, or `b""` once it has ended."""
+        # Request.stream will not do: it is a generator, which ends when a timeout around one step cancels it.
         if self._stream is not None:
             return await self._stream.read()
-        piece, self._read_already = self._read_already, b""
+        piece, self._received_body = self._received_body, b""
         return piece
 
-    def _split(self, piece: bytes) -> None:
-        """Go on behind the lines that `piece` ends; without a piece, all lines have ended."""
+    def _split_lines(self, piece: bytes) -> None:
+        """Add the next `piece` of the body to the lines. An empty piece ends the last line."""
         self._ended = not piece
-        head, end, rest = piece.partition(b"\n")
-        self._begun += head
-        if end or self._ended:
-            *more, begun = rest.split(b"\n")
-            self._whole = iter([bytes(self._begun), *more])
-            self._begun = bytearray(begun)
+        head, line_end, rest = piece.partition(b"\n")
+        self._partial_line += head
+        if line_end or self._ended:
+            *lines, partial_line = rest.split(b"\n")
+            self._whole_lines = iter([bytes(self._partial_line), *lines])
+            self._partial_line = bytearray(partial_line)
 
-    def _too_long(self, number: int) -> HTTPError:
+    def _make_length_error(self, number: int) -> HTTPError:
         return HTTPError(413, f"Line {number} of the request body is longer than {self._limit} bytes")
 
-    def _value(self, line: bytes) -> T:
+    def _read_line(self, line: bytes) -> T:
         try:
             require_utf8(line)
-            value: T = self._reads.from_json(line)
+            value: T = self._converter.from_json(line)
         except BadRequest as bad:
-            found = bad.errors
+            errors = bad.errors
         except CONVERSION_ERRORS:
-            found = self._reads.json_errors(line, "")
+            errors = self._converter.json_errors(line, "")
         else:
             return value
-        raise BadRequest([replace(error, detail=f"Line {self._number}: {error.detail}") for error in found]) from None
+        place = f"Line {self._line_number}"
+        raise BadRequest([replace(error, detail=f"{place}: {error.detail}") for error in errors]) from None

@@ -73,7 +73,7 @@ class Request:
     _route_handler: str | None
     """The handler that a middleware chose, by `route_to` or by setting this; documented, in spite of its name."""
     passed_middleware: Sequence[Any] = ()
-    """The middleware that `before_request` got past, in the order in which `after_request` is called."""
+    """The middleware that let the request pass, in the order in which their `after_request` is called."""
     current_session: SessionState | None
     """The session, once it is loaded or begun. Unlike `session_state`, reading this begins none."""
     cookie_header: bytes
@@ -83,9 +83,9 @@ class Request:
     body_opened: bool = False
     """Whether `read_body` was called."""
     body_stream: BodyStream | None = None
-    """What a body that is not held in memory arrives through."""
+    """The stream that a body arrives through, unless it is held in memory."""
     cleanup_stack: CleanupStack | None = None
-    """What the request's dependencies have entered."""
+    """The generators of the dependencies, which go on after the response."""
     needs_cleanup: bool
     """Whether `clean_up` has anything to do."""
 

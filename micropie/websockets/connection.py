@@ -121,7 +121,7 @@ class WebSocket(Generic[In, Out]):
     )
 
     def __class_getitem__(cls, types: Any) -> Any:
-        """`WebSocket[In]` is `WebSocket[In, str]`."""
+        """Return `WebSocket[In, str]` for `WebSocket[In]`."""
         arguments = types if isinstance(types, tuple) else (types,)
         missing = 2 - len(arguments) if cls is WebSocket else 0
         return super().__class_getitem__(arguments + (str,) * missing)  # type: ignore[misc]  # typeshed leaves it out

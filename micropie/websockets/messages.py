@@ -108,8 +108,8 @@ def _hide_keys(pointer: str, document: bytes, converter: Converter) -> str:
     """Return `pointer` with `*` for every name that the client chose: a key of a dict, an unknown field."""
     declared = set[str]()
     for info in walk_types(converter.info):
-        declared |= {escape_token(field.encode_name) for field in getattr(info, "fields", ())}
-        declared.add(escape_token(getattr(info, "tag_field", None)))
+        names = [field.encode_name for field in getattr(info, "fields", ())]
+        declared.update(map(escape_token, [*names, getattr(info, "tag_field", "")]))
     place = ""
     value = msgspec.json.decode(document)
     for token in pointer.split("/")[1:]:
@@ -151,6 +151,7 @@ def _cache_per_type(make: Callable[[Any], _Product]) -> Callable[[Any], _Product
 
     @wraps(make)
     def make_once(annotation: Any) -> _Product:
+        """Return `make(annotation)`, from the cache if possible."""
         try:
             return cached(annotation)
         except TypeError:  # an Annotated holds something unhashable

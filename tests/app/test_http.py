@@ -563,7 +563,7 @@ def test_requests_side_by_side_each_know_their_own() -> None:
 
     app = Slow()
     assert {answer.text for answer in asyncio.run(main())} == {"[true,true]", "[true]"}
-    with pytest.raises(RuntimeError, match="There is no request here"):
+    with pytest.raises(RuntimeError, match="No request is being handled here"):
         _ = app.request
 
 

@@ -195,7 +195,7 @@ def test_headers_bind_too_and_the_request_is_at_hand() -> None:
     call_socket(app, "/bound/a", headers=[(b"user-agent", b"me")])
     assert app.log == ["['a', 1, (), [], 'me', {}]"]
     assert closed(call_socket(app, "/request?q=1")) == (4000, "True True 1")
-    with pytest.raises(RuntimeError, match="There is no request here"):
+    with pytest.raises(RuntimeError, match="No request is being handled here"):
         _ = app.request
 
 

@@ -403,7 +403,7 @@ def test_the_current_request_is_known_while_one_is_answered() -> None:
         assert get_current_request() is request
     finally:
         request_variable.reset(token)
-    with pytest.raises(RuntimeError, match="There is no request here"):
+    with pytest.raises(RuntimeError, match="No request is being handled here"):
         get_current_request()
 
 

@@ -148,7 +148,7 @@ def test_env_may_be_replaced() -> None:
 
 
 def test_request_outside_of_a_request_says_so() -> None:
-    with pytest.raises(RuntimeError, match="There is no request here"):
+    with pytest.raises(RuntimeError, match="No request is being handled here"):
         _ = App().request
 
 
