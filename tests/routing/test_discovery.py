@@ -864,11 +864,11 @@ class Wrong(App):
 
 def test_what_cannot_work_is_named() -> None:
     assert sorted(problems(Wrong)) == [
-        "Wrong._hidden: @route gives no URL to a name that starts with '_'",
+        "Wrong._hidden: @route cannot give a URL to a name that starts with '_'",
         "Wrong.not_ws (ws: micropie.websockets.connection.WebSocket): only a ws_ method can take a WebSocket",
         "Wrong.twice (b: complex): 'builtins.complex' cannot be read from a request",
         "Wrong.unnamed: the @route path names {missing}, which no parameter takes",
-        "Wrong.ws_nothing: a ws_ method takes the connection as its first parameter",
+        "Wrong.ws_nothing: a ws_ method must take the connection as its first parameter",
         "Wrong.ws_sync: a ws_ method waits for messages, so it cannot be sync",
     ]
 
