@@ -105,7 +105,7 @@ UNSENDABLE: list[tuple[Any, tuple[Any, ...], type[Exception], str]] = [
     (Api.raw, ("ab",), ValueError, "'body' is a body as it is: bytes, or an asynchronous iterator, not str"),
     (Api.poured, ([b"1"],), ValueError, "'body' is a body as it is: bytes, or an asynchronous iterator, not list"),
     (Api.keyed, (object(), [1]), ValueError, "'a' cannot be sent as JSON"),
-    (len, (), LookupError, "len is at no URL of Api"),
+    (len, (), LookupError, "len has no URL in Api"),
 ]  # fmt: skip
 
 
@@ -236,7 +236,7 @@ def test_outline_is_made_without_calling_init() -> None:
 def test_resource_made_in_init_needs_an_instance() -> None:
     async def main() -> None:
         async with Client(Hidden, transport=ASGITransport(Hidden()), base_url="http://localhost") as blind:
-            with pytest.raises(LookupError, match=r"Todos\.get is at no URL of Hidden"):
+            with pytest.raises(LookupError, match=r"Todos\.get has no URL in Hidden"):
                 await blind.call(Todos.get, 3)
         for client in (Client(Hidden, app=Hidden()), Client(Hidden(), app=Hidden())):
             async with client:
