@@ -1,4 +1,4 @@
-"""The multipart bodies of these tests: how they are written, sent in pieces, and read."""
+"""These helpers write multipart bodies, cut them into pieces, and read them."""
 
 import asyncio
 import threading
@@ -26,7 +26,7 @@ END = b"--frontier--\r\n"
 
 
 class Feed:
-    """A stream of prepared pieces: an exception is raised, an event waited for."""
+    """A stream of prepared pieces, which raises those that are exceptions and waits for those that are events."""
 
     def __init__(self, pieces: Pieces) -> None:
         self._pieces = iter(pieces)
@@ -50,29 +50,29 @@ class Feed:
         return b""
 
 
-def opened(pieces: Pieces, **limits: int) -> MultipartBody:
+def open_body(pieces: Pieces, **limits: int) -> MultipartBody:
     return MultipartBody(Feed(pieces), BOUNDARY, Limits(**limits))
 
 
-def headed(*headers: str, content: bytes = b"") -> bytes:
+def part(*headers: str, content: bytes = b"") -> bytes:
     return b"--frontier\r\n" + "".join(f"{line}\r\n" for line in headers).encode() + b"\r\n" + content + b"\r\n"
 
 
 def field(name: str, value: bytes) -> bytes:
-    return headed(f'Content-Disposition: form-data; name="{name}"', content=value)
+    return part(f'Content-Disposition: form-data; name="{name}"', content=value)
 
 
 def upload(name: str, content: bytes, filename: str = "a.bin", content_type: str = "") -> bytes:
-    typed = [f"Content-Type: {content_type}"] if content_type else []
-    return headed(f'Content-Disposition: form-data; name="{name}"; filename="{filename}"', *typed, content=content)
+    more = [f"Content-Type: {content_type}"] if content_type else []
+    return part(f'Content-Disposition: form-data; name="{name}"; filename="{filename}"', *more, content=content)
 
 
 def noise(size: int, seed: int = 1) -> bytes:
-    """`size` bytes in which no place looks like another."""
+    """Return `size` bytes in which no place looks like another."""
     return b"".join((seed * 7_919 + i).to_bytes(8, "big") for i in range(size // 8 + 1))[:size]
 
 
-def chopped(data: bytes, size: int) -> Iterator[bytes]:
+def chop(data: bytes, size: int) -> Iterator[bytes]:
     return (data[i : i + size] for i in range(0, len(data), size))
 
 
@@ -81,8 +81,8 @@ def cut_at(data: bytes, places: Iterable[int]) -> list[bytes]:
     return [piece for start, end in pairwise(bounds) if (piece := data[start:end])]
 
 
-async def everything(body: MultipartBody) -> tuple[dict[str, list[str]], dict[str, list[tuple[str, str, bytes]]]]:
-    """What is in `body`, its files read only after all of it has arrived."""
+async def read_all(body: MultipartBody) -> tuple[dict[str, list[str]], dict[str, list[tuple[str, str, bytes]]]]:
+    """Return the fields and files of `body`, and read the files only after all of it has arrived."""
     try:
         while await body.advance():
             pass
@@ -105,40 +105,40 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
 
 
-def refused(work: Coroutine[Any, Any, Any]) -> int:
+def status_of_run(work: Coroutine[Any, Any, Any]) -> int:
+    """Return the status of the UploadError that `work` raises in an event loop."""
     with pytest.raises(UploadError) as raised:
         asyncio.run(work)
     return raised.value.status
 
 
 async def status_of(work: Awaitable[Any]) -> int:
+    """Return the status of the UploadError that `work` raises."""
     with pytest.raises(UploadError) as raised:
         await work
     return raised.value.status
 
 
-def spools() -> list[str]:
-    """The anonymous files that this process has open."""
-    found: list[str] = []
+def list_spools() -> list[str]:
+    """Return the anonymous files that this process has open."""
+    targets: list[str] = []
     for descriptor in Path("/proc/self/fd").iterdir():
         try:
-            found.append(str(descriptor.readlink()))
+            targets.append(str(descriptor.readlink()))
         except OSError:
             continue  # the descriptor of the listing itself
-    return [target for target in found if target.endswith("(deleted)")]
+    return [target for target in targets if target.endswith("(deleted)")]
 
 
 counts_descriptors = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs Linux's /proc/self/fd")
 
 
 OCTETS = "application/octet-stream"
-
-
 SMALL = {"fields": 40, "field": 500, "body": 1000}
 
 
-def streamed(received: list[Message], *, size: int = MIB, stall: bool = False) -> MultipartBody:
-    """A body behind a real `BodyStream`; `stall` keeps it waiting where the messages end."""
+def body_of_messages(received: list[Message], *, size: int = MIB, stall: bool = False) -> MultipartBody:
+    """Return a body behind a real `BodyStream`. With `stall` it waits where the messages end."""
     rest = iter(received)
 
     async def receive() -> Message:
@@ -157,19 +157,17 @@ def message(data: bytes, more: bool = True) -> Message:
 
 
 BEGUN = upload("f", b"some of it")[:-2]
-
-
 LARGE = {"a": noise(3 * MIB, 1), "b": noise(5 * MIB, 2)}
 
 
 def large_body() -> Iterator[bytes]:
     for name, content in LARGE.items():
-        yield from chopped(upload(name, content), 64 * KIB)
+        yield from chop(upload(name, content), 64 * KIB)
     yield END
 
 
-class Busy:
-    """Keeps every worker thread of the running loop busy until `release`."""
+class BusyWorkers:
+    """Worker threads of the running loop that are all busy until `release`."""
 
     def __init__(self) -> None:
         self._gate = threading.Event()
@@ -181,6 +179,6 @@ class Busy:
         self._gate.set()
 
 
-async def other_work() -> None:
+async def let_others_run() -> None:
     for _ in range(20):
         await asyncio.sleep(0)

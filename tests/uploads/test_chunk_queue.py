@@ -1,4 +1,4 @@
-"""The documented mapping of an uploaded file, and the queue in it."""
+"""These tests check the documented mapping of an uploaded file, and the queue in it."""
 
 import asyncio
 
@@ -11,20 +11,18 @@ from tests.uploads.bodies import (
     END,
     LARGE,
     Content,
-    chopped,
+    chop,
     first_file,
-    opened,
+    open_body,
     run,
     status_of,
     upload,
 )
 
-# The documented mapping and its queue.
 
-
-def test_the_mapping_is_what_is_documented() -> None:
+def test_mapping_has_the_documented_keys_and_queue() -> None:
     async def scenario() -> None:
-        body = opened([upload("f", b"12", "a.png", "image/png"), END])
+        body = open_body([upload("f", b"12", "a.png", "image/png"), END])
         file = await first_file(body)
         mapping = file.mapping()
         assert (mapping["filename"], mapping["content_type"]) == ("a.png", "image/png")
@@ -47,9 +45,9 @@ def test_the_mapping_is_what_is_documented() -> None:
     run(scenario())
 
 
-def test_the_queue_says_what_is_there_without_waiting() -> None:
+def test_queue_counts_chunks_in_memory_without_waiting() -> None:
     async def scenario() -> None:
-        body = opened([upload("f", b"")[:-2], b"x" * 5000, b"y" * 5000, b"\r\n" + END])
+        body = open_body([upload("f", b"")[:-2], b"x" * 5000, b"y" * 5000, b"\r\n" + END])
         content: Content = (await first_file(body)).mapping()["content"]
         seen: list[tuple[int, bool, bytes | None]] = []
         assert (content.qsize(), content.empty(), content.full()) == (0, True, False)
@@ -69,9 +67,9 @@ def test_the_queue_says_what_is_there_without_waiting() -> None:
     run(scenario())
 
 
-def test_the_queue_fetches_what_went_to_disk_only_where_it_may_wait() -> None:
+def test_queue_fetches_chunks_from_disk_only_in_get() -> None:
     async def scenario() -> None:
-        body = opened([*chopped(upload("f", LARGE["a"]), 64 * KIB), END], part_memory=MIB)
+        body = open_body([*chop(upload("f", LARGE["a"]), 64 * KIB), END], part_memory=MIB)
         content: Content = (await first_file(body)).mapping()["content"]
         await body.read_until(lambda: False)
         assert (content.qsize(), content.empty()) == (0, True)
@@ -88,10 +86,10 @@ def test_the_queue_fetches_what_went_to_disk_only_where_it_may_wait() -> None:
     run(scenario())
 
 
-def test_what_a_reader_waits_for_is_not_there_for_others() -> None:
+def test_chunk_that_a_reader_waits_for_is_not_ready_for_others() -> None:
     async def scenario() -> None:
         more = asyncio.Event()
-        body = opened([upload("f", b"1")[:-2], more, b"2"])
+        body = open_body([upload("f", b"1")[:-2], more, b"2"])
         content: Content = (await first_file(body)).mapping()["content"]
         assert content.get_nowait() == b"1"
         seen: list[int] = []
@@ -113,9 +111,9 @@ def test_what_a_reader_waits_for_is_not_there_for_others() -> None:
     run(scenario())
 
 
-def test_the_queue_of_a_failed_upload_is_never_quietly_empty() -> None:
+def test_queue_of_a_failed_upload_raises_and_is_not_empty() -> None:
     async def scenario() -> None:
-        body = opened([BEGUN])
+        body = open_body([BEGUN])
         content: Content = (await first_file(body)).mapping()["content"]
         assert await content.get() == b"some of it"
         assert await status_of(content.get()) == 400

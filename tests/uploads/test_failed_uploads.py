@@ -1,4 +1,4 @@
-"""Uploads that end too early, and bodies that are closed: reading raises, and goes on raising."""
+"""Uploads that fail and bodies that are closed: every reader raises, each time."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,18 +15,16 @@ from tests.uploads.bodies import (
     END,
     Content,
     Feed,
+    body_of_messages,
     field,
     first_file,
-    headed,
     message,
-    opened,
+    open_body,
+    part,
     run,
     status_of,
-    streamed,
     upload,
 )
-
-# Bodies that end too early.
 
 CUT_SHORT = (
     field("a", b"1") + upload("f", b"first file") + upload("g", b"second\r\nfile", "g.bin") + field("z", b"9") + END
@@ -34,14 +32,14 @@ CUT_SHORT = (
 
 
 @pytest.mark.parametrize("memory", [0, 100], ids=["on disk", "in memory"])
-def test_a_body_truncated_anywhere_never_ends_cleanly(memory: int) -> None:
+def test_body_truncated_anywhere_never_ends_cleanly(memory: int) -> None:
     async def truncated(length: int) -> None:
-        body = opened([CUT_SHORT[:length]] if length else [], part_memory=memory)
+        body = open_body([CUT_SHORT[:length]] if length else [], part_memory=memory)
         assert await status_of(body.read_until(lambda: False)) == 400
         assert await status_of(body.advance()) == 400
         assert not body.complete
         for file in (file for files in body.files.values() for file in files):
-            if file.complete:  # what arrived whole is whole
+            if file.complete:
                 assert await file.read() in (b"first file", b"second\r\nfile")
             else:
                 content: Content = file.mapping()["content"]
@@ -57,14 +55,14 @@ def test_a_body_truncated_anywhere_never_ends_cleanly(memory: int) -> None:
 @pytest.mark.parametrize(
     ("failing", "status"),
     [
-        (lambda: streamed([message(BEGUN, more=False)]), 400),
-        (lambda: streamed([message(BEGUN), message(BEGUN * 9)], size=len(BEGUN) + 5), 413),
-        (lambda: streamed([message(BEGUN)], stall=True), 408),
-        (lambda: opened([BEGUN, b"\r\n--frontier!!"]), 400),
+        (lambda: body_of_messages([message(BEGUN, more=False)]), 400),
+        (lambda: body_of_messages([message(BEGUN), message(BEGUN * 9)], size=len(BEGUN) + 5), 413),
+        (lambda: body_of_messages([message(BEGUN)], stall=True), 408),
+        (lambda: open_body([BEGUN, b"\r\n--frontier!!"]), 400),
     ],
     ids=["truncated", "over the size limit", "stalled", "malformed"],
 )
-def test_every_reader_hears_why_the_body_failed_then_and_ever_after(
+def test_failed_body_raises_its_status_in_every_reader_each_time(
     failing: Callable[[], MultipartBody], status: int
 ) -> None:
     async def scenario() -> None:
@@ -72,8 +70,8 @@ def test_every_reader_hears_why_the_body_failed_then_and_ever_after(
         file = await first_file(body)
         content: Content = file.mapping()["content"]
         assert await file.read(4) == b"some"
-        heard = await asyncio.gather(*map(status_of, (file.read(), content.get(), body.advance(), anext(file))))
-        assert heard == [status] * 4
+        statuses = await asyncio.gather(*map(status_of, (file.read(), content.get(), body.advance(), anext(file))))
+        assert statuses == [status] * 4
         for late in (file.read(), file.read(1), content.get(), body.advance(), body.read_until(lambda: False)):
             assert await status_of(late) == status
         await body.close()
@@ -82,9 +80,9 @@ def test_every_reader_hears_why_the_body_failed_then_and_ever_after(
     run(scenario())
 
 
-def test_the_client_leaving_is_not_an_answer_to_give_but_readers_raise() -> None:
+def test_disconnect_is_client_disconnected_to_the_body_and_400_to_readers() -> None:
     async def scenario() -> None:
-        body = streamed([message(BEGUN)])
+        body = body_of_messages([message(BEGUN)])
         file = await first_file(body)
         assert await status_of(file.read()) == 400
         assert await status_of(file.mapping()["content"].get()) == 400
@@ -96,9 +94,9 @@ def test_the_client_leaving_is_not_an_answer_to_give_but_readers_raise() -> None
     run(scenario())
 
 
-def test_a_file_that_arrived_whole_can_be_read_after_what_follows_it_failed() -> None:
+def test_complete_file_can_be_read_after_a_later_part_failed() -> None:
     async def scenario() -> None:
-        body = opened([upload("f", b"whole"), headed("nonsense")])
+        body = open_body([upload("f", b"whole"), part("nonsense")])
         file = await first_file(body)
         assert await status_of(body.read_until(lambda: False)) == 400
         assert await file.read() == b"whole"
@@ -108,9 +106,9 @@ def test_a_file_that_arrived_whole_can_be_read_after_what_follows_it_failed() ->
     run(scenario())
 
 
-def test_a_stream_that_breaks_in_an_unforeseen_way_is_heard_once_and_refused_after() -> None:
+def test_unexpected_exception_is_raised_once_and_is_status_500_afterwards() -> None:
     async def scenario() -> None:
-        body = opened([BEGUN, RuntimeError("broken"), b"\r\n" + END])
+        body = open_body([BEGUN, RuntimeError("broken"), b"\r\n" + END])
         file = await first_file(body)
         with pytest.raises(RuntimeError, match="broken"):
             await body.advance()
@@ -122,7 +120,7 @@ def test_a_stream_that_breaks_in_an_unforeseen_way_is_heard_once_and_refused_aft
 
 
 @pytest.mark.parametrize("memory", [0, MIB], ids=["on disk", "in memory"])
-def test_after_close_nothing_can_be_read(memory: int) -> None:
+def test_closed_body_cannot_be_read(memory: int) -> None:
     async def scenario() -> None:
         feed = Feed([upload("f", b"whole") + upload("g", b"half"), asyncio.Event()])
         body = MultipartBody(feed, BOUNDARY, Limits(part_memory=memory))
@@ -143,10 +141,10 @@ def test_after_close_nothing_can_be_read(memory: int) -> None:
     run(scenario())
 
 
-def test_a_reader_that_still_waits_when_the_body_is_closed_hears_of_it() -> None:
+def test_waiting_reader_raises_when_the_body_is_closed() -> None:
     async def scenario() -> None:
         more = asyncio.Event()
-        body = opened([BEGUN, more, b"\r\n" + upload("g", b"another") + END], part_memory=0)
+        body = open_body([BEGUN, more, b"\r\n" + upload("g", b"another") + END], part_memory=0)
         file = await first_file(body)
         assert await file.read(9)
         waiting = asyncio.ensure_future(file.read())
@@ -159,9 +157,9 @@ def test_a_reader_that_still_waits_when_the_body_is_closed_hears_of_it() -> None
     run(scenario())
 
 
-def test_a_complete_body_stays_complete_when_closed() -> None:
+def test_complete_body_stays_complete_when_closed() -> None:
     async def scenario() -> None:
-        body = opened([upload("f", b"1") + field("a", b"1") + END])
+        body = open_body([upload("f", b"1") + field("a", b"1") + END])
         await body.read_until(lambda: False)
         await body.close()
         assert not await body.advance()

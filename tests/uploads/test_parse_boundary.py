@@ -1,4 +1,4 @@
-"""The boundary of a multipart body, as its Content-Type declares it."""
+"""These tests read the boundary that a Content-Type declares."""
 
 import pytest
 from hypothesis import given
@@ -44,12 +44,12 @@ from tests.uploads.bodies import (
         ("", None),
     ],
 )
-def test_boundary_of(content_type: str, boundary: str | None) -> None:
+def test_boundary_is_read_from_the_content_type(content_type: str, boundary: str | None) -> None:
     assert parse_boundary(content_type) == boundary
 
 
 @given(st.text(st.sampled_from('; boundary="\\=abc\t'), max_size=60))
-def test_boundary_of_anything_is_a_usable_boundary_or_none(parameters: str) -> None:
+def test_any_parameters_give_a_usable_boundary_or_none(parameters: str) -> None:
     boundary = parse_boundary("multipart/form-data;" + parameters)
     if boundary is not None:
         MultipartBody(Feed([]), boundary, Limits())

@@ -1,4 +1,4 @@
-"""One uploaded file: how it is read, saved and restricted."""
+"""These tests read, save and restrict single uploaded files."""
 
 import asyncio
 import os
@@ -17,21 +17,19 @@ from tests.uploads.bodies import (
     LARGE,
     OCTETS,
     Feed,
-    chopped,
+    chop,
     field,
     first_file,
     large_body,
     noise,
-    opened,
+    open_body,
     run,
     status_of,
     upload,
 )
 
-# Reading pulls, and only as much as is asked for.
 
-
-def test_nothing_is_received_before_somebody_asks_and_no_more_than_he_needs() -> None:
+def test_body_is_received_only_as_far_as_readers_ask() -> None:
     pieces = [field("a", b"1") + upload("f", noise(1000))[:-2], *[noise(1000)] * 50, b"\r\n" + END]
 
     async def scenario() -> None:
@@ -59,9 +57,9 @@ def test_nothing_is_received_before_somebody_asks_and_no_more_than_he_needs() ->
     run(scenario())
 
 
-def test_what_is_ready_needs_no_receiving() -> None:
+def test_data_that_has_arrived_is_read_without_receiving_more() -> None:
     async def scenario() -> None:
-        body = opened([upload("f", b"x") + END, AssertionError("received more than was needed")])
+        body = open_body([upload("f", b"x") + END, AssertionError("received more than was needed")])
         await body.read_until(lambda: "f" in body.files)
         await body.read_until(lambda: True)
         await body.read_until(lambda: False)
@@ -71,10 +69,10 @@ def test_what_is_ready_needs_no_receiving() -> None:
     run(scenario())
 
 
-def test_a_reader_whose_data_another_brought_does_not_wait_for_more() -> None:
+def test_reader_does_not_wait_after_another_reader_received_its_data() -> None:
     async def scenario() -> None:
         more = asyncio.Event()
-        body = opened([upload("f", b"1")[:-2], more, b"2", asyncio.Event()])
+        body = open_body([upload("f", b"1")[:-2], more, b"2", asyncio.Event()])
         file = await first_file(body)
         assert await file.read(1) == b"1"
         other = asyncio.ensure_future(body.advance())
@@ -89,10 +87,10 @@ def test_a_reader_whose_data_another_brought_does_not_wait_for_more() -> None:
     run(scenario())
 
 
-def test_advancing_twice_at_once_does_not_go_past_the_end() -> None:
+def test_two_advances_at_once_stop_at_the_end() -> None:
     async def scenario() -> None:
         more = asyncio.Event()
-        body = opened([more, field("a", b"1") + END, AssertionError("received more than there is")])
+        body = open_body([more, field("a", b"1") + END, AssertionError("received more than there is")])
         both = asyncio.gather(body.advance(), body.advance())
         await asyncio.sleep(0)
         more.set()
@@ -102,11 +100,11 @@ def test_advancing_twice_at_once_does_not_go_past_the_end() -> None:
     run(scenario())
 
 
-def test_a_large_message_is_taken_in_pieces() -> None:
+def test_large_message_is_read_in_pieces() -> None:
     content = noise(MIB)
 
     async def scenario() -> None:
-        body = opened([upload("f", content) + END])
+        body = open_body([upload("f", content) + END])
         file = await first_file(body)
         assert 0 < file.size <= 64 * KIB
         chunks = [chunk async for chunk in file]
@@ -117,9 +115,9 @@ def test_a_large_message_is_taken_in_pieces() -> None:
     run(scenario())
 
 
-def test_small_pieces_are_gathered_while_nobody_reads() -> None:
+def test_small_pieces_are_gathered_while_no_reader_waits() -> None:
     async def scenario() -> None:
-        body = opened(chopped(upload("f", noise(300 * KIB)) + END, 1000))
+        body = open_body(chop(upload("f", noise(300 * KIB)) + END, 1000))
         await body.read_until(lambda: False)
         chunks = [chunk async for chunk in body.files["f"][0]]
         assert b"".join(chunks) == noise(300 * KIB)
@@ -130,12 +128,12 @@ def test_small_pieces_are_gathered_while_nobody_reads() -> None:
     run(scenario())
 
 
-def test_a_cancelled_read_leaves_what_it_took_to_the_next() -> None:
+def test_cancelled_read_leaves_its_bytes_to_the_next_read() -> None:
     content = noise(300 * KIB)
 
     async def scenario() -> None:
         rest = asyncio.Event()
-        feed = Feed([*chopped(upload("f", content)[:-2], 50 * KIB), rest, b"\r\n" + END])
+        feed = Feed([*chop(upload("f", content)[:-2], 50 * KIB), rest, b"\r\n" + END])
         body = MultipartBody(feed, BOUNDARY, Limits(part_memory=120 * KIB))
         file = await first_file(body)
         await body.read_until(lambda: file.size > 200 * KIB)  # by now some is on disk, some in memory
@@ -153,14 +151,11 @@ def test_a_cancelled_read_leaves_what_it_took_to_the_next() -> None:
     run(scenario())
 
 
-# Saving.
-
-
 @pytest.mark.parametrize("memory", [0, 16 * MIB], ids=["from disk", "from memory"])
 @pytest.mark.parametrize("skipped", [0, 10])
 def test_save_writes_what_was_not_read_yet(tmp_path: Path, memory: int, skipped: int) -> None:
     async def scenario() -> None:
-        body = opened(large_body(), part_memory=memory)
+        body = open_body(large_body(), part_memory=memory)
         await body.read_until(lambda: "b" in body.files)
         file = body.files["a"][0]
         await file.read(skipped)
@@ -175,12 +170,12 @@ def test_save_writes_what_was_not_read_yet(tmp_path: Path, memory: int, skipped:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["nothing left", "saved"]
 
 
-def test_save_replaces_a_file_and_lets_the_umask_say_who_may_read_it(tmp_path: Path) -> None:
+def test_save_replaces_a_file_and_follows_the_umask(tmp_path: Path) -> None:
     target = tmp_path / ("n" * 255)
     target.write_bytes(b"older and longer")
 
     async def scenario() -> None:
-        body = opened([upload("f", b"new") + END])
+        body = open_body([upload("f", b"new") + END])
         assert await (await first_file(body)).save(target) == 3
         await body.close()
 
@@ -194,12 +189,12 @@ def test_save_replaces_a_file_and_lets_the_umask_say_who_may_read_it(tmp_path: P
 
 
 @pytest.mark.parametrize("arrived", [BEGUN, upload("f", LARGE["a"])[:-2]], ids=["small", "large"])
-def test_a_failed_save_leaves_nothing_and_changes_nothing(tmp_path: Path, arrived: bytes) -> None:
+def test_failed_save_leaves_the_directory_unchanged(tmp_path: Path, arrived: bytes) -> None:
     (tmp_path / "kept").write_bytes(b"older")
 
     async def scenario() -> None:
         for name in ("kept", "new"):
-            body = opened([arrived])
+            body = open_body([arrived])
             assert await status_of((await first_file(body)).save(tmp_path / name)) == 400
             await body.close()
 
@@ -208,7 +203,7 @@ def test_a_failed_save_leaves_nothing_and_changes_nothing(tmp_path: Path, arrive
     assert (tmp_path / "kept").read_bytes() == b"older"
 
 
-def test_a_cancelled_save_leaves_nothing(tmp_path: Path) -> None:
+def test_cancelled_save_leaves_no_file(tmp_path: Path) -> None:
     async def scenario() -> None:
         feed = Feed([upload("f", LARGE["a"])[:-2], asyncio.Event()])
         body = MultipartBody(feed, BOUNDARY, Limits())
@@ -227,20 +222,19 @@ def test_a_cancelled_save_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "error"), [("missing/a", FileNotFoundError), ("directory", OSError)], ids=["no directory", "a directory"]
 )
-def test_save_to_where_no_file_can_be(tmp_path: Path, target: str, error: type[OSError]) -> None:
+def test_save_to_an_impossible_path_raises_and_leaves_no_file(
+    tmp_path: Path, target: str, error: type[OSError]
+) -> None:
     (tmp_path / "directory").mkdir()
 
     async def scenario() -> None:
-        body = opened([upload("f", b"new") + END])
+        body = open_body([upload("f", b"new") + END])
         with pytest.raises(error):
             await (await first_file(body)).save(tmp_path / target)
         await body.close()
 
     run(scenario())
     assert [path.name for path in tmp_path.iterdir()] == ["directory"]
-
-
-# What one file may be.
 
 
 @pytest.mark.parametrize(
@@ -261,9 +255,9 @@ def test_save_to_where_no_file_can_be(tmp_path: Path, target: str, error: type[O
         ("", [OCTETS], True),
     ],
 )
-def test_restrict_by_type(content_type: str, allowed: list[str], fits: bool) -> None:
+def test_restrict_refuses_other_content_types(content_type: str, allowed: list[str], fits: bool) -> None:
     async def scenario() -> None:
-        body = opened([upload("f", b"1", "a", content_type) + END])
+        body = open_body([upload("f", b"1", "a", content_type) + END])
         file = await first_file(body)
         if fits:
             file.restrict(content_types=allowed)
@@ -271,9 +265,9 @@ def test_restrict_by_type(content_type: str, allowed: list[str], fits: bool) -> 
         else:
             with pytest.raises(
                 UploadError, match=f"Expected a file of type {' or '.join(allowed)}".replace("*", ".")
-            ) as no:
+            ) as raised:
                 file.restrict(content_types=allowed)
-            assert no.value.status == 415
+            assert raised.value.status == 415
         await body.close()
 
     run(scenario())
@@ -281,9 +275,9 @@ def test_restrict_by_type(content_type: str, allowed: list[str], fits: bool) -> 
 
 @pytest.mark.parametrize("piece", [1, 7, 10_000])
 @pytest.mark.parametrize(("max_size", "fits"), [(None, True), (500, True), (499, False), (0, False)])
-def test_restrict_by_size(max_size: int | None, fits: bool, piece: int) -> None:
+def test_restrict_refuses_files_over_max_size(max_size: int | None, fits: bool, piece: int) -> None:
     async def scenario() -> None:
-        body = opened([upload("f", b"")[:-2], *chopped(noise(500), piece), b"\r\n" + upload("g", b"other") + END])
+        body = open_body([upload("f", b"")[:-2], *chop(noise(500), piece), b"\r\n" + upload("g", b"other") + END])
         file = await first_file(body)
         file.restrict(max_size=max_size)
         if fits:
@@ -298,13 +292,13 @@ def test_restrict_by_size(max_size: int | None, fits: bool, piece: int) -> None:
     run(scenario())
 
 
-def test_restrict_refuses_at_once_what_is_too_large_already() -> None:
+def test_restrict_raises_at_once_if_too_much_has_arrived() -> None:
     async def scenario() -> None:
-        body = opened([upload("f", b"12345") + END])
+        body = open_body([upload("f", b"12345") + END])
         file = await first_file(body)
-        with pytest.raises(UploadError, match="larger than 4 bytes") as no:
+        with pytest.raises(UploadError, match="larger than 4 bytes") as raised:
             file.restrict(max_size=4)
-        assert no.value.status == 413
+        assert raised.value.status == 413
         await body.close()
 
     run(scenario())
