@@ -96,7 +96,8 @@ class Converter(msgspec.Struct, frozen=True, eq=False):
         except CONVERSION_ERRORS:
             return [Invalid("Bad JSON", pointer=pointer)]
         try:
-            refuse_collisions(document)
+            if _may_collide(self.info):  # no other type makes the search build a set or a dict of numbers
+                refuse_collisions(document)
             found = list(find_errors(self.info, value, pointer))
         except RecursionError:
             found = [Invalid("Nested too deeply", pointer=pointer)]
@@ -152,7 +153,7 @@ def make_json_decoder(annotation: Any, info: mi.Type) -> Callable[[Any], Any]:
     Where msgspec is more lenient or more trusting than it may be, it has a look first.
     """
     decode = _then(msgspec.json.Decoder(annotation).decode, make_defaults_filler(info, walk_types(info)))
-    may_collide = any(map(_hashes_numbers, walk_types(info)))
+    may_collide = _may_collide(info)
     has_decimals = any(isinstance(part, mi.DecimalType) for part in walk_types(info))
 
     def look_and_decode(document: Any) -> Any:
@@ -165,6 +166,10 @@ def make_json_decoder(annotation: Any, info: mi.Type) -> Callable[[Any], Any]:
         return decode(document)
 
     return look_and_decode if may_collide or has_decimals else decode
+
+
+def _may_collide(info: mi.Type) -> bool:
+    return any(map(_hashes_numbers, walk_types(info)))
 
 
 def _hashes_numbers(info: mi.Type) -> bool:

@@ -1,14 +1,17 @@
-"""Numbers that were chosen to have one hash: a set of them, or a dict with such keys, takes hours to build.
+"""This module refuses JSON with numbers that were chosen to share one hash.
 
-Python keeps the hashes of text secret, those of numbers are plain arithmetic (`sys.hash_info`): the hash of an integer
-is its remainder by 2**61 - 1, and Decimal and UUID follow. Of what fits into 64 bits no more than some thirty share
-one, so that only long numbers are suspicious. It looks at documents, before anything is built of them.
+A set of such numbers, or a dict with such keys, takes hours to build. Python keeps the hashes of text secret, but those
+of numbers are plain arithmetic (`sys.hash_info`): the hash of an integer is its remainder by 2**61 - 1, and Decimal and
+UUID follow. At most some thirty numbers that fit into 64 bits share a hash, so only longer numbers are suspicious.
+
+The module looks at a document before anything is built from it. It visits each value once, without recursion, so that
+the look costs time in proportion to the document, however deep that is.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -16,46 +19,95 @@ import msgspec
 from .._utils.lazy_imports import lazy_pattern
 
 SMALL: Final = 16 * 1024
-"""Bytes of a document that cannot hold enough numbers to matter: some 700, which is 10 ms at worst."""
+"""Bytes of a document that cannot hold enough numbers to matter: some 700, which take 10 ms at worst."""
 MOST: Final = 100
-"""Different numbers of one hash that a document may hold in one place; by chance there is one."""
+"""Different numbers with one hash that a list or the keys of an object may hold; by chance there is one."""
 
 # What takes more than 64 bits: an integer, a Decimal with an exponent, a UUID.
 _LONG: Final = lazy_pattern(rb"[0-9]{18}|[0-9][eE]|[0-9a-fA-F]{12}")
-_decode: Final = msgspec.json.Decoder(float_hook=Decimal).decode
+_UUID_DIGITS: Final = 32
+
+_CONTAINERS: Final = (dict, list)
+_Hashes: TypeAlias = tuple[int, int, int]
+"""The hash of a value with its texts read as numbers, the hash with its texts read as UUIDs, and its identity."""
 
 
 def refuse_collisions(document: bytes | memoryview | msgspec.Raw) -> None:
-    """Raises ValueError when the JSON `document` holds numbers that collide; also for what is no JSON."""
+    """Raise ValueError if the JSON `document` holds numbers that collide, or is malformed."""
     view = memoryview(document)
-    if len(view) > SMALL and _LONG.search(view):
-        for items in _groups(_decode(view)):
-            if len(items) > MOST and (_collide(items, _as_number) or _collide(items, _as_uuid)):
-                raise ValueError("Too many numbers with one hash")
+    if len(view) > SMALL and _LONG.search(view) and has_collisions(_decode(view)):
+        raise ValueError("Too many numbers with one hash")
 
 
-def _groups(value: object) -> Iterator[Collection[object]]:
-    """Everything in `value` that a set may be built of, or whose keys may be numbers."""
-    if isinstance(value, dict | list):
-        yield value
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _groups(item)
+def has_collisions(value: object) -> bool:
+    """Return True if more than `MOST` different items of a list, or keys of a dict, in `value` may share a hash."""
+    waiting = [value]
+    while waiting:
+        container = waiting.pop()
+        if isinstance(container, list) and len(container) > MOST:
+            if _hash_containers(container):
+                return True
+        elif isinstance(container, dict | list):
+            if len(container) > MOST and _have_collisions(map(_hash_scalar, container)):
+                return True
+            waiting += _list_nested(container)
+    return False
 
 
-def _collide(items: Collection[object], read: Callable[[str], object]) -> bool:
-    different = {repr(item): item for item in items}
-    return max(Counter(_hash(item, read) for item in different.values()).values()) > MOST
+def _hash_containers(items: list[Any]) -> bool:
+    """Hash everything in `items`, from the bottom up, and return True as soon as a list or dict has collisions."""
+    containers: list[Any] = [items]
+    for container in containers:  # grows meanwhile: what a container holds comes after it
+        containers += _list_nested(container)
+    known: dict[int, _Hashes] = {}
+    for container in reversed(containers):
+        is_dict = isinstance(container, dict)
+        hashes = [
+            known.pop(id(item)) if isinstance(item, _CONTAINERS) else _hash_scalar(item)
+            for item in (container.values() if is_dict else container)
+        ]
+        if len(container) > MOST and _have_collisions(map(_hash_scalar, container) if is_dict else hashes):
+            return True
+        known[id(container)] = _combine_hashes(container, hashes)
+    return False
 
 
-def _hash(item: Any, read: Callable[[str], object]) -> int:
-    """The hash of what `item` may become, when its texts are read by `read`."""
-    if isinstance(item, dict | list):
-        inside = item.values() if isinstance(item, dict) else item
-        return hash(tuple(_hash(part, read) for part in inside))
-    return hash(read(item) if isinstance(item, str) else item)
+def _list_nested(container: Any) -> list[Any]:
+    return [
+        item
+        for item in (container.values() if isinstance(container, dict) else container)
+        if isinstance(item, _CONTAINERS)
+    ]
 
 
-def _as_number(text: str) -> object:
+def _combine_hashes(container: Any, hashes: list[_Hashes]) -> _Hashes:
+    """Return the hashes of the tuple or frozen Struct that `container` may become."""
+    by_number, by_uuid, identities = zip(*hashes) if hashes else ((), (), ())  # noqa: B905  (triples; 0.3 µs less)
+    names = tuple(container) if isinstance(container, dict) else None
+    return hash(by_number), hash(by_uuid), hash((names, identities))
+
+
+def _have_collisions(hashes: Iterable[_Hashes]) -> bool:
+    different = {identity: (by_number, by_uuid) for by_number, by_uuid, identity in hashes}.values()
+    return (
+        max(Counter(by_number for by_number, _ in different).values()) > MOST
+        or max(Counter(by_uuid for _, by_uuid in different).values()) > MOST
+    )
+
+
+def _hash_scalar(value: Any) -> _Hashes:
+    """Return the hashes of a text, a number, a boolean or None.
+
+    The identity is a hash of text, so only Python can choose it: two values share one if they were written alike.
+    """
+    if isinstance(value, str):
+        return hash(_read_number(value)), hash(_read_uuid(value)), hash(value)
+    spelling = hex(value) if type(value) is int else str(value)  # `str` of an integer is quadratic in its digits
+    number = hash(value)
+    return number, number, hash((type(value), spelling))
+
+
+def _read_number(text: str) -> object:
     try:
         number = Decimal(text)
     except InvalidOperation:
@@ -63,8 +115,22 @@ def _as_number(text: str) -> object:
     return number if number.is_finite() else text
 
 
-def _as_uuid(text: str) -> object:
+def _read_uuid(text: str) -> object:
+    if len(text) < _UUID_DIGITS:  # most texts: saves raising and catching an error
+        return text
     try:
         return UUID(text)
     except ValueError:
         return text
+
+
+_decode_numbers: Final = msgspec.json.Decoder(float_hook=Decimal).decode
+_decode_all_numbers: Final = msgspec.json.Decoder(float_hook=_read_number).decode
+
+
+def _decode(document: memoryview) -> object:
+    """Return the value of `document`, in which numbers that Decimal cannot hold remain texts."""
+    try:
+        return _decode_numbers(document)
+    except InvalidOperation:  # as for 1e99999999999999999999; the decoder of the type decides about it
+        return _decode_all_numbers(document)
