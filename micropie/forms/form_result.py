@@ -1,8 +1,8 @@
-"""`FormResult[Signup]`: what somebody filled into a form, as a value, or what is wrong with it field by field.
+"""This module reads a form that a user filled in: as a `FormResult`, which holds a value, or the errors of each field.
 
-A form that does not fit is no bad request: it is shown again, with what was filled in and what is wrong beside it. So
-this tells instead of raising, and it reads as browsers write. What makes a request bad still does: a body of another
-kind, one that is malformed or over a limit.
+A form with errors is not a bad request. The handler shows it again, with the user's texts and the error beside each
+field, so that `FormResult` returns errors and does not raise them. It reads texts as browsers write them. A body of
+another kind, a malformed one, and one over a limit are still bad requests.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,10 +33,10 @@ _REQUIRED: Final = "Required"
 
 @final
 class FormResult(Generic[T_co]):
-    """A form: not submitted yet, or with a value, or with errors.
+    """A form that was not submitted yet, or has a value, or has errors.
 
-    `value is not None` says that all is well, to type checkers too. `str` of nothing here is HTML but what the methods
-    return, which a template inserts as it is.
+    The form is valid if `value is not None`, which type checkers narrow. The attributes hold plain text. The methods
+    that return `Html` escape it, and templates insert their results as they are.
     """
 
     def __init__(
@@ -50,78 +50,79 @@ class FormResult(Generic[T_co]):
     ) -> None:
         self._form: Final = form
         self.value: Final = value
-        """What was filled in, if all of it fits."""
+        """The value of the submitted form, or None if it has errors or was not submitted."""
         self.errors: Final[Mapping[str, Sequence[str]]] = errors
-        """What is wrong, by the names of the fields; under `""` what is wrong with all of it."""
+        """The error messages by the names of the fields. Those under `""` concern the whole form."""
         self.texts: Final[Mapping[str, Sequence[str]]] = texts
-        """What stands in the fields, as text: as it was filled in, or before that the defaults of the type."""
+        """The texts in the fields, by their names: the submitted ones, or before that the defaults of the type."""
         self.submitted: Final = submitted
-        """Whether somebody filled it in, or only came to see it."""
+        """True if the form was submitted, False if it is shown for the first time."""
 
     def __repr__(self) -> str:
         state = "not submitted" if not self.submitted else "errors" if self.value is None else "a value"
         return f"<FormResult of {self._form.name}: {state}>"
 
     def showing(self, value: object) -> "FormResult[T_co]":
-        """The form as it is before it is submitted, with `value` in its fields: to change what there is already.
+        """Return the form as it is before it is submitted, with `value` in its fields, so that the user can edit it.
 
-        Raises ValueError for what has no texts.
+        Raises ValueError for a value that cannot be written as text.
         """
-        return FormResult(self._form, texts=self._form.texts_of(value))
+        return FormResult(self._form, texts=self._form.get_texts(value))
 
     def text(self, name: str) -> str:
-        """What stands in the field, as between the tags of a textarea."""
-        return next(iter(self._texts(self._form[name])), "")
+        """Return the text in the field `name`, for the content of a textarea. Raises LookupError."""
+        return next(iter(self._list_texts(self._form[name])), "")
 
     def attributes(self, name: str, type: str | None = None) -> Html:
-        """The attributes of the field's element: `<input {{ form.attributes("age") }}>`.
+        """Return the attributes of the field's element: `<input {{ form.attributes("age") }}>`.
 
-        They are `name`, `id`, `type`, what the type insists on (`required`, `min`, `maxlength` …), `value` or
-        `checked`, and with an error `aria-invalid` and `aria-describedby`. `type` is another type of input, or
-        `"textarea"`; a field with choices is a select. A password is not shown again. Raises LookupError.
+        They are `name`, `id`, `type`, the constraints (`required`, `min`, `maxlength` …), `value` or `checked`, and for
+        a field with an error `aria-invalid` and `aria-describedby`. `type` replaces the type of the input, or is
+        `"textarea"`. A field with choices is a select. A password is never rendered. Raises LookupError.
         """
-        known = self._form[name]
-        return form_html.render_attributes(known, self._texts(known), is_wrong=name in self.errors, type=type)
+        field = self._form[name]
+        return form_html.render_attributes(field, self._list_texts(field), is_wrong=name in self.errors, type=type)
 
     def options(self, name: str) -> Html:
-        """The options of a field with choices, between the tags of its select. Raises LookupError."""
-        known = self._form[name]
-        return form_html.render_options(known, self._texts(known))
+        """Return the options of a field with choices, for the content of its select. Raises LookupError."""
+        field = self._form[name]
+        return form_html.render_options(field, self._list_texts(field))
 
     def error(self, name: str = "") -> Html:
-        """What is wrong with the field, in a `span`, and nothing where nothing is. Without a name: with all of it."""
+        """Return the field's errors in a `span`, or empty text without any. Without a name: those of the whole form."""
         if name:
             _ = self._form[name]
         return form_html.render_errors(name, self.errors.get(name, ()))
 
-    def _texts(self, known: HtmlField) -> Sequence[str]:
-        return self.texts.get(known.field.name, ())
+    def _list_texts(self, field: HtmlField) -> Sequence[str]:
+        return self.texts.get(field.form_field.name, ())
 
 
 class FormType:
-    """How a FormResult of one type is read. Raises UnsupportedTypeError where no form can carry it."""
+    """A reader of forms of one type. Raises UnsupportedTypeError for a type that a form cannot carry."""
 
-    def __init__(self, annotation: Any, reads: Converter) -> None:
-        info = remove_none(reads.info)
-        if reads.form is None or not isinstance(info, OBJECTS):
+    def __init__(self, annotation: Any, converter: Converter) -> None:
+        info = remove_none(converter.info)
+        if converter.form is None or not isinstance(info, OBJECTS):
             remedy = "Use a Struct, dataclass, TypedDict or attrs class of texts, lists of them, and files"
-            raise UnsupportedTypeError("no form has this type's fields", remedy)
+            raise UnsupportedTypeError("a form cannot carry this type's fields", remedy)
         self._info = info
         self._form = ObjectForm(annotation, info, browser=True)
         self.name: str = (get_origin(info.cls) or info.cls).__name__
-        hints, defaults = _hints(info.cls), {field.name: _default(field) for field in info.fields}
+        hints, defaults = _read_hints(info.cls), {field.name: _make_default(field) for field in info.fields}
         self.markers: dict[str, File] = {}
-        """What the files may be, by the names of their fields."""
+        """The `File` markers by the names of their fields."""
         self._fields: dict[str, HtmlField] = {}
         for field in self._form.fields:
-            marker = next((one for one in _metadata(hints.get(field.attribute)) if isinstance(one, File)), None)
+            metadata = _list_metadata(hints.get(field.attribute))
+            marker = next((item for item in metadata if isinstance(item, File)), None)
             if marker is not None:
                 self.markers[field.name] = marker
-            initial = _initial(defaults[field.attribute])
+            initial = _write_initial_texts(defaults[field.attribute])
             accept = marker.content_types if marker is not None else ()
             self._fields[field.name] = form_html.describe_field(hints.get(field.attribute), field, initial, accept)
         self.blank: FormResult[Any] = FormResult(
-            self, texts=MappingProxyType({name: known.initial for name, known in self._fields.items()})
+            self, texts=MappingProxyType({name: field.initial for name, field in self._fields.items()})
         )
 
     def __getitem__(self, name: str) -> HtmlField:
@@ -129,29 +130,31 @@ class FormType:
             raise LookupError(f"{self.name} has no field {name!r}; it has {', '.join(self._fields)}")
         return self._fields[name]
 
-    def texts_of(self, value: object) -> Mapping[str, Sequence[str]]:
-        """What stands in the fields for `value`. Raises ValueError."""
-        found: dict[str, list[str]] = {}
+    def get_texts(self, value: object) -> Mapping[str, Sequence[str]]:
+        """Return the texts that stand in the fields for `value`, by name. Raises ValueError."""
+        texts: dict[str, list[str]] = {}
         for name, text in value_to_fields(self._info, value)[0]:
-            found.setdefault(name, []).append(text)
-        return found
+            texts.setdefault(name, []).append(text)
+        return texts
 
-    def of_body(self, request: Request) -> FormResult[Any]:
-        """The form in the body. Raises HTTPError 415 for a body of another kind."""
+    def read_body(self, request: Request) -> FormResult[Any]:
+        """Read the form in the body. Raises HTTPError 415 for a body of another kind."""
         media = request.media
         if media is Media.NONE or (request.method in ("GET", "HEAD") and not request.has_body):
             return self.blank
         if media not in _FORMS:
             accepted = "application/x-www-form-urlencoded or multipart/form-data"
             raise HTTPError(415, f"The request body must be {accepted}")
-        return self._read(request.form_params, request.file_params)
+        return self._build_result(request.form_params, request.file_params)
 
-    def of_query(self, request: Request) -> FormResult[Any]:
-        """The form in the query, as one with `method="get"` sends it: submitted when one of its fields is there."""
-        found = {name: texts for name, texts in request.query_params.items() if name in self._fields}
-        return self._read(found, EMPTY) if found else self.blank
+    def read_query(self, request: Request) -> FormResult[Any]:
+        """Read the form in the query, as `method="get"` sends it. It was submitted if one of its fields is there."""
+        fields = {name: texts for name, texts in request.query_params.items() if name in self._fields}
+        return self._build_result(fields, EMPTY) if fields else self.blank
 
-    def _read(self, texts: Mapping[str, Sequence[str]], files: Mapping[str, Sequence[UploadFile]]) -> FormResult[Any]:
+    def _build_result(
+        self, texts: Mapping[str, Sequence[str]], files: Mapping[str, Sequence[UploadFile]]
+    ) -> FormResult[Any]:
         value, invalid = self._form.attempt(texts, files)
         errors: dict[str, list[str]] = {}
         for error in invalid:
@@ -160,12 +163,12 @@ class FormType:
                 not any(texts.get(name, ())) or error.detail == missing_parameter_detail(name)
             )
             errors.setdefault(name or "", []).append(_REQUIRED if is_empty else error.detail)
-        for name, detail in self._refused(files):
+        for name, detail in self._find_refused_files(files):
             errors.setdefault(name, []).append(detail)
         return FormResult(self, value=None if errors else value, errors=errors, texts=texts, submitted=True)
 
-    def _refused(self, files: Mapping[str, Sequence[UploadFile]]) -> Iterator[tuple[str, str]]:
-        """The files that are not what their markers say."""
+    def _find_refused_files(self, files: Mapping[str, Sequence[UploadFile]]) -> Iterator[tuple[str, str]]:
+        """Yield the field and the error of each file that its marker refuses."""
         for name, marker in self.markers.items():
             for file in files.get(name, ()):
                 try:
@@ -175,32 +178,32 @@ class FormType:
 
 
 def find_file_markers(blank: object) -> Mapping[str, File]:
-    """What the files of a form may be, by the names of their fields; `blank` is the default of its parameter."""
+    """Return the `File` markers of a form's fields by name; `blank` is the default of the form's parameter."""
     return blank._form.markers if isinstance(blank, FormResult) else EMPTY
 
 
-def _hints(cls: Any) -> Mapping[str, Any]:
+def _read_hints(cls: Any) -> Mapping[str, Any]:
     try:
         return get_type_hints(get_origin(cls) or cls, include_extras=True)
-    except Exception:  # noqa: BLE001  (msgspec resolved them in a way of its own)
+    except Exception:  # noqa: BLE001  (msgspec could resolve them, in another way)
         return EMPTY
 
 
-def _metadata(hint: Any) -> Sequence[Any]:
-    return [one() if one is File else one for one in unwrap_annotated(hint)[1]]
+def _list_metadata(hint: Any) -> Sequence[Any]:
+    return [item() if item is File else item for item in unwrap_annotated(hint)[1]]
 
 
-def _default(field: Any) -> object:
+def _make_default(field: Any) -> object:
     return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
-def _initial(default: object) -> Sequence[str]:
+def _write_initial_texts(default: object) -> Sequence[str]:
     try:
         return () if default is None else value_to_texts(default)
-    except ValueError:  # none at all, or nothing that could stand in a field
+    except ValueError:  # without a default, or with one that cannot be written as text
         return ()
 
 
 def make_form_reader(blank: FormResult[Any], *, of_query: bool) -> Callable[[Request], FormResult[Any]]:
-    """What reads forms of the type of `blank`."""
-    return blank._form.of_query if of_query else blank._form.of_body
+    """Return the function that reads a form of the type of `blank` from a request."""
+    return blank._form.read_query if of_query else blank._form.read_body

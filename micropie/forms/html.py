@@ -1,7 +1,7 @@
-"""A form's fields as HTML: what a type asks for, in the attributes by which a browser asks for the same.
+"""This module renders a form's fields as HTML: the constraints of a type become the attributes that browsers check.
 
-The browser is told no more than the server insists on, so that it refuses what the server would. It knows fields, texts
-and errors; how they came about is `form_results.py`'s. Everything that it returns is escaped.
+The attributes are never stricter than the server, so that a browser refuses only what the server would refuse. Fields,
+texts and errors come from `form_result.py`. Everything that is returned here is escaped.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ from ..conversion.to_text import value_to_text
 from ..conversion.type_info import ARRAYS, read_constraints, remove_none
 
 Attribute: TypeAlias = tuple[str, object]
-"""A name and its value; True for one without a value, False and None for one that is not there."""
+"""A name and its value. True stands for an attribute without a value, False and None for an absent one."""
 
 _ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;"})
 
@@ -33,7 +33,7 @@ _TYPES: Final[Mapping[type[mi.Type], str]] = {
     mi.EnumType: "select",
     mi.LiteralType: "select",
 }
-"""The input's type for a type of ours (HTML §4.10.5); `text` where none is named. A select is an element of its own."""
+"""The type of input for each type of value (HTML §4.10.5), by default `text`. `select` is an element instead."""
 
 _ELEMENTS: Final = ("select", "textarea")
 _TEXTS: Final = ("text", "search", "url", "tel", "email", "password")
@@ -45,17 +45,17 @@ _APPLIES: Final[Mapping[str, Sequence[str]]] = {
     "accept": ("file",),
     "checked": ("checkbox",),
 }
-"""The types that an attribute applies to (HTML §4.10.5, the table); the others apply to all."""
+"""The types that an attribute applies to (the table in HTML §4.10.5). Other attributes apply to all types."""
 
 _VALUELESS: Final = ("checkbox", "file", "password", *_ELEMENTS)
-"""What has no value, and a password, which is not sent back."""
+"""The types without a `value`. A password could have one, but is never sent back."""
 
 _PYTHON_ONLY: Final = lazy_pattern(r"\(\?[^:=!<]|\(\?<[^=!]|\\[AZ]|[*+?}]\+")
-"""What a pattern of Python's may have and one of JavaScript's does not, or means otherwise."""
+"""Syntax that JavaScript's patterns lack, or read differently from Python's."""
 
 
 class Html(str):
-    """Text that is HTML already: templates that escape leave it as it is."""
+    """A text that is already HTML. Templates that escape texts leave it as it is."""
 
     __slots__ = ()
 
@@ -64,155 +64,163 @@ class Html(str):
 
 
 def escape_html(text: str) -> str:
-    """`text` as it stands in HTML, also between quotes."""
+    """Escape `text` for HTML, also between quotes."""
     return text.translate(_ESCAPES)
 
 
 class HtmlField(msgspec.Struct, frozen=True, eq=False):
-    """What is known of a field beforehand."""
+    """A field of a form type, with what is needed to render it."""
 
-    field: FormField
+    form_field: FormField
     initial: Sequence[str]
-    """The texts of its default."""
+    """The texts of the field's default."""
     choices: Sequence[str] = ()
-    """All that it may be, where it is one of several."""
+    """The texts of all values of an Enum or Literal."""
     accept: Sequence[str] = ()
     """The media types of a file."""
 
     @property
     def item(self) -> Any:
-        """The type of one value."""
-        info: Any = remove_none(self.field.info)
+        """The type of a single value: of an item, for a list."""
+        info: Any = remove_none(self.form_field.info)
         return remove_none(info.item_type) if isinstance(info, ARRAYS) else info
 
     @property
     def is_many(self) -> bool:
-        """Whether several values may have its name."""
-        return isinstance(remove_none(self.field.info), ARRAYS)
+        """True if the field holds a list, so that several values may have its name."""
+        return isinstance(remove_none(self.form_field.info), ARRAYS)
 
     @property
-    def insists(self) -> bool:
-        """Whether the server refuses that nothing is filled in."""
-        field = self.field
+    def is_required(self) -> bool:
+        """True if the server refuses the field when it is left empty."""
+        field = self.form_field
         if field.is_file and not self.is_many:
             return field.required and field.absent is None
-        nothing: Sequence[Any] = field.absent if field.absent is not None else [""]
+        empty: Sequence[Any] = field.absent if field.absent is not None else [""]
         try:
-            field.value(nothing)
+            field.value(empty)
         except CONVERSION_ERRORS:
             return True
         return False
 
     @property
     def type(self) -> str:
-        """The type of its input, or `select`."""
+        """The type of the field's input, or `select`."""
         item = self.item
         if is_checkbox(item):
             return "checkbox"
         return "text" if read_constraints(item).get("tz") else _TYPES.get(type(item), "text")
 
     def is_checked(self, texts: Sequence[str]) -> bool:
-        """Whether `texts` are those of a box that is checked."""
+        """Return True if `texts` are those of a checked box."""
         try:
-            return bool(texts) and self.field.value(texts) is True
+            return bool(texts) and self.form_field.value(texts) is True
         except CONVERSION_ERRORS:
             return False
 
 
 def describe_field(hint: Any, field: FormField, initial: Sequence[str], accept: Sequence[str]) -> HtmlField:
-    """`field`, of which the class says `hint`."""
-    made = HtmlField(field, initial, (), accept)
-    if isinstance(made.item, mi.EnumType):
-        return msgspec.structs.replace(made, choices=[value_to_text(member) for member in made.item.cls])
-    if isinstance(made.item, mi.LiteralType):
-        choices = [value_to_text(value) for value in _written(hint) if value is not None]
-        return msgspec.structs.replace(made, choices=choices or [value_to_text(value) for value in made.item.values])
-    return made
+    """Build the HtmlField of `field`, whose annotation in the class is `hint`."""
+    described = HtmlField(field, initial, (), accept)
+    item = described.item
+    if isinstance(item, mi.EnumType):
+        return msgspec.structs.replace(described, choices=[value_to_text(member) for member in item.cls])
+    if isinstance(item, mi.LiteralType):
+        choices = [value_to_text(value) for value in _list_literal_values(hint) if value is not None]
+        return msgspec.structs.replace(described, choices=choices or [value_to_text(value) for value in item.values])
+    return described
 
 
-def _written(hint: Any) -> Iterable[Any]:
-    """The values of a Literal somewhere in `hint`, in the order in which they were written."""
+def _list_literal_values(hint: Any) -> Iterable[Any]:
+    """Return the values of a Literal anywhere in `hint`, in their written order, which msgspec does not keep."""
     if get_origin(hint) is Literal:
         return get_args(hint)
-    return [value for part in get_args(hint) for value in _written(part)]
+    return [value for part in get_args(hint) for value in _list_literal_values(part)]
 
 
-def render_attributes(known: HtmlField, texts: Sequence[str], *, is_wrong: bool, type: str | None) -> Html:
-    """The attributes of the element for a field that holds `texts`. `type` is another input's, or `textarea`."""
-    name, kind = known.field.name, type or known.type
-    found: list[Attribute] = [
+def render_attributes(field: HtmlField, texts: Sequence[str], *, is_wrong: bool, type: str | None) -> Html:
+    """Render the attributes of the element for a field that holds `texts`.
+
+    `type` replaces the type of the input, or is `textarea`.
+    """
+    name, kind = field.form_field.name, type or field.type
+    attributes: list[Attribute] = [
         ("name", name),
         ("id", name),
         ("type", kind not in _ELEMENTS and kind),
-        *((each, value) for each, value in _asked(known) if kind in _APPLIES[each]),
-        ("required", known.insists),
-        ("checked", kind == "checkbox" and known.is_checked(texts)),
+        *((constraint, value) for constraint, value in _list_constraints(field) if kind in _APPLIES[constraint]),
+        ("required", field.is_required),
+        ("checked", kind == "checkbox" and field.is_checked(texts)),
         ("value", texts[0] if texts and kind not in _VALUELESS else None),
         ("aria-invalid", is_wrong and "true"),
         ("aria-describedby", is_wrong and f"{name}-error"),
     ]
-    return Html(" ".join(_attribute(each, value) for each, value in found if value is not None and value is not False))
+    present = [(key, value) for key, value in attributes if value is not None and value is not False]
+    return Html(" ".join(_render_attribute(key, value) for key, value in present))
 
 
-def _attribute(name: str, value: object) -> str:
+def _render_attribute(name: str, value: object) -> str:
     return name if value is True else f'{name}="{escape_html(str(value))}"'
 
 
-def _asked(known: HtmlField) -> Iterable[Attribute]:
-    """What the type insists on."""
-    limits = read_constraints(known.item)
-    yield from _range(known.item, limits)
+def _list_constraints(field: HtmlField) -> Iterable[Attribute]:
+    """Yield an attribute for each constraint of the field's type."""
+    limits = read_constraints(field.item)
+    yield from _list_range(field.item, limits)
     yield from (("minlength", limits.get("min_length")), ("maxlength", limits.get("max_length")))
-    yield "pattern", _whole_pattern(limits.get("pattern", ""))
-    yield from (("multiple", known.is_many), ("accept", ", ".join(known.accept) or None))
+    yield "pattern", _convert_pattern(limits.get("pattern", ""))
+    yield from (("multiple", field.is_many), ("accept", ", ".join(field.accept) or None))
 
 
-def _range(info: mi.Type, limits: Mapping[str, Any]) -> Iterable[Attribute]:
-    """The numbers that are allowed. Steps begin at `min` (HTML §4.10.5.3.8), which so has to be one of them."""
-    step = limits.get("multiple_of")
+def _list_range(info: mi.Type, limits: Mapping[str, Any]) -> Iterable[Attribute]:
+    """Return `min`, `max` and `step`. Browsers count steps from `min` (HTML §4.10.5.3.8), so it must be a multiple."""
+    multiple_of = limits.get("multiple_of")
     least, most = limits.get("ge", limits.get("gt")), limits.get("le", limits.get("lt"))
-    each = step if step is not None else 1 if isinstance(info, mi.IntType) else None
-    if each is not None:
-        least = least if least is None else _multiple(least, each, up=True, beyond="gt" in limits)
-        most = most if most is None else _multiple(most, each, up=False, beyond="lt" in limits)
-    return [("min", least), ("max", most), ("step", "any" if each is None else step)]
+    step = multiple_of if multiple_of is not None else 1 if isinstance(info, mi.IntType) else None
+    if step is not None:
+        least = least if least is None else _find_multiple(least, step, up=True, excluded="gt" in limits)
+        most = most if most is None else _find_multiple(most, step, up=False, excluded="lt" in limits)
+    return [("min", least), ("max", most), ("step", "any" if step is None else multiple_of)]
 
 
-def _multiple(limit: float, step: float, *, up: bool, beyond: bool) -> Decimal:
-    """The multiple of `step` that is next to `limit`, which is one itself unless it lies `beyond` what is allowed."""
-    found, each = Decimal(str(limit)), Decimal(str(step))
-    steps = (found / each).to_integral_value(ROUND_CEILING if up else ROUND_FLOOR)
-    if beyond and steps * each == found:
-        steps += 1 if up else -1
-    return steps * each
+def _find_multiple(limit: float, step: float, *, up: bool, excluded: bool) -> Decimal:
+    """Return the multiple of `step` nearest to `limit`, upwards or downwards. An `excluded` limit is not returned."""
+    exact_limit, exact_step = Decimal(str(limit)), Decimal(str(step))
+    count = (exact_limit / exact_step).to_integral_value(ROUND_CEILING if up else ROUND_FLOOR)
+    if excluded and count * exact_step == exact_limit:
+        count += 1 if up else -1
+    return count * exact_step
 
 
-def _whole_pattern(searched: str) -> str | None:
-    """A pattern that is searched for, as one that has to cover all of the text; None where browsers read another."""
-    if not searched or _PYTHON_ONLY.search(searched):
+def _convert_pattern(pattern: str) -> str | None:
+    """Return `pattern`, which is searched for, as one that matches the whole text, as browsers demand.
+
+    None stands for no pattern, and for one that JavaScript would read differently.
+    """
+    if not pattern or _PYTHON_ONLY.search(pattern):
         return None
-    if searched.startswith("^") and searched.endswith("$") and "|" not in searched and not searched.endswith("\\$"):
-        return searched[1:-1]
-    return f".*(?:{searched}).*"
+    if pattern.startswith("^") and pattern.endswith("$") and "|" not in pattern and not pattern.endswith("\\$"):
+        return pattern[1:-1]
+    return f".*(?:{pattern}).*"
 
 
-def render_options(known: HtmlField, texts: Sequence[str]) -> Html:
-    """The options of a select for a field that holds `texts`; an empty one first where nothing need be chosen yet.
+def render_options(field: HtmlField, texts: Sequence[str]) -> Html:
+    """Render the options of a select for a field that holds `texts`, after an empty one if nothing need be chosen yet.
 
     Raises LookupError for a field without choices.
     """
-    if not known.choices:
-        raise LookupError(f"The field {known.field.name!r} has no choices: only an Enum or a Literal has")
-    empty = [] if known.is_many or (known.insists and known.initial) else [""]
-    return Html("".join(_option(choice, selected=choice in texts) for choice in (*empty, *known.choices)))
+    if not field.choices:
+        raise LookupError(f"The field {field.form_field.name!r} has no choices: annotate it with an Enum or a Literal")
+    empty = [] if field.is_many or (field.is_required and field.initial) else [""]
+    return Html("".join(_render_option(choice, selected=choice in texts) for choice in (*empty, *field.choices)))
 
 
-def _option(choice: str, *, selected: bool) -> str:
+def _render_option(choice: str, *, selected: bool) -> str:
     return f'<option value="{escape_html(choice)}"{" selected" if selected else ""}>{escape_html(choice)}</option>'
 
 
 def render_errors(name: str, errors: Sequence[str]) -> Html:
-    """The `errors` of a field, as the element that `aria-describedby` names; nothing without any."""
+    """Render the `errors` of a field as the element that `aria-describedby` names, or nothing without any."""
     if not errors:
         return Html()
     return Html(f'<span id="{escape_html(name or "form")}-error" class="error">{escape_html("; ".join(errors))}</span>')

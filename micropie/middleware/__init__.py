@@ -1,4 +1,8 @@
-"""Middleware: the two abstract bases. Each middleware that is shipped has a file of its own beside them."""
+"""This package holds middleware: hooks that run around the handlers of an app.
+
+- `base`: the two abstract classes that users subclass, and what their hooks may return
+- `compose`: the order in which hooks run, and what becomes of the mapping that a hook returns
+"""
 
 from .base import CloseDict, HttpMiddleware, ResponseDict, WebSocketMiddleware
 

@@ -1,7 +1,6 @@
-"""The two hooks around a request: one pair for HTTP, one pair for WebSockets.
+"""This module defines the middleware classes that users subclass: a pair of hooks for HTTP, and one for WebSockets.
 
-Only what a user subclasses. The order in which middleware runs and what becomes of a returned mapping are decided
-where middleware is composed; nothing here calls anything.
+It calls no hook. `compose` decides the order in which middleware runs, and what becomes of a returned mapping.
 """
 
 from __future__ import annotations
@@ -15,16 +14,16 @@ if TYPE_CHECKING:
 
 
 class ResponseDict(TypedDict, total=False):
-    """What an HTTP hook may return: the response, or the parts of it to replace."""
+    """A mapping that an HTTP hook may return: a response, or the parts of it to replace."""
 
     status_code: int
     body: Any
-    """Whatever a handler may return as a body."""
+    """Anything that a handler may return as a body."""
     headers: list[tuple[str, str]]
 
 
 class CloseDict(TypedDict, total=False):
-    """What a WebSocket hook may return: how to refuse the connection."""
+    """A mapping that a WebSocket hook may return, to refuse the connection."""
 
     code: int
     """A close code (RFC 6455 §7.4); 1008, policy violation, when absent."""
@@ -33,41 +32,42 @@ class CloseDict(TypedDict, total=False):
 
 
 class HttpMiddleware(ABC):
-    """Subclass it and append an instance to `App.middlewares`.
+    """A pair of hooks around HTTP requests. Subclass it and append an instance to `App.middlewares`.
 
     The list runs in order on the way in and in reverse on the way out.
     """
 
-    # Both return a plain Mapping and not ResponseDict: an override annotated `-> dict[str, Any] | None` is as good.
-    # `response_body` is Any and not object, so that an override may name the type that its app returns.
+    # Both return a plain Mapping, so that an override may be annotated `-> dict[str, Any] | None`.
+    # `response_body` is Any, so that an override may name the type that its app returns.
 
     @abstractmethod
     async def before_request(self, request: Request) -> Mapping[str, Any] | None:
-        """Called before the handler. None goes on; a mapping (see `ResponseDict`) is the answer, and it never runs."""
+        """Run before the handler. Return None to continue, or a mapping (see `ResponseDict`) to respond."""
 
     @abstractmethod
     async def after_request(
         self, request: Request, status_code: int, response_body: Any, extra_headers: list[tuple[str, str]]
     ) -> Mapping[str, Any] | None:
-        """Called with every response before it is sent: 404, 405, 400 and 500 too.
+        """Run with every response before it is sent: 404, 405, 400 and 500 too.
 
-        A reply that cannot be sent after all is replaced (by a 500, mostly), and this is called again with the
-        replacement. It also sees the answer to a request whose session or body could not be loaded, for which
-        `before_request` was not called. None leaves it as it is; the keys of a mapping (see `ResponseDict`) replace
-        what they name.
+        Return None to leave the response as it is, or a mapping (see `ResponseDict`) with the parts to replace.
+
+        A response that turns out to be unsendable is replaced, usually by a 500, and the hook runs again with the
+        replacement. The hook also runs for a request whose session or body could not be loaded, for which
+        `before_request` was not called.
         """
 
 
 class WebSocketMiddleware(ABC):
-    """Subclass it and append an instance to `App.ws_middlewares`.
+    """A pair of hooks around WebSocket connections. Subclass it and append an instance to `App.ws_middlewares`.
 
     The list runs in order on the way in and in reverse on the way out.
     """
 
     @abstractmethod
     async def before_websocket(self, request: WebSocketRequest) -> Mapping[str, Any] | None:
-        """Called before the handler. None goes on; a mapping (see `CloseDict`) refuses the handshake."""
+        """Run before the handler. Return None to continue, or a mapping (see `CloseDict`) to refuse the handshake."""
 
     @abstractmethod
     async def after_websocket(self, request: WebSocketRequest) -> None:
-        """Called when the handler has ended, however it ended."""
+        """Run when the handler has ended, also by an exception."""

@@ -1,6 +1,6 @@
-"""How a list of middleware wraps around what answers: in order on the way in, in reverse on the way out.
+"""This module runs a list of middleware around a handler: in order on the way in, in reverse on the way out.
 
-The answer is always in normal form, `(status, body, headers)`. What an exception becomes is the caller's business.
+A reply is always in normal form, `(status, body, headers)`. The caller decides what an exception becomes.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -13,32 +13,32 @@ from ..websockets.protocol import POLICY_VIOLATION
 from .base import HttpMiddleware, WebSocketMiddleware
 
 
-def _require_mapping(given: object) -> Mapping[str, Any]:
-    """What a hook returned, None and all that is empty being nothing. Raises TypeError for what is no mapping."""
-    if not given:
+def _require_mapping(result: object) -> Mapping[str, Any]:
+    """Return what a hook returned, or `{}` for None and anything empty. Raises TypeError unless it is a mapping."""
+    if not result:
         return {}
-    if not isinstance(given, Mapping):
-        what = type(given).__name__
+    if not isinstance(result, Mapping):
+        returned = type(result).__name__
         raise TypeError(
-            f"a middleware hook returns None or a mapping, as ResponseDict and CloseDict have it, not {what}"
+            f"a middleware hook must return None or a mapping, as ResponseDict and CloseDict are, not {returned}"
         )
-    return given
+    return result
 
 
-def apply_hook_result(reply: Reply, answer: object) -> Reply:
-    """`reply` with what a hook returned in its place; TypeError and ValueError say what a hook may not return.
+def apply_hook_result(reply: Reply, result: object) -> Reply:
+    """Return `reply` with the parts replaced that the `result` of an HTTP hook names.
 
-    A status is one of RFC 9110 §15.
+    Raises TypeError unless the result is None or a mapping, and ValueError unless its status is one of RFC 9110 §15.
     """
-    changes = _require_mapping(answer)
+    changes = _require_mapping(result)
     if not changes:
         return reply
     status, body, headers = reply
     status = changes.get("status_code", status)
     if not isinstance(status, int) or not 100 <= status <= 599:
-        raise ValueError(f"a middleware hook returned the status_code {status!r}, which is no int from 100 to 599")
-    given: Any = changes.get("headers", headers)
-    pairs: list[tuple[str, str]] = list(given.items() if isinstance(given, Mapping) else given or ())
+        raise ValueError(f"a middleware hook returned the status_code {status!r}: use an int from 100 to 599")
+    replaced: Any = changes.get("headers", headers)
+    pairs: list[tuple[str, str]] = list(replaced.items() if isinstance(replaced, Mapping) else replaced or ())
     return int(status), changes.get("body", body), pairs
 
 
@@ -46,16 +46,19 @@ async def run_after_request(
     due: Sequence[HttpMiddleware],
     request: Request,
     reply: Reply,
-    failed: Callable[[Exception], Awaitable[Reply]],
+    respond_to: Callable[[Exception], Awaitable[Reply]],
 ) -> Reply:
-    """`reply` as the middleware that is due leaves it. One that fails turns it into what `failed` says."""
+    """Return `reply` as `after_request` of each `due` middleware leaves it, in the order given.
+
+    An exception in a hook turns the reply into what `respond_to` returns for it.
+    """
     for middleware in due:
         try:
-            given = await middleware.after_request(request, *reply)
-            if given:
-                reply = apply_hook_result(reply, given)
+            result = await middleware.after_request(request, *reply)
+            if result:
+                reply = apply_hook_result(reply, result)
         except Exception as error:
-            reply = await failed(error)
+            reply = await respond_to(error)
     return reply
 
 
@@ -65,15 +68,16 @@ async def run_websocket_middleware(
     inner: Callable[[], Awaitable[None]],
     refuse: Callable[[int, str], Awaitable[None]],
 ) -> None:
-    """Run `inner` unless a middleware refuses; then `refuse` with its code and reason.
+    """Run `inner`, or if a middleware refuses the connection, `refuse` with its code and reason.
 
-    Every middleware that let the connection pass hears of its end, however it ended, and whatever others raise.
+    `after_websocket` runs for every middleware that let the connection pass, whatever the handler or another hook
+    raises.
     """
     async with AsyncExitStack() as passed:
         for middleware in tuple(middlewares):
-            refused = _require_mapping(await middleware.before_websocket(request))
-            if refused:
-                await refuse(refused.get("code", POLICY_VIOLATION), refused.get("reason", ""))
+            refusal = _require_mapping(await middleware.before_websocket(request))
+            if refusal:
+                await refuse(refusal.get("code", POLICY_VIOLATION), refusal.get("reason", ""))
                 return
             passed.push_async_callback(middleware.after_websocket, request)
         await inner()

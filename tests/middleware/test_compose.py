@@ -109,7 +109,7 @@ def test_a_hook_that_returns_something_else_is_told_what_it_may_return(
     wrong: object, when: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert call(behind(*chain([], **{when: wrong})), "GET", "/").status == 500
-    assert "a middleware hook returns None or a mapping" in str(errors(caplog)[0])
+    assert "a middleware hook must return None or a mapping" in str(errors(caplog)[0])
 
 
 @pytest.mark.parametrize(
