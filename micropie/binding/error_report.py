@@ -1,7 +1,7 @@
-"""Everything that is wrong with a request that could not be bound: the slow, ordinary, readable side of binding.
+"""This module lists every error of a request that could not be bound.
 
-It looks where the compiled binder looked, by the same `Parameter`s, and never stops at the first error. It runs only
-for requests that will be refused.
+It looks where the compiled binder looked, by the same `Parameter`s, but does not stop at the first error. It runs only
+for requests that are refused, so it is written to be read and not for speed.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ _NOT_READ_YET: Final = (Role.REQUEST, Role.WEBSOCKET, Role.STREAM, Role.LINES)
 
 
 def refuse_media_type(parameter: Parameter) -> NoReturn:
-    """Raises the answer to a body of a kind that `parameter` cannot be read from: 415 (RFC 9110 §15.5.16)."""
+    """Raise HTTPError 415 for a body whose media type `parameter` cannot be read from (RFC 9110 §15.5.16)."""
     accepted = ["application/json"] if "body" in parameter.sources else []
     if get_form_readers(parameter) is not None:
         accepted += ["application/x-www-form-urlencoded", "multipart/form-data"]
@@ -35,140 +35,147 @@ def refuse_media_type(parameter: Parameter) -> NoReturn:
 
 
 def report_errors(parameters: Sequence[Parameter], request: Request, segments: Sequence[str]) -> HTTPError:
-    """Everything that is wrong with a request that could not be bound. Raises HTTPError 415 for a wrong media type."""
+    """Return BadRequest with all errors of a request that could not be bound. Raises HTTPError 415.
+
+    Errors of a source as a whole come first, then those of the `parameters` in order, each error once.
+    """
     errors: dict[Invalid, None] = {}
-    for source in dict.fromkeys([one for parameter in parameters if not parameter.whole for one in parameter.sources]):
-        errors.update(_found(_open, source, request))
+    by_name = [parameter for parameter in parameters if not parameter.whole]
+    for source in dict.fromkeys(source for parameter in by_name for source in parameter.sources):
+        errors.update(_collect(_find_source_errors, source, request))
     for parameter in parameters:
-        errors.update(_found(_explain, parameter, request, segments))
+        errors.update(_collect(_find_errors, parameter, request, segments))
     return BadRequest(list(errors) or [Invalid("The request does not fit")])
 
 
-def _found(look: Callable[..., Sequence[Invalid]], *given: object) -> dict[Invalid, None]:
-    """What `look` finds, or that the whole source is unreadable; each thing once."""
+def _collect(find: Callable[..., Sequence[Invalid]], *args: object) -> dict[Invalid, None]:
+    """Return the errors that `find` returns or raises, each once."""
     try:
-        return dict.fromkeys(look(*given))
-    except BadRequest as bad:
-        return dict.fromkeys(bad.errors)
+        return dict.fromkeys(find(*args))
+    except BadRequest as error:
+        return dict.fromkeys(error.errors)
 
 
-def _open(source: Source, request: Request) -> Sequence[Invalid]:
-    """Look at all of `source`, as the binder does before it looks for a name. Raises BadRequest."""
-    if source in _OPEN:
-        _OPEN[source](request)
+def _find_source_errors(source: Source, request: Request) -> Sequence[Invalid]:
+    """Parse all of `source`, as the binder does before it looks up a name. Raises BadRequest if it is malformed."""
+    if source in _PARSE:
+        _PARSE[source](request)
     return ()
 
 
-_OPEN: Final[Mapping[Source, Callable[[Request], object]]] = {
+_PARSE: Final[Mapping[Source, Callable[[Request], object]]] = {
     "query": lambda request: request.query_params,
     "form": lambda request: request.form_params,
     "body": lambda request: request.json_params,
 }
 
 
-def _explain(parameter: Parameter, request: Request, segments: Sequence[str]) -> Sequence[Invalid]:
+def _find_errors(parameter: Parameter, request: Request, segments: Sequence[str]) -> Sequence[Invalid]:
+    """Return the errors of one parameter. Raises HTTPError."""
     if parameter.role in _NOT_READ_YET:
         return ()
     if parameter.role is Role.FORM:
-        make_form_result_reader(parameter)(request)  # what is wrong with its fields is told to the handler
+        make_form_result_reader(parameter)(request)  # for the HTTPError; the handler gets the errors of its fields
         return ()
     if parameter.role is Role.RAW:
-        return _raw_errors(parameter, request)
+        return _find_raw_errors(parameter, request)
     if parameter.kind is Kind.VAR_POSITIONAL:
         rest = segments[parameter.index :]
-        return [error for text in rest for error in _text_errors(parameter, "path", [text], parameter.name)]
+        return [error for text in rest for error in _find_text_errors(parameter, "path", [text], parameter.name)]
     if parameter.kind is Kind.VAR_KEYWORD:
-        return _rest_errors(parameter, request)
+        return _find_rest_errors(parameter, request)
     if parameter.whole:
-        return _explain_whole(parameter, request)
+        return _find_whole_errors(parameter, request)
     for source in parameter.sources:
         try:
-            found = LOOKUPS[source](parameter, request, segments)
+            value = LOOKUPS[source](parameter, request, segments)
         except ValueError:
             return [Invalid("Expected UTF-8 text", source, parameter.alias)]
-        if found is not UNSET:
-            return _ERRORS.get(source, _text_errors)(parameter, source, found, parameter.alias)
-    return [_missing(parameter, request)] if parameter.required else ()
+        if value is not UNSET:
+            return _FINDERS.get(source, _find_text_errors)(parameter, source, value, parameter.alias)
+    return [_report_missing(parameter, request)] if parameter.required else ()
 
 
-def _text_errors(parameter: Parameter, source: Source, found: Any, name: str) -> Sequence[Invalid]:
-    reads = parameter.converter
+def _find_text_errors(parameter: Parameter, source: Source, texts: Any, name: str) -> Sequence[Invalid]:
+    converter = parameter.converter
     try:
-        if reads.shape is Shape.MANY and reads.from_texts is not None:
-            reads.from_texts(found)
-        elif reads.from_text is not None:
-            reads.from_text(found[0])
+        if converter.shape is Shape.MANY and converter.from_texts is not None:
+            converter.from_texts(texts)
+        elif converter.from_text is not None:
+            converter.from_text(texts[0])
     except CONVERSION_ERRORS:
-        return [Invalid(_expected_text(reads), source, name)]
+        return [Invalid(_describe_expected(converter), source, name)]
     return ()
 
 
 @lru_cache(maxsize=1024)
-def _expected_text(reads: Converter) -> str:
-    return f"Expected {reads.expected_text}"
+def _describe_expected(converter: Converter) -> str:
+    return f"Expected {converter.expected_text}"
 
 
-def _json_errors(parameter: Parameter, _: Source, found: Any, name: str) -> Sequence[Invalid]:
+def _find_json_errors(parameter: Parameter, _: Source, document: Any, name: str) -> Sequence[Invalid]:
     try:
-        parameter.converter.from_json(found)
+        parameter.converter.from_json(document)
     except CONVERSION_ERRORS:
-        return parameter.converter.json_errors(found, f"/{escape_token(name)}")
+        return parameter.converter.json_errors(document, f"/{escape_token(name)}")
     return ()
 
 
-def _session_errors(parameter: Parameter, source: Source, found: Any, name: str) -> Sequence[Invalid]:
+def _find_session_errors(parameter: Parameter, source: Source, stored: Any, name: str) -> Sequence[Invalid]:
     try:
-        parameter.converter.from_value(found)
+        parameter.converter.from_value(stored)
     except CONVERSION_ERRORS:
-        logging.getLogger("micropie").warning("What the session holds does not fit the parameter %r", parameter.name)
-        return list(_stored_errors(parameter.converter, source, found, name))
+        logging.getLogger("micropie").warning("The session holds a value that parameter %r cannot take", parameter.name)
+        return list(_describe_stored_errors(parameter.converter, source, stored, name))
     return ()
 
 
-def _stored_errors(reads: Converter, source: Source, found: object, name: str) -> Iterator[Invalid]:
-    """What is wrong with a stored value, and with which of its fields."""
-    for error in reads.value_errors(found):
+def _describe_stored_errors(converter: Converter, source: Source, stored: object, name: str) -> Iterator[Invalid]:
+    """Yield the errors of a value from the session, each with the place of its field."""
+    for error in converter.value_errors(stored):
         place = f" at '{error.pointer}'" if error.pointer else ""
-        yield Invalid(f"{error.detail}{place}: what the session holds does not fit", source, name)
+        yield Invalid(f"{error.detail}{place} in the stored session", source, name)
 
 
-_ERRORS: Final[Mapping[Source, Callable[[Parameter, Source, Any, str], Sequence[Invalid]]]] = {
-    "body": _json_errors,
+_FINDERS: Final[Mapping[Source, Callable[[Parameter, Source, Any, str], Sequence[Invalid]]]] = {
+    "body": _find_json_errors,
     "file": lambda *_: (),
-    "session": _session_errors,
+    "session": _find_session_errors,
 }
+"""How a value's errors are found, for the sources whose values are not texts."""
 
 
-def _raw_errors(parameter: Parameter, request: Request) -> Sequence[Invalid]:
+def _find_raw_errors(parameter: Parameter, request: Request) -> Sequence[Invalid]:
     check = make_bytes_checker(parameter)
     if check is None or not (request.body or parameter.required):
         return ()
     try:
         check(request.body)
     except CONVERSION_ERRORS:
-        return [Invalid(_expected_text(parameter.converter), "body", parameter.name)]
+        return [Invalid(_describe_expected(parameter.converter), "body", parameter.name)]
     return ()
 
 
-def _rest_errors(parameter: Parameter, request: Request) -> Sequence[Invalid]:
+def _find_rest_errors(parameter: Parameter, request: Request) -> Sequence[Invalid]:
     errors: list[Invalid] = []
     seen = set(parameter.excluded)
     for source in parameter.sources:
-        found = request.query_params if source == "query" else request.form_params
-        for name, texts in found.items():
+        params = request.query_params if source == "query" else request.form_params
+        for name, texts in params.items():
             if name not in seen:
                 seen.add(name)
-                errors += _text_errors(parameter, source, texts, name)
+                errors += _find_text_errors(parameter, source, texts, name)
     return errors
 
 
-def _explain_whole(parameter: Parameter, request: Request) -> Sequence[Invalid]:
-    source, reads, form = parameter.sources[0], parameter.converter, get_form_readers(parameter)
+def _find_whole_errors(parameter: Parameter, request: Request) -> Sequence[Invalid]:
+    """Return the errors of a parameter that takes all of its source. Raises HTTPError 415."""
+    source, converter, form = parameter.sources[0], parameter.converter, get_form_readers(parameter)
     if source == "session":
         stored = dict(request.session_params)
         if not stored and not parameter.required:
             return ()
-        return _session_errors(parameter, source, stored, parameter.alias)
+        return _find_session_errors(parameter, source, stored, parameter.alias)
     if form is not None and source in ("query", "header", "cookie"):
         try:
             names = make_names_reader(source, parameter)(request)
@@ -176,34 +183,33 @@ def _explain_whole(parameter: Parameter, request: Request) -> Sequence[Invalid]:
             return [Invalid("Expected UTF-8 text", source, parameter.alias)]
         if not names and not parameter.required:
             return ()
-        return [_at_source(error, source, parameter.alias) for error in form.explain(names, EMPTY)]
+        return [_locate_error(error, source, parameter.alias) for error in form.explain(names, EMPTY)]
     if request.media is Media.JSON and source == "body":
         try:
-            reads.from_json(request.body)
+            converter.from_json(request.body)
         except CONVERSION_ERRORS:
-            return reads.json_errors(request.body, "")
+            return converter.json_errors(request.body, "")
         return ()
     if form is not None and request.media in _FORMS:
-        found = form.explain(request.form_params, request.file_params)
-        return [_at_source(error, "form", parameter.alias) for error in found]
+        errors = form.explain(request.form_params, request.file_params)
+        return [_locate_error(error, "form", parameter.alias) for error in errors]
     if request.media is Media.NONE:
         return [Invalid("Missing request body", pointer="")] if parameter.required else ()
     refuse_media_type(parameter)
 
 
-def _at_source(error: Invalid, source: Source, whole: str) -> Invalid:
-    """`error` of a form reader, said of the source that it read; without a name of its own it is of the `whole`."""
+def _locate_error(error: Invalid, source: Source, whole: str) -> Invalid:
+    """Return `error` of a form reader with the `source` that it read, and `whole` as its name if it has none."""
     name = error.parameter
     if name is None:
         return replace(error, source=source, parameter=whole)
-    wire = derive_header_name(name) if source == "header" else name
-    return Invalid(
-        missing_parameter_detail(wire) if error.detail == missing_parameter_detail(name) else error.detail, source, wire
-    )
+    wire_name = derive_header_name(name) if source == "header" else name
+    is_missing = error.detail == missing_parameter_detail(name)
+    return Invalid(missing_parameter_detail(wire_name) if is_missing else error.detail, source, wire_name)
 
 
-def _missing(parameter: Parameter, request: Request) -> Invalid:
-    """Where the value of a parameter that came from nowhere should have been."""
+def _report_missing(parameter: Parameter, request: Request) -> Invalid:
+    """Return the error for a missing parameter, at the source where a client would most likely send it."""
     detail = missing_parameter_detail(parameter.alias)
     source, *others = parameter.sources
     if source == "body":

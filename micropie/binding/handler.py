@@ -1,4 +1,4 @@
-"""This module describes a handler that is ready to be called: its binder, its mode and what it waits for.
+"""This module describes a handler that is ready to be called: its binder, its mode, and what it waits for.
 
 `binder_compiler` makes one (`bind_handler`), `dependency_runner` puts the dependencies in front of it, and
 `routing.route` gives it a URL.
@@ -20,45 +20,45 @@ Function: TypeAlias = Callable[..., Any]
 Overrides: TypeAlias = Mapping[Function, Function]
 """`overrides[function]` is called in place of `function`, which handlers depend on."""
 
-Bind: TypeAlias = Callable[[Callable[..., Any], Request, Sequence[str]], Any]
-"""`bind(call, request, segments)`: calls `call` with the values and returns what it returns. Raises HTTPError."""
+Bind: TypeAlias = Callable[[Function, Request, Sequence[str]], Any]
+"""`bind(call, request, segments)` calls `call` with the bound values and returns its result. It raises HTTPError."""
 
 
 class Wants(msgspec.Struct, frozen=True):
-    """What of a body has to have arrived before a handler can be called."""
+    """The parts of a body that must have arrived before a handler can be called."""
 
     names: tuple[tuple[str, frozenset[Source], int | None], ...]
-    """The fields and files asked for by name, each with where else it may be, and the index of its path value."""
+    """The fields and files read by name, each with all its sources and the index of its path value."""
     everything: bool
-    """Whether it takes all of the body to know: a list of values, a structured type, or nobody says what is read."""
+    """True if the handler needs the whole body: for a list of values or a structured type, or since it may read any."""
     raw: bool
-    """Whether the body's bytes are wanted as they came, multipart or not."""
+    """True if the handler takes the body's bytes, even those of a multipart body."""
     streaming: bool
-    """Whether the handler reads the body itself."""
+    """True if the handler reads the body itself while it arrives."""
 
     def arrived(self, request: Request, segments: Sequence[str]) -> bool:
-        """Whether a multipart body has brought all of it so far."""
+        """Return True if a multipart body has brought everything that the handler waits for."""
         if self.everything:
             return False
-        here: Sequence[tuple[Source, Mapping[str, object]]] = (
+        params_by_source: Sequence[tuple[Source, Mapping[str, object]]] = (
             ("form", request.form_params), ("file", request.file_params), ("query", request.query_params)
         )  # fmt: skip
         return all(
             (index is not None and index < len(segments))
-            or any(name in found for source, found in here if source in sources)
+            or any(name in params for source, params in params_by_source if source in sources)
             for name, sources, index in self.names
         )
 
 
 class Mode(Enum):
-    """How a handler is called."""
+    """A mode that says how a handler is called."""
 
     ASYNC = auto()
     """Its result is awaited."""
     THREAD = auto()
-    """In a worker thread, so that it may block."""
+    """It runs in a worker thread, so it may block."""
     DIRECT = auto()
-    """On the event loop: generators, which stream, and what was declared `threaded=False`."""
+    """It runs on the event loop: a generator, which streams, or a sync function with `threaded=False`."""
 
 
 class BoundHandler(msgspec.Struct, frozen=True, eq=False):
@@ -69,7 +69,7 @@ class BoundHandler(msgspec.Struct, frozen=True, eq=False):
     handler: Function
     mode: Mode
     call: Function
-    """The callable that the binder calls: the handler, or for a threaded one a partial that keeps the call."""
+    """The callable that the binder calls: the handler, or for mode THREAD a partial that a thread calls later."""
     bind: Bind
     source: str
     """The generated code of the binder, for people to read."""
@@ -88,8 +88,8 @@ It returns the handler with `overrides` in place, and raises SetupError for over
 """
 
 
-def choose_mode(handler: Callable[..., Any], *, threaded: bool) -> Mode:
-    """How `handler` is called; `threaded`, when it may block unless it says otherwise."""
+def choose_mode(handler: Function, *, threaded: bool) -> Mode:
+    """Return the mode of `handler`. With `threaded`, a sync function runs in a worker thread."""
     inner = inspect.unwrap(handler)
     if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(inner):
         return Mode.ASYNC

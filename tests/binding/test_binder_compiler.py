@@ -86,17 +86,17 @@ def bind(call, request, segments):
             data = request.json_params
         if count > 0:
             v0 = segments[0]
-        elif (got := query.get('name')) is not None:
-            v0 = got[0]
-        elif (got := form.get('name')) is not None:
-            v0 = got[0]
-        elif (got := data.get('name')) is not None:
-            v0 = j0(got)
-        elif (got := request.session_params.get('name', UNSET)) is not UNSET:
-            v0 = s0(got)
+        elif (value := query.get('name')) is not None:
+            v0 = value[0]
+        elif (value := form.get('name')) is not None:
+            v0 = value[0]
+        elif (value := data.get('name')) is not None:
+            v0 = j0(value)
+        elif (value := request.session_params.get('name', UNSET)) is not UNSET:
+            v0 = s0(value)
         else:
             v0 = d0
-    except surprises:
+    except binding_errors:
         raise report_errors(request, segments) from None
     return call(v0)
 """,
@@ -111,33 +111,33 @@ def bind(call, request, segments):
             data = request.json_params
         if count > 0:
             v0 = t0(segments[0])
-        elif (got := query.get('a')) is not None:
-            v0 = t0(got[0])
-        elif (got := form.get('a')) is not None:
-            v0 = t0(got[0])
-        elif (got := data.get('a')) is not None:
-            v0 = j0(got)
-        elif (got := request.session_params.get('a', UNSET)) is not UNSET:
-            v0 = s0(got)
+        elif (value := query.get('a')) is not None:
+            v0 = t0(value[0])
+        elif (value := form.get('a')) is not None:
+            v0 = t0(value[0])
+        elif (value := data.get('a')) is not None:
+            v0 = j0(value)
+        elif (value := request.session_params.get('a', UNSET)) is not UNSET:
+            v0 = s0(value)
         else:
             raise Missing
-        if (got := query.get("B's")) is not None:
-            v1 = t1(got[0])
+        if (value := query.get("B's")) is not None:
+            v1 = t1(value[0])
         else:
             raise Missing
         v2 = [t2(text) for text in segments[1:]]
-        if (got := query.get('c')) is not None:
-            v3 = m3(got)
-        elif (got := form.get('c')) is not None:
-            v3 = m3(got)
-        elif (got := data.get('c')) is not None:
-            v3 = j3(got)
-        elif (got := request.session_params.get('c', UNSET)) is not UNSET:
-            v3 = s3(got)
+        if (value := query.get('c')) is not None:
+            v3 = m3(value)
+        elif (value := form.get('c')) is not None:
+            v3 = m3(value)
+        elif (value := data.get('c')) is not None:
+            v3 = j3(value)
+        elif (value := request.session_params.get('c', UNSET)) is not UNSET:
+            v3 = s3(value)
         else:
             v3 = d3()
-        v4 = {name: got[0] for name, got in {**form, **query}.items() if name not in excluded}
-    except surprises:
+        v4 = {name: value[0] for name, value in {**form, **query}.items() if name not in excluded}
+    except binding_errors:
         raise report_errors(request, segments) from None
     return call(v0, v1, *v2, c=v3, **v4)
 """,
@@ -154,7 +154,7 @@ def bind(call, request, segments):
         else:
             v0 = d0
         v1 = f1(n1(request), empty)
-    except surprises:
+    except binding_errors:
         raise report_errors(request, segments) from None
     return call(v0, page=v1)
 """,
@@ -164,23 +164,23 @@ def bind(call, request, segments):
         files = empty
         if request.has_body:
             files = request.file_params
-        if (got := files.get('picture')) is not None:
-            v0 = r0(got[0])
+        if (value := files.get('picture')) is not None:
+            v0 = r0(value[0])
         else:
             raise Missing
-        if got := request.header_lines('x-token'):
-            v1 = got[0]
+        if value := request.header_lines('x-token'):
+            v1 = value[0]
         else:
             raise Missing
-        if (got := request.session_params.get('user', UNSET)) is not UNSET:
-            v2 = s2(got)
+        if (value := request.session_params.get('user', UNSET)) is not UNSET:
+            v2 = s2(value)
         else:
             raise Missing
-        if got := request.cookie_params.get('theme'):
-            v3 = got[0]
+        if value := request.cookie_params.get('theme'):
+            v3 = value[0]
         else:
             v3 = d3
-    except surprises:
+    except binding_errors:
         raise report_errors(request, segments) from None
     return call(v0, v1, v2, v3)
 """,

@@ -1018,12 +1018,12 @@ def as_default(name: str = Depends(sync)) -> None: ...  # type: ignore[assignmen
 @pytest.mark.parametrize(
     ("function", "where", "what"),
     [
-        (5, "Api.read", "Depends(5) names nothing that can be called"),
-        (sync(), "Api.read", "Depends('sync -') names nothing that can be called"),
+        (5, "Api.read", "Depends(5) needs a function"),
+        (sync(), "Api.read", "Depends('sync -') needs a function"),
         (cycle_a, "Api.read", "depends on itself: cycle_a → cycle_b → cycle_a"),
         (itself, "Api.read", "depends on itself: itself → itself"),
         (dict, "Api.read → dict", "has no signature: no signature found for builtin type <class 'dict'>"),
-        (Shop._prices, "Api.read → Shop._prices", "is a method, and there is no object here"),
+        (Shop._prices, "Api.read → Shop._prices", "is a method, and needs an object to be called on"),
         (bad_type, "Api.read → bad_type (value: collections.abc.Callable[[], int])", "Callable"),
         (two_markers, "Api.read → two_markers", "has more than one marker: Query, Depends"),
         (rest_of_path, "Api.read → rest_of_path (names: str)", "a dependency takes path values by name"),
@@ -1166,7 +1166,7 @@ def loop(name: Annotated[str, Depends(asynchronous)]) -> str:
 @pytest.mark.parametrize(
     ("other", "what"),
     [
-        (5, f"5 cannot be called, and stands in `overrides` for {__name__}.asynchronous"),
+        (5, f"5, which overrides {__name__}.asynchronous, cannot be called"),
         (bad_type, "Account.me → bad_type (value: collections.abc.Callable[[], int])"),
         (loop, "depends on itself: loop → loop"),
     ],
@@ -1235,12 +1235,12 @@ def test_the_source_of_a_route_shows_every_binder() -> None:
     source = Account().routes["/deep"].source
     titles = [line for line in source.splitlines() if line.startswith("#")]
     assert titles == [f"# {__name__}.{name}" for name in ("reads_header", "nested", "Account.deep")]
-    assert "return lambda given: call(given[0], count=v1)" in source
+    assert "return lambda results: call(results[0], count=v1)" in source
 
 
 def test_a_request_is_prepared_before_it_is_bound() -> None:
     made = Account().routes["/me"]
-    with pytest.raises(RuntimeError, match=r"Route\.prepare comes before Route\.bind"):
+    with pytest.raises(RuntimeError, match=r"call Route\.prepare first"):
         asyncio.run(made.bind(made.call, Request(http_scope("GET", "/me")), []))
 
 

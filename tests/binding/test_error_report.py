@@ -171,7 +171,7 @@ def test_a_json_value_that_does_not_fit_is_400_word_for_word(
 def test_a_session_value_that_does_not_fit_is_400_word_for_word(
     annotation: Any, value: object, wanted: str, marker: Any
 ) -> None:
-    detail = f"Expected {wanted}: what the session holds does not fit"
+    detail = f"Expected {wanted} in the stored session"
     member = {"detail": detail, "in": "session", "parameter": "v"}
     assert_errors(app_for(annotation, marker), "session", value, f"Invalid session parameter 'v': {detail}", member)
 
@@ -420,7 +420,7 @@ def test_every_error_of_every_source_is_told_at_once() -> None:
         ("query", "size", "Expected an integer"),
         ("header", "X-Id", "Expected a UUID"),
         ("cookie", "theme", "Expected one of 'red', 'blue'"),
-        ("session", "user", "Expected an integer, got a string: what the session holds does not fit"),
+        ("session", "user", "Expected an integer, got a string in the stored session"),
         ("pointer", "/limit", "Expected an integer >= 1 and <= 5"),
         ("query", "at", "Expected an RFC 3339 date"),
     ]
@@ -515,8 +515,8 @@ def test_a_json_body_is_told_every_error_with_its_pointer(
         ]),
         ("/rule?low=2&high=1", b"", (), [("query", "rule", "low must not be above high")]),
         ("/cart", b"", (), [
-            ("session", "cart", "Missing required field at '/low': what the session holds does not fit"),
-            ("session", "cart", "Missing required field at '/high': what the session holds does not fit"),
+            ("session", "cart", "Missing required field at '/low' in the stored session"),
+            ("session", "cart", "Missing required field at '/high' in the stored session"),
         ]),
         ("/maybe_cart/x", b"", (), [("path", "x", "Expected an integer")]),
         ("/maybe/x", b"", (), [("path", "x", "Expected an integer")]),

@@ -57,7 +57,7 @@ def test_every_error_of_every_source_is_told_at_once_in_the_order_of_the_paramet
         b"Invalid value at '/priority': Expected an integer >= 1 and <= 5; "
         b"Invalid value at '/tags/0/name': Missing required field; "
         b"Invalid query parameter 'since': Expected an RFC 3339 date; "
-        b"Invalid session parameter 'role': Expected one of 'admin': what the session holds does not fit; "
+        b"Invalid session parameter 'role': Expected one of 'admin' in the stored session; "
         b"Invalid query parameter 'size': Expected values, each an integer; "
         b'Missing required parameter \'X-Missing\'","errors":['
         b'{"detail":"Expected an integer","in":"path","parameter":"segment"},'
@@ -68,7 +68,7 @@ def test_every_error_of_every_source_is_told_at_once_in_the_order_of_the_paramet
         b'{"detail":"Expected an integer >= 1 and <= 5","pointer":"/priority"},'
         b'{"detail":"Missing required field","pointer":"/tags/0/name"},'
         b'{"detail":"Expected an RFC 3339 date","in":"query","parameter":"since"},'
-        b'{"detail":"Expected one of \'admin\': what the session holds does not fit",'
+        b'{"detail":"Expected one of \'admin\' in the stored session",'
         b'"in":"session","parameter":"role"},'
         b'{"detail":"Expected values, each an integer","in":"query","parameter":"size"},'
         b'{"detail":"Missing required parameter \'X-Missing\'","in":"header","parameter":"X-Missing"}]}',

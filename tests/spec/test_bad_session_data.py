@@ -55,7 +55,7 @@ STORED: list[tuple[Any, object, list[str]]] = [
 @pytest.mark.parametrize(("annotation", "stored", "details"), STORED, ids=name_of)
 def test_stored_data_that_no_longer_fits_is_refused(annotation: Any, stored: object, details: list[str]) -> None:
     aim = target(Annotated[annotation, Session("cart")])
-    suffix = ": what the session holds does not fit"
+    suffix = " in the stored session"
     check(aim, with_session(aim, {"cart": stored}), [(("session", "cart"), detail + suffix) for detail in details])
     if annotation is Todo:
         assert isinstance(stored, dict)
