@@ -1,7 +1,5 @@
 """Every exception, and the two forms in which a client sees one."""
 
-import json
-
 import pytest
 
 from micropie.errors import (
@@ -15,7 +13,7 @@ from micropie.errors import (
     missing_parameter_detail,
     reason_phrase,
 )
-from micropie.responses.error_responses import render_plain_text, render_problem_json
+from micropie.responses.error_responses import render_plain_text
 
 
 @pytest.mark.parametrize(("status", "words"), [(404, "Not Found"), (400, "Bad Request"), (599, "Unknown")])
@@ -85,37 +83,6 @@ def test_one_thing_wrong_is_a_line_and_a_member(invalid: Invalid, line: str, mem
     assert invalid.line() == line
     assert invalid.problem() == {"detail": invalid.detail, **member}
     assert render_plain_text(BadRequest([invalid])) == f"400 Bad Request: {line}"
-
-
-def test_each_error_has_a_line_in_plain_text() -> None:
-    error = BadRequest([Invalid(missing_parameter_detail("a"), "query", "a"), Invalid("Expected text", pointer="/b")])
-    assert render_plain_text(error) == (
-        "400 Bad Request: Missing required parameter 'a'\n400 Bad Request: Invalid value at '/b': Expected text"
-    )
-
-
-@pytest.mark.parametrize(
-    ("error", "document"),
-    [
-        (HTTPError(404), {"type": "about:blank", "title": "Not Found", "status": 404}),
-        (HTTPError(403, "No"), {"type": "about:blank", "title": "Forbidden", "status": 403, "detail": "No"}),
-        (
-            BadRequest([Invalid("Expected text", pointer="/b"), Invalid(missing_parameter_detail("a"), "query", "a")]),
-            {
-                "type": "about:blank",
-                "title": "Bad Request",
-                "status": 400,
-                "detail": "Invalid value at '/b': Expected text; Missing required parameter 'a'",
-                "errors": [
-                    {"detail": "Expected text", "pointer": "/b"},
-                    {"detail": "Missing required parameter 'a'", "in": "query", "parameter": "a"},
-                ],
-            },
-        ),
-    ],
-)
-def test_an_error_as_rfc_9457_problem_details(error: HTTPError, document: object) -> None:
-    assert json.loads(render_problem_json(error)) == document
 
 
 def test_a_missing_dependency_names_the_command_that_installs_it() -> None:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micropie import App
-from micropie.errors import BadRequest, HTTPError, Invalid
-from micropie.responses.error_responses import build_error_response
+from micropie.errors import BadRequest, HTTPError, Invalid, missing_parameter_detail
+from micropie.responses.error_responses import build_error_response, render_plain_text, render_problem_json
 from tests.support.asgi import call
 
 # Content-Type, Accept, whether the response is problem details
@@ -128,3 +128,34 @@ def test_an_errors_headers_are_sent_except_for_its_content_type(fields: tuple[st
 
 def test_a_detail_that_has_no_encoding_is_sent_with_question_marks() -> None:
     assert build_error_response(HTTPError(400, "\ud800"), *PLAIN)[1] == b"400 Bad Request: ?"
+
+
+def test_each_error_has_a_line_in_plain_text() -> None:
+    error = BadRequest([Invalid(missing_parameter_detail("a"), "query", "a"), Invalid("Expected text", pointer="/b")])
+    assert render_plain_text(error) == (
+        "400 Bad Request: Missing required parameter 'a'\n400 Bad Request: Invalid value at '/b': Expected text"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "document"),
+    [
+        (HTTPError(404), {"type": "about:blank", "title": "Not Found", "status": 404}),
+        (HTTPError(403, "No"), {"type": "about:blank", "title": "Forbidden", "status": 403, "detail": "No"}),
+        (
+            BadRequest([Invalid("Expected text", pointer="/b"), Invalid(missing_parameter_detail("a"), "query", "a")]),
+            {
+                "type": "about:blank",
+                "title": "Bad Request",
+                "status": 400,
+                "detail": "Invalid value at '/b': Expected text; Missing required parameter 'a'",
+                "errors": [
+                    {"detail": "Expected text", "pointer": "/b"},
+                    {"detail": "Missing required parameter 'a'", "in": "query", "parameter": "a"},
+                ],
+            },
+        ),
+    ],
+)
+def test_an_error_as_rfc_9457_problem_details(error: HTTPError, document: object) -> None:
+    assert json.loads(render_problem_json(error)) == document

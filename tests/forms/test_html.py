@@ -1,0 +1,232 @@
+"""A form as HTML: attributes, options and errors. `test_in_browser.py` shows what a browser makes of them."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
+from html.parser import HTMLParser
+from typing import Annotated, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Meta, Struct
+
+from micropie import File, UploadFile
+from micropie.forms.html import Html
+from tests.forms.examples import FEW, GOOD, TERMS, All, Needs, Pairs, Photo, Signup, Size, blank, filled
+
+
+class Shown(Struct):
+    name: Annotated[str, Meta(min_length=2, max_length=20)]
+    age: Annotated[int, Meta(gt=17, lt=151)]
+    any_text: str
+    nick: Annotated[str, Meta(pattern="^[a-z]+$")] | None = None
+    code: Annotated[str, Meta(pattern="[0-9]+")] = "1"
+    either_end: Annotated[str, Meta(pattern="^a|b$")] = ""
+    dollar: Annotated[str, Meta(pattern=r"^a\$")] = "a$"
+    odd: Annotated[str, Meta(pattern="(?P<x>a)")] = "a"
+    flag: bool = True
+    terms: Literal[True] = True
+    size: Size = Size.SMALL
+    plan: Literal["small", "big"] | None = None
+    must: Literal["z", "a"] = "z"
+    sizes: list[Size] = []
+    price: Decimal = Decimal("1.50")
+    even: Annotated[int, Meta(ge=1, le=9, multiple_of=2)] = 2
+    tenth: Annotated[float, Meta(gt=0.3, le=1, multiple_of=0.1)] = 0.5
+    beyond: Annotated[float, Meta(gt=0.35, lt=0.95, multiple_of=0.1)] = 0.5
+    weight: Annotated[float, Meta(ge=0.5, lt=9.5)] = 1
+    born: date | None = None
+    at: datetime | None = None
+    exactly: Annotated[datetime, Meta(tz=True)] | None = None
+    start: time = time(9)
+    either: int | str | None = None
+    numbers: list[int] = []
+    picture: Annotated[UploadFile | None, File(content_types=["image/png", "image/*"])] = None
+    photo: UploadFile | None = None
+    papers: list[UploadFile] = []
+
+
+ATTRIBUTES: Mapping[str, str] = {
+    "name": 'type="text" minlength="2" maxlength="20" required',
+    "age": 'type="number" min="18" max="150" required',
+    "any_text": 'type="text"',
+    "nick": 'type="text" pattern="[a-z]+"',
+    "code": 'type="text" pattern=".*(?:[0-9]+).*" required value="1"',
+    "either_end": 'type="text" pattern=".*(?:^a|b$).*" required value=""',
+    "dollar": r'type="text" pattern=".*(?:^a\$).*" required value="a$"',
+    "odd": 'type="text" required value="a"',
+    "flag": 'type="checkbox" checked',
+    "terms": 'type="checkbox" required checked',
+    "size": "required",
+    "plan": "",
+    "must": "required",
+    "sizes": "multiple",
+    "price": 'type="number" step="any" required value="1.50"',
+    "even": 'type="number" min="2" max="8" step="2" required value="2"',
+    "tenth": 'type="number" min="0.4" max="1" step="0.1" required value="0.5"',
+    "beyond": 'type="number" min="0.4" max="0.9" step="0.1" required value="0.5"',
+    "weight": 'type="number" min="0.5" max="9.5" step="any" required value="1"',
+    "born": 'type="date"',
+    "at": 'type="datetime-local"',
+    "exactly": 'type="text"',
+    "start": 'type="time" required value="09:00:00"',
+    "either": 'type="text"',
+    "numbers": 'type="number"',
+    "picture": 'type="file" accept="image/png, image/*"',
+    "photo": 'type="file"',
+    "papers": 'type="file" multiple',
+}
+
+
+@pytest.mark.parametrize("name", Shown.__struct_fields__)
+def test_a_type_is_shown_as_what_a_browser_checks(name: str) -> None:
+    start = f'name="{name}" id="{name}"'
+    assert blank(Shown).attributes(name) == f"{start} {ATTRIBUTES[name]}".rstrip()
+
+
+def test_only_a_file_that_is_insisted_on_is_required() -> None:
+    assert blank(Photo).attributes("picture") == 'name="picture" id="picture" type="file" required'
+    assert blank(Needs).attributes("picture") == 'name="picture" id="picture" type="file"'
+
+
+@pytest.mark.parametrize(
+    ("name", "type", "shown"),
+    [
+        ("name", "password", 'type="password" minlength="2" maxlength="20" required'),
+        ("name", "email", 'type="email" minlength="2" maxlength="20" required value="Ann"'),
+        ("name", "textarea", 'minlength="2" maxlength="20" required'),
+        ("age", "range", 'type="range" min="18" max="150" required value="x"'),
+        ("age", "hidden", 'type="hidden" required value="x"'),
+        ("code", "textarea", "required"),
+    ],
+)
+def test_another_type_of_input_has_what_applies_to_it(name: str, type: str, shown: str) -> None:
+    form = filled(Shown, [("name", "Ann"), ("age", "x"), ("any_text", ""), ("terms", "on")])
+    wanted = shown + (' aria-invalid="true" aria-describedby="age-error"' if name == "age" else "")
+    assert form.attributes(name, type=type) == f'name="{name}" id="{name}" {wanted}'
+
+
+def test_what_was_filled_in_is_shown_again_beside_the_error() -> None:
+    form = filled(Signup, [("name", '"><script>&'), ("age", "9"), ("nickname", "it's")])
+    assert form.attributes("name") == (
+        'name="name" id="name" type="text" minlength="2" maxlength="20" required value="&#34;&gt;&lt;script&gt;&amp;"'
+    )
+    assert form.attributes("age").endswith('value="9" aria-invalid="true" aria-describedby="age-error"')
+    assert form.error("age") == ('<span id="age-error" class="error">Expected an integer &gt;= 18 and &lt;= 150</span>')
+    assert form.error("name") == form.error() == ""
+    assert (form.attributes("news"), form.text("nickname")) == ('name="news" id="news" type="checkbox"', "it's")
+
+
+def test_a_box_with_another_text_is_not_checked() -> None:
+    assert filled(All, [FEW, TERMS, ("flag", "maybe")]).attributes("flag") == (
+        'name="flag" id="flag" type="checkbox" aria-invalid="true" aria-describedby="flag-error"'
+    )
+
+
+def test_errors_of_the_whole_have_a_place_of_their_own() -> None:
+    form = filled(Signup, [*GOOD, ("nickname", "Ann")])
+    assert form.error() == '<span id="form-error" class="error">The nickname has to be another name</span>'
+
+
+@pytest.mark.parametrize(
+    ("name", "pairs", "shown"),
+    [
+        ("size", [], ["small*", "large"]),
+        ("size", [("size", "large")], ["small", "large*"]),
+        ("size", [("size", "huge")], ["small", "large"]),
+        ("plan", [], ["", "small", "big"]),
+        ("plan", [("plan", "")], ["*", "small", "big"]),
+        ("plan", [("plan", "big")], ["", "small", "big*"]),
+        ("must", [], ["z*", "a"]),
+        ("sizes", [("sizes", "small"), ("sizes", "large")], ["small*", "large*"]),
+    ],
+)
+def test_choices_are_options_in_the_order_in_which_they_were_written(name: str, pairs: Pairs, shown: list[str]) -> None:
+    form = filled(Shown, pairs) if pairs else blank(Shown)
+    marks = ((" selected", shown.removesuffix("*")) if shown.endswith("*") else ("", shown) for shown in shown)
+    assert form.options(name) == "".join(f'<option value="{text}"{mark}>{text}</option>' for mark, text in marks)
+
+
+class Unchosen(Struct):
+    size: Size
+    quoted: Literal['"<'] = '"<'
+
+
+def test_what_has_to_be_chosen_begins_with_nothing_chosen() -> None:
+    form = blank(Unchosen)
+    assert form.attributes("size") == 'name="size" id="size" required'
+    assert form.options("size").startswith('<option value=""></option><option value="small">')
+    assert form.options("quoted") == '<option value="&#34;&lt;" selected>&#34;&lt;</option>'
+
+
+def test_a_form_may_show_what_there_is_already() -> None:
+    form = blank(Signup).showing(Signup("Ann & Ben", 42, news=False, nickname=None))
+    assert (form.submitted, form.value, form.errors) == (False, None, {})
+    assert form.attributes("name").endswith('value="Ann &amp; Ben"')
+    assert form.attributes("news") == 'name="news" id="news" type="checkbox"'
+    assert form.text("nickname") == ""
+
+
+@pytest.mark.parametrize("method", ["attributes", "options", "text", "error"])
+def test_a_field_that_is_not_there_is_told_with_those_that_are(method: str) -> None:
+    with pytest.raises(LookupError, match="Signup has no field 'nam'; it has name, age, news, nickname, born"):
+        getattr(blank(Signup), method)("nam")
+
+
+def test_only_choices_have_options() -> None:
+    with pytest.raises(LookupError, match="The field 'name' has no choices"):
+        blank(Signup).options("name")
+
+
+def test_templates_take_it_for_html() -> None:
+    jinja2 = pytest.importorskip("jinja2")
+    template = jinja2.Environment(autoescape=True).from_string(
+        '<input {{ form.attributes("name") }}>{{ form.error("name") }}{{ form.text("name") }}'
+    )
+    assert template.render(form=filled(Signup, [("name", "<")])) == (
+        '<input name="name" id="name" type="text" minlength="2" maxlength="20" required value="&lt;"'
+        ' aria-invalid="true" aria-describedby="name-error">'
+        '<span id="name-error" class="error">Expected text of length &gt;= 2 and &lt;= 20</span>&lt;'
+    )
+    assert Html("<b>").__html__() == "<b>"
+
+
+class Attributes(HTMLParser):
+    """The attributes of the first element."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: dict[str, str | None] = {}
+        self.tags = 0
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags += 1
+        self.found = dict(attrs)
+
+
+@given(st.text())
+def test_no_text_leaves_its_attribute(text: str) -> None:
+    form = blank(Signup).showing(Signup(text, 1))
+    parsed = Attributes(f"<input {form.attributes('name')}>")
+    assert parsed.tags == 1
+    assert parsed.found["value"] == text
+
+
+@given(
+    st.builds(
+        Signup,
+        name=st.text("abcdefgh", min_size=2, max_size=20),
+        age=st.integers(18, 150),
+        news=st.booleans(),
+        nickname=st.none() | st.text("xyz", min_size=1),
+        born=st.none() | st.dates(),
+    )
+)
+def test_what_is_shown_and_sent_back_is_the_same_value(value: Signup) -> None:
+    texts = blank(Signup).showing(value).texts
+    pairs = [(name, text) for name, found in texts.items() for text in found]
+    checked = [pair for pair in pairs if pair != ("news", "false")]  # as a browser leaves out what is not checked
+    named = dict.fromkeys(("nickname", "born"), "") | dict(checked)
+    assert filled(Signup, [*named.items()]).value == value
