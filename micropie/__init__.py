@@ -8,7 +8,7 @@ the method with what `signatures` read from it and `converters` made of the requ
 WebSocket. docs/architecture.md has the whole map. This module only hands the public names on.
 """
 
-from .app.application import App, Resource
+from .app import App, Resource
 from .config import SESSION_TIMEOUT, Limits, SessionConfig
 from .errors import (
     BadRequest,

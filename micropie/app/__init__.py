@@ -1,5 +1,6 @@
 """To be described."""
 
-from .application import App, Resource
+from .application import App
+from .resource import Resource
 
 __all__ = ["App", "Resource"]

@@ -1,68 +1,44 @@
-"""`App` and `Resource`: what a user subclasses, and the way of one request through it.
+"""This module holds `App`: what a user subclasses, configures and hands to an ASGI server.
 
-A request comes by `__call__` to `_asgi_app_http`, which finds the route and has its binder call the handler, or leaves
-that to `_answer` where something has to arrive first; the result leaves by `send_response`. Everything that one could
-know beforehand was decided when the routes were made. WebSockets go the same way by `_asgi_app_websocket`.
+An App builds its routes when it is made; a request only executes what was decided then. The way of a request is written
+in `app/http`, that of a WebSocket connection in `app/websocket`, start and stop in `app/lifespan`.
 """
 
 import os
 from abc import ABCMeta
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import partial
-from types import NoneType
-from typing import Any, ClassVar, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
-from .._utils.caching import BoundedCache
+from .._utils.lazy_imports import asyncio
 from .._utils.worker_threads import WorkerThreads
-from ..binding.handler import BoundHandler, Function, Mode
+from ..binding.handler import Function
 from ..config import Limits, SessionConfig
-from ..errors import ClientDisconnected, report_setup_problems
-from ..media_types import Media
+from ..errors import report_setup_problems
 from ..middleware.base import HttpMiddleware, WebSocketMiddleware
-from ..middleware.compose import apply_hook_result, run_after_request
-from ..requests.context import reset_current_request, set_current_request
+from ..requests.context import request_variable
+from ..requests.cookies import parse_cookies
 from ..requests.request import Request
-from ..responses.handler_results import Reply, split_result
-from ..responses.headers import VARY
-from ..responses.send import build_messages, send_response
-from ..responses.streaming import BrokenResponse
-from ..routing.discovery import RouteBuilder, find_chosen_route, get_node, list_routes
-from ..routing.match import find_route, match_path
-from ..routing.paths import split_prefix
+from ..responses.send import send_response
+from ..routing.discovery import RouteBuilder, get_node, list_routes
 from ..routing.route import Route
-from ..routing.table import Mount, Node, Trail
+from ..routing.table import Node, Trail
 from ..sentinels import UNSET, Unset
 from ..sessions import InMemorySessionBackend, SessionBackend
-from ..sessions.lifecycle import load_session, save_after_response, save_session, try_load_session
 from ..types import ASGIApp, HeaderItems, Receive, Scope, Send
-from .error_handling import ErrorHandler, call_error_handler, log_failure, respond_to_unhandled
+from ..uploads.multipart import parse_multipart
+from ..websockets.connection import WebSocket
+from .error_handling import ErrorHandler
+from .http import serve
 from .lifespan import Hook, run_app_lifespan, run_lifespan, serve_lifespan
-from .mounting import Mounted, build_mounted_scope, run_mounted
-from .overrides import merge_overrides
+from .resource import HandlerOwner
 from .templates import Templates
-from .toolbox import Handlers, Toolbox
 from .websocket import serve_websocket
 
+if TYPE_CHECKING:
+    import jinja2
+
 T = TypeVar("T")
-
-
-def _is_body(cls: type) -> bool:
-    """Whether what is of a class is a body as it stands: nothing that one would await or `split` looks into."""
-    return cls is not tuple and cls is not NoneType and not hasattr(cls, "__await__")
-
-
-_bodies: Final = BoundedCache(_is_body)
-
-
-class Resource(Handlers):
-    """One thing at one URL: its methods `get`, `post`, `put`, `patch` and `delete` answer the HTTP methods.
-
-    Held as an attribute of an App or of another Resource, whose URL it continues. Its other public methods are URLs
-    below it, as an App's are.
-    """
-
-    _verbs = True
 
 
 class _AppType(ABCMeta):
@@ -75,7 +51,7 @@ class _AppType(ABCMeta):
         return app
 
 
-class App(Toolbox, metaclass=_AppType):
+class App(HandlerOwner, metaclass=_AppType):
     """An ASGI application: subclass it, and every public method is a URL (see the documentation's "Routing").
 
     `session_backend` keeps the sessions, in memory unless another is given. Everything else is keyword-only:
@@ -102,9 +78,12 @@ class App(Toolbox, metaclass=_AppType):
     """For tests: what is called in place of a function that handlers depend on, `overrides[function] = other`."""
     session_backend: SessionBackend
     session_config: SessionConfig
+    limits: Limits
     debug: bool
     check_returns: bool
     """Whether results are held against return annotations: in debug mode and under the test client."""
+    _templates: Templates
+    _workers: WorkerThreads
     _trail: Trail
     _documents: tuple[str | None, str | None]
     """Where the OpenAPI document and the page that shows it are, if they are anywhere."""
@@ -211,7 +190,10 @@ class App(Toolbox, metaclass=_AppType):
     # --- ASGI ---
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI entry point. Raises ValueError for a scope type that ASGI 3 does not know."""
+        """Serve one ASGI scope: an HTTP request, a WebSocket connection, or the lifespan of the server.
+
+        Raises ValueError for any other scope type.
+        """
         kind = scope["type"]
         if kind == "http":
             await self._asgi_app_http(scope, receive, send)
@@ -220,241 +202,62 @@ class App(Toolbox, metaclass=_AppType):
         elif kind == "lifespan":
             await self._live(scope, receive, send)
         else:
-            raise ValueError(f"micropie does not speak {kind!r}: it answers http, websocket and lifespan scopes")
+            raise ValueError(f"micropie cannot serve the scope type {kind!r}: it serves http, websocket and lifespan")
 
-    async def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request."""
-        request = Request(scope, receive, self.limits)
-        request.root_app = self
-        token = set_current_request(request)
-        try:
-            try:
-                if self.middlewares:
-                    reply = await self._through(request, self._trail, None)
-                else:
-                    found, values = find_route(self._node, scope, request.method)
-                    begun = None if request.has_body else self._begin(request, found, values)
-                    if begun is None:
-                        reply = await self._answer(request, self._trail, found, values)
-                    else:
-                        result = await begun
-                        reply = 200, result, []
-                        if not _bodies[type(result)]:
-                            reply = split_result(await result if hasattr(result, "__await__") else result)
-            except ClientDisconnected:
-                return
-            except Exception as error:
-                reply = await self._failed(request, error, self._trail)
-            session = request.current_session
-            if session is None:
-                messages = build_messages(scope, reply)
-            elif session.settle(self.session_config.timeout):
-                messages = build_messages(scope, reply, VARY if session.touched else ())
-            else:
-                messages = None
-            if messages is None:
-                await self._finish(request, send, reply)
-                return
-            try:
-                await send(messages[0])
-                await send(messages[1])
-            except OSError:  # ASGI HTTP 2.4: the client left
-                return
-        except ClientDisconnected:
-            return
-        except BaseException as error:
-            request.record_failure(error)
-            raise
-        finally:
-            try:
-                if request.needs_cleanup:
-                    await request.clean_up()
-            finally:
-                reset_current_request(token)
-
-    def _begin(self, request: Request, found: Route | Trail | Mount, values: Sequence[str]) -> Awaitable[Any] | None:
-        """Call the handler of a request without a body, if all that it needs is there; None where `_answer` has to."""
-        if type(found) is not Route or not found.is_plain or self.check_returns:
-            return None
-        if request.cookie_header and not try_load_session(request, self.session_backend, self.session_config):
-            return None
-        request.path_params = values
-        begun: Awaitable[Any] = found.bind(found.call, request, values)
-        return begun
-
-    async def _answer(
-        self, request: Request, trail: Trail, found: Route | Trail | Mount, values: Sequence[str]
-    ) -> Reply:
-        """What the handler that was found, with the path `values`, returned, in normal form.
-
-        Raises what refuses the request.
-        """
-        if not isinstance(found, Route):
-            return await self._elsewhere(request, found, values)
-        bound: BoundHandler = found
-        if found.prepare is not None:
-            bound = found.prepare(request, self._run_sync, merge_overrides(trail))
-        request.path_params = values
-        if request.cookie_header and not try_load_session(request, self.session_backend, self.session_config):
-            await load_session(request, self.session_backend, self.session_config)
-        if request.has_body:
-            if bound.wants.streaming:
-                await request.read_body(streaming=True)
-            else:
-                await request.read_body(raw=bound.wants.raw)
-                if request.needs_cleanup:
-                    await _receive_parts(request, bound, values)
-        result = bound.bind(bound.call, request, values)
-        if bound.awaited:
-            result = await result
-        elif bound.mode is Mode.THREAD:
-            result = await self._run_sync(result)
-        reply: Reply = (200, result, [])
-        if not _bodies[type(result)]:
-            reply = split_result(await result if hasattr(result, "__await__") else result)
-        if found.stream_type is not None:
-            reply = _described(reply, found.stream_type)
-        if self.check_returns and found.signature.returns is not None:
-            found.signature.returns.check(reply[0], reply[1])
-            reply = reply[0], found.signature.returns.watched(reply[1]), reply[2]
-        return reply
-
-    async def _elsewhere(self, request: Request, found: Trail | Mount, below: Sequence[str]) -> Reply:
-        """The answer of another app: one that is held by this one, or one that is mounted."""
-        if isinstance(found, Mount):
-            return 200, Mounted(found.app, build_mounted_scope(request.scope, split_prefix(request.scope, below))), []
-        return await self._through(request, found, below)
-
-    async def _through(self, request: Request, trail: Trail, segments: Sequence[str] | None) -> Reply:
-        """The reply for `segments` (None: the whole path) as the middleware of the app that ends `trail` leaves it."""
-        # One that is added meanwhile is for the next request.
-        middlewares: list[HttpMiddleware] = [*trail[-1].owner.middlewares]
-        due = middlewares
-        found: Route | Trail | Mount
-        try:
-            if middlewares and (request.cookie_header or request.has_body):
-                await self._prepare(request)  # all are due where this fails
-            due = []
-            for middleware in middlewares:
-                given = await middleware.before_request(request)
-                if given:
-                    reply = apply_hook_result((200, "", []), given)
-                    break
-                due.append(middleware)
-            else:
-                if request._route_handler is not None:
-                    found, values = find_chosen_route(trail[-1], request, request.method)
-                elif segments is None:
-                    found, values = find_route(trail[-1], request.scope, request.method)
-                else:
-                    found, values = match_path(trail, segments, request.method)
-                begun = None if request.has_body else self._begin(request, found, values)
-                if begun is None:
-                    reply = await self._answer(request, trail, found, values)
-                else:
-                    result = await begun
-                    reply = 200, result, []
-                    if not _bodies[type(result)]:
-                        reply = split_result(await result if hasattr(result, "__await__") else result)
-        except ClientDisconnected:
-            raise
-        except Exception as error:
-            reply = await self._failed(request, error, trail)
-        due.reverse()
-        request.passed_middleware = [*request.passed_middleware, *due] if request.passed_middleware else due
-        if type(reply[1]) is Mounted:  # it is seen when it begins
-            return reply
-        for middleware in due:  # as `run_after_request` does, which every request would pay for
-            try:
-                status, body, headers = reply
-                given = await middleware.after_request(request, status, body, headers)
-                if given:
-                    reply = apply_hook_result(reply, given)
-            except Exception as error:
-                reply = await self._failed(request, error, trail)
-        return reply
-
-    async def _prepare(self, request: Request) -> None:
-        """What middleware may look at without waiting: the session, and a JSON or urlencoded body."""
-        if request.cookie_header and not try_load_session(request, self.session_backend, self.session_config):
-            await load_session(request, self.session_backend, self.session_config)
-        if request.has_body and request.announced_media in (Media.JSON, Media.FORM):
-            await request.read_body()
-
-    async def _failed(self, request: Request, error: Exception, trail: Trail) -> Reply:
-        """The answer to what was raised at the end of `trail`, in an app there or in one that holds it."""
-        request.record_failure(error)
-        apps = [node.owner.error_handlers for node in reversed(trail) if isinstance(node.owner, App)]
-        return await call_error_handler(request, error, apps, debug=self.debug)
-
-    async def _finish(self, request: Request, send: Send, reply: Reply) -> None:
-        """Send a reply of any kind, and keep the session."""
-        added: HeaderItems = ()
-        session = request.current_session
-        if session is not None:
-            try:
-                changes = session.freeze_changes() if session.unsaved is None else session.unsaved
-                if changes is not None:
-                    added = await save_session(request, self.session_backend, self.session_config, changes, reply[2])
-                elif session.touched:
-                    added = VARY
-                session.sealed = True
-            except Exception as error:
-                reply = await self._replaced(request, error)
-        await self._respond(request, send, reply, added)
-        if request.current_session is not None and _outlives_its_start(reply[1]):
-            await self._keep_session_late(request)
-
-    async def _replaced(self, request: Request, error: Exception) -> Reply:
-        """The answer in place of one that cannot be given after all; middleware sees this one too."""
-        failed = partial(self._failed, request, trail=self._trail)
-        return await run_after_request(request.passed_middleware, request, await failed(error), failed)
-
-    async def _keep_session_late(self, request: Request) -> None:
-        """Save what was changed while the response was sent. Nobody can be told of a failure but the log."""
-        try:
-            await save_after_response(request, self.session_backend, self.session_config)
-        except Exception as error:
-            log_failure(request, error)
-
-    async def _respond(
-        self, request: Request, send: Send, reply: Reply, added: HeaderItems = (), *, failures: int = 0
-    ) -> None:
-        """Send a reply with the headers `added`; one that turns out impossible to send becomes a 500.
-
-        Raises BrokenResponse once it had begun.
-        """
-        status, body, headers = reply
-        if added:
-            headers = [*headers, *added]
-        try:
-            if type(body) is Mounted:
-                failed = partial(self._failed, request, trail=self._trail)
-                await run_mounted(body, request, send, headers, failed, partial(self._respond, request, send))
-            else:
-                listen = request.body_ended
-                await send_response(
-                    request.scope, request.receive, send, status, body, headers, listen=listen, run_sync=self._run_sync
-                )
-        except BrokenResponse as broken:
-            if broken.__cause__ is None:  # logged by an app that is mounted here
-                raise
-            # The server must hear of it and break the connection off; but not every server logs why.
-            request.record_failure(broken.__cause__)
-            log_failure(request, broken.__cause__)
-            raise BrokenResponse(str(broken)) from None
-        except Exception as error:
-            if type(body) is Mounted or failures == 2:
-                raise
-            if failures == 0:
-                reply = await self._replaced(request, error)
-            else:  # so an error handler's own reply cannot be sent either
-                reply = respond_to_unhandled(request, error, debug=self.debug)
-            await self._respond(request, send, reply, added, failures=failures + 1)
+    # A method that forwards would be one more coroutine for every request: 3 % of a small response.
+    _asgi_app_http = serve
 
     async def _asgi_app_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket connection."""
         await serve_websocket(self, self._trail, scope, receive, send)
+
+    # --- templates, worker threads, and the documented ways to do things by hand ---
+
+    @property
+    def env(self) -> "jinja2.Environment":
+        """The Jinja2 environment of `_render_template`. Raises MissingDependency without Jinja2."""
+        return self._templates.env
+
+    @env.setter
+    def env(self, env: "jinja2.Environment") -> None:
+        self._templates.env = env
+
+    async def _render_template(self, name: str, /, **context: object) -> str:
+        """The template `name`, rendered with `context`; values are escaped in markup.
+
+        Raises jinja2.TemplateNotFound, and MissingDependency without Jinja2.
+        """
+        return await self._templates.render(name, context)
+
+    async def _run_sync(self, function: Callable[[], T]) -> T:
+        """Run what blocks in one of the app's worker threads, with the context variables of the caller."""
+        return await self._workers.run(function, self.limits.threads)
+
+    async def _send_response(
+        self, send: Send, status_code: int, body: object, extra_headers: HeaderItems | None = None
+    ) -> None:
+        """Send a response by hand. Raises ResponseError for what cannot be sent."""
+        request = request_variable.get(None) or Request({"type": "http", "method": "GET", "headers": []})
+        headers = extra_headers or ()
+        await send_response(request.scope, request.receive, send, status_code, body, headers, run_sync=self._run_sync)
+
+    async def _send_websocket_close(self, send: Send, code: int, reason: str) -> None:
+        """Close a WebSocket by hand, or refuse one that was not accepted."""
+        nobody = Request({"type": "websocket", "headers": []})
+        await WebSocket(nobody.receive, send).close(code, reason)
+
+    def _parse_cookies(self, cookie_header: str) -> dict[str, str]:
+        """The names and values of a Cookie header; of several with one name the first."""
+        return dict(reversed(parse_cookies(cookie_header)))
+
+    async def _parse_multipart(
+        self, reader: "asyncio.StreamReader", boundary: bytes
+    ) -> tuple[dict[str, list[str]], dict[str, dict[str, Any]]]:
+        """Parse multipart/form-data from `reader`: the text fields, and the files as `Request.files` has them.
+
+        Raises UploadError for a malformed or truncated body, MissingDependency without the package `multipart`.
+        """
+        return await parse_multipart(reader, boundary, self.limits)
 
     # --- lifespan ---
 
@@ -473,25 +276,6 @@ class App(Toolbox, metaclass=_AppType):
             id(app): app for one in apps for app in one._node.mounts.values() if all(app is not one for one in apps)
         }
         return [*(run_app_lifespan(one) for one in apps), *(run_lifespan(app, state) for app in mounted.values())]
-
-
-def _described(reply: Reply, content_type: str) -> Reply:
-    """`reply` with that Content-Type, if it is a stream and says nothing else: it may turn out to be empty."""
-    status, body, headers = reply
-    if not isinstance(body, AsyncIterable | Iterator) or any(name.lower() == "content-type" for name, _ in headers):
-        return reply
-    return status, body, [*headers, ("Content-Type", content_type)]
-
-
-def _outlives_its_start(body: object) -> bool:
-    """Whether the user's code goes on running once the response has started."""
-    return isinstance(body, Mounted | AsyncIterable | Iterator)
-
-
-async def _receive_parts(request: Request, bound: BoundHandler, values: Sequence[str]) -> None:
-    """Let arrive what of a multipart body the handler asks for."""
-    if request.multipart is not None:
-        await request.multipart.read_until(lambda: bound.wants.arrived(request, values))
 
 
 def _held_apps(node: Node, seen: list[Node]) -> list["App"]:

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from ..errors import ResponseError
-from ..middleware.compose import run_after_request
 from ..requests.request import Request
 from ..responses.handler_results import ExternalBody, Reply
 from ..responses.headers import encode_headers
@@ -39,7 +38,8 @@ async def run_mounted(
     send: Send,
     headers: Sequence[tuple[str, str]],
     failed: Callable[[Exception], Awaitable[Reply]],
-    answer: Callable[[Reply], Awaitable[None]],
+    leave: Callable[[Reply], Awaitable[Reply]],
+    respond: Callable[[Reply], Awaitable[None]],
 ) -> None:
     """Let the application answer; `headers` and those that middleware adds go with its own.
 
@@ -52,9 +52,7 @@ async def run_mounted(
         if replaced:
             raise OSError("Another response was sent in place of this one")
         if message["type"] == "http.response.start":
-            reply = await run_after_request(
-                request.passed_middleware, request, (message["status"], None, list(headers)), failed
-            )
+            reply = await leave((message["status"], None, list(headers)))
             raw: list[Any] = []
             try:
                 raw = [*message.get("headers", ()), *encode_headers(reply[2])]
@@ -62,7 +60,7 @@ async def run_mounted(
                 reply = await failed(error)
             begun, replaced = True, reply[1] is not None
             if replaced:
-                await answer(reply)
+                await respond(reply)
                 return
             message = {**message, "status": reply[0], "headers": raw}
         await send(message)
@@ -73,7 +71,7 @@ async def run_mounted(
         if begun and not replaced:
             raise
         if not begun:
-            await answer(await run_after_request(request.passed_middleware, request, await failed(error), failed))
+            await respond(await leave(await failed(error)))
 
 
 def _receive_again(request: Request) -> Receive:

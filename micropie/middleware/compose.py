@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
-from ..requests.request import Request, WebSocketRequest
+from ..requests.request import WebSocketRequest
 from ..responses.handler_results import Reply
 from ..websockets.protocol import POLICY_VIOLATION
-from .base import HttpMiddleware, WebSocketMiddleware
+from .base import WebSocketMiddleware
 
 
 def _require_mapping(result: object) -> Mapping[str, Any]:
@@ -40,26 +40,6 @@ def apply_hook_result(reply: Reply, result: object) -> Reply:
     replaced: Any = changes.get("headers", headers)
     pairs: list[tuple[str, str]] = list(replaced.items() if isinstance(replaced, Mapping) else replaced or ())
     return int(status), changes.get("body", body), pairs
-
-
-async def run_after_request(
-    due: Sequence[HttpMiddleware],
-    request: Request,
-    reply: Reply,
-    respond_to: Callable[[Exception], Awaitable[Reply]],
-) -> Reply:
-    """Return `reply` as `after_request` of each `due` middleware leaves it, in the order given.
-
-    An exception in a hook turns the reply into what `respond_to` returns for it.
-    """
-    for middleware in due:
-        try:
-            result = await middleware.after_request(request, *reply)
-            if result:
-                reply = apply_hook_result(reply, result)
-        except Exception as error:
-            reply = await respond_to(error)
-    return reply
 
 
 async def run_websocket_middleware(

@@ -72,8 +72,10 @@ class Request:
     """The App that was called with the request: the root of all its URLs."""
     _route_handler: str | None
     """The handler that a middleware chose, by `route_to` or by setting this; documented, in spite of its name."""
-    passed_middleware: Sequence[Any] = ()
-    """The middleware that let the request pass, in the order in which their `after_request` is called."""
+    entered_trail: Any = None
+    """The nodes from the App that was called down to the one whose middleware ran last; None before any ran."""
+    passed_middleware: Sequence[Any]
+    """The middleware that let the request pass, each with the nodes that lead to its App, the outermost first."""
     current_session: SessionState | None
     """The session, once it is loaded or begun. Unlike `session_state`, reading this begins none."""
     cookie_header: bytes
@@ -105,6 +107,7 @@ class Request:
         self.receive: Receive = receive or _no_receive
         self.limits = limits
         self.current_session = self._route_handler = None
+        self.passed_middleware = ()
         self.needs_cleanup = False
         self.cookie_header = b""
         self.media = _NONE

@@ -503,7 +503,7 @@ def test_middleware_may_say_of_what_type_a_request_is() -> None:
 )
 def test_at_most_four_frames_stand_between_the_server_and_a_handler(method: str, path: str, body: bytes) -> None:
     names = call(Shallow(), method, path, body, JSON if body else ()).json
-    assert names[-2:] == ["_asgi_app_http", "__call__"]
+    assert names[-2:] == ["serve", "__call__"]
     assert len(names) <= 4
 
 

@@ -58,7 +58,7 @@ SIGNATURES: list[tuple[type, str, list[str]]] = [
     (Request, "json", ["name=None", "default=None"]),
     (App, "__init__", ["session_backend=None"]),
     (App, "__call__", ["scope", "receive", "send"]),
-    (App, "_asgi_app_http", ["scope", "receive", "send"]),
+    (App(), "_asgi_app_http", ["scope", "receive", "send"]),
     (App, "_asgi_app_websocket", ["scope", "receive", "send"]),
     (App, "_parse_cookies", ["cookie_header"]),
     (App, "_parse_multipart", ["reader", "boundary"]),
@@ -347,7 +347,7 @@ def test_a_scope_type_that_asgi_does_not_know_is_refused(kind: str) -> None:
         raise AssertionError
 
     scope: Scope = http_scope("GET", "/") | {"type": kind}
-    with pytest.raises(ValueError, match="answers http, websocket and lifespan scopes"):
+    with pytest.raises(ValueError, match="it serves http, websocket and lifespan"):
         asyncio.run(App()(scope, unused, unused))
 
 

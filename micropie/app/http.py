@@ -1,0 +1,339 @@
+"""This module takes one HTTP request through an app: middleware, route, handler, response.
+
+`serve` is the whole way, and it goes forward only. Middleware runs on the way in (`enter`), the handler is called
+(`dispatch`), an exception becomes a reply (`respond_to_error`), middleware runs on the way out (`leave`) and the reply
+is sent (`send_reply`). What a handler returned is put into normal form in one place, in `serve`.
+
+Every request pays for `serve` and `dispatch`, so both avoid coroutines of their own. `dispatch` returns the handler's
+coroutine when the request has nothing to wait for, and `serve` sends the common response itself.
+"""
+
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
+from types import NoneType
+from typing import Any, Final, Protocol, TypeVar
+
+from .._utils.caching import BoundedCache
+from ..binding.handler import BoundHandler, Mode
+from ..config import Limits, SessionConfig
+from ..errors import ClientDisconnected
+from ..media_types import Media
+from ..middleware.base import HttpMiddleware
+from ..middleware.compose import apply_hook_result
+from ..requests.context import reset_current_request, set_current_request
+from ..requests.request import Request
+from ..responses.handler_results import Reply, split_result
+from ..responses.headers import VARY
+from ..responses.send import build_messages, send_response
+from ..responses.streaming import BrokenResponse
+from ..routing.discovery import find_chosen_route
+from ..routing.match import find_route, match_path
+from ..routing.paths import split_prefix
+from ..routing.route import Route
+from ..routing.table import Mount, Node, Trail
+from ..sessions import SessionBackend
+from ..sessions.lifecycle import load_session, save_after_response, save_session, try_load_session
+from ..types import HeaderItems, Receive, Scope, Send
+from .error_handling import ErrorHandler, call_error_handler, log_failure, respond_to_unhandled
+from .mounting import Mounted, build_mounted_scope, run_mounted
+from .overrides import merge_overrides
+
+T = TypeVar("T")
+
+
+class HttpApp(Protocol):
+    """An App, as far as serving HTTP needs it."""
+
+    middlewares: list[HttpMiddleware]
+    error_handlers: dict[type[Exception], ErrorHandler]
+    session_backend: SessionBackend
+    session_config: SessionConfig
+    limits: Limits
+    debug: bool
+    check_returns: bool
+    _node: Node
+    _trail: Trail
+
+    async def _run_sync(self, function: Callable[[], T]) -> T: ...
+
+
+def _is_body(cls: type) -> bool:
+    """Return True if instances of `cls` can be sent without awaiting or unpacking them."""
+    return cls is not tuple and cls is not NoneType and not hasattr(cls, "__await__")
+
+
+_body_types: Final = BoundedCache(_is_body)
+"""The answers of `_is_body`, by class."""
+
+
+async def serve(app: HttpApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Respond to one HTTP request."""
+    request = Request(scope, receive, app.limits)
+    request.root_app = app
+    token = set_current_request(request)
+    try:
+        try:
+            if app.middlewares:
+                result = await enter(app, request, app._trail, None)
+            else:
+                found, values = find_route(app._node, scope, request.method)
+                result = await dispatch(app, request, app._trail, found, values)
+            reply: Reply = (200, result, [])
+            if not _body_types[type(result)]:
+                reply = split_result(await result if hasattr(result, "__await__") else result)
+        except ClientDisconnected:
+            return
+        except Exception as error:
+            reply = await respond_to_error(app, request, error, request.entered_trail or app._trail)
+        if request.passed_middleware and type(reply[1]) is not Mounted:  # a mounted response passes when it starts
+            reply = await leave(app, request, reply)
+        session = request.current_session
+        if session is None:
+            messages = build_messages(scope, reply)
+        elif session.settle(app.session_config.timeout):
+            messages = build_messages(scope, reply, VARY if session.touched else ())
+        else:
+            messages = None
+        if messages is None:
+            await send_reply(app, request, send, reply)
+            return
+        try:
+            await send(messages[0])
+            await send(messages[1])
+        except OSError:  # ASGI HTTP 2.4: the client left
+            return
+    except ClientDisconnected:
+        return
+    except BaseException as error:
+        request.record_failure(error)
+        raise
+    finally:
+        try:
+            if request.needs_cleanup:
+                await request.clean_up()
+        finally:
+            reset_current_request(token)
+
+
+# --- the way in -----------------------------------------------------------------------------------------------------
+
+
+async def enter(app: HttpApp, request: Request, trail: Trail, segments: Sequence[str] | None) -> Any:
+    """Run the middleware of the app at the end of `trail` on the way in, then dispatch the request below that app.
+
+    `segments` are the path below that app; None stands for the whole path. Return what the handler returned, or the
+    reply of the middleware that stopped the request.
+    """
+    request.entered_trail = trail
+    outer = request.passed_middleware
+    entering = [(middleware, trail) for middleware in trail[-1].owner.middlewares]
+    if entering and (request.cookie_header or request.has_body):
+        request.passed_middleware = (
+            *outer,
+            *entering,
+        )  # all of them see the response when the body or the session cannot be read
+        await load_ahead(app, request)
+    request.passed_middleware = passed = [*outer]
+    for step in entering:
+        changes = await step[0].before_request(request)
+        if changes:
+            return apply_hook_result((200, "", []), changes)
+        passed.append(step)
+    found: Route | Trail | Mount
+    if request._route_handler is not None:
+        found, values = find_chosen_route(trail[-1], request, request.method)
+    elif segments is None:
+        found, values = find_route(trail[-1], request.scope, request.method)
+    else:
+        found, values = match_path(trail, segments, request.method)
+    return await dispatch(app, request, trail, found, values)
+
+
+async def load_ahead(app: HttpApp, request: Request) -> None:
+    """Load what middleware may look at without waiting: the session, and a JSON or urlencoded body."""
+    if request.cookie_header and not try_load_session(request, app.session_backend, app.session_config):
+        await load_session(request, app.session_backend, app.session_config)
+    if request.has_body and request.announced_media in (Media.JSON, Media.FORM):
+        await request.read_body()
+
+
+def dispatch(
+    app: HttpApp, request: Request, trail: Trail, found: Route | Trail | Mount, values: Sequence[str]
+) -> Awaitable[Any]:
+    """Return the awaitable of what responds to the request: a handler's result, or a reply.
+
+    The app at the end of `trail` routed the request to `found`; `values` are the segments that are left of the path.
+    Await the result inside the same `try`: a request that does not fit may raise before or after the first await.
+    """
+    if type(found) is Route:
+        if (
+            not request.has_body
+            and found.is_plain
+            and not app.check_returns
+            and (not request.cookie_header or try_load_session(request, app.session_backend, app.session_config))
+        ):
+            request.path_params = values
+            handler_call: Awaitable[Any] = found.bind(found.call, request, values)
+            return handler_call
+        return call_handler(app, request, trail, found, values)
+    if isinstance(found, Mount):
+        return reply_from_mount(request, found, values)
+    return enter(app, request, found, values)  # type: ignore[arg-type]  # neither a Route nor a Mount: a Trail
+
+
+async def reply_from_mount(request: Request, mount: Mount, below: Sequence[str]) -> Reply:
+    """Return the reply that stands for the response of a mounted application, which gets the segments `below`."""
+    return 200, Mounted(mount.app, build_mounted_scope(request.scope, split_prefix(request.scope, below))), []
+
+
+async def call_handler(app: HttpApp, request: Request, trail: Trail, route: Route, values: Sequence[str]) -> Any:
+    """Return what the handler of `route` returned, after everything that it asks for has arrived.
+
+    Raises what the handler raises, and HTTPError for a request that does not fit its signature.
+    """
+    bound: BoundHandler = route
+    if route.prepare is not None:
+        bound = route.prepare(request, app._run_sync, merge_overrides(trail))
+    request.path_params = values
+    if request.cookie_header and not try_load_session(request, app.session_backend, app.session_config):
+        await load_session(request, app.session_backend, app.session_config)
+    if request.has_body:
+        if bound.wants.streaming:
+            await request.read_body(streaming=True)
+        else:
+            await request.read_body(raw=bound.wants.raw)
+            if request.needs_cleanup:
+                await receive_parts(request, bound, values)
+    result = bound.bind(bound.call, request, values)
+    if bound.awaited:
+        result = await result
+    elif bound.mode is Mode.THREAD:
+        result = await app._run_sync(result)
+    if route.stream_type is not None or app.check_returns:
+        reply = split_result(await result if hasattr(result, "__await__") else result)
+        return apply_return_annotation(route, reply, check=app.check_returns)
+    return result
+
+
+async def receive_parts(request: Request, bound: BoundHandler, values: Sequence[str]) -> None:
+    """Receive as much of a multipart body as the handler asks for."""
+    if request.multipart is not None:
+        await request.multipart.read_until(lambda: bound.wants.arrived(request, values))
+
+
+def apply_return_annotation(route: Route, reply: Reply, *, check: bool) -> Reply:
+    """Return `reply` with what the handler's return annotation says of it: the Content-Type of a stream.
+
+    With `check`, raise ResponseError for a body that does not fit the annotation, then or when a stream yields it.
+    """
+    status, body, headers = reply
+    if route.stream_type is not None and isinstance(body, AsyncIterable | Iterator):
+        names_type = any(name.lower() == "content-type" for name, _ in headers)
+        if not names_type:  # the first item would tell the type, but a stream may turn out to be empty
+            headers = [*headers, ("Content-Type", route.stream_type)]
+    returns = route.signature.returns
+    if check and returns is not None:
+        returns.check(status, body)
+        body = returns.watched(body)
+    return status, body, headers
+
+
+# --- the way out ----------------------------------------------------------------------------------------------------
+
+
+async def respond_to_error(app: HttpApp, request: Request, error: Exception, trail: Trail) -> Reply:
+    """Return the reply to an exception that was raised at the end of `trail`.
+
+    The error handlers of the app there come first, then those of the apps that hold it.
+    """
+    request.record_failure(error)
+    handlers: list[Mapping[type[Exception], ErrorHandler]] = [
+        node.owner.error_handlers for node in reversed(trail) if node.owner._builds_itself
+    ]
+    return await call_error_handler(request, error, handlers, debug=app.debug)
+
+
+async def leave(app: HttpApp, request: Request, reply: Reply) -> Reply:
+    """Return `reply` as the middleware that the request passed leaves it, the innermost first.
+
+    An exception in middleware becomes the reply that the middleware further out sees.
+    """
+    for middleware, trail in reversed(request.passed_middleware):
+        try:
+            status, body, headers = reply
+            changes = await middleware.after_request(request, status, body, headers)
+            if changes:
+                reply = apply_hook_result(reply, changes)
+        except Exception as error:
+            reply = await respond_to_error(app, request, error, trail)
+    return reply
+
+
+async def replace_reply(app: HttpApp, request: Request, error: Exception) -> Reply:
+    """Return the reply that takes the place of one that failed with `error`; middleware sees this one too."""
+    return await leave(app, request, await respond_to_error(app, request, error, app._trail))
+
+
+async def send_reply(app: HttpApp, request: Request, send: Send, reply: Reply) -> None:
+    """Save the session and send a reply of any kind."""
+    added: HeaderItems = ()
+    session = request.current_session
+    if session is not None:
+        try:
+            changes = session.freeze_changes() if session.unsaved is None else session.unsaved
+            if changes is not None:
+                added = await save_session(request, app.session_backend, app.session_config, changes, reply[2])
+            elif session.touched:
+                added = VARY
+            session.sealed = True
+        except Exception as error:
+            reply = await replace_reply(app, request, error)
+    await send_or_replace(app, request, send, reply, added)
+    if request.current_session is not None and isinstance(reply[1], Mounted | AsyncIterable | Iterator):
+        try:  # such a body runs the user's code after the response has started
+            await save_after_response(request, app.session_backend, app.session_config)
+        except Exception as error:  # too late for another response
+            log_failure(request, error)
+
+
+async def send_or_replace(
+    app: HttpApp, request: Request, send: Send, reply: Reply, added: HeaderItems = (), *, failures: int = 0
+) -> None:
+    """Send a reply with the headers `added`. A reply that cannot be sent is replaced by a 500.
+
+    Raises BrokenResponse for a failure after the response had started.
+    """
+    status, body, headers = reply
+    if added:
+        headers = [*headers, *added]
+    try:
+        if type(body) is Mounted:
+            respond = partial(send_or_replace, app, request, send)
+            failed = partial(respond_to_error, app, request, trail=app._trail)
+            await run_mounted(body, request, send, headers, failed, partial(leave, app, request), respond)
+        else:
+            await send_response(
+                request.scope,
+                request.receive,
+                send,
+                status,
+                body,
+                headers,
+                listen=request.body_ended,
+                run_sync=app._run_sync,
+            )
+    except BrokenResponse as broken:
+        if broken.__cause__ is None:  # a mounted micropie app has logged it
+            raise
+        # The server must see the exception, to break the connection off; but not every server logs the reason.
+        request.record_failure(broken.__cause__)
+        log_failure(request, broken.__cause__)
+        raise BrokenResponse(str(broken)) from None
+    except Exception as error:
+        if type(body) is Mounted or failures == 2:
+            raise
+        if failures == 0:
+            reply = await replace_reply(app, request, error)
+        else:  # an error handler's own reply cannot be sent either
+            reply = respond_to_unhandled(request, error, debug=app.debug)
+        await send_or_replace(app, request, send, reply, added, failures=failures + 1)
