@@ -36,7 +36,7 @@ def parameters(function: Callable[..., Any]) -> list[str]:
 
 
 # The signatures of the documentation. What follows them was added since, and always has a default.
-SIGNATURES: list[tuple[type, str, list[str]]] = [
+SIGNATURES: list[tuple[object, str, list[str]]] = [
     (SessionBackend, "load", ["session_id"]),
     (SessionBackend, "save", ["session_id", "data", "timeout"]),
     (InMemorySessionBackend, "__init__", []),
@@ -70,7 +70,7 @@ SIGNATURES: list[tuple[type, str, list[str]]] = [
 
 
 @pytest.mark.parametrize(("cls", "name", "documented"), SIGNATURES, ids=lambda value: getattr(value, "__name__", None))
-def test_every_documented_method_takes_what_is_documented(cls: type, name: str, documented: list[str]) -> None:
+def test_every_documented_method_takes_what_is_documented(cls: object, name: str, documented: list[str]) -> None:
     found = parameters(getattr(cls, name))
     assert found[: len(documented)] == documented
     optional = list(inspect.signature(getattr(cls, name)).parameters.values())[len(documented) + 1 :]
