@@ -8,6 +8,7 @@
 `methods`: the HTTP methods and the `Allow` field
 `paths`: a path's segments, percent-decoded
 `reverse`: the URL of a handler
+`call_arguments`: the arguments of a call, by parameter
 `request_from_call`: the request that calls a handler with given arguments
 """
 

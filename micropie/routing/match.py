@@ -44,9 +44,9 @@ class Precedence(Enum):
     VALUE_TEMPLATE = "a @route path that begins with a value"
     """As LITERAL_TEMPLATE; the path `/` is among these."""
     VERB = "a Resource's own URL"
-    """The first segment is no method's name, and one of the verb methods takes the segments as path values."""
+    """The first segment does not name a method, and one of the verb methods takes the segments as path values."""
     INDEX = "index, which takes the remaining segments"
-    """The owner has no verb methods, the first segment is no method's name, and `index` takes the segments."""
+    """The owner has no verb methods, the first segment does not name a method, and `index` takes the segments."""
     ROOT_MOUNT = "an app mounted at /"
     """It fits always."""
 

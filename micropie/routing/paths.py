@@ -12,7 +12,7 @@ PERCENT: Final = ord("%")
 
 
 def decode_segment(segment: bytes) -> str:
-    """Percent-decode one path segment. Raises HTTPError 400 for a segment that is not UTF-8 or holds NUL."""
+    """Decode one percent-encoded path segment. Raises HTTPError 400 for a segment that is not UTF-8 or holds NUL."""
     try:
         text = urls.unquote(segment.decode("utf-8"), errors="strict")
     except ValueError:

@@ -91,19 +91,19 @@ UNSENDABLE: list[tuple[Any, tuple[Any, ...], type[Exception], str]] = [
     (Api.plain, (), TypeError, r"Api\.plain: missing a required argument: 'id'"),
     (Api.me, ("x", "y"), ValueError, "'request' is filled by the server"),
     (Api.me, (ELSEWHERE, "y"), ValueError, "'user' is filled by the server"),
-    (Todos.put, (1, ELSEWHERE), ValueError, "'todo' comes from nowhere else"),
+    (Todos.put, (1, ELSEWHERE), ValueError, "'todo' has no other source"),
     (Api.only_get, ("x" * 5000,), ValueError, "answers GET only, which has no body, and these arguments need one"),
     (Api.ws_chat, (ELSEWHERE,), ValueError, "is a WebSocket handler, which Client cannot call"),
-    (Api.head_of, ("a\nb", ["x"]), ValueError, "'x_key' holds what a header cannot"),
-    (Api.head_of, (" a", ["x"]), ValueError, "'x_key' holds what a header cannot"),
+    (Api.head_of, ("a\nb", ["x"]), ValueError, "'x_key' cannot be a header"),
+    (Api.head_of, (" a", ["x"]), ValueError, "'x_key' cannot be a header"),
     (Api.head_of, ("a", []), ValueError, "'tags' cannot be empty"),
-    (Api.baked, ("a;b",), ValueError, "'a' holds what a cookie cannot"),
+    (Api.baked, ("a;b",), ValueError, "'a' cannot be a cookie"),
     (Api.several, ([],), ValueError, "'files' cannot be empty"),
-    (Api.several, ("ab",), ValueError, r"'files' is a file: give bytes, a path or upload\(…\), not str"),
-    (Api.filed, (None,), ValueError, r"'file' is a file: give bytes, a path or upload\(…\), not NoneType"),
+    (Api.several, ("ab",), ValueError, r"'files' is a file: pass bytes, a path or upload\(…\), not str"),
+    (Api.filed, (None,), ValueError, r"'file' is a file: pass bytes, a path or upload\(…\), not NoneType"),
     (Api.attached, (Attached("t", "x"),), ValueError, "'file' is a file"),  # type: ignore[arg-type]  # as it says
-    (Api.raw, ("ab",), ValueError, "'body' is a body as it is: bytes, or an asynchronous iterator, not str"),
-    (Api.poured, ([b"1"],), ValueError, "'body' is a body as it is: bytes, or an asynchronous iterator, not list"),
+    (Api.raw, ("ab",), ValueError, "'body' must be bytes or an asynchronous iterator, not str"),
+    (Api.poured, ([b"1"],), ValueError, "'body' must be bytes or an asynchronous iterator, not list"),
     (Api.keyed, (object(), [1]), ValueError, "'a' cannot be sent as JSON"),
     (len, (), LookupError, "len has no URL in Api"),
 ]  # fmt: skip
@@ -139,14 +139,14 @@ class Odd(App):
 
 
 ODD: list[tuple[Any, tuple[Any, ...], str]] = [
-    (Odd.crowded, ("x", []), "'key' needs a JSON body, and something else a form"),
-    (Odd.full, ([], "x"), "the body is one value, in which there is no room for note"),
-    (Odd.twice, (User("x"), "y"), "the body is one value, in which there is no room for name"),
-    (Odd.emptied, ({},), "'tags' has nothing in it that names and texts could say"),
+    (Odd.crowded, ("x", []), "'key' needs a JSON body, but another parameter needs a form"),
+    (Odd.full, ([], "x"), "the body is one value, to which note cannot be added"),
+    (Odd.twice, (User("x"), "y"), "the body is one value, to which name cannot be added"),
+    (Odd.emptied, ({},), "'tags' is empty, which names and texts cannot express"),
     (Odd.asked, (5,), "'user' cannot be written as names and texts: int is none of what was expected"),
     (Odd.asked, (User("a\0b"),), "'user' holds a NUL"),
     (Odd.typed, (5,), "'user' cannot be written as names and texts: int is none of what was expected"),
-    (Odd.raw, (None,), "'body' cannot be nothing"),
+    (Odd.raw, (None,), "'body' cannot be empty"),
 ]
 
 
