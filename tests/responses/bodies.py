@@ -1,4 +1,4 @@
-"""The bodies that handlers return in these tests, and what each is sent as."""
+"""These tables hold bodies that handlers return, and what each is sent as."""
 
 import dataclasses
 from collections import OrderedDict
@@ -46,7 +46,7 @@ class Row(TypedDict):
 
 
 class Markup(str):
-    """As templates make it: text that is not exactly `str`."""
+    """Text whose class is not exactly `str`, as templates make it."""
 
 
 class Celsius(float):

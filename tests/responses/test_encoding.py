@@ -1,4 +1,4 @@
-"""Bodies become bytes: text and bytes as they are, and everything else as JSON."""
+"""These tests encode bodies: text and bytes as they are, and everything else as JSON."""
 
 import pytest
 
@@ -7,5 +7,5 @@ from tests.responses.bodies import BODIES
 
 
 @pytest.mark.parametrize(("body", "payload", "content_type"), BODIES)
-def test_a_body_is_text_or_json(body: object, payload: bytes, content_type: bytes | None) -> None:
+def test_body_is_encoded_as_text_or_json(body: object, payload: bytes, content_type: bytes | None) -> None:
     assert encode_body(body) == (payload, content_type)

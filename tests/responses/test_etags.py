@@ -1,4 +1,4 @@
-"""Entity tags, HTTP dates and preconditions: RFC 9110 §13, case by case."""
+"""These tests evaluate HTTP dates and preconditions case by case (RFC 9110 §5.6.7, §13)."""
 
 import pytest
 from hypothesis import given
@@ -19,7 +19,7 @@ AFTER = b"Sun, 06 Nov 1994 08:49:38 GMT"
 CURRENT = Validators(b'"v1"', MODIFIED)
 WEAK = Validators(b'W/"v1"', MODIFIED)
 
-# RFC 9110 §5.6.7 has three forms; anything else is no date
+# RFC 9110 §5.6.7 has three forms; anything else is not a date
 DATES: list[tuple[bytes, int | None]] = [
     (DATE, MODIFIED),
     (b"Sunday, 06-Nov-94 08:49:37 GMT", MODIFIED),
@@ -35,25 +35,25 @@ DATES: list[tuple[bytes, int | None]] = [
 
 
 @pytest.mark.parametrize(("written", "seconds"), DATES)
-def test_a_date_is_read_in_its_three_forms(written: bytes, seconds: int | None) -> None:
+def test_http_date_is_parsed_in_its_three_forms(written: bytes, seconds: int | None) -> None:
     assert parse_http_date(written) == seconds
 
 
 @given(st.integers(0, 253402300799))
-def test_a_date_that_is_written_is_read_again(seconds: int) -> None:
+def test_formatted_http_date_is_parsed_back(seconds: int) -> None:
     assert parse_http_date(format_http_date(seconds).encode()) == seconds
 
 
 @given(st.one_of(st.binary(), st.text(alphabet="SunNov 0123456789:,-+GMT").map(str.encode)))
-def test_no_bytes_are_too_strange_to_be_no_date(written: bytes) -> None:
+def test_any_bytes_are_a_date_or_none(written: bytes) -> None:
     assert isinstance(parse_http_date(written), int | None)
 
 
-def test_validators_are_the_two_headers() -> None:
+def test_validators_give_etag_and_last_modified() -> None:
     assert CURRENT.headers() == [(b"etag", b'"v1"'), (b"last-modified", DATE)]
 
 
-def test_repeated_fields_are_one_list_and_others_are_not_looked_at() -> None:
+def test_repeated_conditional_fields_are_joined_and_others_ignored() -> None:
     headers = [(b"if-none-match", b'"a"'), (b"host", b"x"), (b"if-none-match", b'"b"'), (b"range", b"bytes=0-1")]
     assert read_conditional_fields({"headers": headers}) == {b"if-none-match": b'"a", "b"', b"range": b"bytes=0-1"}
 
@@ -61,7 +61,7 @@ def test_repeated_fields_are_one_list_and_others_are_not_looked_at() -> None:
 IF_MATCH, IF_NONE_MATCH = b"if-match", b"if-none-match"
 IF_MODIFIED, IF_UNMODIFIED = b"if-modified-since", b"if-unmodified-since"
 
-# request fields, the answer to the state CURRENT, the answer to the same with a weak tag
+# request fields, the status for the state CURRENT, the status for the same state with a weak tag
 PRECONDITIONS: list[tuple[dict[bytes, bytes], int | None, int | None]] = [
     ({}, None, None),
     ({IF_NONE_MATCH: b'"v1"'}, 304, 304),
@@ -96,7 +96,7 @@ PRECONDITIONS: list[tuple[dict[bytes, bytes], int | None, int | None]] = [
 
 
 @pytest.mark.parametrize(("fields", "strong", "weak"), PRECONDITIONS)
-def test_preconditions_are_evaluated_in_their_order(
+def test_preconditions_are_evaluated_in_the_order_of_rfc_9110(
     fields: dict[bytes, bytes], strong: int | None, weak: int | None
 ) -> None:
     assert evaluate_preconditions(fields, CURRENT) == strong

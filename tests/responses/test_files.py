@@ -1,4 +1,4 @@
-"""A `Path` as a response: which bytes are sent, with which headers, and that the file is always closed."""
+"""These tests send files, and check the bytes, the headers, and that the file is always closed."""
 
 import asyncio
 import errno
@@ -26,19 +26,19 @@ SIZES = [0, 1, 10, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 7]
 
 
 def content(size: int) -> bytes:
-    """`size` bytes that tell where they stand."""
+    """Return `size` bytes that tell their positions."""
     return b"".join(b"%07x\n" % number for number in range(0, size, 8))[:size]
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Callable[..., Path]:
-    def made(data: bytes = b"0123456789", name: str = "file.txt") -> Path:
+def make_file(tmp_path: Path) -> Callable[..., Path]:
+    def make_file(data: bytes = b"0123456789", name: str = "file.txt") -> Path:
         path = tmp_path / name
         path.write_bytes(data)
         os.utime(path, (MODIFIED, MODIFIED))
         return path
 
-    return made
+    return make_file
 
 
 def scope_of(method: str = "GET", headers: dict[str, str] | None = None, **extensions: object) -> Scope:
@@ -52,20 +52,20 @@ async def never() -> Message:
 
 
 def lowest_free_descriptor() -> int:
-    """Opens nothing, and is higher than before when something was left open."""
+    """Return the lowest descriptor that is free. It is higher than before if a file was left open."""
     descriptor = os.open(os.devnull, os.O_RDONLY)
     os.close(descriptor)
     return descriptor
 
 
-class Answer:
+class Response:
     """The response to one request for a file, whose descriptor must not have been left open."""
 
     def __init__(
         self,
         path: Path,
         method: str = "GET",
-        asked: dict[str, str] | None = None,
+        fields: dict[str, str] | None = None,
         *,
         status: int = 200,
         headers: list[tuple[str, str]] | None = None,
@@ -82,7 +82,7 @@ class Answer:
 
         async def main() -> None:
             before = lowest_free_descriptor()
-            scope = scope_of(method, asked, **(extensions or {}))
+            scope = scope_of(method, fields, **(extensions or {}))
             try:
                 await send_response(scope, never, send, status, path, headers or [], listen=listen, run_sync=run_sync)
             finally:
@@ -99,9 +99,9 @@ class Answer:
     @property
     def headers(self) -> dict[str, str]:
         raw = self.messages[0]["headers"]
-        found = {name.decode(): value.decode() for name, value in raw}
-        assert len(found) == len(raw)
-        return found
+        headers = {name.decode(): value.decode() for name, value in raw}
+        assert len(headers) == len(raw)
+        return headers
 
     @property
     def body(self) -> bytes:
@@ -130,21 +130,21 @@ NAMES = [
 
 
 @pytest.mark.parametrize(("name", "expected"), NAMES)
-def test_a_name_tells_the_content_type(name: str, expected: str, make: Callable[..., Path]) -> None:
+def test_content_type_follows_the_file_name(name: str, expected: str, make_file: Callable[..., Path]) -> None:
     assert guess_content_type(Path(name)) == expected
-    answer = Answer(make(name=name))
-    assert answer.headers["content-type"] == expected
-    assert "content-encoding" not in answer.headers
+    response = Response(make_file(name=name))
+    assert response.headers["content-type"] == expected
+    assert "content-encoding" not in response.headers
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("listen", [True, False])
-def test_a_file_is_sent_whole(size: int, listen: bool, make: Callable[..., Path]) -> None:
-    path = make(content(size))
-    answer = Answer(path, listen=listen)
-    assert answer.status == 200
-    assert answer.body == content(size)
-    assert answer.headers == {
+def test_file_is_sent_whole(size: int, listen: bool, make_file: Callable[..., Path]) -> None:
+    path = make_file(content(size))
+    response = Response(path, listen=listen)
+    assert response.status == 200
+    assert response.body == content(size)
+    assert response.headers == {
         "content-type": "text/plain; charset=utf-8",
         "content-length": str(size),
         "etag": f'"{path.stat().st_mtime_ns:x}-{size:x}"',
@@ -155,55 +155,59 @@ def test_a_file_is_sent_whole(size: int, listen: bool, make: Callable[..., Path]
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(("first", "last"), [(0, 0), (1, 8), (3, PIECE), (PIECE - 1, 2 * PIECE + 1), (PIECE, 10**9)])
-def test_a_range_is_sent_in_part(size: int, first: int, last: int, make: Callable[..., Path]) -> None:
-    path = make(content(size))
-    asked = {"Range": f"bytes={first}-{last}"}
+def test_range_of_a_file_is_sent_as_206(size: int, first: int, last: int, make_file: Callable[..., Path]) -> None:
+    path = make_file(content(size))
+    fields = {"Range": f"bytes={first}-{last}"}
     if first >= size:
         with pytest.raises(HTTPError) as caught:
-            Answer(path, asked=asked)
+            Response(path, fields=fields)
         assert (caught.value.status, caught.value.headers) == (416, [("Content-Range", f"bytes */{size}")])
         return
-    answer = Answer(path, asked=asked)
+    response = Response(path, fields=fields)
     expected = content(size)[first : last + 1]
-    assert answer.status == 206
-    assert answer.body == expected
-    assert answer.headers["content-length"] == str(len(expected))
-    assert answer.headers["content-range"] == f"bytes {first}-{first + len(expected) - 1}/{size}"
-    assert answer.headers["etag"]
+    assert response.status == 206
+    assert response.body == expected
+    assert response.headers["content-length"] == str(len(expected))
+    assert response.headers["content-range"] == f"bytes {first}-{first + len(expected) - 1}/{size}"
+    assert response.headers["etag"]
 
 
-@pytest.mark.parametrize("asked", ["bytes=0-1,3-4", "bytes=5-3", "nonsense"])
-def test_a_range_that_is_not_one_gets_the_whole(asked: str, make: Callable[..., Path]) -> None:
-    answer = Answer(make(), asked={"Range": asked})
-    assert (answer.status, answer.body) == (200, b"0123456789")
-    assert "content-range" not in answer.headers
+@pytest.mark.parametrize("fields", ["bytes=0-1,3-4", "bytes=5-3", "nonsense"])
+def test_malformed_range_gets_the_whole_file(fields: str, make_file: Callable[..., Path]) -> None:
+    response = Response(make_file(), fields={"Range": fields})
+    assert (response.status, response.body) == (200, b"0123456789")
+    assert "content-range" not in response.headers
 
 
-def test_if_range_keeps_two_states_of_a_file_apart(make: Callable[..., Path]) -> None:
-    path = make()
-    etag = Answer(path).headers["etag"]
-    assert Answer(path, asked={"Range": "bytes=0-1", "If-Range": etag}).status == 206
-    assert Answer(path, asked={"Range": "bytes=0-1", "If-Range": '"other"'}).status == 200
-    assert Answer(path, asked={"Range": "bytes=0-1", "If-Range": formatdate(MODIFIED, usegmt=True)}).status == 206
+def test_if_range_of_another_state_gets_the_whole_file(make_file: Callable[..., Path]) -> None:
+    path = make_file()
+    etag = Response(path).headers["etag"]
+    assert Response(path, fields={"Range": "bytes=0-1", "If-Range": etag}).status == 206
+    assert Response(path, fields={"Range": "bytes=0-1", "If-Range": '"other"'}).status == 200
+    assert Response(path, fields={"Range": "bytes=0-1", "If-Range": formatdate(MODIFIED, usegmt=True)}).status == 206
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("asked", [{}, {"Range": "bytes=0-1"}])
-def test_head_gets_the_headers_of_the_whole(size: int, asked: dict[str, str], make: Callable[..., Path]) -> None:
-    path = make(content(size))
-    answer = Answer(path, "HEAD", asked)
-    assert (answer.status, answer.body) == (200, b"")
-    assert answer.headers == Answer(path).headers
+@pytest.mark.parametrize("fields", [{}, {"Range": "bytes=0-1"}])
+def test_head_gets_the_headers_of_the_whole_file(
+    size: int, fields: dict[str, str], make_file: Callable[..., Path]
+) -> None:
+    path = make_file(content(size))
+    response = Response(path, "HEAD", fields)
+    assert (response.status, response.body) == (200, b"")
+    assert response.headers == Response(path).headers
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_client_that_has_the_file_is_not_sent_it_again(method: str, make: Callable[..., Path]) -> None:
-    path = make()
-    etag = Answer(path).headers["etag"]
-    for asked in ({"If-None-Match": f"W/{etag}"}, {"If-Modified-Since": formatdate(MODIFIED, usegmt=True)}):
-        answer = Answer(path, method, asked, headers=[("Cache-Control", "max-age=60"), ("Content-Type", "text/css")])
-        assert (answer.status, answer.body) == (304, b"")
-        assert answer.headers == {
+def test_client_that_has_the_file_gets_304(method: str, make_file: Callable[..., Path]) -> None:
+    path = make_file()
+    etag = Response(path).headers["etag"]
+    for fields in ({"If-None-Match": f"W/{etag}"}, {"If-Modified-Since": formatdate(MODIFIED, usegmt=True)}):
+        response = Response(
+            path, method, fields, headers=[("Cache-Control", "max-age=60"), ("Content-Type", "text/css")]
+        )
+        assert (response.status, response.body) == (304, b"")
+        assert response.headers == {
             "cache-control": "max-age=60",
             "etag": etag,
             "last-modified": formatdate(MODIFIED, usegmt=True),
@@ -211,37 +215,39 @@ def test_a_client_that_has_the_file_is_not_sent_it_again(method: str, make: Call
         }
 
 
-def test_a_changed_file_is_another_state(make: Callable[..., Path]) -> None:
-    etag = Answer(make(b"one")).headers["etag"]
-    path = make(b"three")
-    assert Answer(path, asked={"If-None-Match": etag}).body == b"three"
-    same_size = Answer(path).headers["etag"]
+def test_changed_file_has_another_etag(make_file: Callable[..., Path]) -> None:
+    etag = Response(make_file(b"one")).headers["etag"]
+    path = make_file(b"three")
+    assert Response(path, fields={"If-None-Match": etag}).body == b"three"
+    same_size = Response(path).headers["etag"]
     os.utime(path, ns=(0, MODIFIED * 10**9 + 1))
-    assert Answer(path).headers["etag"] != same_size
+    assert Response(path).headers["etag"] != same_size
 
 
-@pytest.mark.parametrize("asked", [{"If-Match": '"other"'}, {"If-Unmodified-Since": formatdate(0, usegmt=True)}])
-def test_a_condition_that_does_not_hold_is_412(asked: dict[str, str], make: Callable[..., Path]) -> None:
+@pytest.mark.parametrize("fields", [{"If-Match": '"other"'}, {"If-Unmodified-Since": formatdate(0, usegmt=True)}])
+def test_failed_precondition_is_412(fields: dict[str, str], make_file: Callable[..., Path]) -> None:
     with pytest.raises(HTTPError) as caught:
-        Answer(make(), asked=asked)
+        Response(make_file(), fields=fields)
     assert caught.value.status == 412
 
 
 @pytest.mark.parametrize(("method", "status"), [("POST", 200), ("PUT", 200), ("GET", 404), ("GET", 201), ("HEAD", 404)])
-def test_conditions_are_for_get_and_head_with_200_alone(method: str, status: int, make: Callable[..., Path]) -> None:
-    asked = {"If-None-Match": "*", "Range": "bytes=0-1", "If-Match": '"other"'}
-    answer = Answer(make(), method, asked, status=status)
-    assert answer.status == status
-    assert answer.body == (b"" if method == "HEAD" else b"0123456789")
-    assert answer.headers == {"content-type": "text/plain; charset=utf-8", "content-length": "10"}
+def test_conditions_count_only_for_get_and_head_with_status_200(
+    method: str, status: int, make_file: Callable[..., Path]
+) -> None:
+    fields = {"If-None-Match": "*", "Range": "bytes=0-1", "If-Match": '"other"'}
+    response = Response(make_file(), method, fields, status=status)
+    assert response.status == status
+    assert response.body == (b"" if method == "HEAD" else b"0123456789")
+    assert response.headers == {"content-type": "text/plain; charset=utf-8", "content-length": "10"}
 
 
-def test_a_handlers_headers_win_except_over_the_length(make: Callable[..., Path]) -> None:
-    given = [("Content-Type", "text/markdown"), ("ETag", '"mine"'), ("Content-Disposition", "attachment"),
+def test_handlers_headers_win_except_over_the_length(make_file: Callable[..., Path]) -> None:
+    headers = [("Content-Type", "text/markdown"), ("ETag", '"mine"'), ("Content-Disposition", "attachment"),
              ("Content-Length", "3"), ("Transfer-Encoding", "chunked")]  # fmt: skip
-    path = make()
-    answer = Answer(path, headers=given)
-    assert answer.headers == {
+    path = make_file()
+    response = Response(path, headers=headers)
+    assert response.headers == {
         "content-type": "text/markdown",
         "content-disposition": "attachment",
         "content-length": "10",
@@ -249,20 +255,20 @@ def test_a_handlers_headers_win_except_over_the_length(make: Callable[..., Path]
         "last-modified": formatdate(MODIFIED, usegmt=True),
         "accept-ranges": "bytes",
     }
-    assert Answer(path, asked={"If-None-Match": '"mine"'}, headers=given).status == 304
+    assert Response(path, fields={"If-None-Match": '"mine"'}, headers=headers).status == 304
 
 
-def test_a_handlers_last_modified_is_the_one_that_counts(make: Callable[..., Path]) -> None:
-    path, early = make(), formatdate(1000, usegmt=True)
-    assert Answer(path, asked={"If-Modified-Since": early}).status == 200
-    answer = Answer(path, asked={"If-Modified-Since": early}, headers=[("Last-Modified", early)])
-    assert (answer.status, answer.headers["last-modified"]) == (304, early)
+def test_handlers_last_modified_wins_over_the_files(make_file: Callable[..., Path]) -> None:
+    path, early = make_file(), formatdate(1000, usegmt=True)
+    assert Response(path, fields={"If-Modified-Since": early}).status == 200
+    response = Response(path, fields={"If-Modified-Since": early}, headers=[("Last-Modified", early)])
+    assert (response.status, response.headers["last-modified"]) == (304, early)
 
 
-# --- what is no file -------------------------------------------------------------------------------------------------
+# --- paths that are not files ----------------------------------------------------------------------------------------
 
 
-def test_what_is_no_regular_file_is_not_found(make: Callable[..., Path], tmp_path: Path) -> None:
+def test_path_that_is_not_a_regular_file_is_404(make_file: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     os.mkfifo(tmp_path / "pipe")
     with socket.socket(socket.AF_UNIX) as listener:
@@ -270,7 +276,7 @@ def test_what_is_no_regular_file_is_not_found(make: Callable[..., Path], tmp_pat
         for path in (
             tmp_path / "absent",
             tmp_path,
-            make() / "below a file",
+            make_file() / "below a file",
             tmp_path / "loop",
             tmp_path / "pipe",
             tmp_path / "socket",
@@ -279,11 +285,11 @@ def test_what_is_no_regular_file_is_not_found(make: Callable[..., Path], tmp_pat
             Path(os.devnull),
         ):
             with pytest.raises(HTTPError) as caught:
-                Answer(path)
+                Response(path)
             assert caught.value.status == 404, path
 
 
-def test_a_file_that_cannot_be_opened_for_another_reason_is_an_error(make: Callable[..., Path]) -> None:
+def test_file_that_cannot_be_opened_for_another_reason_raises_oserror(make_file: Callable[..., Path]) -> None:
     async def without_descriptors(function: Callable[[], T]) -> T:
         def limited() -> T:
             limits = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -296,7 +302,7 @@ def test_a_file_that_cannot_be_opened_for_another_reason_is_an_error(make: Calla
         return await asyncio.to_thread(limited)
 
     with pytest.raises(OSError) as caught:
-        Answer(make(), run_sync=without_descriptors)
+        Response(make_file(), run_sync=without_descriptors)
     assert caught.value.errno == errno.EMFILE
 
 
@@ -306,26 +312,26 @@ PATHSEND: dict[str, object] = {"http.response.pathsend": {}}
 
 
 @pytest.mark.parametrize("status", [200, 404])
-def test_a_server_that_can_sends_the_whole_file_itself(
-    status: int, make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+def test_server_with_pathsend_sends_the_whole_file_itself(
+    status: int, make_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = make()
+    path = make_file()
     monkeypatch.chdir(path.parent)
-    answer = Answer(Path(path.name), status=status, extensions=PATHSEND)
-    assert answer.status == status
-    assert answer.headers["content-length"] == "10"
-    assert answer.messages[1:] == [{"type": "http.response.pathsend", "path": str(path)}]
+    response = Response(Path(path.name), status=status, extensions=PATHSEND)
+    assert response.status == status
+    assert response.headers["content-length"] == "10"
+    assert response.messages[1:] == [{"type": "http.response.pathsend", "path": str(path)}]
 
 
 @pytest.mark.parametrize(
-    ("method", "asked", "status", "body"),
+    ("method", "fields", "status", "body"),
     [("HEAD", {}, 200, b""), ("GET", {"Range": "bytes=1-2"}, 206, b"12"), ("GET", {"If-None-Match": "*"}, 304, b"")],
 )
-def test_nothing_but_the_whole_file_is_left_to_the_server(
-    method: str, asked: dict[str, str], status: int, body: bytes, make: Callable[..., Path]
+def test_pathsend_is_used_only_for_the_whole_file(
+    method: str, fields: dict[str, str], status: int, body: bytes, make_file: Callable[..., Path]
 ) -> None:
-    answer = Answer(make(), method, asked, extensions=PATHSEND)
-    assert (answer.status, answer.body) == (status, body)
+    response = Response(make_file(), method, fields, extensions=PATHSEND)
+    assert (response.status, response.body) == (status, body)
 
 
 # --- endings ---------------------------------------------------------------------------------------------------------
@@ -333,17 +339,17 @@ def test_nothing_but_the_whole_file_is_left_to_the_server(
 
 @pytest.mark.parametrize("kind", ["http.response.start", "http.response.body"])
 @pytest.mark.parametrize("size", [10, 3 * PIECE])
-def test_a_client_that_left_is_no_error(kind: str, size: int, make: Callable[..., Path]) -> None:
+def test_client_that_left_is_not_an_error(kind: str, size: int, make_file: Callable[..., Path]) -> None:
     def leave(message: Message) -> None:
         if message["type"] == kind:
             raise BrokenPipeError
 
-    answer = Answer(make(content(size)), on_message=leave)
-    assert len(answer.messages) == (kind == "http.response.body")
+    response = Response(make_file(content(size)), on_message=leave)
+    assert len(response.messages) == (kind == "http.response.body")
 
 
-def test_a_client_that_leaves_in_mid_file_is_not_sent_the_rest(make: Callable[..., Path]) -> None:
-    path = make(content(8 * PIECE))
+def test_client_that_leaves_does_not_get_the_rest_of_the_file(make_file: Callable[..., Path]) -> None:
+    path = make_file(content(8 * PIECE))
 
     async def main() -> None:
         gone, messages = asyncio.Event(), list[Message]()
@@ -366,27 +372,27 @@ def test_a_client_that_leaves_in_mid_file_is_not_sent_the_rest(make: Callable[..
     asyncio.run(main())
 
 
-def test_a_file_that_became_shorter_breaks_the_response(make: Callable[..., Path]) -> None:
-    path = make(content(3 * PIECE))
+def test_file_that_becomes_shorter_breaks_the_response(make_file: Callable[..., Path]) -> None:
+    path = make_file(content(3 * PIECE))
     with pytest.raises(BrokenResponse) as caught:
-        Answer(path, on_message=lambda message: os.truncate(path, PIECE))
+        Response(path, on_message=lambda message: os.truncate(path, PIECE))
     assert isinstance(caught.value.__cause__, EOFError)
     assert "became shorter" in str(caught.value.__cause__)
 
 
-def test_a_file_that_became_longer_is_sent_as_it_was(make: Callable[..., Path]) -> None:
-    path = make(content(2 * PIECE))
+def test_file_that_becomes_longer_is_sent_in_its_first_length(make_file: Callable[..., Path]) -> None:
+    path = make_file(content(2 * PIECE))
 
     def grow(message: Message) -> None:
         with path.open("ab") as file:
             file.write(b"more")
 
-    answer = Answer(path, on_message=grow)
-    assert answer.body == content(2 * PIECE)
+    response = Response(path, on_message=grow)
+    assert response.body == content(2 * PIECE)
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_piece_is_one_hop_to_a_thread_and_nothing_else_is(size: int, make: Callable[..., Path]) -> None:
+def test_each_piece_takes_one_hop_to_a_thread(size: int, make_file: Callable[..., Path]) -> None:
     hops = 0
 
     async def run_sync(function: Callable[[], T]) -> T:
@@ -394,12 +400,12 @@ def test_a_piece_is_one_hop_to_a_thread_and_nothing_else_is(size: int, make: Cal
         hops += 1
         return await asyncio.to_thread(function)
 
-    assert Answer(make(content(size)), run_sync=run_sync).body == content(size)
+    assert Response(make_file(content(size)), run_sync=run_sync).body == content(size)
     assert hops == max(1, -(-size // PIECE))
 
 
 class SlowPath(type(Path())):  # type: ignore[misc]  # the class of paths is known only on the platform
-    """A path on a disk that takes its time: it can be opened once `may_open` is set."""
+    """A path on a slow disk: opening it blocks until `may_open` is set."""
 
     opening = threading.Event()
     may_open = threading.Event()
@@ -410,8 +416,8 @@ class SlowPath(type(Path())):  # type: ignore[misc]  # the class of paths is kno
         return str(self)
 
 
-def test_a_file_that_is_being_opened_when_the_response_is_cancelled_is_closed(make: Callable[..., Path]) -> None:
-    path = SlowPath(make())
+def test_file_that_is_being_opened_during_a_cancellation_is_closed(make_file: Callable[..., Path]) -> None:
+    path = SlowPath(make_file())
 
     async def main() -> None:
         async def send(message: Message) -> None:
@@ -422,7 +428,7 @@ def test_a_file_that_is_being_opened_when_the_response_is_cancelled_is_closed(ma
         task = asyncio.ensure_future(response)
         await asyncio.to_thread(path.opening.wait)
         task.cancel()
-        for _ in range(5):  # time for a thread to close the file before it is open, were it let
+        for _ in range(5):  # time enough for a thread to close the file too early
             await asyncio.to_thread(int)
         assert not task.done()
         path.may_open.set()
@@ -433,14 +439,14 @@ def test_a_file_that_is_being_opened_when_the_response_is_cancelled_is_closed(ma
     asyncio.run(main())
 
 
-def test_a_file_that_is_to_be_opened_after_the_response_was_cancelled_is_not(make: Callable[..., Path]) -> None:
-    path = make()
+def test_file_is_not_opened_after_a_cancellation(make_file: Callable[..., Path]) -> None:
+    path = make_file()
 
     async def main() -> None:
         late: list[Callable[[], object]] = []
 
         async def run_sync(function: Callable[[], T]) -> T:
-            if not late:  # every thread is busy, and this function's turn comes when nobody waits for it any more
+            if not late:  # every thread is busy, and this function runs only after its caller has gone
                 late.append(function)
                 await asyncio.Event().wait()
             return function()
@@ -462,9 +468,9 @@ def test_a_file_that_is_to_be_opened_after_the_response_was_cancelled_is_not(mak
 
 
 @pytest.mark.parametrize("step", [1, 2, 3])
-def test_a_cancelled_download_closes_its_file(step: int, make: Callable[..., Path]) -> None:
-    """Cancelled while a thread is in its `step`th task: opening the file, reading the second piece, the third."""
-    path = make(content(4 * PIECE))
+def test_cancelled_download_closes_its_file(step: int, make_file: Callable[..., Path]) -> None:
+    """The cancellation comes during step 1 (opening the file), 2 (reading the second piece) or 3 (the third)."""
+    path = make_file(content(4 * PIECE))
 
     async def main() -> None:
         steps, running, may_go_on = 0, asyncio.Event(), threading.Event()

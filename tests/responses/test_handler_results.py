@@ -1,4 +1,4 @@
-"""What handlers return becomes a status, a body and headers."""
+"""These tests split what handlers return into status, body and headers."""
 
 from http import HTTPStatus
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from tests.responses.bodies import Point
 
 POINT = Point(201, 2)
 
-# what a handler returned, what it means
+# what a handler returned; status, body and headers
 RESULTS: list[tuple[object, tuple[int, object, list[tuple[str, str]]]]] = [
     ("text", (200, "text", [])),
     (b"bytes", (200, b"bytes", [])),
@@ -40,16 +40,16 @@ RESULTS: list[tuple[object, tuple[int, object, list[tuple[str, str]]]]] = [
 
 
 @pytest.mark.parametrize(("result", "expected"), RESULTS)
-def test_every_return_format_has_one_normal_form(
+def test_result_is_split_into_status_body_and_headers(
     result: object, expected: tuple[int, object, list[tuple[str, str]]]
 ) -> None:
-    found = split_result(result)
-    assert found == expected
-    assert type(found[0]) is int
+    reply = split_result(result)
+    assert reply == expected
+    assert type(reply[0]) is int
 
 
 @pytest.mark.parametrize("status", [99, 600, 0, -200, 10**400])
-def test_a_status_out_of_range_is_refused(status: int) -> None:
+def test_status_out_of_range_is_refused(status: int) -> None:
     with pytest.raises(ResponseError, match="return data as a list"):
         split_result((status, "x"))
 
@@ -60,7 +60,7 @@ def test_headers_that_are_neither_pairs_nor_a_mapping_are_refused(headers: objec
         split_result((200, "x", headers))
 
 
-def test_a_header_list_is_never_shared_with_the_handler() -> None:
+def test_header_list_is_never_shared_with_the_handler() -> None:
     shared = [("A", "b")]
     for _ in range(2):
         _, _, headers = split_result((200, "x", shared))

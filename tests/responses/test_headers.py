@@ -1,4 +1,4 @@
-"""Response headers: what may be one, and what becomes of it on the wire."""
+"""These tests encode response headers, and refuse text that is not a header."""
 
 import re
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from micropie.errors import ResponseError
 from micropie.responses.headers import FRAMING, add_content_headers, add_missing_headers, encode_headers, remove_headers
 
-# (name, value), as it goes over the wire
+# (name, value), the same as it is sent
 SENT = [
     (("X-Request-Id", "7"), (b"x-request-id", b"7")),
     (("x!#$%&'*+-.^_`|~0", "v"), (b"x!#$%&'*+-.^_`|~0", b"v")),
@@ -19,7 +19,7 @@ SENT = [
     (("X-Blanks", " \t a b \t"), (b"x-blanks", b"a b")),
 ]
 
-# what stands in the list of headers, what the error says
+# an item of the list of headers, part of the error
 REFUSED = [
     (("", "v"), "not a header name"),
     (("X Y", "v"), "not a header name"),
@@ -47,17 +47,17 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("written", "sent"), SENT)
-def test_a_header_is_sent_in_lower_case_and_latin_1(written: tuple[str, str], sent: tuple[bytes, bytes]) -> None:
+def test_header_is_encoded_in_lower_case_and_latin_1(written: tuple[str, str], sent: tuple[bytes, bytes]) -> None:
     assert encode_headers([written]) == [sent]
 
 
-@pytest.mark.parametrize(("item", "told"), REFUSED)
-def test_what_is_no_header_is_refused_by_name(item: object, told: str) -> None:
-    with pytest.raises(ResponseError, match=re.escape(told)):
+@pytest.mark.parametrize(("item", "message"), REFUSED)
+def test_invalid_header_is_refused_by_name(item: object, message: str) -> None:
+    with pytest.raises(ResponseError, match=re.escape(message)):
         encode_headers([item])
 
 
-def test_the_refusal_does_not_show_the_value() -> None:
+def test_refusal_of_a_header_does_not_show_the_value() -> None:
     with pytest.raises(ResponseError) as caught:
         encode_headers([("Set-Cookie", "secret=1\n")])
     assert "secret" not in str(caught.value)
@@ -67,14 +67,14 @@ def test_pairs_may_be_lists() -> None:
     assert encode_headers([["A", "1"]]) == [(b"a", b"1")]
 
 
-def test_repeated_headers_stay_apart_and_in_order() -> None:
+def test_repeated_headers_stay_separate_and_in_order() -> None:
     cookies = [("Set-Cookie", "a=1"), ("X", "y"), ("set-cookie", "b=2")]
     assert encode_headers(cookies) == [(b"set-cookie", b"a=1"), (b"x", b"y"), (b"set-cookie", b"b=2")]
     assert cookies == [("Set-Cookie", "a=1"), ("X", "y"), ("set-cookie", "b=2")]
 
 
 @given(st.text(), st.text())
-def test_no_text_ends_a_header_or_begins_another(name: str, value: str) -> None:
+def test_no_text_can_end_a_header_or_begin_another(name: str, value: str) -> None:
     try:
         raw = encode_headers([(name, value)])
     except ResponseError:
@@ -85,12 +85,12 @@ def test_no_text_ends_a_header_or_begins_another(name: str, value: str) -> None:
     assert not re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", raw_value)
 
 
-def test_without_leaves_out_every_header_of_a_name() -> None:
+def test_remove_headers_removes_every_header_of_a_name() -> None:
     headers = [(b"a", b"1"), (b"content-length", b"2"), (b"a", b"3"), (b"transfer-encoding", b"chunked")]
     assert remove_headers(headers, FRAMING) == [(b"a", b"1"), (b"a", b"3")]
 
 
-def test_completed_adds_only_what_is_not_named() -> None:
+def test_add_missing_headers_adds_only_missing_names() -> None:
     headers = [(b"a", b"1")]
     assert add_missing_headers(headers, [(b"a", b"0"), (b"b", b"2")]) == [(b"b", b"2"), (b"a", b"1")]
     assert headers == [(b"a", b"1")]
@@ -109,7 +109,7 @@ def test_completed_adds_only_what_is_not_named() -> None:
         ),
     ],
 )
-def test_the_length_is_the_contents_and_the_type_the_handlers(
+def test_content_headers_have_the_actual_length_and_the_handlers_type(
     headers: list[tuple[bytes, bytes]], content_type: bytes | None, expected: set[tuple[bytes, bytes]]
 ) -> None:
     raw = add_content_headers(headers, content_type, 5)

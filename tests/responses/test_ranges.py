@@ -1,4 +1,4 @@
-"""Range requests: RFC 9110 §14, case by case."""
+"""These tests select ranges case by case (RFC 9110 §14)."""
 
 from contextlib import nullcontext
 
@@ -18,7 +18,7 @@ CURRENT = Validators(b'"v1"', MODIFIED)
 WEAK = Validators(b'W/"v1"', MODIFIED)
 IF_RANGE, RANGE = b"if-range", b"range"
 
-# Range, the bytes of ten that it asks for; None is the whole
+# Range, the selected part of ten bytes; None is the whole
 RANGES: list[tuple[bytes, range | None]] = [
     (b"bytes=0-3", range(4)),
     (b"bytes=3-3", range(3, 4)),
@@ -50,22 +50,23 @@ RANGES: list[tuple[bytes, range | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("asked", "expected"), RANGES)
-def test_one_well_formed_range_is_answered_in_part(asked: bytes, expected: range | None) -> None:
-    assert select_range({RANGE: asked}, CURRENT, 10) == expected
+@pytest.mark.parametrize(("range_field", "expected"), RANGES)
+def test_single_well_formed_range_selects_a_part(range_field: bytes, expected: range | None) -> None:
+    assert select_range({RANGE: range_field}, CURRENT, 10) == expected
 
 
 @pytest.mark.parametrize(
-    ("asked", "size"), [(b"bytes=10-", 10), (b"bytes=10-20", 10), (b"bytes=-0", 10), (b"bytes=0-", 0), (b"bytes=-0", 0)]
+    ("range_field", "size"),
+    [(b"bytes=10-", 10), (b"bytes=10-20", 10), (b"bytes=-0", 10), (b"bytes=0-", 0), (b"bytes=-0", 0)],
 )
-def test_a_range_with_nothing_in_it_is_not_satisfiable(asked: bytes, size: int) -> None:
+def test_range_that_selects_nothing_is_416(range_field: bytes, size: int) -> None:
     with pytest.raises(HTTPError) as caught:
-        select_range({RANGE: asked}, CURRENT, size)
+        select_range({RANGE: range_field}, CURRENT, size)
     assert caught.value.status == 416
     assert caught.value.headers == [("Content-Range", f"bytes */{size}")]
 
 
-def test_the_end_of_nothing_is_all_of_it() -> None:
+def test_suffix_of_empty_content_is_the_whole() -> None:
     assert select_range({RANGE: b"bytes=-5"}, CURRENT, 0) is None
 
 
@@ -84,32 +85,34 @@ def test_the_end_of_nothing_is_all_of_it() -> None:
         (b"", CURRENT, False),
     ],
 )
-def test_a_range_holds_only_for_the_state_it_was_meant_for(if_range: bytes, current: Validators, holds: bool) -> None:
+def test_range_counts_only_if_if_range_names_the_current_state(
+    if_range: bytes, current: Validators, holds: bool
+) -> None:
     assert select_range({RANGE: b"bytes=0-3", IF_RANGE: if_range}, current, 10) == (range(4) if holds else None)
-    # And of another state, an unsatisfiable one is not even looked at.
+    # A range of another state is ignored, even an unsatisfiable one.
     with pytest.raises(HTTPError) if holds else nullcontext():
         assert select_range({RANGE: b"bytes=10-", IF_RANGE: if_range}, current, 10) is None
 
 
 @given(st.binary(), st.integers(0, 100))
-def test_whatever_is_asked_for_lies_within_the_content(asked: bytes, size: int) -> None:
+def test_selected_range_lies_within_the_content(range_field: bytes, size: int) -> None:
     try:
-        found = select_range({RANGE: b"bytes=" + asked}, CURRENT, size)
-    except HTTPError:  # 416, as another test has it
+        selected = select_range({RANGE: b"bytes=" + range_field}, CURRENT, size)
+    except HTTPError:  # 416, which another test covers
         return
-    assert found is None or (0 <= found.start < found.stop <= size)
+    assert selected is None or (0 <= selected.start < selected.stop <= size)
 
 
 @given(st.integers(0, 12), st.integers(0, 12))
-def test_a_range_is_what_python_would_slice(first: int, last: int) -> None:
+def test_range_is_what_python_would_slice(first: int, last: int) -> None:
     content = b"0123456789"
     try:
-        found = select_range({RANGE: b"bytes=%d-%d" % (first, last)}, CURRENT, 10)
+        selected = select_range({RANGE: b"bytes=%d-%d" % (first, last)}, CURRENT, 10)
     except HTTPError:
         assert first >= 10
         assert last >= first
         return
-    if found is None:
+    if selected is None:
         assert last < first
     else:
-        assert content[found.start : found.stop] == content[first : last + 1]
+        assert content[selected.start : selected.stop] == content[first : last + 1]

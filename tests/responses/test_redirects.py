@@ -1,4 +1,4 @@
-"""Redirects: where one may lead, and how its location is written."""
+"""These tests build redirects, and refuse locations that lead elsewhere than they seem to."""
 
 from urllib.parse import unquote, urlsplit
 
@@ -38,12 +38,12 @@ DISGUISED = [
 
 
 @pytest.mark.parametrize(("location", "sent"), LOCATIONS)
-def test_a_location_is_sent_as_a_url(location: str, sent: str) -> None:
+def test_location_is_percent_encoded(location: str, sent: str) -> None:
     assert build_redirect(location) == (302, "", [("Location", sent)])
 
 
 @pytest.mark.parametrize("location", DISGUISED)
-def test_a_location_that_leads_elsewhere_than_it_seems_needs_opting_in(location: str) -> None:
+def test_disguised_location_is_refused_unless_external(location: str) -> None:
     with pytest.raises(ValueError, match="pass external=True if that is meant"):
         build_redirect(location)
     status, _, [(name, _)] = build_redirect(location, external=True)
@@ -54,12 +54,12 @@ def test_a_location_that_leads_elsewhere_than_it_seems_needs_opting_in(location:
     "location", ["/a\r\nSet-Cookie: b=c", "/\t/host", "/\n/host", "\t//host", "/\0", "\x1f//host", "/\x7f"]
 )
 @pytest.mark.parametrize("external", [False, True])
-def test_a_control_character_in_a_location_is_always_refused(location: str, external: bool) -> None:
+def test_control_character_in_a_location_is_always_refused(location: str, external: bool) -> None:
     with pytest.raises(ValueError, match="control character"):
         build_redirect(location, external=external)
 
 
-def test_text_without_an_encoding_is_no_location() -> None:
+def test_location_without_an_encoding_is_refused() -> None:
     with pytest.raises(ValueError, match="surrogates"):
         build_redirect("/\ud800")
 
@@ -71,7 +71,7 @@ def test_further_headers_follow_the_location() -> None:
 
 
 @given(st.text(alphabet=st.one_of(st.characters(), st.sampled_from("/\\:@?#%. \t\r\n")), max_size=20))
-def test_no_text_redirects_to_a_host_it_does_not_name(location: str) -> None:
+def test_location_never_leads_to_a_host_that_it_does_not_name(location: str) -> None:
     try:
         _, _, [(_, sent)] = build_redirect(location)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Server-sent events: what is sent, and what a browser reads."""
+"""These tests encode server-sent events, and read them as a browser does."""
 
 import json
 import re
@@ -45,7 +45,7 @@ EVENT_BYTES: list[tuple[ServerSentEvent[Any], bytes]] = [
 
 
 @pytest.mark.parametrize(("event", "sent"), EVENT_BYTES)
-def test_an_event_is_sent_as_the_html_standard_has_it(event: ServerSentEvent[Any], sent: bytes) -> None:
+def test_event_is_encoded_as_in_the_html_standard(event: ServerSentEvent[Any], sent: bytes) -> None:
     assert event.encode() == sent
 
 
@@ -54,24 +54,24 @@ def test_an_event_is_sent_as_the_html_standard_has_it(event: ServerSentEvent[Any
     [{"event": "a\nb"}, {"event": "a\rb"}, {"id": "a\nb"}, {"id": "a\r"}, {"id": "a\0"}, {"retry": -1}],
     ids=repr,
 )
-def test_a_field_that_would_end_its_line_is_refused(fields: dict[str, Any]) -> None:
+def test_invalid_event_field_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"ServerSentEvent {next(iter(fields))} must be "):
         ServerSentEvent(data="x", **fields)
 
 
 @pytest.mark.parametrize(("data", "named"), [(object(), "builtins.object"), ("\ud800", "UTF-8")])
-def test_an_event_that_is_no_data_is_named(data: object, named: str) -> None:
+def test_data_that_cannot_be_sent_is_named(data: object, named: str) -> None:
     with pytest.raises(ResponseError, match=named):
         ServerSentEvent(data=data).encode()
 
 
-def test_an_event_cannot_be_changed() -> None:
+def test_event_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
-        ServerSentEvent(data="x").data = "y"  # type: ignore[misc]  # that is what is tested
+        ServerSentEvent(data="x").data = "y"  # type: ignore[misc]  # the error is the test
 
 
-def as_a_browser_reads(stream: str) -> tuple[str | None, str, str | None]:
-    """(data, event, id) of a stream of one event, by the rules of HTML §9.2.6. No data: nothing is dispatched."""
+def read_as_browser(stream: str) -> tuple[str | None, str, str | None]:
+    """Return (data, event, id) of a stream with one event, by the rules of HTML §9.2.6. `data` is None without data."""
     data, event, last_id = "", "", None
     for line in re.split("\r\n|\r|\n", stream):
         name, _, value = line.partition(":")
@@ -93,11 +93,13 @@ TEXT = st.text(alphabet=st.one_of(st.sampled_from("\r\n: \u2028"), st.characters
 
 
 @given(st.one_of(st.none(), TEXT), LINE, st.one_of(st.none(), LINE), st.one_of(st.none(), TEXT))
-def test_a_browser_reads_what_was_meant(text: str | None, name: str, last_id: str | None, comment: str | None) -> None:
+def test_browser_reads_the_text_that_was_sent(
+    text: str | None, name: str, last_id: str | None, comment: str | None
+) -> None:
     given_fields: dict[str, Any] = {} if text is None else {"data": text}
     event = ServerSentEvent(event=name, id=last_id, comment=comment, **given_fields)
-    meant = None if text is None else re.sub("\r\n|\r", "\n", text)
-    assert as_a_browser_reads(event.encode().decode()) == (meant, name or "message", last_id)
+    expected = None if text is None else re.sub("\r\n|\r", "\n", text)
+    assert read_as_browser(event.encode().decode()) == (expected, name or "message", last_id)
 
 
 @given(
@@ -105,7 +107,7 @@ def test_a_browser_reads_what_was_meant(text: str | None, name: str, last_id: st
         st.none() | st.booleans() | st.integers(-(2**53), 2**53), lambda x: st.lists(x) | st.dictionaries(LINE, x)
     )
 )
-def test_a_browser_reads_the_data_that_was_meant(value: object) -> None:
-    text, _, _ = as_a_browser_reads(ServerSentEvent(data=value).encode().decode())
+def test_browser_reads_the_json_that_was_sent(value: object) -> None:
+    text, _, _ = read_as_browser(ServerSentEvent(data=value).encode().decode())
     assert text is not None
     assert json.loads(text) == value

@@ -1,6 +1,6 @@
-"""Streamed responses: what is sent, and that a generator is closed however its response ends.
+"""These tests stream responses, and check that the generator is closed however its response ends.
 
-Clients leave here as servers tell it, by `http.disconnect` or an OSError from `send`; the tasks are real ones.
+A client leaves as servers report it, by `http.disconnect` or by an OSError from `send`. The tasks are real ones.
 `PATIENCE` only turns a hang into a failure.
 """
 
@@ -35,7 +35,7 @@ class Level(StrEnum):
 
 @dataclass
 class Server:
-    """The other side of `send` and `receive`.
+    """A server, as `send` and `receive` show it.
 
     The client leaves when `gone` is set, and after `leaves_after` chunks. From then on `send` raises, if `raises`.
     """
@@ -70,7 +70,7 @@ class Server:
 async def stream(
     server: Server, body: Any, *, status: int = 200, headers: RawHeaders | None = None, listen: bool = True
 ) -> None:
-    """Stream `body` to `server`, and see that no task is left behind."""
+    """Stream `body` to `server`, and check that no task is left behind."""
     before = asyncio.all_tasks()
     chunks = iterate_chunks(body, asyncio.to_thread)
     try:
@@ -88,7 +88,7 @@ def run(work: Callable[[], Awaitable[T]]) -> T:
 
 
 class Source:
-    """Chunks, in every form in which a handler may give them. `ended` tells that the `finally` ran."""
+    """Chunks in every form in which a handler may return them. `ended` is True once the `finally` ran."""
 
     def __init__(self, *chunks: object) -> None:
         self.chunks = chunks
@@ -125,7 +125,7 @@ class Source:
 
 
 class Counter:
-    """An async iterator that is no generator, and cannot be closed."""
+    """An async iterator that is not a generator, and cannot be closed."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -147,7 +147,7 @@ NO_CACHE = (b"cache-control", b"no-cache")
 
 # --- what is sent ----------------------------------------------------------------------------------------------------
 
-# chunks, the headers that they imply, the bytes of each
+# chunks, the headers that the first suggests, the bytes of each
 STREAMS: list[tuple[list[object], set[tuple[bytes, bytes]], list[bytes]]] = [
     (["a", "é"], {HTML}, [b"a", "é".encode()]),
     ([b"a", bytearray(b"b"), memoryview(b"c")], {HTML}, [b"a", b"b", b"c"]),
@@ -166,7 +166,7 @@ STREAMS: list[tuple[list[object], set[tuple[bytes, bytes]], list[bytes]]] = [
 @pytest.mark.parametrize(("chunks", "headers", "sent"), STREAMS)
 @pytest.mark.parametrize("form", ["generator", "sync_generator"])
 @pytest.mark.parametrize("listen", [True, False])
-def test_the_first_chunk_decides_what_a_stream_is(
+def test_first_chunk_decides_the_content_type(
     chunks: list[object], headers: set[tuple[bytes, bytes]], sent: list[bytes], form: str, listen: bool
 ) -> None:
     async def main() -> None:
@@ -190,7 +190,9 @@ def test_the_first_chunk_decides_what_a_stream_is(
         ([(b"link", b"a"), (b"link", b"b")], {EVENTS, NO_CACHE, (b"link", b"a"), (b"link", b"b")}),
     ],
 )  # fmt: skip
-def test_a_handlers_headers_win(given_headers: RawHeaders, expected: set[tuple[bytes, bytes]]) -> None:
+def test_handlers_headers_win_over_those_of_the_stream(
+    given_headers: RawHeaders, expected: set[tuple[bytes, bytes]]
+) -> None:
     async def main() -> None:
         server, before = Server(), list(given_headers)
         await stream(server, Source(ServerSentEvent(data="x")).generator(), headers=given_headers)
@@ -201,7 +203,7 @@ def test_a_handlers_headers_win(given_headers: RawHeaders, expected: set[tuple[b
 
 
 @pytest.mark.parametrize("make", [lambda: Counter(3), lambda: iter(["2", "1", "0"]), lambda: map(str, (2, 1, 0))])
-def test_iterators_that_are_no_generators_are_streams(make: Callable[[], object]) -> None:
+def test_iterators_that_are_not_generators_are_streams(make: Callable[[], object]) -> None:
     async def main() -> None:
         server = Server()
         await stream(server, make())
@@ -211,7 +213,7 @@ def test_iterators_that_are_no_generators_are_streams(make: Callable[[], object]
     run(main)
 
 
-def test_a_generator_is_asked_for_more_only_when_the_server_took_the_last() -> None:
+def test_next_chunk_is_made_only_after_the_last_was_sent() -> None:
     async def main() -> None:
         order: list[str] = []
 
@@ -230,7 +232,7 @@ def test_a_generator_is_asked_for_more_only_when_the_server_took_the_last() -> N
     run(main)
 
 
-def test_receive_is_left_alone_unless_it_may_be_listened_to() -> None:
+def test_receive_is_awaited_only_if_it_is_passed() -> None:
     async def main() -> None:
         server = Server()
         await stream(server, Source("a", "b").generator(), listen=False)
@@ -242,11 +244,11 @@ def test_receive_is_left_alone_unless_it_may_be_listened_to() -> None:
 
 # --- where it runs ---------------------------------------------------------------------------------------------------
 
-USER: contextvars.ContextVar[str] = contextvars.ContextVar("user", default="nobody")
+USER: contextvars.ContextVar[str] = contextvars.ContextVar("user", default="anonymous")
 
 
 @pytest.mark.parametrize("leaves_after", [None, 1])
-def test_an_async_generator_lives_and_ends_in_the_requests_own_task(leaves_after: int | None) -> None:
+def test_async_generator_runs_and_closes_in_the_requests_task(leaves_after: int | None) -> None:
     seen: list[tuple[object, str]] = []
 
     async def body() -> AsyncIterator[str]:
@@ -267,7 +269,7 @@ def test_an_async_generator_lives_and_ends_in_the_requests_own_task(leaves_after
 
 
 @pytest.mark.parametrize("leaves_after", [None, 1])
-def test_a_sync_generator_lives_and_ends_off_the_event_loop(leaves_after: int | None) -> None:
+def test_sync_generator_runs_and_closes_off_the_event_loop(leaves_after: int | None) -> None:
     threads: set[int] = set()
 
     def body() -> Iterator[str]:
@@ -291,31 +293,31 @@ def test_a_sync_generator_lives_and_ends_off_the_event_loop(leaves_after: int | 
     run(main)
 
 
-def test_a_blocking_generator_holds_nobody_up() -> None:
+def test_blocking_generator_does_not_block_the_event_loop() -> None:
     async def main() -> None:
         may_go_on = threading.Event()
 
         def body() -> Iterator[str]:
-            assert may_go_on.wait(PATIENCE)  # set by the loop, which a blocked loop could not
+            assert may_go_on.wait(PATIENCE)  # a blocked event loop could not set it
             yield "a"
 
         server = Server()
         streaming = asyncio.create_task(stream(server, body()))
         await asyncio.sleep(0)
         may_go_on.set()
-        # The new task is no stray one: `stream` saw only those before it.
+        # `stream` does not take the new task for one left behind, as it runs after `create_task`.
         await streaming
         assert server.chunks == [b"a"]
 
     run(main)
 
 
-def test_a_generator_that_never_waits_lets_others_run() -> None:
+def test_generator_that_never_waits_lets_other_tasks_run() -> None:
     async def main() -> None:
         server = Server()
 
         async def other() -> None:
-            server.gone.set()  # reached only when the generator's task gives way
+            server.gone.set()  # runs only if the generator's task lets other tasks run
 
         others = asyncio.create_task(other())
         source = Source("x")
@@ -353,7 +355,7 @@ ERRORS = [ZeroDivisionError("mine"), TimeoutError("mine"), OSError("mine"), Resp
 @pytest.mark.parametrize("error", ERRORS, ids=repr)
 @pytest.mark.parametrize("form", [0, 1], ids=["async", "sync"])
 @pytest.mark.parametrize("listen", [True, False])
-def test_an_error_before_the_first_chunk_leaves_the_answer_open(error: Exception, form: int, listen: bool) -> None:
+def test_error_before_the_first_chunk_is_raised_and_nothing_is_sent(error: Exception, form: int, listen: bool) -> None:
     async def main() -> None:
         server = Server()
         with pytest.raises(type(error), match="mine"):
@@ -366,12 +368,12 @@ def test_an_error_before_the_first_chunk_leaves_the_answer_open(error: Exception
 @pytest.mark.parametrize("error", ERRORS, ids=repr)
 @pytest.mark.parametrize("form", [0, 1], ids=["async", "sync"])
 @pytest.mark.parametrize("listen", [True, False])
-def test_an_error_after_it_leaves_the_response_without_its_end(error: Exception, form: int, listen: bool) -> None:
+def test_error_after_the_first_chunk_breaks_the_response(error: Exception, form: int, listen: bool) -> None:
     async def main() -> None:
         server, source = Server(), Source("a")
         with pytest.raises(BrokenResponse) as caught:
             await stream(server, failing(source, error)[form], listen=listen)
-        assert repr(caught.value.__cause__) == repr(error)  # a copy, where it crossed from a thread
+        assert repr(caught.value.__cause__) == repr(error)  # compared by repr, as a thread may raise a copy
         assert server.chunks == [b"a"]
         assert not server.ended
         assert source.ended
@@ -380,7 +382,7 @@ def test_an_error_after_it_leaves_the_response_without_its_end(error: Exception,
 
 
 @pytest.mark.parametrize("form", ["generator", "sync_generator"])
-def test_a_first_chunk_that_is_no_data_leaves_the_answer_open(form: str) -> None:
+def test_first_chunk_that_is_not_data_is_raised_and_nothing_is_sent(form: str) -> None:
     async def main() -> None:
         server, source = Server(), Source(object())
         with pytest.raises(ResponseError, match=r"builtins\.object cannot be sent"):
@@ -392,7 +394,7 @@ def test_a_first_chunk_that_is_no_data_leaves_the_answer_open(form: str) -> None
 
 
 @pytest.mark.parametrize("form", ["generator", "sync_generator"])
-def test_a_later_chunk_that_is_no_data_breaks_the_response(form: str) -> None:
+def test_later_chunk_that_is_not_data_breaks_the_response(form: str) -> None:
     async def main() -> None:
         server, source = Server(), Source("a", object(), "b")
         with pytest.raises(BrokenResponse) as caught:
@@ -404,12 +406,12 @@ def test_a_later_chunk_that_is_no_data_breaks_the_response(form: str) -> None:
     run(main)
 
 
-def test_a_server_that_fails_closes_the_generator_too() -> None:
+def test_failing_server_closes_the_generator() -> None:
     async def main() -> None:
         source = Source("a")
 
         async def send(message: Message) -> None:
-            raise RuntimeError("the server's own")
+            raise RuntimeError("the server failed")
 
         with pytest.raises(BrokenResponse):
             await send_stream(send, 200, aiter(source.generator()), [], None)
@@ -418,7 +420,7 @@ def test_a_server_that_fails_closes_the_generator_too() -> None:
     run(main)
 
 
-def test_a_failing_cleanup_is_told() -> None:
+def test_failing_cleanup_breaks_the_response() -> None:
     async def body() -> AsyncIterator[str]:
         try:
             yield "a"
@@ -434,7 +436,7 @@ def test_a_failing_cleanup_is_told() -> None:
     run(main)
 
 
-def test_a_receive_that_fails_is_told() -> None:
+def test_failing_receive_breaks_the_response() -> None:
     async def main() -> None:
         server, source = Server(), Source("a")
 
@@ -458,8 +460,8 @@ def test_a_receive_that_fails_is_told() -> None:
 # --- the client leaves -----------------------------------------------------------------------------------------------
 
 
-async def waits(source: Source) -> AsyncIterator[object]:
-    """Yields, then waits for something that never comes."""
+async def wait_forever(source: Source) -> AsyncIterator[object]:
+    """Yield, then wait for an event that never comes."""
     try:
         yield "a"
         await asyncio.Event().wait()
@@ -467,8 +469,8 @@ async def waits(source: Source) -> AsyncIterator[object]:
         source.ended = True
 
 
-async def deaf(source: Source) -> AsyncIterator[object]:
-    """Pays no heed to being cancelled."""
+async def ignore_cancellation(source: Source) -> AsyncIterator[object]:
+    """Yield on after each cancellation."""
     try:
         for number in range(1000):
             try:
@@ -480,8 +482,8 @@ async def deaf(source: Source) -> AsyncIterator[object]:
         source.ended = True
 
 
-async def deaf_and_done(source: Source) -> AsyncIterator[object]:
-    """Takes being cancelled for a good moment to end."""
+async def end_on_cancellation(source: Source) -> AsyncIterator[object]:
+    """Yield, wait, and end without an error when cancelled."""
     try:
         yield "a"
         await asyncio.Event().wait()
@@ -492,18 +494,18 @@ async def deaf_and_done(source: Source) -> AsyncIterator[object]:
 
 
 LEAVERS: list[Callable[[Source], Any]] = [
-    waits,
-    deaf,
-    deaf_and_done,
+    wait_forever,
+    ignore_cancellation,
+    end_on_cancellation,
     lambda source: source.forever(),
     lambda source: source.sync_forever(),
 ]
-LEAVER_NAMES = ["waits", "deaf", "deaf and done", "never waits", "sync"]
+LEAVER_NAMES = ["waits", "ignores cancellation", "ends on cancellation", "never waits", "sync"]
 
 
 @pytest.mark.parametrize("make", LEAVERS, ids=LEAVER_NAMES)
 @pytest.mark.parametrize("raises", [False, True], ids=["send is silent", "send raises"])
-def test_a_generator_is_closed_when_the_client_leaves(make: Callable[[Source], Any], raises: bool) -> None:
+def test_generator_is_closed_when_the_client_leaves(make: Callable[[Source], Any], raises: bool) -> None:
     async def main() -> None:
         source, server = Source("x"), Server(leaves_after=1, raises=raises)
         await stream(server, make(source))
@@ -514,7 +516,7 @@ def test_a_generator_is_closed_when_the_client_leaves(make: Callable[[Source], A
 
 
 @pytest.mark.parametrize("form", ["forever", "sync_forever"])
-def test_a_send_that_raises_is_enough_to_know_that_the_client_left(form: str) -> None:
+def test_oserror_from_send_is_a_disconnect(form: str) -> None:
     async def main() -> None:
         source, server = Source("x"), Server(leaves_after=3, raises=True)
         await stream(server, getattr(source, form)(), listen=False)
@@ -524,8 +526,8 @@ def test_a_send_that_raises_is_enough_to_know_that_the_client_left(form: str) ->
     run(main)
 
 
-def test_a_sync_generator_stops_within_one_chunk() -> None:
-    """Each chunk is held until the one before was taken, so that what the generator made can be counted."""
+def test_sync_generator_stops_within_one_chunk() -> None:
+    """Each chunk waits until the one before was sent, so that the generator's chunks can be counted."""
 
     async def main() -> None:
         made = 0
@@ -543,7 +545,7 @@ def test_a_sync_generator_stops_within_one_chunk() -> None:
     run(main)
 
 
-def test_a_client_that_leaves_before_the_first_chunk_gets_nothing() -> None:
+def test_disconnect_before_the_first_chunk_sends_nothing() -> None:
     async def main() -> None:
         source, server = Source(), Server()
 
@@ -562,7 +564,7 @@ def test_a_client_that_leaves_before_the_first_chunk_gets_nothing() -> None:
     run(main)
 
 
-def test_an_unread_request_is_not_a_client_that_left() -> None:
+def test_request_message_is_not_a_disconnect() -> None:
     async def main() -> None:
         async def receive() -> Message:
             return {"type": "http.request", "body": b"", "more_body": False}
@@ -581,21 +583,21 @@ def test_an_unread_request_is_not_a_client_that_left() -> None:
     run(main)
 
 
-def test_a_receive_that_raises_oserror_tells_of_a_client_that_left() -> None:
+def test_oserror_from_receive_is_a_disconnect() -> None:
     async def main() -> None:
         source, server = Source(), Server()
 
         async def receive() -> Message:
             raise ConnectionResetError
 
-        await send_stream(server.send, 200, waits(source), [], receive)
+        await send_stream(server.send, 200, wait_forever(source), [], receive)
         assert source.ended
         assert not server.ended
 
     run(main)
 
 
-def test_a_generator_that_finds_the_client_gone_itself_ends_quietly() -> None:
+def test_generator_that_raises_client_disconnected_ends_quietly() -> None:
     async def main() -> None:
         server, source = Server(), Source("a")
         await stream(server, failing(source, ClientDisconnected())[0])
@@ -608,9 +610,9 @@ def test_a_generator_that_finds_the_client_gone_itself_ends_quietly() -> None:
 # --- cancellation ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("make", [waits, lambda source: source.forever()], ids=["waits", "never waits"])
+@pytest.mark.parametrize("make", [wait_forever, lambda source: source.forever()], ids=["waits", "never waits"])
 @pytest.mark.parametrize("listen", [True, False])
-def test_a_cancelled_response_closes_its_generator_and_stays_cancelled(
+def test_cancelled_response_closes_its_generator_and_stays_cancelled(
     make: Callable[[Source], Any], listen: bool
 ) -> None:
     async def main() -> None:
@@ -631,12 +633,12 @@ def test_a_cancelled_response_closes_its_generator_and_stays_cancelled(
 
 
 @pytest.mark.parametrize("turns", range(8))
-def test_a_cancellation_is_not_lost_when_the_client_leaves_at_the_same_moment(turns: int) -> None:
-    """The disconnect has come as far as it comes in `turns` of the event loop when the cancellation comes."""
+def test_cancellation_is_not_lost_when_the_client_leaves_at_the_same_moment(turns: int) -> None:
+    """The cancellation comes `turns` turns of the event loop after the disconnect."""
 
     async def main() -> None:
         source, server = Source(), Server()
-        task = asyncio.create_task(send_stream(server.send, 200, waits(source), [], server.receive))
+        task = asyncio.create_task(send_stream(server.send, 200, wait_forever(source), [], server.receive))
         while not server.chunks:
             await asyncio.sleep(0)
         server.gone.set()
@@ -650,7 +652,7 @@ def test_a_cancellation_is_not_lost_when_the_client_leaves_at_the_same_moment(tu
     run(main)
 
 
-def test_a_sync_generator_is_closed_once_its_running_step_is_over() -> None:
+def test_sync_generator_is_closed_after_its_running_step() -> None:
     async def main() -> None:
         running, may_go_on = threading.Event(), threading.Event()
         order: list[str] = []
