@@ -1,11 +1,9 @@
-"""A body that arrives: in any pieces, too large, too slow, never; and what a receive that waits is told."""
+"""A body arrives in any pieces, and is refused if it is too large or too slow."""
 
 import asyncio
 import gc
-import threading
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Annotated, Any, TypeVar
 
@@ -29,7 +27,7 @@ def piece(body: bytes, *, more: bool = True) -> Message:
 
 
 def script(*messages: Message, wait: float | None = None) -> Receive:
-    """What brings `messages`, each at once or after `wait` seconds, and then nothing for ever."""
+    """Return a `receive` of `messages`, each at once or after `wait` seconds, that then waits for ever."""
     left = iter(messages)
 
     async def receive() -> Message:
@@ -53,10 +51,10 @@ async def receive_within(receive: Receive, seconds: float) -> Message:
     return await wait_for(message, seconds) if isinstance(message, ResumedAwaitable) else message
 
 
-async def everything(body: BodyStream) -> list[bytes]:
+async def read_all(body: BodyStream) -> list[bytes]:
     pieces = []
-    while found := await body.read():
-        pieces.append(found)
+    while next_piece := await body.read():
+        pieces.append(next_piece)
     return pieces
 
 
@@ -77,28 +75,28 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         ([{"type": "http.request", "body": b"x"}], [b"x"]),
     ],
 )
-def test_a_body_is_read_piece_by_piece_to_its_end(
+def test_body_is_read_piece_by_piece_to_its_end(
     messages: Sequence[Message], pieces: list[bytes], wait: float | None
 ) -> None:
     body = stream(script(*messages, wait=wait))
-    assert run(everything(body)) == pieces
+    assert run(read_all(body)) == pieces
     assert body.ended
     assert run(body.read()) == b""
 
 
 @given(st.binary(max_size=60), st.lists(st.integers(0, 60)))
-def test_however_a_body_is_cut_it_is_the_same(data: bytes, cuts: list[int]) -> None:
+def test_body_does_not_depend_on_its_pieces(data: bytes, cuts: list[int]) -> None:
     places = sorted({0, *(cut for cut in cuts if cut < len(data)), len(data)})
     parts = [data[start:end] for start, end in pairwise(places)]
     messages = [*map(piece, parts), piece(b"", more=False)]
-    assert b"".join(run(everything(stream(script(*messages))))) == data
+    assert b"".join(run(read_all(stream(script(*messages))))) == data
 
 
 @pytest.mark.parametrize("messages", [[LEFT], [piece(b"one"), LEFT]])
-def test_a_client_that_leaves_has_not_ended_its_body(messages: Sequence[Message]) -> None:
+def test_disconnect_raises_and_does_not_end_the_body(messages: Sequence[Message]) -> None:
     body = stream(script(*messages))
     with pytest.raises(ClientDisconnected):
-        run(everything(body))
+        run(read_all(body))
     assert not body.ended
 
 
@@ -110,32 +108,32 @@ def test_a_client_that_leaves_has_not_ended_its_body(messages: Sequence[Message]
         [piece(b"x" * 10), piece(b"x")],
     ],
 )
-def test_a_body_over_its_size_is_413_as_soon_as_it_is(messages: Sequence[Message]) -> None:
+def test_body_over_its_size_is_413_at_the_first_byte_too_many(messages: Sequence[Message]) -> None:
     with pytest.raises(HTTPError) as caught:
-        run(everything(stream(script(*messages), size=10)))
+        run(read_all(stream(script(*messages), size=10)))
     assert (caught.value.status, caught.value.detail) == (413, "The request body is larger than 10 bytes")
 
 
-def test_a_body_of_exactly_its_size_is_well() -> None:
-    assert run(everything(stream(script(piece(b"x" * 10, more=False)), size=10))) == [b"x" * 10]
+def test_body_of_exactly_its_size_is_read() -> None:
+    assert run(read_all(stream(script(piece(b"x" * 10, more=False)), size=10))) == [b"x" * 10]
 
 
 @pytest.mark.parametrize("messages", [[], [piece(b"one")], [piece(b"one"), piece(b"two")]])
-def test_a_body_that_stalls_is_408(messages: Sequence[Message]) -> None:
+def test_body_that_stalls_is_408(messages: Sequence[Message]) -> None:
     with pytest.raises(HTTPError) as caught:
-        run(everything(stream(script(*messages), read_timeout=0.01)))
+        run(read_all(stream(script(*messages), read_timeout=0.01)))
     assert (caught.value.status, caught.value.detail) == (408, "The request body did not arrive in time")
 
 
 @pytest.mark.parametrize("drop", [b"x", b""])
-def test_a_body_that_drips_is_408_once_the_whole_took_too_long(drop: bytes) -> None:
+def test_body_that_drips_is_408_after_the_total_timeout(drop: bytes) -> None:
     drips = script(*[piece(drop)] * 90, wait=0.01)
     with pytest.raises(HTTPError) as caught:
-        run(everything(stream(drips, read_timeout=5.0, total_timeout=0.1)))
+        run(read_all(stream(drips, read_timeout=5.0, total_timeout=0.1)))
     assert caught.value.status == 408
 
 
-def test_a_last_piece_that_comes_too_late_is_408_too() -> None:
+def test_late_piece_is_408_even_if_no_timer_fired() -> None:
     async def receive() -> Message:
         loop = asyncio.get_running_loop()
         started = loop.time()
@@ -144,15 +142,15 @@ def test_a_last_piece_that_comes_too_late_is_408_too() -> None:
         return piece(b"x", more=True)
 
     with pytest.raises(HTTPError, match="took too long"):
-        run(everything(stream(receive, total_timeout=0.03)))
+        run(read_all(stream(receive, total_timeout=0.03)))
 
 
-def test_only_waiting_for_the_client_is_timed() -> None:
+def test_only_waiting_for_the_client_counts() -> None:
     async def slow_handler() -> list[bytes]:
         body = stream(script(piece(b"a"), piece(b"b"), piece(b"c", more=False)), total_timeout=0.02)
         pieces = []
-        while found := await body.read():
-            pieces.append(found)
+        while next_piece := await body.read():
+            pieces.append(next_piece)
             await asyncio.sleep(0.02)
         return pieces
 
@@ -163,7 +161,7 @@ def test_only_waiting_for_the_client_is_timed() -> None:
 
 
 class Plain:
-    """An awaitable whose iterator is nothing but that: neither `send` nor `throw`, as an extension module's may be."""
+    """An awaitable whose iterator has neither `send` nor `throw`, as that of an extension module may be."""
 
     def __init__(self, *waits: "asyncio.Future[None]", message: Message) -> None:
         self._waits = iter(waits)
@@ -182,7 +180,7 @@ class Plain:
         raise StopIteration(self._message)
 
 
-def test_a_message_that_is_there_is_taken_without_a_timer() -> None:
+def test_message_that_is_there_is_taken_without_a_timer() -> None:
     async def no_loop_needed() -> Message:
         return piece(b"x")
 
@@ -193,7 +191,7 @@ def test_a_message_that_is_there_is_taken_without_a_timer() -> None:
 
 
 @pytest.mark.parametrize("kind", ["coroutine", "future", "iterator"])
-def test_any_kind_of_awaitable_is_waited_for(kind: str) -> None:
+def test_every_kind_of_awaitable_is_awaited(kind: str) -> None:
     async def main() -> Message:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
@@ -208,7 +206,7 @@ def test_any_kind_of_awaitable_is_waited_for(kind: str) -> None:
     assert run(main()) == piece(b"x")
 
 
-def test_a_receive_that_plainly_iterates_times_out_too() -> None:
+def test_receive_that_is_a_plain_iterator_times_out() -> None:
     async def main() -> Message:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         return await receive_within(lambda: Plain(future, message=LEFT), 0.01)
@@ -217,7 +215,7 @@ def test_a_receive_that_plainly_iterates_times_out_too() -> None:
         run(main())
 
 
-def test_a_receive_that_is_cancelled_runs_its_finally_to_the_end() -> None:
+def test_cancelled_receive_runs_its_finally_to_the_end() -> None:
     steps: list[str] = []
 
     async def receive() -> Message:
@@ -237,7 +235,7 @@ def test_a_receive_that_is_cancelled_runs_its_finally_to_the_end() -> None:
     assert steps == ["cancelled", "cleaned up"]
 
 
-def test_a_receive_that_answers_its_cancellation_is_listened_to() -> None:
+def test_message_of_a_cancelled_receive_is_returned() -> None:
     async def receive() -> Message:
         try:
             await asyncio.Event().wait()
@@ -248,7 +246,7 @@ def test_a_receive_that_answers_its_cancellation_is_listened_to() -> None:
     assert run(receive_within(receive, 0.01)) == LEFT
 
 
-def test_an_error_of_the_server_is_not_hidden() -> None:
+def test_error_of_the_server_is_raised() -> None:
     async def receive() -> Message:
         await asyncio.sleep(0)
         raise OSError("the server is gone")
@@ -257,111 +255,7 @@ def test_an_error_of_the_server_is_not_hidden() -> None:
         run(stream(receive).read())
 
 
-class Hasty(asyncio.SelectorEventLoop):
-    """A loop whose handles for what is due have no `when()`, as uvloop's."""
-
-    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:  # type: ignore[override]
-        soon = when <= self.time()
-        return self.call_soon(callback, *args, context=context) if soon else super().call_at(when, callback, *args)
-
-
-@pytest.mark.parametrize("make", [asyncio.SelectorEventLoop, Hasty])
-def test_two_waits_that_are_over_at_once_are_both_told(make: Callable[[], asyncio.AbstractEventLoop]) -> None:
-    async def main() -> list[Any]:
-        waits = [wait_for(asyncio.Event().wait(), seconds) for seconds in (0.0, 0.0, -1.0, 0.001)]
-        return await asyncio.gather(*waits, return_exceptions=True)
-
-    with asyncio.Runner(loop_factory=make) as runner:
-        assert [type(one) for one in runner.run(main())] == [TimeoutError] * 4
-
-
-def test_loops_in_several_threads_have_one_timer_each() -> None:
-    turns = threading.Barrier(2)
-
-    async def main() -> int:
-        loop = asyncio.get_running_loop()
-        before = len(_timers(loop))
-        for _ in range(5):
-            turns.wait()
-            await wait_for(asyncio.sleep(0), 60.0)
-        return len(_timers(loop)) - before
-
-    with ThreadPoolExecutor(2) as threads:
-        assert list(threads.map(lambda _: run_plainly(main()), range(2))) == [1, 1]
-
-
-def run_plainly(main: Coroutine[Any, Any, T]) -> T:
-    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-        return runner.run(main)
-
-
-def _timers(loop: Any) -> list[Any]:
-    """The timers of a loop of asyncio's."""
-    return list(loop._scheduled)
-
-
-async def as_asyncio_has_it(awaitable: Awaitable[Any], seconds: float) -> Any:
-    async with asyncio.timeout(seconds):
-        return await awaitable
-
-
-async def sleeping() -> str:
-    await asyncio.sleep(0.02)
-    return "slept"
-
-
-async def stubborn() -> str:
-    try:
-        return await sleeping()
-    except asyncio.CancelledError:
-        return "all the same"
-
-
-async def failing() -> str:
-    try:
-        return await sleeping()
-    except asyncio.CancelledError:
-        raise KeyError("instead") from None
-
-
-async def giving_up() -> str:
-    raise TimeoutError("its own")
-
-
-@pytest.mark.parametrize("work", [sleeping, stubborn, failing, giving_up])
-@pytest.mark.parametrize("seconds", [-1.0, 0.0, 0.01, 5.0])
-@pytest.mark.parametrize("cancelled", [(), (0.0,), (0.01,), (0.01, 0.01), (0.0, 0.01), (0.005,)])
-@pytest.mark.parametrize("outer", [None, 0.01])
-def test_a_wait_ends_as_with_the_timeout_of_asyncio(
-    work: Callable[[], Awaitable[str]], seconds: float, cancelled: Sequence[float], outer: float | None
-) -> None:
-    async def ends(wait: Callable[[Awaitable[Any], float], Awaitable[Any]], started: float) -> list[object]:
-        async def task() -> list[object]:
-            waited = wait(work(), seconds)
-            try:
-                told: object = await (waited if outer is None else wait(waited, outer))
-            except (Exception, asyncio.CancelledError) as error:
-                told = type(error)
-            current = asyncio.current_task()
-            assert current is not None
-            return [told, current.cancelling()]
-
-        loop, made = asyncio.get_running_loop(), asyncio.create_task(task())
-        for after in cancelled:
-            loop.call_at(started + after, made.cancel)
-        return list(await asyncio.gather(made, return_exceptions=True))
-
-    async def both() -> tuple[list[object], list[object]]:
-        started = asyncio.get_running_loop().time()
-        return await asyncio.gather(ends(wait_for, started), ends(as_asyncio_has_it, started))
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a task that is cancelled before it begins awaits nothing
-        ours, theirs = run(both())
-    assert repr(ours) == repr(theirs)
-
-
-def test_a_closed_wait_closes_the_receive() -> None:
+def test_closed_wait_closes_the_receive() -> None:
     closed: list[str] = []
 
     class Endless:
@@ -403,7 +297,7 @@ class Api(App):
 SMALL = Limits(body=100, multipart=200, read_timeout=0.02, body_timeout=0.1, multipart_timeout=0.1)
 
 
-def answer_to(messages: Sequence[Message], path: str, headers: Sequence[tuple[bytes, bytes]], wait: float) -> Any:
+def respond_to(messages: Sequence[Message], path: str, headers: Sequence[tuple[bytes, bytes]], wait: float) -> Any:
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -422,39 +316,39 @@ CASES = [
 
 
 @pytest.mark.parametrize(("path", "headers", "body"), CASES)
-def test_an_app_answers_408_to_a_body_that_stalls_or_drips_and_runs_nothing(
+def test_app_sends_408_for_a_body_that_stalls_or_drips_and_runs_no_handler(
     path: str, headers: Any, body: bytes
 ) -> None:
     ran.clear()
-    assert answer_to([], path, headers, 0) == 408
-    assert answer_to([piece(body[:1])], path, headers, 0) == 408
+    assert respond_to([], path, headers, 0) == 408
+    assert respond_to([piece(body[:1])], path, headers, 0) == 408
     assert (
-        answer_to([piece(body[n : n + 1]) for n in range(len(body))] + [piece(b"")] * 90, path, headers, 0.005) == 408
+        respond_to([piece(body[n : n + 1]) for n in range(len(body))] + [piece(b"")] * 90, path, headers, 0.005) == 408
     )
     assert ran == []
 
 
 @pytest.mark.parametrize(("path", "headers", "body"), CASES)
-def test_an_app_answers_nobody_when_the_client_left_and_runs_nothing(path: str, headers: Any, body: bytes) -> None:
+def test_app_sends_nothing_after_a_disconnect_and_runs_no_handler(path: str, headers: Any, body: bytes) -> None:
     ran.clear()
-    assert answer_to([LEFT], path, headers, 0) is None
-    assert answer_to([piece(body[:20] if path == "/file" else body), LEFT], path, headers, 0) is None
+    assert respond_to([LEFT], path, headers, 0) is None
+    assert respond_to([piece(body[:20] if path == "/file" else body), LEFT], path, headers, 0) is None
     assert ran == []
 
 
 @pytest.mark.parametrize(("path", "headers", "body"), CASES)
 @pytest.mark.parametrize("declared", [b"201", b"9" * 30, b"9" * 5000])
-def test_an_app_refuses_a_declared_size_over_the_limit_before_it_reads(
+def test_app_refuses_a_declared_size_over_the_limit_before_reading(
     path: str, headers: Any, body: bytes, declared: bytes
 ) -> None:
     ran.clear()
-    assert answer_to([], path, (*headers, (b"content-length", declared)), 0) == 413
+    assert respond_to([], path, (*headers, (b"content-length", declared)), 0) == 413
     assert ran == []
 
 
 @pytest.mark.parametrize(("path", "headers", "body"), CASES)
-def test_an_app_refuses_a_chunked_body_at_the_limit(path: str, headers: Any, body: bytes) -> None:
+def test_app_refuses_a_chunked_body_at_the_limit(path: str, headers: Any, body: bytes) -> None:
     ran.clear()
-    answer = call(Api(limits=SMALL), "POST", path, [b"x" * 90] * 9, headers)
-    assert answer.status == 413
+    response = call(Api(limits=SMALL), "POST", path, [b"x" * 90] * 9, headers)
+    assert response.status == 413
     assert ran == []

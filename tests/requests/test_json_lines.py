@@ -1,6 +1,6 @@
-"""`AsyncIterator[Row]` as a parameter: a JSON Lines body, one value a line, and no more of it than is asked for.
+"""A parameter `AsyncIterator[Row]` reads a JSON Lines body, one value per line, and no more than the handler takes.
 
-What a handler under test has seen it returns, so that each case is one request and one answer.
+The handlers under test return what they read, so that each case is one request and one response.
 """
 
 import asyncio
@@ -83,16 +83,16 @@ class Api(App):
             return row.name
         return "nothing"
 
-    async def bearing(self, rows: AsyncIterator[Row]) -> list[str]:
-        """Goes on behind a line that does not fit."""
-        found: list[str] = []
+    async def tolerant(self, rows: AsyncIterator[Row]) -> list[str]:
+        """Return the names, and the error of each line that does not fit."""
+        results: list[str] = []
         while True:
             try:
-                found.append((await anext(rows)).name)
+                results.append((await anext(rows)).name)
             except BadRequest as bad:
-                found.append(bad.detail)
+                results.append(bad.detail)
             except StopAsyncIteration:
-                return found
+                return results
 
     async def echo(self, rows: AsyncIterator[Row]) -> AsyncIterator[Row]:
         async for row in rows:
@@ -121,23 +121,23 @@ FITTING: Mapping[str, tuple[str, bytes, object]] = {
     "constraints": ("/ports", b"1\n65535\n", [1, 65535]),
     "a tagged union": ("/moves", b'{"type": "add", "amount": 1}\n{"type": "drop"}', ["Add", "Drop"]),
     "a dataclass with defaults": ("/prices", b'{"price": "1.50"}', [{"price": "1.50", "currency": "EUR"}]),
-    "whatever comes": ("/anything", b'{"a": [1]}\n"x"\n', [{"a": [1]}, "x"]),
-    "separators that are no line ends": ("/anything", '"a\u2028b\u0085"\n1\n'.encode(), ["a\u2028b\u0085", 1]),
+    "values of any type": ("/anything", b'{"a": [1]}\n"x"\n', [{"a": [1]}, "x"]),
+    "separators that do not end a line": ("/anything", '"a\u2028b\u0085"\n1\n'.encode(), ["a\u2028b\u0085", 1]),
     "beside other values": ("/into/cars?dry=yes", b'{"name": "a"}\n', ["cars", True, 1]),
 }
 
 
 @pytest.mark.parametrize("pieces", ["whole", "bytes", "with an empty piece"])
 @pytest.mark.parametrize("name", FITTING)
-def test_each_line_becomes_a_value_however_the_body_arrives(name: str, pieces: str) -> None:
+def test_each_line_becomes_a_value_in_any_pieces(name: str, pieces: str) -> None:
     path, body, wanted = FITTING[name]
     cuts: Mapping[str, bytes | list[bytes]] = {
         "whole": body,
         "bytes": [bytes([octet]) for octet in body] or [b""],
         "with an empty piece": [body[:3], b"", body[3:]],
     }
-    answer = send(path, cuts[pieces])
-    assert (answer.status, answer.json) == (200, wanted)
+    response = send(path, cuts[pieces])
+    assert (response.status, response.json) == (200, wanted)
 
 
 @given(
@@ -145,7 +145,7 @@ def test_each_line_becomes_a_value_however_the_body_arrives(name: str, pieces: s
     st.lists(st.integers(1, 20)),
     st.booleans(),
 )
-def test_what_was_written_line_by_line_is_read_again(values: list[Any], cuts: list[int], ended: bool) -> None:
+def test_written_lines_are_read_as_equal_values(values: list[Any], cuts: list[int], ended: bool) -> None:
     body = b"\n".join(map(json.encode, values)) + (b"\n" if ended and values else b"")
     pieces, rest = [], body
     for cut in cuts:
@@ -155,12 +155,12 @@ def test_what_was_written_line_by_line_is_read_again(values: list[Any], cuts: li
 
 
 WRONG: Mapping[str, tuple[str, bytes, list[tuple[str, str]]]] = {
-    "no JSON": ("/rows", b'{"name": "a"}\n{"name": \n', [("Line 2: Bad JSON", "")]),
+    "not JSON": ("/rows", b'{"name": "a"}\n{"name": \n', [("Line 2: Bad JSON", "")]),
     "several values on a line": ("/ports", b"1 2\n", [("Line 1: Bad JSON", "")]),
     "a value over several lines": ("/rows", b'{"name":\n"a"}\n', [("Line 1: Bad JSON", "")]),
     "a byte order mark": ("/ports", b"\xef\xbb\xbf1\n", [("Line 1: Bad JSON", "")]),
-    "no UTF-8": ("/rows", b'{"name": "a"}\n{"name": "\xff"}\n', [("Line 2: Bad JSON", "")]),
-    "no UTF-8 where nobody looks": ("/rows", b'{"name": "a", "x": "\xff"}\n', [("Line 1: Bad JSON", "")]),
+    "not UTF-8": ("/rows", b'{"name": "a"}\n{"name": "\xff"}\n', [("Line 2: Bad JSON", "")]),
+    "not UTF-8 in a field that is not declared": ("/rows", b'{"name": "a", "x": "\xff"}\n', [("Line 1: Bad JSON", "")]),
     "too deep": ("/anything", b"1\n" + b"[" * 5000, [("Line 2: Bad JSON", "")]),
     "another type": ("/ports", b'1\n\n"2"\n', [("Line 3: Expected an integer >= 1 and <= 65535, got a string", "")]),
     "out of range": ("/ports", b"0", [("Line 1: Expected an integer >= 1 and <= 65535", "")]),
@@ -172,35 +172,35 @@ WRONG: Mapping[str, tuple[str, bytes, list[tuple[str, str]]]] = {
             ("Line 1: Expected an integer >= 1 and <= 65535", "/ports/1"),
         ],
     ),
-    "a field that is not there": ("/rows", b"{}", [("Line 1: Missing required field", "/name")]),
+    "a missing field": ("/rows", b"{}", [("Line 1: Missing required field", "/name")]),
     "an unknown tag": ("/moves", b'{"type": "x"}', [("Line 1: Expected one of 'add', 'drop'", "/type")]),
     "not a number": ("/prices", b'{"price": "NaN"}', [("Line 1: Expected a decimal number, got a string", "/price")]),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_line_that_does_not_fit_is_400_with_its_number_and_the_place_in_it(name: str) -> None:
+def test_invalid_line_is_400_with_its_number_and_the_place_in_it(name: str) -> None:
     path, body, wanted = WRONG[name]
-    answer = send(path, body)
-    assert (answer.status, answer.header("content-type")) == (400, "application/problem+json")
-    assert [(error["detail"], error["pointer"]) for error in answer.json["errors"]] == wanted
+    response = send(path, body)
+    assert (response.status, response.header("content-type")) == (400, "application/problem+json")
+    assert [(error["detail"], error["pointer"]) for error in response.json["errors"]] == wanted
 
 
-def test_in_plain_text_too() -> None:
-    class Told(App):
+def test_invalid_line_has_its_number_in_plain_text_too() -> None:
+    class Plain(App):
         async def rows(self, rows: AsyncIterator[Row]) -> str:
             try:
                 return str([row async for row in rows])
             except BadRequest as bad:
                 return bad.detail
 
-    assert send("/rows", b'{"name": "a"}\n{"name": 5}\n', to=Told()).text == (
+    assert send("/rows", b'{"name": "a"}\n{"name": 5}\n', to=Plain()).text == (
         "Invalid value at '/name': Line 2: Expected text of length >= 1, got a number"
     )
 
 
-def test_a_handler_may_go_on_behind_a_bad_line() -> None:
-    assert send("/bearing", [b'{"name": "a"}\nx\n{"na', b'me": "b"}\n\n[]\n{"name": "c"}']).json == [
+def test_handler_may_go_on_after_an_invalid_line() -> None:
+    assert send("/tolerant", [b'{"name": "a"}\nx\n{"na', b'me": "b"}\n\n[]\n{"name": "c"}']).json == [
         "a",
         "Line 2: Bad JSON",
         "b",
@@ -229,22 +229,22 @@ TYPES = {
 
 
 @pytest.mark.parametrize("kind", TYPES)
-def test_a_body_of_another_kind_is_refused(kind: bytes) -> None:
-    """One without a Content-Type too: a page of another site can send that unasked (Fetch, CORS-safelisted)."""
+def test_body_of_another_media_type_is_415(kind: bytes) -> None:
+    """A body without a Content-Type is refused, too: pages of other sites can send one without asking (Fetch, CORS)."""
     headers = [(b"content-type", kind)] if kind else []
-    answer = send("/maybe", b"1\n", headers)
-    assert answer.status == TYPES[kind]
-    if answer.status == 415:
-        assert "The request body must be application/jsonl" in answer.text
+    response = send("/maybe", b"1\n", headers)
+    assert response.status == TYPES[kind]
+    if response.status == 415:
+        assert "The request body must be application/jsonl" in response.text
 
 
-def test_no_body_is_no_lines_whatever_it_says_of_itself() -> None:
+def test_request_without_a_body_has_no_lines() -> None:
     assert call(app, "GET", "/maybe").json == []
     assert call(app, "POST", "/maybe", headers=[(b"content-length", b"0")]).json == []
 
 
 @pytest.mark.parametrize("middleware", [False, True])
-def test_bytes_still_come_as_they_come(middleware: bool) -> None:
+def test_bytes_are_streamed_in_the_pieces_that_arrive(middleware: bool) -> None:
     class Pass(HttpMiddleware):
         async def before_request(self, request: Request) -> None: ...
 
@@ -276,14 +276,14 @@ SMALL = Api(limits=Limits(line=10, multipart=100))
         ([b"1" * 11], 1),
     ],
 )
-def test_a_line_over_the_limit_is_413(body: list[bytes], line: int | None) -> None:
-    answer = send("/anything", body, to=SMALL)
-    assert answer.status == (200 if line is None else 413)
+def test_line_over_the_limit_is_413(body: list[bytes], line: int | None) -> None:
+    response = send("/anything", body, to=SMALL)
+    assert response.status == (200 if line is None else 413)
     if line is not None:
-        assert answer.json["detail"] == f"Line {line} of the request body is longer than 10 bytes"
+        assert response.json["detail"] == f"Line {line} of the request body is longer than 10 bytes"
 
 
-def test_a_line_that_never_ends_is_not_collected() -> None:
+def test_line_without_an_end_is_refused_at_the_limit() -> None:
     received = 0
 
     async def receive() -> Message:
@@ -296,12 +296,12 @@ def test_a_line_that_never_ends_is_not_collected() -> None:
 
 
 @pytest.mark.parametrize(("lines", "status"), [(49, 200), (50, 200), (51, 413)])
-def test_all_lines_together_are_under_the_limit_of_what_is_streamed(lines: int, status: int) -> None:
+def test_all_lines_together_are_limited_as_a_streamed_body(lines: int, status: int) -> None:
     assert send("/anything", [b"1\n"] * lines, to=SMALL).status == status
     assert send("/anything", b"1\n" * lines, to=SMALL).status == status
 
 
-def test_a_body_that_stalls_is_408() -> None:
+def test_body_that_stalls_is_408() -> None:
     async def receive() -> Message:
         await asyncio.Event().wait()
         raise AssertionError("nothing sets this event")
@@ -310,7 +310,7 @@ def test_a_body_that_stalls_is_408() -> None:
 
 
 async def start_with(api: App, receive: Any, path: str = "/count") -> int | None:
-    """The status of the answer to a body that `receive` brings; None where nothing was answered."""
+    """Return the status of the response to the body of `receive`, or None if the app sent nothing."""
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -324,7 +324,7 @@ async def start_with(api: App, receive: Any, path: str = "/count") -> int | None
 
 
 class Client:
-    """Sends `chunks` one by one, and then leaves or, if it is `patient`, waits."""
+    """A client that sends `chunks` one by one and then leaves or, if it is `patient`, waits."""
 
     def __init__(self, chunks: list[bytes], patient: bool = False) -> None:
         self._chunks = iter(chunks)
@@ -341,7 +341,7 @@ class Client:
         return {"type": "http.disconnect"}
 
 
-def test_no_more_is_received_than_the_handler_takes() -> None:
+def test_only_the_lines_that_the_handler_takes_are_received() -> None:
     client = Client([b'{"name": "a"}\n{"name": "b"}\n{"na', b'me": "c"}\n', b'{"name": "d"}\n'])
     taken: list[tuple[str, int]] = []
 
@@ -358,12 +358,12 @@ def test_no_more_is_received_than_the_handler_takes() -> None:
     assert taken == [("a", 1), ("b", 1), ("c", 2)]
 
 
-def test_a_handler_that_reads_no_further_answers() -> None:
+def test_handler_may_return_before_the_last_line() -> None:
     assert asyncio.run(start_with(app, Client([b'{"name": "a"}\n'], patient=True).receive, "/first")) == 200
 
 
 @pytest.mark.parametrize("chunks", [[], [b'{"name": "a"}\n'], [b'{"name": "a"}']])
-def test_a_client_that_leaves_is_no_end_of_the_lines(chunks: list[bytes]) -> None:
+def test_disconnect_is_not_the_end_of_the_lines(chunks: list[bytes]) -> None:
     ended: list[object] = []
 
     class Watching(App):
@@ -373,25 +373,25 @@ def test_a_client_that_leaves_is_no_end_of_the_lines(chunks: list[bytes]) -> Non
                     pass
                 ended.append("cleanly")
             finally:
-                ended.append("anyhow")
+                ended.append("closed")
 
     assert asyncio.run(start_with(Watching(), Client(chunks).receive)) is None
-    assert ended == ["anyhow"]
+    assert ended == ["closed"]
 
 
-def test_a_step_that_was_given_up_can_be_taken_again() -> None:
+def test_step_that_timed_out_can_be_repeated() -> None:
     class Impatient(App):
         async def count(self, rows: AsyncIterator[int]) -> list[object]:
-            found: list[object] = []
+            results: list[object] = []
             while True:
                 try:
                     async with asyncio.timeout(0.01):
-                        found.append(await anext(rows))
+                        results.append(await anext(rows))
                 except TimeoutError:
-                    found.append("patience")
+                    results.append("timeout")
                     go_on.set()
                 except StopAsyncIteration:
-                    return found
+                    return results
 
     go_on = asyncio.Event()
     chunks = iter([b"1\n2", b"3\n"])
@@ -416,22 +416,22 @@ def test_a_step_that_was_given_up_can_be_taken_again() -> None:
         sent.append(message)
 
     asyncio.run(Impatient()(http_scope("POST", "/count", LINES), slowly, send))
-    assert json.decode(sent[1]["body"]) == [1, "patience", 23]
+    assert json.decode(sent[1]["body"]) == [1, "timeout", 23]
 
 
-def test_lines_may_go_out_as_they_come_in() -> None:
+def test_lines_may_be_streamed_back() -> None:
     body = [b'{"name": "a"}\n', b'{"name": "b"}\n']
-    answer = send("/echo", body)
-    assert answer.header("content-type") == "application/jsonl"
-    assert [json.decode(line)["name"] for line in answer.body.splitlines()] == ["a", "b"]
+    response = send("/echo", body)
+    assert response.header("content-type") == "application/jsonl"
+    assert [json.decode(line)["name"] for line in response.body.splitlines()] == ["a", "b"]
 
 
-def test_requests_beside_each_other_keep_their_own_lines() -> None:
+def test_concurrent_requests_keep_their_lines_apart() -> None:
     async def both() -> list[object]:
-        answers = await asyncio.gather(
+        responses = await asyncio.gather(
             *(acall(app, "POST", "/ports", [b"%d\n" % number, b"%d" % number], LINES) for number in range(1, 20))
         )
-        return [answer.json for answer in answers]
+        return [response.json for response in responses]
 
     assert asyncio.run(both()) == [[number, number] for number in range(1, 20)]
 
@@ -458,7 +458,7 @@ class WithFile(Struct):
         (Annotated[AsyncIterator[Row], Form()], "only the body can be streamed"),
     ],
 )
-def test_what_no_line_can_be_is_refused_when_the_app_is_made(annotation: Any, what: str) -> None:
+def test_type_that_a_line_cannot_hold_is_refused_when_the_app_is_made(annotation: Any, what: str) -> None:
     async def rows(self: App, rows: Any) -> None: ...
 
     rows.__annotations__["rows"] = annotation
@@ -468,7 +468,7 @@ def test_what_no_line_can_be_is_refused_when_the_app_is_made(annotation: Any, wh
     assert [problem.what for problem in caught.value.problems] == [what]
 
 
-def test_nothing_of_the_body_is_left_for_others() -> None:
+def test_second_parameter_for_the_body_is_refused() -> None:
     class Bad(App):
         async def both(self, rows: AsyncIterator[Row], one: Row) -> None: ...
 
@@ -482,7 +482,7 @@ def test_nothing_of_the_body_is_left_for_others() -> None:
     ]
 
 
-def test_errors_raised_by_the_handler_itself_are_its_own() -> None:
+def test_error_of_the_handler_is_its_response() -> None:
     class Picky(App):
         async def rows(self, rows: AsyncIterator[Row]) -> None:
             async for row in rows:

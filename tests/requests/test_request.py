@@ -1,16 +1,14 @@
-"""A request as handlers and middleware see it: each documented attribute, and what has to arrive first."""
+"""A request shows handlers and middleware what arrived, by each documented attribute."""
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import pytest
 
 from micropie import App, HttpMiddleware, Limits, Request, UploadFile, WebSocketRequest
 from micropie.errors import BadRequest, ClientDisconnected, HTTPError
 from micropie.media_types import Media
-from micropie.requests.context import get_current_request, request_variable
-from micropie.requests.headers import Headers
 from micropie.types import Message
 from tests.support.asgi import FORM, JSON, MULTIPART, RawHeaders, call, form_data, http_scope
 
@@ -24,12 +22,12 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 def request_for(
     path: str = "/", body: bytes = b"", headers: RawHeaders = (), *, method: str = "POST", limits: Limits | None = None
 ) -> Request:
-    """A request whose body has arrived, as far as handlers see it."""
+    """Return a request whose body has arrived, as a handler gets it."""
 
     async def receive() -> Message:
         return {"type": "http.request", "body": body}
 
-    async def arrived() -> Request:
+    async def receive_all() -> Request:
         request = Request(http_scope(method, path, headers), receive, limits or Limits())
         if request.has_body:
             await request.read_body()
@@ -37,47 +35,27 @@ def request_for(
             await request.multipart.read_until(lambda: False)
         return request
 
-    return run(arrived())
+    return run(receive_all())
 
 
 # --- scope and headers ----------------------------------------------------------------------------------------------
 
 
-def test_a_request_knows_its_scope_and_method() -> None:
+def test_request_has_its_scope_and_method() -> None:
     scope = http_scope("PATCH", "/x")
     request = Request(scope)
     assert request.scope is scope
     assert (request.method, list(request.path_params)) == ("PATCH", [])
 
 
-def test_headers_are_found_in_any_case_and_joined() -> None:
-    headers = request_for(
-        headers=[(b"X-A", b"1"), (b"x-a", b"2"), (b"Cookie", b"a=1"), (b"cookie", b"b=2"), (b"x", b"\xe9")]
-    )
-    found = headers.headers
-    assert found is headers.headers
-    assert dict(found) == {"x-a": "1, 2", "cookie": "a=1; b=2", "x": "é"}
-    assert found["X-A"] == found.get("x-A") == "1, 2"
-    assert "X-a" in found
-    assert "y" not in found
-    assert cast("str", 5) not in found
-    assert (found.get("y"), found.get("y", "z"), found.get("y", 5)) == (None, "z", 5)
-    with pytest.raises(KeyError):
-        found["Y"]
-
-
-def test_headers_are_a_dict() -> None:
-    assert Headers({"a": "1"}) == {"a": "1"}
-
-
-def test_each_line_of_a_header_is_utf8_text() -> None:
+def test_header_lines_are_read_as_utf8() -> None:
     request = request_for(headers=[(b"X-A", "é".encode()), (b"x-b", b"1"), (b"x-a", b"2")])
     assert request.header_lines("x-a") == ["é", "2"]
     assert request.header_lines("x-c") == []
 
 
 @pytest.mark.parametrize("value", [b"\xe9", b"a\x00"])
-def test_a_header_line_that_is_no_text_is_refused(value: bytes) -> None:
+def test_header_line_that_is_not_text_is_refused(value: bytes) -> None:
     with pytest.raises(ValueError, match=r"NUL|decode"):
         request_for(headers=[(b"x", value)]).header_lines("x")
 
@@ -100,11 +78,11 @@ def test_a_header_line_that_is_no_text_is_refused(value: bytes) -> None:
         ([(b"transfer-encoding", b"chunked")], "GET", True),
     ],
 )
-def test_a_body_is_announced_or_may_come(headers: RawHeaders, method: str, has_body: bool) -> None:
+def test_has_body_follows_the_method_and_the_framing_headers(headers: RawHeaders, method: str, has_body: bool) -> None:
     assert Request(http_scope(method, "/", headers)).has_body is has_body
 
 
-def test_state_is_the_lifespans() -> None:
+def test_state_starts_as_the_state_of_the_lifespan() -> None:
     scope = http_scope("GET", "/", state={"db": 1})
     assert Request(scope).state == {"db": 1}
     empty = Request(http_scope("GET", "/"))
@@ -115,7 +93,7 @@ def test_state_is_the_lifespans() -> None:
 # --- query and cookies ----------------------------------------------------------------------------------------------
 
 
-def test_query_params_are_every_value_of_every_name() -> None:
+def test_query_params_hold_every_value_of_every_name() -> None:
     request = request_for("/?a=1&a=2&b=")
     assert request.query_params == {"a": ["1", "2"], "b": [""]}
     assert request.query_params is request.query_params
@@ -128,20 +106,20 @@ def test_query_params_are_every_value_of_every_name() -> None:
     )
 
 
-def test_a_scope_without_a_query_has_no_names() -> None:
+def test_scope_without_a_query_has_no_query_params() -> None:
     scope = http_scope("GET", "/")
     del scope["query_string"]
     assert Request(scope).query_params == {}
 
 
-def test_a_query_string_that_is_too_long_is_413() -> None:
+def test_query_string_over_the_limit_is_413() -> None:
     request = request_for("/?a=12345", limits=Limits(query=6))
     with pytest.raises(HTTPError) as caught:
         _ = request.query_params
     assert (caught.value.status, caught.value.detail) == (413, "The query string is longer than 6 bytes")
 
 
-def test_cookies_are_the_first_of_each_name() -> None:
+def test_cookies_hold_the_first_value_of_each_name() -> None:
     request = request_for(headers=[(b"cookie", b"a=1; b=2"), (b"cookie", b"a=3")])
     assert request.cookie_params == {"a": ["1", "3"], "b": ["2"]}
     assert request.cookie_params is request.cookie_params
@@ -153,9 +131,7 @@ def test_cookies_are_the_first_of_each_name() -> None:
     ("cookie", "identifier"),
     [(b"sid=1", "1"), (b"x=1", None), (b"sid=1; sid=2", None), (b"sid=\xff", None), (b"sid=\x00", None), (b"", None)],
 )
-def test_a_session_cookie_that_is_missing_doubled_or_no_text_names_no_session(
-    cookie: bytes, identifier: str | None
-) -> None:
+def test_session_cookie_is_none_if_missing_repeated_or_not_text(cookie: bytes, identifier: str | None) -> None:
     headers = [(b"cookie", cookie)] if cookie else []
     assert request_for(headers=headers).session_cookie("sid") == identifier
 
@@ -163,7 +139,7 @@ def test_a_session_cookie_that_is_missing_doubled_or_no_text_names_no_session(
 # --- bodies ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_form_is_its_fields() -> None:
+def test_form_is_read_as_fields() -> None:
     for request in (
         request_for("/", b"a=1&a=2&b=", FORM),
         request_for("/", form_data([("a", "1"), ("a", "2"), ("b", ""), ("f", ("n", "text/plain", b""))]), MULTIPART),
@@ -177,7 +153,7 @@ def test_a_form_is_its_fields() -> None:
         assert request.json("a", 5) == 5
 
 
-def test_a_json_body_is_its_value() -> None:
+def test_json_body_is_read_as_its_value() -> None:
     request = request_for("/", b'{"a":[1],"b":"x","c":null}', JSON)
     assert request.get_json == {"a": [1], "b": "x", "c": None}
     assert request.get_json is request.get_json
@@ -192,7 +168,7 @@ def test_a_json_body_is_its_value() -> None:
 @pytest.mark.parametrize(
     ("body", "value", "key"), [(b"[1]", [1], 5), (b'"x"', "x", 5), (b"null", None, 5), (b"", None, 5)]
 )
-def test_a_json_body_that_is_no_object_has_no_keys(body: bytes, value: object, key: object) -> None:
+def test_json_body_that_is_not_an_object_has_no_keys(body: bytes, value: object, key: object) -> None:
     request = request_for("/", body, JSON)
     assert request.get_json == value
     assert request.json(default=7) == (7 if value is None else value)
@@ -200,13 +176,13 @@ def test_a_json_body_that_is_no_object_has_no_keys(body: bytes, value: object, k
     assert request.body_params == {}
 
 
-def test_a_json_body_that_is_not_utf8_throughout_is_refused_as_it_arrives() -> None:
+def test_json_body_that_is_not_utf8_is_refused_when_it_arrives() -> None:
     with pytest.raises(BadRequest, match="Bad JSON"):
         request_for("/", b'{"a":"\xff"}', JSON)
 
 
 @pytest.mark.parametrize("body", [b"{", b'{"a":1e999}', b'{"a":"\\ud800"}'])
-def test_malformed_json_is_told_to_whoever_looks(body: bytes) -> None:
+def test_malformed_json_raises_from_every_view(body: bytes) -> None:
     request = request_for("/", body, JSON)
     for look in (lambda: request.get_json, lambda: request.json(), lambda: request.body_params):
         with pytest.raises(BadRequest, match="Bad JSON"):
@@ -236,7 +212,7 @@ def test_files_are_mappings_with_a_queue_of_chunks() -> None:
     run(main())
 
 
-def test_a_request_without_a_body_has_nothing() -> None:
+def test_request_without_a_body_has_empty_views() -> None:
     request = Request(http_scope("GET", "/"))
     assert (request.body, request.body_params, request.files, request.get_json) == (b"", {}, {}, None)
     assert (request.media, request.body_ended) == (Media.NONE, True)
@@ -258,7 +234,7 @@ def script(*messages: Message) -> Any:
 CHUNKS = ({"type": "http.request", "body": b"a", "more_body": True}, {"type": "http.request", "body": b"b"})
 
 
-def test_a_body_is_streamed_or_read_and_then_streamed() -> None:
+def test_body_is_streamed_as_it_arrives_or_after_it_was_read() -> None:
     async def main() -> Sequence[object]:
         streamed = Request(http_scope("POST", "/", JSON), script(*CHUNKS))
         await streamed.read_body(streaming=True)
@@ -280,11 +256,11 @@ def test_a_body_is_streamed_or_read_and_then_streamed() -> None:
     assert run(main()) == (False, [b"a", b"b"], True, None, [b"ab"], True, b"ab")
 
 
-def test_a_stream_of_no_body_is_empty() -> None:
+def test_stream_without_a_body_is_empty() -> None:
     assert run(chunks_of(Request(http_scope("GET", "/")))) == []
 
 
-def test_a_body_that_was_opened_is_not_opened_again() -> None:
+def test_body_that_was_read_is_not_read_again() -> None:
     async def main() -> Sequence[object]:
         request = Request(http_scope("POST", "/", FORM), script(*CHUNKS))
         await request.read_body()
@@ -295,7 +271,7 @@ def test_a_body_that_was_opened_is_not_opened_again() -> None:
 
 
 @pytest.mark.parametrize("raw", [True, False])
-def test_a_multipart_body_may_be_wanted_raw(raw: bool) -> None:
+def test_multipart_body_may_be_read_raw(raw: bool) -> None:
     async def main() -> Sequence[object]:
         request = Request(http_scope("POST", "/", MULTIPART), script(*CHUNKS))
         await request.read_body(raw=raw)
@@ -320,7 +296,7 @@ def test_a_multipart_body_may_be_wanted_raw(raw: bool) -> None:
         ([(b"content-type", b"multipart/form-data")], {"streaming": True}, None),
     ],
 )
-def test_a_body_is_refused_by_its_headers_alone(headers: RawHeaders, how: dict[str, bool], status: int | None) -> None:
+def test_body_is_refused_by_its_headers_alone(headers: RawHeaders, how: dict[str, bool], status: int | None) -> None:
     async def main() -> None:
         messages = script() if status is not None else script({"type": "http.request", "body": b""})
         await Request(http_scope("POST", "/", headers), messages, Limits(body=10, multipart=20)).read_body(**how)
@@ -335,7 +311,7 @@ def test_a_body_is_refused_by_its_headers_alone(headers: RawHeaders, how: dict[s
 
 @pytest.mark.parametrize("length", [b"1", b"0", b"99"])
 @pytest.mark.parametrize("first", [True, False])
-def test_a_chunked_body_is_as_long_as_it_turns_out_to_be(length: bytes, first: bool) -> None:
+def test_chunked_body_ignores_content_length(length: bytes, first: bool) -> None:
     """RFC 9112 §6.3: Transfer-Encoding overrides Content-Length."""
     framing = [(b"transfer-encoding", b"chunked"), (b"content-length", length)]
 
@@ -348,7 +324,7 @@ def test_a_chunked_body_is_as_long_as_it_turns_out_to_be(length: bytes, first: b
     assert run(main()) == (b"ab", True)
 
 
-def test_without_a_receive_the_client_has_left() -> None:
+def test_request_without_receive_raises_client_disconnected() -> None:
     with pytest.raises(ClientDisconnected):
         run(Request(http_scope("POST", "/")).read_body())
 
@@ -356,7 +332,7 @@ def test_without_a_receive_the_client_has_left() -> None:
 # --- sessions -------------------------------------------------------------------------------------------------------
 
 
-def test_looking_for_a_session_value_starts_no_session() -> None:
+def test_session_params_begin_no_session() -> None:
     request = request_for()
     assert request.session_params == {}
     assert request.current_session is None
@@ -369,7 +345,7 @@ def test_looking_for_a_session_value_starts_no_session() -> None:
     assert request.session == {"y": 2}
 
 
-# --- routing by middleware, and the current request -----------------------------------------------------------------
+# --- routing by middleware ------------------------------------------------------------------------------------------
 
 
 class Rewrite(HttpMiddleware):
@@ -396,18 +372,7 @@ def test_middleware_may_choose_the_handler_and_its_path_values(path: str, value:
     assert call(app, "GET", path).json == value
 
 
-def test_the_current_request_is_known_while_one_is_answered() -> None:
-    request = request_for()
-    token = request_variable.set(request)
-    try:
-        assert get_current_request() is request
-    finally:
-        request_variable.reset(token)
-    with pytest.raises(RuntimeError, match="No request is being handled here"):
-        get_current_request()
-
-
-def test_a_websocket_request_is_a_request() -> None:
+def test_websocket_request_is_a_request() -> None:
     scope = {**http_scope("GET", "/?a=1"), "type": "websocket"}
     del scope["method"]
     request = WebSocketRequest(scope)
