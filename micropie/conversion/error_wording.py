@@ -1,66 +1,67 @@
-"""To be described."""
+"""This module words what a type expects, for errors: `"an integer >= 1 and <= 5"`.
+
+The structure that it describes is read by `type_info`.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import inspect as mi
 
-from .type_info import (
-    _BOUNDS,
-    _LENGTHS,
-    ARRAYS,
-    LEAVES,
-    OBJECTS,
-    OCTETS,
-    is_positional,
-    read_constraints,
-    remove_none,
-    unwrap_metadata,
-)
+from .type_info import ARRAYS, CHOICES, OBJECTS, OCTETS, is_positional, read_constraints, remove_none, unwrap_metadata
 
-_JSON_WORDS: Final[Mapping[object, str]] = {True: "true", False: "false", None: "null"}
+_SCALAR_NOUNS: Final[Mapping[type[mi.Type], str]] = {
+    mi.IntType: "an integer",
+    mi.FloatType: "a number",
+    mi.DecimalType: "a decimal number",
+    mi.BoolType: "a boolean",
+    mi.StrType: "text",
+    mi.BytesType: "base64 text",
+    mi.ByteArrayType: "base64 text",
+    mi.MemoryViewType: "base64 text",
+    mi.UUIDType: "a UUID",
+    mi.DateTimeType: "an RFC 3339 date and time",
+    mi.DateType: "an RFC 3339 date",
+    mi.TimeType: "an RFC 3339 time",
+    mi.TimeDeltaType: "an ISO 8601 duration",
+    mi.NoneType: "null",
+}
+_BOUNDS: Final = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "multiple_of": "a multiple of"}
+_LENGTHS: Final = {"min_length": ">=", "max_length": "<="}
+_JSON_CONSTANTS: Final[Mapping[object, str]] = {True: "true", False: "false", None: "null"}
 
 
 def describe_expected(info: mi.Type) -> str:
-    """What `info` expects, in words: `"an integer >= 1 and <= 5"`."""
+    """Describe the JSON values that `info` accepts: `"an integer >= 1 and <= 5"`."""
     info = unwrap_metadata(info)
     if isinstance(info, mi.UnionType):
         return " or ".join(dict.fromkeys(describe_expected(member) for member in info.types))
-    if isinstance(info, mi.EnumType | mi.LiteralType):
-        return "one of " + ", ".join(map(_shown, _choices(info)))
-    return describe_kind(info) + _limits(info)
+    if isinstance(info, CHOICES):
+        return "one of " + ", ".join(map(_spell_choice, _list_choices(info)))
+    return describe_kind(info) + _describe_constraints(info)
 
 
 def describe_expected_text(info: mi.Type) -> str:
-    """What `info` expects where it is written as text, or as several: text has no null, and bytes are its UTF-8."""
+    """Describe the texts that `info` accepts, or the several texts of an array.
+
+    Text cannot be null, and bytes are read as UTF-8.
+    """
     info = remove_none(info)
     if isinstance(info, mi.UnionType):
         return " or ".join(dict.fromkeys(describe_expected_text(member) for member in info.types))
     if isinstance(info, mi.LiteralType):
-        return "one of " + ", ".join(_shown(value) for value in _choices(info) if value is not None)
+        return "one of " + ", ".join(_spell_choice(choice) for choice in _list_choices(info) if choice is not None)
     if isinstance(info, mi.TupleType):
         return f"{len(info.item_types)} values: " + ", ".join(map(describe_expected_text, info.item_types))
     if isinstance(info, ARRAYS):
-        return f"values{_limits(info)}, each {describe_expected_text(info.item_type)}"
-    return "text" + _limits(info) if isinstance(info, OCTETS) else describe_expected(info)
-
-
-def _choices(info: mi.EnumType | mi.LiteralType) -> list[Any]:
-    """The plain values that an Enum or a Literal allows, in the order they were written where that is known."""
-    if isinstance(info, mi.EnumType):
-        return [member.value for member in info.cls]
-    return sorted(info.values, key=str)
-
-
-def _shown(value: object) -> str:
-    """A choice as it is sent: `true` and `null` are JSON's."""
-    return repr(value) if isinstance(value, str | int) and not isinstance(value, bool) else _JSON_WORDS[value]
+        return f"values{_describe_constraints(info)}, each {describe_expected_text(info.item_type)}"
+    return "text" + _describe_constraints(info) if isinstance(info, OCTETS) else describe_expected(info)
 
 
 def describe_kind(info: mi.Type) -> str:
-    """What a value of the type is called, its constraints aside."""
-    if type(info) in LEAVES:
-        return LEAVES[type(info)][1]
+    """Return the noun for values of `info`, without its constraints: `"an integer"`."""
+    if type(info) in _SCALAR_NOUNS:
+        return _SCALAR_NOUNS[type(info)]
     if isinstance(info, (*ARRAYS, mi.TupleType)) or is_positional(info):
         return "an array"
     if isinstance(info, mi.CustomType):
@@ -68,23 +69,36 @@ def describe_kind(info: mi.Type) -> str:
     return "an object" if isinstance(info, (*OBJECTS, mi.DictType)) else "a value"
 
 
-def _limits(info: mi.Type) -> str:
-    found = read_constraints(info)
-    parts = [f"{sign} {found[name]}" for name, sign in _BOUNDS.items() if name in found]
-    lengths = [f"{sign} {found[name]}" for name, sign in _LENGTHS.items() if name in found]
+def _list_choices(info: mi.EnumType | mi.LiteralType) -> list[Any]:
+    """Return the values of an Enum as defined, or those of a Literal sorted: msgspec does not keep their order."""
+    if isinstance(info, mi.EnumType):
+        return [member.value for member in info.cls]
+    return sorted(info.values, key=str)
+
+
+def _spell_choice(choice: object) -> str:
+    is_quoted = isinstance(choice, str | int) and not isinstance(choice, bool)
+    return repr(choice) if is_quoted else _JSON_CONSTANTS[choice]
+
+
+def _describe_constraints(info: mi.Type) -> str:
+    """Return the constraints of `info` with a leading space: `" >= 1 and <= 5"`; empty if it has none."""
+    constraints = read_constraints(info)
+    parts = [f"{sign} {constraints[name]}" for name, sign in _BOUNDS.items() if name in constraints]
+    lengths = [f"{sign} {constraints[name]}" for name, sign in _LENGTHS.items() if name in constraints]
     if isinstance(info, mi.TupleType):
         lengths = [str(len(info.item_types))]
     elif isinstance(info, mi.NamedTupleType):
-        lengths = [_length_of(info)]
+        lengths = [_describe_length(info)]
     if lengths:
         parts.append("of length " + " and ".join(lengths))
-    if "pattern" in found:
-        parts.append(f"matching {found['pattern']!r}")
-    if "tz" in found:
-        parts.append("with a UTC offset" if found["tz"] else "without a UTC offset")
-    return "".join(" " + part if n == 0 else " and " + part for n, part in enumerate(parts))
+    if "pattern" in constraints:
+        parts.append(f"matching {constraints['pattern']!r}")
+    if "tz" in constraints:
+        parts.append("with a UTC offset" if constraints["tz"] else "without a UTC offset")
+    return "".join(f" {part}" if index == 0 else f" and {part}" for index, part in enumerate(parts))
 
 
-def _length_of(info: mi.NamedTupleType) -> str:
-    required, all_of_them = sum(field.required for field in info.fields), len(info.fields)
-    return str(all_of_them) if required == all_of_them else f"{required} to {all_of_them}"
+def _describe_length(info: mi.NamedTupleType) -> str:
+    least, most = sum(field.required for field in info.fields), len(info.fields)
+    return str(most) if least == most else f"{least} to {most}"

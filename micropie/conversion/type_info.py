@@ -1,8 +1,10 @@
-"""What a type is, as msgspec describes it: its kind, its constraints, and in words what it expects.
+"""This module answers questions about a type's structure: its kind, its constraints, its parts.
 
-It reads `msgspec.inspect`'s descriptions and nothing else: no value, no request.
+It reads the descriptions of `msgspec.inspect` and nothing else: no value, no request. The words for a type are left to
+`error_wording`.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -12,49 +14,53 @@ from uuid import UUID
 import msgspec
 from msgspec import inspect as mi
 
-# What a description of msgspec's says in Python: the type, and the words for it.
-LEAVES: Final[Mapping[type[mi.Type], tuple[Any, str]]] = {
-    mi.IntType: (int, "an integer"),
-    mi.FloatType: (float, "a number"),
-    mi.DecimalType: (Decimal, "a decimal number"),
-    mi.BoolType: (bool, "a boolean"),
-    mi.StrType: (str, "text"),
-    mi.BytesType: (bytes, "base64 text"),
-    mi.ByteArrayType: (bytearray, "base64 text"),
-    mi.MemoryViewType: (memoryview, "base64 text"),
-    mi.UUIDType: (UUID, "a UUID"),
-    mi.DateTimeType: (datetime, "an RFC 3339 date and time"),
-    mi.DateType: (date, "an RFC 3339 date"),
-    mi.TimeType: (time, "an RFC 3339 time"),
-    mi.TimeDeltaType: (timedelta, "an ISO 8601 duration"),
-    mi.NoneType: (type(None), "null"),
+SCALAR_TYPES: Final[Mapping[type[mi.Type], Any]] = {
+    mi.IntType: int,
+    mi.FloatType: float,
+    mi.DecimalType: Decimal,
+    mi.BoolType: bool,
+    mi.StrType: str,
+    mi.BytesType: bytes,
+    mi.ByteArrayType: bytearray,
+    mi.MemoryViewType: memoryview,
+    mi.UUIDType: UUID,
+    mi.DateTimeType: datetime,
+    mi.DateType: date,
+    mi.TimeType: time,
+    mi.TimeDeltaType: timedelta,
+    mi.NoneType: type(None),
 }
+"""The Python type of each description that has no parts and no choices."""
+CHOICES: Final = (mi.EnumType, mi.LiteralType)
 ARRAYS: Final = (mi.ListType, mi.SetType, mi.FrozenSetType, mi.VarTupleType)
+"""The arrays of any length."""
 OBJECTS: Final = (mi.StructType, mi.DataclassType, mi.TypedDictType)
+OCTETS: Final = (mi.BytesType, mi.ByteArrayType, mi.MemoryViewType)
 AnyObject: TypeAlias = mi.StructType | mi.DataclassType | mi.TypedDictType | mi.NamedTupleType
 
-OCTETS: Final = (mi.BytesType, mi.ByteArrayType, mi.MemoryViewType)
-
-_BOUNDS: Final = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "multiple_of": "a multiple of"}
-_LENGTHS: Final = {"min_length": ">=", "max_length": "<="}
+_CONSTRAINTS: Final = ("ge", "gt", "le", "lt", "multiple_of", "min_length", "max_length", "pattern", "tz")
 
 
 def unwrap_metadata(info: mi.Type) -> mi.Type:
-    """`info` without the wrapper that msgspec puts around titles, descriptions and the like."""
+    """Return `info` without the wrapper that msgspec puts around it for titles, descriptions and the like."""
     while isinstance(info, mi.Metadata):
         info = info.type
     return info
 
 
 def read_constraints(info: mi.Type) -> dict[str, Any]:
-    """The `msgspec.Meta` arguments that `info` was made with, without those left out."""
-    names = (*_BOUNDS, *_LENGTHS, "pattern", "tz")
-    found = {name: getattr(info, name, None) for name in names}
-    return {name: value for name, value in found.items() if value is not None}
+    """Return the constraints of `info` by their names in `msgspec.Meta`, without those that are not set."""
+    constraints = {name: getattr(info, name, None) for name in _CONSTRAINTS}
+    return {name: value for name, value in constraints.items() if value is not None}
+
+
+def read_length_limits(info: Any) -> tuple[int, float]:
+    """Return the least and the greatest length that `info` allows; the greatest may be infinite."""
+    return info.min_length or 0, math.inf if info.max_length is None else info.max_length
 
 
 def rebuild_scalar_type(info: mi.Type) -> Any:
-    """The annotation that `info`, a scalar, describes, constraints included."""
+    """Return the annotation that the scalar `info` describes, constraints included."""
     info = unwrap_metadata(info)
     if isinstance(info, mi.UnionType):
         return Union[tuple(rebuild_scalar_type(member) for member in info.types)]  # noqa: UP007  (built from a tuple)
@@ -62,40 +68,45 @@ def rebuild_scalar_type(info: mi.Type) -> Any:
         return info.cls
     if isinstance(info, mi.LiteralType):
         return Literal[info.values]
-    plain = LEAVES[type(info)][0]
-    limits = read_constraints(info)
-    return Annotated[plain, msgspec.Meta(**limits)] if limits else plain
+    plain = SCALAR_TYPES[type(info)]
+    constraints = read_constraints(info)
+    return Annotated[plain, msgspec.Meta(**constraints)] if constraints else plain
+
+
+def make_box(annotation: Any) -> Any:
+    """Return a Struct to convert `(value,)` to; its field `value` has the type `annotation`.
+
+    msgspec keeps what it compiles for a Struct, but compiles an annotation again for each conversion.
+    """
+    return msgspec.defstruct("Box", [("value", annotation)], array_like=True)
 
 
 def remove_none(info: mi.Type) -> mi.Type:
-    """`info` without its `None`."""
+    """Return `info` without the `None` of an optional type."""
     info = unwrap_metadata(info)
     if not isinstance(info, mi.UnionType):
         return info
-    rest = tuple(
-        unwrap_metadata(member) for member in info.types if not isinstance(unwrap_metadata(member), mi.NoneType)
-    )
-    return rest[0] if len(rest) == 1 else mi.UnionType(rest)
+    members = tuple(member for member in map(unwrap_metadata, info.types) if not isinstance(member, mi.NoneType))
+    return members[0] if len(members) == 1 else mi.UnionType(members)
 
 
 def is_positional(info: mi.Type) -> bool:
-    """Whether `info`, made of fields, is written as an array."""
+    """Return True if the fields of `info` are written as an array."""
     return isinstance(info, mi.NamedTupleType) or getattr(info, "array_like", False)
 
 
 def walk_types(info: mi.Type) -> Iterator[mi.Type]:
-    """`info` and every description inside it, each once."""
+    """Yield `info` and every description inside it, each once."""
     waiting, seen = [info], set[int]()
     while waiting:
         part = unwrap_metadata(waiting.pop())
         if id(part) not in seen:
             seen.add(id(part))
             yield part
-            waiting += _parts(part)
+            waiting += _list_parts(part)
 
 
-def _parts(info: Any) -> Iterator[mi.Type]:
-    """The descriptions directly inside `info`."""
+def _list_parts(info: Any) -> Iterator[mi.Type]:
     for name in ("item_type", "key_type", "value_type"):
         if hasattr(info, name):
             yield getattr(info, name)

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 from msgspec import inspect as mi
 
+from micropie.conversion.error_search import MAX_DEPTH
 from micropie.conversion.error_wording import describe_expected, describe_expected_text
 from micropie.conversion.exceptions import CONVERSION_ERRORS, validator_message
-from micropie.conversion.json_errors import MAX_DEPTH, MAX_ERRORS, MAX_VALUES, find_errors
+from micropie.conversion.json_errors import MAX_ERRORS, MAX_VALUES, find_errors
 from micropie.uploads.upload_file import UploadFile
 
 T = TypeVar("T")
