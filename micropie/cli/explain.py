@@ -96,7 +96,7 @@ def explain(
         emit_json(_build_document(asked, explanation))
     else:
         emit("\n".join(_format_text(app, asked, explanation)))
-    response = explanation.answer
+    response = explanation.response
     ctx.exit(PROBLEMS if response is not None and response.status >= ERRORS else 0)
 
 
@@ -194,9 +194,9 @@ def _format_text(app: App, asked: AskedRequest, explanation: Explanation) -> Ite
     if explanation.notes:
         yield from ("", heading("Notes"))
         yield from indent_lines(explanation.notes)
-    if isinstance(explanation.found, Route):
+    if isinstance(explanation.endpoint, Route):
         yield from ("", heading("Binder"))
-        yield from indent_lines(explanation.found.source.splitlines())
+        yield from indent_lines(explanation.endpoint.source.splitlines())
 
 
 def _format_route(app: App, asked: AskedRequest, explanation: Explanation) -> Iterator[str]:
@@ -205,17 +205,17 @@ def _format_route(app: App, asked: AskedRequest, explanation: Explanation) -> It
     if chosen is None:
         yield from indent_lines(["No route answers this path." + _suggest_url(app, asked)])
         return
-    file, line = _locate(chosen.answer)
+    file, line = _locate(chosen.endpoint)
     where = faint(f"{relative_path(file)}:{line}") if file is not None else ""
     yield from indent_lines(format_columns([(_format_methods(asked, chosen), chosen.url, chosen.name, where)]))
     verdict = "It answers" if chosen.outcome == "chosen" else "It matches the path, but does not answer this method"
     yield from indent_lines([f"{verdict}: {chosen.why}."])
 
 
-def _locate(answer: Route | Mount) -> tuple[str, int] | tuple[None, None]:
+def _locate(endpoint: Route | Mount) -> tuple[str, int] | tuple[None, None]:
     """Return where a handler is written, or a mounted function; not the `__call__` of a framework's object."""
-    function = answer.handler if isinstance(answer, Route) else answer.app
-    return locate_function(function) if isinstance(answer, Route) or inspect.isroutine(function) else (None, None)
+    function = endpoint.handler if isinstance(endpoint, Route) else endpoint.app
+    return locate_function(function) if isinstance(endpoint, Route) or inspect.isroutine(function) else (None, None)
 
 
 def _suggest_url(app: App, asked: AskedRequest) -> str:
@@ -260,11 +260,11 @@ def _format_arguments(arguments: Sequence[Argument]) -> list[str]:
 
 
 def _format_result(asked: AskedRequest, explanation: Explanation) -> Iterator[str]:
-    response, found = explanation.answer, explanation.found
-    if response is None and isinstance(found, Mount):
-        yield f"{get_class_name(found.app)}, which is mounted here, would be called."
-    elif response is None and isinstance(found, Route):
-        yield style(f"{found.name} would be called with these arguments.", colour="green")
+    response, endpoint = explanation.response, explanation.endpoint
+    if response is None and isinstance(endpoint, Mount):
+        yield f"{get_class_name(endpoint.app)}, which is mounted here, would be called."
+    elif response is None and isinstance(endpoint, Route):
+        yield style(f"{endpoint.name} would be called with these arguments.", colour="green")
     elif response is not None and not asked.method:
         yield style(f"The handshake is refused: {response.status} {response.reason}", colour="red")
     elif response is not None:
@@ -290,9 +290,9 @@ def _build_document(asked: AskedRequest, explanation: Explanation) -> dict[str, 
         "route": _build_candidate(answering[-1]) if answering else None,
         "others": [_build_candidate(candidate) for candidate in others],
         "arguments": [_build_argument(argument) for argument in explanation.arguments],
-        "answer": None if explanation.answer is None else msgspec.to_builtins(explanation.answer),
+        "answer": None if explanation.response is None else msgspec.to_builtins(explanation.response),
         "notes": list(explanation.notes),
-        "binder": explanation.found.source if isinstance(explanation.found, Route) else None,
+        "binder": explanation.endpoint.source if isinstance(explanation.endpoint, Route) else None,
     }
 
 

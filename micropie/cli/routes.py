@@ -52,22 +52,22 @@ def _format_table(entries: list[Entry]) -> Iterator[str]:
     yield next(lines)
     for entry, line in zip(entries, lines, strict=True):
         yield line
-        if isinstance(entry.answer, Route):
+        if isinstance(entry.endpoint, Route):
             rows = [
                 (
                     faint(_format_name(function, parameter)),
                     _format_type_and_default(parameter),
                     faint(format_sources(parameter)),
                 )
-                for function, parameter in list_parameters(entry.answer)
+                for function, parameter in list_parameters(entry.endpoint)
             ]
             yield from indent_lines(format_columns(rows), by=2)
 
 
 def _build_row(entry: Entry) -> tuple[str, ...]:
-    if not isinstance(entry.answer, Route):
-        return (style("MOUNT", colour="magenta"), heading(entry.url), get_class_name(entry.answer.app))
-    route = entry.answer
+    if not isinstance(entry.endpoint, Route):
+        return (style("MOUNT", colour="magenta"), heading(entry.url), get_class_name(entry.endpoint.app))
+    route = entry.endpoint
     return (format_methods(entry), heading(entry.url), route.name, format_return_type(route))
 
 
@@ -105,9 +105,9 @@ def format_sources(parameter: Parameter) -> str:
 
 def _build_document(entry: Entry) -> dict[str, Any]:
     document: dict[str, Any] = {"url": entry.url, "protocol": entry.protocol}
-    if not isinstance(entry.answer, Route):
-        return {**document, "app": get_class_name(entry.answer.app)}
-    route = entry.answer
+    if not isinstance(entry.endpoint, Route):
+        return {**document, "app": get_class_name(entry.endpoint.app)}
+    route = entry.endpoint
     file, line = locate_function(route.handler)
     if entry.protocol == "http":
         document["methods"] = list(entry.methods or METHODS)

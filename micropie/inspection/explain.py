@@ -1,7 +1,7 @@
-"""What an app would do with one request, up to the call of its handler, which is not made.
+"""This module explains what an app would do with a request, up to the call of the handler, which is not made.
 
-Routing and binding are the app's own (`routing.match`, `Route.bind`); what is told besides is how each argument came
-about. No handler, middleware, error handler, session store or startup is called, and the request is nobody's.
+It uses the app's routing and binding (`routing.match`, `compile_binder`), and tells besides where each argument comes
+from. No handler, dependency, middleware, error handler, session store or startup function is called.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,138 +29,137 @@ from .route_trace import Candidate, resolve_route, trace_route
 from .url_list import list_parameters
 
 OPTIONS: Final = "micropie.options"
-"""The route of the framework's own answer to OPTIONS."""
+"""The name of the route of the automatic response to OPTIONS."""
 
-GIVEN: Final = {Role.REQUEST: "the request itself", Role.WEBSOCKET: "the connection"}
-"""What the framework gives, from no source."""
+_FROM_FRAMEWORK: Final = {Role.REQUEST: "the request itself", Role.WEBSOCKET: "the connection"}
+"""The parameters that the framework fills without a source."""
 
 
 @dataclass(frozen=True, slots=True)
 class AskedRequest:
-    """The request to be explained."""
+    """A request that is to be explained."""
 
     method: str
     """`""` for a WebSocket."""
     target: str
-    """Path and query as they are sent: percent-encoded."""
+    """The path and the query, percent-encoded, as a client sends them (RFC 9112 §3.2)."""
     headers: Sequence[tuple[str, str]] = ()
-    """Bytes that are no UTF-8 as surrogates (PEP 383)."""
+    """Names and values; bytes that are not UTF-8 are surrogates (PEP 383)."""
     body: bytes = b""
     session: Mapping[str, Any] = field(default_factory=dict)
-    """What the session would hold."""
+    """The data that the session would hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """One parameter of the handler, and what it gets."""
+    """A parameter of the handler, and the value that it gets."""
 
     parameter: Parameter
     source: Source | None
-    """None where the value is a default, is given by the framework, or is missing."""
+    """None if the value is a default, comes from the framework, or is missing."""
     origin: str
-    """The same in words."""
+    """The source in words."""
     sent: str | None
-    """What was found there, as it was sent."""
+    """The text in the source, as the client sent it."""
     value: object | Unset
-    """What it becomes; UNSET where there is no value, or none yet."""
+    """The converted value; UNSET if it is missing, or a dependency returns it."""
     errors: tuple[str, ...] = ()
     dependency: str = ""
-    """The function that takes it; empty for the handler itself."""
+    """The name of the dependency that takes the parameter; empty for the handler itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the client gets in place of the handler's answer."""
+class Response:
+    """A response that the client gets in place of the handler's."""
 
     status: int
-    """An HTTP status; for a WebSocket the code of the close."""
+    """An HTTP status; for a WebSocket the close code."""
     reason: str
-    """For a WebSocket the reason of the close."""
+    """The reason phrase; for a WebSocket the reason of the close."""
     headers: HeaderItems
     body: str
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What would happen."""
+    """A description of what the app would do with a request."""
 
     candidates: Sequence[Candidate]
-    """Everything that could have answered, in the order in which it is asked."""
-    found: Route | Mount | None
+    """All that could answer the path, in the order in which the router asks it."""
+    endpoint: Route | Mount | None
     arguments: Sequence[Argument] = ()
-    answer: Answer | None = None
+    response: Response | None = None
     notes: Sequence[str] = ()
-    """What could make it happen otherwise, or was perhaps not meant."""
+    """Sentences on what could change the result, or was perhaps not meant."""
 
 
 async def explain_request(app: App, asked: AskedRequest) -> Explanation:
-    """What `app` would do with `asked`."""
-    scope = _scope(asked)
-    found: Route | Mount | None = None
+    """Return what `app` would do with the request `asked`."""
+    scope = _build_scope(asked)
+    endpoint: Route | Mount | None = None
     candidates: list[Candidate] = []
     trail: Trail = app._trail
     try:
         while True:
             segments = split_path(scope)
             candidates += trace_route(app._trail, segments, asked.method)
-            found, values, trail = resolve_route(app._trail, segments, asked.method)
-            if not isinstance(found, Mount) or not isinstance(found.app, App):
+            endpoint, values, trail = resolve_route(app._trail, segments, asked.method)
+            if not isinstance(endpoint, Mount) or not isinstance(endpoint.app, App):
                 break
-            app, scope = found.app, build_mounted_scope(scope, split_prefix(scope, values))
+            app, scope = endpoint.app, build_mounted_scope(scope, split_prefix(scope, values))
     except HTTPError as error:
-        request = _request(app, scope, asked)
-        return Explanation(candidates, None, (), _answer(request, error), _about_apps(trail, error))
-    request = _request(app, scope, asked)
-    if isinstance(found, Mount):
-        return Explanation(candidates, found)
-    if found.name == OPTIONS:
-        status, _, headers = found.handler()
-        return Explanation(
-            candidates, None, (), Answer(status, reason_phrase(status), headers, ""), _about_apps(trail, None)
-        )
-    return await _bound(request, Explanation(candidates, found), found, values, trail)
+        request = _build_request(app, scope, asked)
+        return Explanation(candidates, None, (), _build_response(request, error), _note_apps(trail, error))
+    request = _build_request(app, scope, asked)
+    if isinstance(endpoint, Mount):
+        return Explanation(candidates, endpoint)
+    if endpoint.name == OPTIONS:
+        status, _, headers = endpoint.handler()
+        response = Response(status, reason_phrase(status), headers, "")
+        return Explanation(candidates, None, (), response, _note_apps(trail, None))
+    return await _explain_arguments(request, candidates, endpoint, values, trail)
 
 
-async def _bound(
-    request: Request, so_far: Explanation, route: Route, values: Sequence[str], trail: Trail
+async def _explain_arguments(
+    request: Request, candidates: Sequence[Candidate], route: Route, values: Sequence[str], trail: Trail
 ) -> Explanation:
-    """`so_far`, with what `route` would be called with."""
+    """Bind the parameters of `route`, and return the explanation with its arguments or its error."""
     request.path_params = values
     arguments: list[Argument] = []
-    answer: Answer | None = None
+    response: Response | None = None
     error: Exception | None = None
     try:
         await _receive_body(request, route, values)
-        for name, one in list_parameters(route):
-            arguments.append(replace(_argument(one, request, values, route), dependency=name))
+        for name, parameter in list_parameters(route):
+            arguments.append(replace(_explain_argument(parameter, request, values, route), dependency=name))
         _bind(route, request, values)
-    except Exception as raised:  # noqa: BLE001  (a type of the user's may raise anything: then it is a 500)
+    except Exception as raised:  # noqa: BLE001  (a type of the user's may raise anything, which is then a 500)
         error = raised
-        answer = _answer(request, raised if isinstance(raised, HTTPError) else HTTPError(500))
+        response = _build_response(request, raised if isinstance(raised, HTTPError) else HTTPError(500))
     finally:
         if request.multipart is not None:
             await request.multipart.close()
-    notes = [*_about_apps(trail, error), *_unread(request, route)]
-    return Explanation(so_far.candidates, route, arguments, answer, notes)
+    notes = [*_note_apps(trail, error), *_note_unread_names(request, route)]
+    return Explanation(candidates, route, arguments, response, notes)
 
 
 def _bind(route: Route, request: Request, values: Sequence[str]) -> None:
-    """Bind what the handler depends on, and the handler, as is done before any of them is called. Raises HTTPError."""
+    """Bind the dependencies and the handler, as the app does before it calls any of them. Raises HTTPError."""
     signature = route.signature
-    for one in signature.dependencies():
-        compile_binder(one.signature, one.name, signature).bind(_call, request, values)
-    compile_binder(signature, route.name).bind(_call, request, values)
+    for dependency in signature.dependencies():
+        compile_binder(dependency.signature, dependency.name, signature).bind(_return_arguments, request, values)
+    compile_binder(signature, route.name).bind(_return_arguments, request, values)
 
 
-def _call(*args: object, **kwargs: object) -> tuple[tuple[object, ...], dict[str, object]]:
-    """In place of the handler."""
+def _return_arguments(*args: object, **kwargs: object) -> tuple[tuple[object, ...], dict[str, object]]:
+    """Return the arguments; the binder calls this in place of the handler."""
     return args, kwargs
 
 
 # The request
 
 
-def _scope(asked: AskedRequest) -> Scope:
+def _build_scope(asked: AskedRequest) -> Scope:
     raw_path, _, query = asked.target.partition("?")
     scope: Scope = {
         "type": "http" if asked.method else "websocket",
@@ -178,14 +177,14 @@ def _scope(asked: AskedRequest) -> Scope:
     return {**scope, "method": asked.method} if asked.method else scope
 
 
-def _request(app: App, scope: Scope, asked: AskedRequest) -> Request:
+def _build_request(app: App, scope: Scope, asked: AskedRequest) -> Request:
     messages: list[Message] = [{"type": "http.request", "body": asked.body, "more_body": False}]
 
     async def receive() -> Message:
         return messages.pop() if messages else {"type": "http.disconnect"}
 
     async def send(_: Message) -> None:
-        """Nobody is there."""
+        """Drop the message: there is no client."""
 
     request = Request(scope, receive, app.limits)
     if not asked.method:
@@ -197,7 +196,7 @@ def _request(app: App, scope: Scope, asked: AskedRequest) -> Request:
 
 
 async def _receive_body(request: Request, route: Route, values: Sequence[str]) -> None:
-    """Let arrive what the handler asks for, as the app does. Raises HTTPError."""
+    """Read the body as the app does for this handler. Raises HTTPError."""
     if not request.has_body:
         return
     if route.wants.streaming:
@@ -211,27 +210,27 @@ async def _receive_body(request: Request, route: Route, values: Sequence[str]) -
 # The arguments
 
 
-def _argument(parameter: Parameter, request: Request, values: Sequence[str], route: Route) -> Argument:
+def _explain_argument(parameter: Parameter, request: Request, values: Sequence[str], route: Route) -> Argument:
     if not parameter.sources:
-        of = parameter.dependency.name if parameter.dependency is not None else "a function of its own"
-        origin = GIVEN.get(parameter.role, f"{of}, which is not called here")
+        function = parameter.dependency.name if parameter.dependency is not None else "a dependency"
+        origin = _FROM_FRAMEWORK.get(parameter.role, f"{function}, which is not called here")
         return Argument(parameter, None, origin, None, UNSET)
     try:
-        source, origin, sent = _found(parameter, request, values)
-    except (BadRequest, ValueError):  # the source cannot be read, which binding says better
+        source, origin, sent = _find_value(parameter, request, values)
+    except (BadRequest, ValueError):  # the source cannot be read; the binder's error below says why
         source, origin, sent = None, "", None
-    alone = compile_binder(Signature((parameter,), None), f"{route.name}, {parameter.name}")
+    binder = compile_binder(Signature((parameter,), None), f"{route.name}, {parameter.name}")
     try:
-        args, kwargs = alone.bind(_call, request, values)
+        args, kwargs = binder.bind(_return_arguments, request, values)
     except BadRequest as bad:
         return Argument(parameter, source, origin, sent, UNSET, tuple(error.line() for error in bad.errors))
-    except Exception as error:  # noqa: BLE001  (as in `_bound`)
+    except Exception as error:  # noqa: BLE001  (as in `_explain_arguments`)
         shown = str(error) if isinstance(error, HTTPError) else f"{type(error).__name__}: {error}"
         return Argument(parameter, source, origin, sent, UNSET, (shown,))
-    return Argument(parameter, source, origin, sent, _value(parameter, args, kwargs))
+    return Argument(parameter, source, origin, sent, _get_value(parameter, args, kwargs))
 
 
-def _value(parameter: Parameter, args: Sequence[object], kwargs: Mapping[str, object]) -> object:
+def _get_value(parameter: Parameter, args: Sequence[object], kwargs: Mapping[str, object]) -> object:
     if parameter.kind is Kind.VAR_POSITIONAL:
         return tuple(args)
     if parameter.kind is Kind.VAR_KEYWORD:
@@ -258,41 +257,43 @@ _WHOLE: Final[Mapping[Source, str]] = {
 }
 
 
-def _found(parameter: Parameter, request: Request, values: Sequence[str]) -> tuple[Source | None, str, str | None]:
-    """Where a value is: the source, the same in words, and what is there. Raises BadRequest and ValueError."""
+def _find_value(parameter: Parameter, request: Request, values: Sequence[str]) -> tuple[Source | None, str, str | None]:
+    """Return the source of a value, the same in words, and what the client sent. Raises BadRequest and ValueError."""
     if parameter.kind is Kind.VAR_POSITIONAL:
         return "path", "the other path segments", "/".join(values[parameter.index or 0 :])
     if parameter.kind is Kind.VAR_KEYWORD:
         return parameter.sources[0], f"the other names of the {' and the '.join(parameter.sources)}", None
     if parameter.whole:
-        return _found_whole(parameter, request)
+        return _find_whole_value(parameter, request)
     for source in parameter.sources:
         there = LOOKUPS[source](parameter, request, values)
         if there is not UNSET:
             index = (parameter.index or 0) + 1
             origin = f"path segment {index}" if source == "path" else _ORIGINS[source].format(parameter.alias)
-            return source, origin, _sent(source, there)
-    return None, _nowhere(parameter), None
+            return source, origin, _format_sent(source, there)
+    return None, _describe_missing(parameter), None
 
 
-def _nowhere(parameter: Parameter) -> str:
+def _describe_missing(parameter: Parameter) -> str:
     return "nowhere" if parameter.required else "its default"
 
 
-def _found_whole(parameter: Parameter, request: Request) -> tuple[Source | None, str, str | None]:
+def _find_whole_value(parameter: Parameter, request: Request) -> tuple[Source | None, str, str | None]:
     source = parameter.sources[0]
     if source in ("form", "body"):
         if parameter.role is Role.STREAM:
-            return source, "the body as it comes", None
+            return source, "the body as a stream", None
         if parameter.role is Role.RAW:
-            return source, "the body as it came", _text(request.body)
+            return source, "the body, not decoded", _text(request.body)
         if request.media is Media.JSON:
             return source, "the JSON body", _text(request.body)
-        return (source, _nowhere(parameter), None) if request.media is Media.NONE else ("form", "the form", None)
+        return (
+            (source, _describe_missing(parameter), None) if request.media is Media.NONE else ("form", "the form", None)
+        )
     return source, _WHOLE[source], None
 
 
-def _sent(source: Source, there: Any) -> str:
+def _format_sent(source: Source, there: Any) -> str:
     if source == "body":
         return _text(bytes(there))
     if source == "file":
@@ -304,47 +305,49 @@ def _text(sent: bytes) -> str:
     return sent.decode("utf-8", "backslashreplace")
 
 
-# What the client gets, and what else there is to say
+# The response, and the notes
 
 
-def _answer(request: Request, error: HTTPError) -> Answer:
+def _build_response(request: Request, error: HTTPError) -> Response:
     if isinstance(request, WebSocketRequest):
         reason = error.detail if isinstance(error, BadRequest) else str(error)
-        return Answer(POLICY_VIOLATION, reason, (), reason)
+        return Response(POLICY_VIOLATION, reason, (), reason)
     accept = request.headers.get("accept", "")
     status, body, headers = build_error_response(error, request.content_type, accept)
-    return Answer(status, reason_phrase(status), headers, _text(body))
+    return Response(status, reason_phrase(status), headers, _text(body))
 
 
-def _about_apps(trail: Trail, error: Exception | None) -> list[str]:
-    """What the apps on the way could do otherwise."""
+def _note_apps(trail: Trail, error: Exception | None) -> list[str]:
+    """Describe what the middleware and error handlers of the apps on the way could change."""
     apps = [node.owner for node in trail if isinstance(node.owner, App)]
-    middlewares = [type(one).__name__ for app in apps for one in (*app.middlewares, *app.ws_middlewares)]
+    middlewares = [type(hook).__name__ for app in apps for hook in (*app.middlewares, *app.ws_middlewares)]
     notes = []
     if middlewares:
-        notes.append(f"Middleware is not run here, and may answer first or route elsewhere: {', '.join(middlewares)}.")
+        notes.append(
+            f"Middleware is not run here; it may respond first or choose another route: {', '.join(middlewares)}."
+        )
     handled = [cls.__name__ for app in apps for cls in app.error_handlers if isinstance(error, cls)]
     if handled:
-        notes.append(f"The error handler for {handled[-1]} is not called here, and answers in place of this.")
+        notes.append(f"The error handler for {handled[-1]} is not called here; its response would replace this one.")
     return notes
 
 
-def _unread(request: Request, route: Route) -> list[str]:
-    """The names in the query and the form that no parameter takes."""
+def _note_unread_names(request: Request, route: Route) -> list[str]:
+    """Describe the names in the query and the form that no parameter takes."""
     inputs = route.signature.inputs()
-    read = {one.alias for one in inputs}
+    read = {parameter.alias for parameter in inputs}
     notes = []
     sources: tuple[Source, ...] = ("query", "form")
     for source in sources:
-        brought: set[Source] = {"query"} if source == "query" else {"form", "body"}
-        takers = [one for one in inputs if not brought.isdisjoint(one.sources)]
-        if any(one.whole or one.kind is Kind.VAR_KEYWORD for one in takers):
+        read_from: set[Source] = {"query"} if source == "query" else {"form", "body"}
+        takers = [parameter for parameter in inputs if not read_from.isdisjoint(parameter.sources)]
+        if any(parameter.whole or parameter.kind is Kind.VAR_KEYWORD for parameter in takers):
             continue
         try:
-            there = request.query_params if source == "query" else request.form_params
+            sent = request.query_params if source == "query" else request.form_params
         except HTTPError:
             continue
-        unread = [repr(name) for name in there if name not in read]
+        unread = [repr(name) for name in sent if name not in read]
         if unread:
             notes.append(f"No parameter takes {', '.join(unread)} from the {source}.")
     return notes

@@ -33,7 +33,7 @@ class Candidate:
     """`module.Class.method` of the handler, or the class of a mounted app."""
     outcome: Outcome
     why: str
-    answer: Route | Mount
+    endpoint: Route | Mount
     near: bool = True
     """True if it and the path begin with the same segment, or it begins with a value."""
 
@@ -44,7 +44,7 @@ class _Option:
 
     kind: Precedence
     url: str
-    answer: "Route | Mount | Node"
+    endpoint: "Route | Mount | Node"
     misfit: str = ""
     """The reason why it does not fit the path; empty if it fits."""
     answers: bool = True
@@ -64,20 +64,20 @@ def trace_route(trail: Trail, segments: Sequence[str], method: str) -> list[Cand
         first = next((option for option in options if not option.misfit), None)
         prefix = "".join(f"/{segment}" for segment in segments[:start])
         for option in options:
-            if not isinstance(option.answer, Node):
-                candidates.append(_judge(option, option.answer, first, prefix))
-        if first is None or not isinstance(first.answer, Node):
+            if not isinstance(option.endpoint, Node):
+                candidates.append(_judge(option, option.endpoint, first, prefix))
+        if first is None or not isinstance(first.endpoint, Node):
             return candidates
-        trail, start = (*trail, first.answer), start + 1
+        trail, start = (*trail, first.endpoint), start + 1
 
 
-def _judge(option: _Option, answer: Route | Mount, first: _Option | None, prefix: str) -> Candidate:
-    if isinstance(answer, Route):
-        methods, name = tuple(sorted(answer.methods or ())), answer.name
+def _judge(option: _Option, endpoint: Route | Mount, first: _Option | None, prefix: str) -> Candidate:
+    if isinstance(endpoint, Route):
+        methods, name = tuple(sorted(endpoint.methods or ())), endpoint.name
     else:
-        methods, name = (), get_class_name(answer.app)
+        methods, name = (), get_class_name(endpoint.app)
     url = (prefix + option.url.rstrip("/")) or "/"
-    candidate = Candidate(url, methods, name, "lost", option.misfit, answer, option.near)
+    candidate = Candidate(url, methods, name, "lost", option.misfit, endpoint, option.near)
     if option is first:
         return replace(candidate, outcome="chosen" if option.answers else "refused", why=option.kind.value)
     if option.misfit or first is None:

@@ -1,4 +1,4 @@
-"""To be described."""
+"""This module writes types, constraints and defaults as people write them, for lists of URLs and messages."""
 
 import inspect
 from types import NoneType, UnionType
@@ -13,13 +13,13 @@ from ..sentinels import UNSET
 
 
 def get_class_name(thing: object) -> str:
-    """What `thing` is called: a class or a function by its own name, anything else by its class's."""
+    """Return `module.name` of a class or function; of any other object, that of its class."""
     named = thing if isinstance(thing, type) or inspect.isroutine(thing) else type(thing)
     return f"{named.__module__}.{named.__qualname__}"
 
 
 def format_return_type(route: Route) -> str:
-    """A handler's return type; `""` where none is written."""
+    """Return a handler's return type as text; `""` if it has no return annotation."""
     if route.signature.returns is not None:
         return format_type(route.signature.returns.annotation)
     try:
@@ -30,32 +30,32 @@ def format_return_type(route: Route) -> str:
 
 
 def format_parameter_type(parameter: Parameter) -> str:
-    """A parameter's type with its constraints: `int (ge=1, le=5)`; `""` where none is written."""
+    """Return a parameter's type with its constraints, as `int (ge=1, le=5)`; `""` if it has no annotation."""
     limits = ", ".join(f"{name}={value!r}" for name, value in read_meta(parameter).items())
     return format_type(parameter.annotation) + (f" ({limits})" if limits else "")
 
 
 def read_meta(parameter: Parameter) -> dict[str, object]:
-    """What `msgspec.Meta` demands beside a parameter's type, by its own names."""
+    """Return the constraints of a parameter's `msgspec.Meta`, by their names there."""
     _, metadata = unwrap_annotated(parameter.annotation)
-    found = {}
+    constraints = {}
     for meta in metadata:
         if isinstance(meta, msgspec.Meta):
             values = {name: getattr(meta, name) for name in _CONSTRAINTS}
-            found.update({name: value for name, value in values.items() if value is not None})
-    return found
+            constraints.update({name: value for name, value in values.items() if value is not None})
+    return constraints
 
 
 _CONSTRAINTS: Final = ("gt", "ge", "lt", "le", "multiple_of", "pattern", "min_length", "max_length", "tz")
 
 
 def format_default(parameter: Parameter) -> str | None:
-    """A parameter's default, as Python writes it; None without one."""
+    """Return the `repr` of a parameter's default; None without a default."""
     return None if parameter.default is UNSET else repr(parameter.default)
 
 
 def format_type(annotation: Any) -> str:
-    """`annotation` in short: no modules, no metadata; `""` for none at all."""
+    """Return `annotation` as short text, without modules and metadata; `""` for a missing annotation."""
     if annotation is inspect.Parameter.empty:
         return ""
     if annotation in (None, NoneType):
@@ -71,10 +71,10 @@ def format_type(annotation: Any) -> str:
     plain, _ = unwrap_annotated(annotation)
     if plain is not annotation:
         return format_type(plain)
-    return _generic_text(plain)
+    return _format_generic(plain)
 
 
-def _generic_text(annotation: Any) -> str:
+def _format_generic(annotation: Any) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Union, UnionType):
         return " | ".join(map(format_type, arguments))

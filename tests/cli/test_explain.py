@@ -226,7 +226,7 @@ ARGUMENTS: list[tuple[list[str], list[tuple[str, str | None, str, str | None, st
         ],
     ),
     (["/state", "--session", '{"name": "x"}'], [("all", "session", "the session", None, "Item(name='x', price=1)")]),
-    (["/raw", "-d", "as it is"], [("body", "body", "the body as it came", "as it is", "b'as it is'")]),
+    (["/raw", "-d", "as it is"], [("body", "body", "the body, not decoded", "as it is", "b'as it is'")]),
     (
         ["/two", "-d", '{"first": {"name": "a"}, "second": {"name": "b"}}'],
         [
@@ -271,7 +271,7 @@ def test_a_file_and_a_stream_are_named_and_not_read() -> None:
     assert (photo["origin"], photo["sent"], photo["value"][:19]) == ("the file 'photo'", "a.png", "<UploadFile 'photo'")
     assert (title["origin"], title["value"]) == ("its default", "''")
     stream = explained("/stream", "-d", "abc")["arguments"][0]
-    assert (stream["origin"], "async_generator" in stream["value"]) == ("the body as it comes", True)
+    assert (stream["origin"], "async_generator" in stream["value"]) == ("the body as a stream", True)
 
 
 ERRORS = [
@@ -319,8 +319,8 @@ def test_an_app_that_is_mounted_is_named_and_not_called() -> None:
 def test_what_could_make_a_difference_is_noted() -> None:
     ran = run("explain", "shop:guarded", "/items/x")
     assert ran.out.partition("Notes\n")[2].splitlines()[:2] == [
-        "  Middleware is not run here, and may answer first or route elsewhere: Guard.",
-        "  The error handler for Exception is not called here, and answers in place of this.",
+        "  Middleware is not run here; it may respond first or choose another route: Guard.",
+        "  The error handler for Exception is not called here; its response would replace this one.",
     ]
 
 
@@ -429,12 +429,12 @@ def test_what_a_handler_depends_on_is_told_what_it_takes_and_not_called(
     functions = [one.dependency.rpartition(".")[2] for one in told.arguments]
     assert functions == ["", "", "token", "user", "user"]
     assert told.notes == []
-    if told.answer is None:
+    if told.response is None:
         values = [None if one.value is UNSET else one.value for one in told.arguments]
         assert list(zip([one.parameter.name for one in told.arguments], values, strict=True)) == expected
     else:
-        assert told.answer.status == 400
-        lines = told.answer.body.splitlines()
+        assert told.response.status == 400
+        lines = told.response.body.splitlines()
         assert [words in line for words, line in zip(expected, lines, strict=True)] == [True, True]
 
 
@@ -490,10 +490,10 @@ def test_the_answer_that_is_told_is_the_one_that_comes(
     told = asyncio.run(explain_request(app, AskedRequest(method, target, headers, body.encode())))
     with TestClient(app) as client:
         came = client.request(method, target, headers=headers, content=body.encode() or None)
-    if told.answer is None:
+    if told.response is None:
         assert came.status_code == 200
     else:
-        assert (came.status_code, came.text) == (told.answer.status, "" if method == "HEAD" else told.answer.body)
+        assert (came.status_code, came.text) == (told.response.status, "" if method == "HEAD" else told.response.body)
 
 
 class Refuse(HttpMiddleware):
@@ -513,4 +513,4 @@ class Nested(App):
 def test_an_app_inside_with_middleware_is_looked_into() -> None:
     told = asyncio.run(explain_request(Nested(), AskedRequest("GET", "/inner/one/1")))
     assert [argument.value for argument in told.arguments] == [1, 0.5]
-    assert told.notes == ["Middleware is not run here, and may answer first or route elsewhere: Refuse."]
+    assert told.notes == ["Middleware is not run here; it may respond first or choose another route: Refuse."]

@@ -103,7 +103,7 @@ def found_by_trace(candidates: Sequence[Candidate]) -> object:
         return 404
     if decided[0].outcome == "refused":
         return 405
-    answer = decided[0].answer
+    answer = decided[0].endpoint
     return answer.app if isinstance(answer, Mount) else answer
 
 

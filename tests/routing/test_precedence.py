@@ -108,7 +108,7 @@ def test_trace_lists_the_pair_in_the_same_order(first: Precedence, second: Prece
     expected = add_candidate(node, first)
     add_candidate(node, second)
     candidates = trace_route((node,), SEGMENTS, "GET")
-    assert [identify(candidate.answer) for candidate in candidates if candidate.outcome == "chosen"] == [expected]
+    assert [identify(candidate.endpoint) for candidate in candidates if candidate.outcome == "chosen"] == [expected]
     lost = [candidate.why for candidate in candidates if candidate.outcome == "lost"]
     reason = f"it fits too, but {first.value} goes before {second.value}"
     unlisted = second is Precedence.HELD or (first, second) == (Precedence.VERB, Precedence.INDEX)

@@ -83,7 +83,7 @@ def list_subjects(entries: Iterable[Entry], reader: Reader) -> list[Subject]:
     calls: dict[type, frozenset[str]] = {}
     found = []
     for entry in entries:
-        route = entry.answer
+        route = entry.endpoint
         if isinstance(route, Route) and not _is_ours(route):
             owner = type(entry.owner)
             if owner not in calls:

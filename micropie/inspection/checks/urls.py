@@ -50,7 +50,9 @@ def _shown(entry: Entry, path: Sequence[str]) -> str:
 
 
 def _reaches(entry: Entry, path: Sequence[str]) -> bool:
-    return any(_found(entry.trail[:1], [*_prefix(entry.trail), *path], one) is entry.answer for one in _methods(entry))
+    return any(
+        _found(entry.trail[:1], [*_prefix(entry.trail), *path], one) is entry.endpoint for one in _methods(entry)
+    )
 
 
 def _found(trail: Trail, segments: Sequence[str], method: str) -> Route | Mount | None:
@@ -73,7 +75,7 @@ def _prefix(trail: Trail) -> list[str]:
 
 def _paths(entry: Entry) -> list[list[str]]:
     """Paths below its owner that should reach a handler, values in braces, the longest first."""
-    route = entry.answer
+    route = entry.endpoint
     if not isinstance(route, Route):
         return []
     segments = [segment for segment in route.path.split("/")[1:] if segment]
@@ -89,4 +91,4 @@ def _values(path: Sequence[str]) -> list[str]:
 def _is_template(entry: Entry) -> bool:
     node = entry.trail[-1]
     table = node.http if entry.protocol == "http" else node.sockets
-    return entry.answer in table.template_routes()
+    return entry.endpoint in table.template_routes()
