@@ -1,1 +1,1 @@
-"""Small real applications, each run by the test suite with a real client against a real server."""
+"""This folder holds small applications. The test suite runs each on a real server and uses it with a real client."""

@@ -1,4 +1,4 @@
-"""A chat room over typed WebSockets: what may be said is a union of Structs, and nothing else gets in.
+"""This chat runs over typed WebSockets: a union of Structs lists the messages, and any other message is refused.
 
 Try it:
 
@@ -18,7 +18,7 @@ PAGE = """<!doctype html><title>Chat</title>
 <ul id="said"></ul>
 <form><input name="text" autocomplete="off" autofocus><button>Say</button></form>
 <script>
-  const name = prompt("Your name?") || "Nobody";
+  const name = prompt("Your name?") || "Guest";
   const socket = new WebSocket(`ws://${location.host}/room/lobby?name=${encodeURIComponent(name)}`);
   socket.onmessage = (message) => {
     const event = JSON.parse(message.data);
@@ -71,27 +71,27 @@ class Chat(App):
         return PAGE
 
     async def ws_room(self, ws: WebSocket[Command, Event], room: Name, name: Name) -> None:
-        """WEBSOCKET /room/lobby?name=Ann"""
+        """Join a room: WEBSOCKET /room/lobby?name=Ann."""
         await ws.accept()
         members = self.rooms.setdefault(room, set())
         members.add(ws)
         try:
-            await self._tell(members, Joined(name))
+            await self._broadcast(members, Joined(name))
             async for command in ws:
                 match command:
                     case Say(text):
-                        await self._tell(members, Said(name, text))
+                        await self._broadcast(members, Said(name, text))
                     case Leave():
                         await ws.close()
         finally:
             members.remove(ws)
             if not members:
                 del self.rooms[room]
-            await self._tell(members, Left(name))
+            await self._broadcast(members, Left(name))
 
-    async def _tell(self, members: set[WebSocket[Command, Event]], event: Event) -> None:
+    async def _broadcast(self, members: set[WebSocket[Command, Event]], event: Event) -> None:
         for member in list(members):
-            with suppress(ConnectionClosed):  # whoever has left finds out by itself
+            with suppress(ConnectionClosed):  # the method of that member notices the disconnect itself
                 await member.send(event)
 
 

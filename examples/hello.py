@@ -1,4 +1,4 @@
-"""Hello, world: a method is a URL, its signature is the contract.
+"""This app says hello: a method is a URL, and its signature is the contract.
 
 Try it:
 

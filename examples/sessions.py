@@ -1,4 +1,4 @@
-"""A shop's cart in a session, and a login that gives the session a new identifier.
+"""This shop keeps its cart in a session, and its login gives the session a new identifier.
 
 Try it:
 
@@ -27,16 +27,18 @@ PAGE = """<!doctype html><title>Shop</title>
 
 class Shop(App):
     async def index(self) -> str:
+        """Show the cart and count the visits."""
         session = self.request.session
         session["visits"] = session.get("visits", 0) + 1
         items = ", ".join(session.get("cart", [])) or "nothing"
         return PAGE.format(who=escape(session.get("user", "Stranger")), items=escape(items), visits=session["visits"])
 
     async def add(self, item: Annotated[str, Meta(min_length=1, max_length=40), Form()]) -> tuple[int, str, Any]:
-        self.request.session.setdefault("cart", []).append(item)  # a nested change is noticed too
+        self.request.session.setdefault("cart", []).append(item)  # nested changes are saved, too
         return self._redirect("/")
 
     async def login(self, user: Annotated[str, Form()], password: Annotated[str, Form()]) -> tuple[int, str, Any]:
+        """Log the user in, and change the identifier of the session, so that an older one cannot be used."""
         if USERS.get(user) != password:
             raise HTTPError(403, "Unknown user or wrong password")
         self.request.regenerate_session()
@@ -48,7 +50,7 @@ class Shop(App):
         return self._redirect("/")
 
     async def account(self, user: Annotated[str | None, Session()] = None) -> dict[str, str]:
-        """Who is logged in: `Session()` says that nothing a client sends can stand for it."""
+        """Return the user who is logged in. Because of `Session()`, a client cannot send another name."""
         if user is None:
             raise HTTPError(401, "Log in first", [("WWW-Authenticate", "Cookie")])
         return {"user": user}

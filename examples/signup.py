@@ -1,4 +1,4 @@
-"""A form that is shown again with what is wrong with it, and a session that is a type.
+"""This app shows a form again with the errors of each field, and keeps a typed session.
 
 Try it:
 
@@ -51,7 +51,7 @@ class Signup(Struct):
 
 
 class Visitor(Struct):
-    """What the session holds. What a handler changes in it is saved."""
+    """The typed session. Changes that a handler makes are saved."""
 
     name: str | None = None
     plan: str = "none"
@@ -59,16 +59,17 @@ class Visitor(Struct):
 
 
 def form_page(form: FormResult[Signup]) -> str:
-    """The form as it stands; whatever comes out of it is escaped."""
-    kinds = {"about": "textarea"}
-    parts = {name: form.attributes(name, kinds.get(name)) for name in Signup.__struct_fields__}
+    """Render the form with its texts and errors. Every value from the form is escaped."""
+    types = {"about": "textarea"}
+    fields = {name: form.attributes(name, types.get(name)) for name in Signup.__struct_fields__}
     errors = {f"{name}_error": form.error(name) for name in Signup.__struct_fields__}
     texts = {"whole": form.error(), "plans": form.options("plan"), "about_text": escape(form.text("about"))}
-    return PAGE.format(title="Sign up", body=FIELDS.format(**parts, **errors, **texts))
+    return PAGE.format(title="Sign up", body=FIELDS.format(**fields, **errors, **texts))
 
 
 class Site(App):
     async def index(self, visitor: Annotated[Visitor, Session()]) -> str:
+        """Greet the visitor and count the visits."""
         if visitor.name is None:
             return PAGE.format(title="Welcome", body='<a href="/signup">Sign up</a>')
         visitor.visits += 1
@@ -78,6 +79,7 @@ class Site(App):
     async def signup(
         self, form: FormResult[Signup], visitor: Annotated[Visitor, Session()]
     ) -> tuple[int, str, list[tuple[str, str]]]:
+        """Show the form, or sign the visitor up if it is valid."""
         if form.value is None:
             return 422 if form.submitted else 200, form_page(form), []
         self.request.regenerate_session()

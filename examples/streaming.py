@@ -1,4 +1,4 @@
-"""Three ways to stream: text as it is made, a video that can be sought in, and server-sent events.
+"""This app streams in three ways: text and data from generators, a video with seeking, and server-sent events.
 
 Try it:
 
@@ -48,18 +48,18 @@ class Streaming(App):
         return PAGE
 
     async def count(self, to: Annotated[int, Meta(ge=0, le=10_000)] = 10, pause: float = 0.0) -> AsyncIterator[str]:
-        """Text, a line at a time. A client that leaves ends it."""
+        """Stream text line by line. The generator is closed if the client leaves."""
         for number in range(to):
             yield f"Line {number}\n"
             await asyncio.sleep(pause)
 
     def primes(self, below: Annotated[int, Meta(le=100_000)] = 100) -> Iterator[Prime]:
-        """Structures become JSON Lines; a sync generator runs in a worker thread."""
-        found: list[int] = []
+        """Stream structures as JSON Lines. A sync generator runs in a worker thread."""
+        primes: list[int] = []
         for candidate in range(2, below):
-            if all(candidate % prime for prime in found):
-                found.append(candidate)
-                yield Prime(len(found), candidate)
+            if all(candidate % prime for prime in primes):
+                primes.append(candidate)
+                yield Prime(len(primes), candidate)
 
     async def clock(self, pause: float = 1.0) -> AsyncIterator[ServerSentEvent[Tick]]:
         while True:
@@ -67,7 +67,7 @@ class Streaming(App):
             await asyncio.sleep(pause)
 
     async def video(self) -> Path:
-        """A file with Range, ETag and 304: what a player needs for seeking."""
+        """Send a file with Range, ETag and 304, as a player needs them for seeking."""
         return self.film
 
 

@@ -1,11 +1,11 @@
-"""A todo list as a typed JSON API over SQLite, with import, export and a live feed.
+"""This todo list is a typed JSON API over SQLite, with import, export and a live feed.
 
     micropie run --app-dir examples todo:app
     curl localhost:8000/todos -d title=Milk -d priority=1
     curl localhost:8000/todos
 
-http://localhost:8000/docs shows all of it, to try out. The list is kept in `todos.db`, or wherever the environment
-variable TODOS_DB says.
+Try all of it at http://localhost:8000/docs. The list is kept in `todos.db`, or in the file that the environment
+variable TODOS_DB names.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from micropie import App, ConnectionClosed, Depends, File, HTTPError, Resource, 
 
 Title: TypeAlias = Annotated[str, Meta(min_length=1, max_length=120)]
 Priority: TypeAlias = Annotated[int, Meta(ge=1, le=5)]
-Id: TypeAlias = Annotated[int, Meta(ge=1, le=2**63 - 1)]  # what SQLite can count to
+Id: TypeAlias = Annotated[int, Meta(ge=1, le=2**63 - 1)]  # the largest integer of SQLite
 
 
 class NewTodo(Struct):
@@ -34,7 +34,7 @@ class NewTodo(Struct):
 
 @dataclass
 class Change:
-    """What a PATCH may change; what is left out stays as it is."""
+    """The fields that a PATCH may change. Fields that are left out stay as they are."""
 
     title: Title | None = None
     priority: Priority | None = None
@@ -55,14 +55,14 @@ class Imported(Struct):
 
 
 class Event(Struct):
-    """What the live feed tells: which todo, and what became of it."""
+    """A change of a todo, as the live feed sends it."""
 
     what: Literal["added", "changed", "removed"]
     id: int
 
 
 class Store:
-    """The todos in SQLite. Its methods block, so handlers that call them are sync and run in worker threads."""
+    """A store of todos in SQLite. Its methods block, so the handlers that call them are sync and run in threads."""
 
     def __init__(self, path: str) -> None:
         self._lock = Lock()
@@ -91,6 +91,7 @@ class Store:
         return self._select("ORDER BY id")
 
     def change(self, id: int, change: Change) -> Todo | None:
+        """Change the fields that are not None, and return the todo, or None if it does not exist."""
         with self._lock:
             self._db.execute(
                 "UPDATE todo SET title = coalesce(?, title), priority = coalesce(?, priority), done = coalesce(?, done)"
@@ -110,7 +111,7 @@ class Store:
 
 
 class Feed:
-    """Tells every listener what happened, from whichever thread it happened in."""
+    """A feed that sends every event to all listeners. Any thread may publish."""
 
     def __init__(self) -> None:
         self._listeners: dict[asyncio.Queue[Event], asyncio.AbstractEventLoop] = {}
@@ -120,6 +121,7 @@ class Feed:
             loop.call_soon_threadsafe(queue.put_nowait, event)
 
     async def listen(self) -> AsyncIterator[Event]:
+        """Yield every event from now on."""
         queue: asyncio.Queue[Event] = asyncio.Queue()
         self._listeners[queue] = asyncio.get_running_loop()
         try:
@@ -135,64 +137,64 @@ class Todos(Resource):
     feed: Feed
 
     def get(self, *, done: bool | None = None, limit: Annotated[int, Meta(ge=1, le=100)] = 20) -> list[Todo]:
-        """GET /todos?done=no&limit=5"""
+        """List todos: GET /todos?done=no&limit=5."""
         return self.store.list(done, limit)
 
     def post(self, todo: NewTodo) -> tuple[Literal[201], Todo, dict[str, str]]:
-        """POST /todos, as JSON or as a form"""
+        """Add a todo from JSON or a form: POST /todos."""
         added = self.store.add(todo)
         self.feed.publish(Event("added", added.id))
         return 201, added, {"Location": self.url(Todos.read, added.id)}
 
     @route("/{id}", methods=["GET"])
     def read(self, id: Id) -> Todo | tuple[Literal[404], Missing]:
-        """GET /todos/3"""
-        return self.store.find(id) or (404, Missing(f"There is no todo {id}"))
+        """Return a todo: GET /todos/3."""
+        return self.store.find(id) or (404, Missing(f"Todo {id} does not exist"))
 
     @route("/{id}", methods=["PATCH"])
     def change(self, id: Id, change: Change) -> Todo | tuple[Literal[404], Missing]:
-        """PATCH /todos/3"""
+        """Change a todo: PATCH /todos/3."""
         changed = self.store.change(id, change)
         if changed is None:
-            return 404, Missing(f"There is no todo {id}")
+            return 404, Missing(f"Todo {id} does not exist")
         self.feed.publish(Event("changed", id))
         return changed
 
-    def _existing(self, id: Id) -> Todo:
-        """What handlers name beside a Todo that has to be there."""
+    def _find_or_404(self, id: Id) -> Todo:
+        """Find the todo for a handler that depends on it. Raises HTTPError 404 if it does not exist."""
         todo = self.store.find(id)
         if todo is None:
-            raise HTTPError(404, f"There is no todo {id}")
+            raise HTTPError(404, f"Todo {id} does not exist")
         return todo
 
     @route("/{id}", methods=["DELETE"])
-    def remove(self, id: Id, todo: Annotated[Todo, Depends(_existing)]) -> None:
-        """DELETE /todos/3"""
+    def remove(self, id: Id, todo: Annotated[Todo, Depends(_find_or_404)]) -> None:
+        """Remove a todo: DELETE /todos/3."""
         self.store.remove(todo.id)
         self.feed.publish(Event("removed", id))
 
     @route("/export", methods=["GET"])
     def export(self) -> Iterator[Todo]:
-        """GET /todos/export: all of them as JSON Lines, one after the other"""
+        """Stream all todos as JSON Lines: GET /todos/export."""
         yield from self.store.all()
 
     @route("/import", methods=["POST"])
     async def load(
         self, file: Annotated[UploadFile, File(max_size=10_000_000)]
     ) -> tuple[Literal[201], Imported] | tuple[Literal[400], Missing]:
-        """POST /todos/import: a file of JSON Lines; either all of it is taken or nothing"""
+        """Add all todos of a JSON Lines file, or none if a line is wrong: POST /todos/import."""
         lines = (await file.read()).splitlines()
         try:
-            new = [msgspec.json.decode(line, type=NewTodo) for line in lines if line.strip()]
+            todos = [msgspec.json.decode(line, type=NewTodo) for line in lines if line.strip()]
         except msgspec.MsgspecError:
             return 400, Missing("Every line must be a todo as JSON")
-        for todo in new:
+        for todo in todos:
             await self._add(todo)
-        return 201, Imported(len(new))
+        return 201, Imported(len(todos))
 
     @route("/append", methods=["POST"])
     async def append(self, todos: AsyncIterator[NewTodo]) -> tuple[Literal[201], Imported]:
-        """POST /todos/append: JSON Lines, each of which is taken as it comes, up to one that is no todo"""
+        """Add todos from JSON Lines as they arrive, up to the first wrong line: POST /todos/append."""
         count = 0
         async for todo in todos:
             await self._add(todo)
@@ -212,6 +214,7 @@ class Api(App):
         self.todos = Todos(store, self.feed)
 
     async def index(self) -> dict[str, str]:
+        """List the URLs of the API."""
         return {
             "todos": self.url(Todos.get),
             "export": self.url(Todos.export),
@@ -220,15 +223,15 @@ class Api(App):
         }
 
     async def ws_live(self, ws: WebSocket[str, Event]) -> None:
-        """WEBSOCKET /live: every change as it happens, until the client leaves"""
+        """Send every change as it happens, until the client leaves: WEBSOCKET /live."""
         await ws.accept()
         async with asyncio.TaskGroup() as tasks:
-            telling = tasks.create_task(self._tell(ws))
-            async for _ in ws:  # nothing is expected from it but its leaving
+            sending = tasks.create_task(self._send_events(ws))
+            async for _ in ws:  # receives only to notice that the client leaves
                 pass
-            telling.cancel()
+            sending.cancel()
 
-    async def _tell(self, ws: WebSocket[str, Event]) -> None:
+    async def _send_events(self, ws: WebSocket[str, Event]) -> None:
         with suppress(ConnectionClosed):
             async for event in self.feed.listen():
                 await ws.send(event)

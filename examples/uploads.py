@@ -1,9 +1,9 @@
-"""Uploads streamed to disk as they arrive, and checked against the hash that the client announces.
+"""This app streams uploads to disk as they arrive, and checks them against the hash that the client announces.
 
     micropie run --app-dir examples uploads:app
     curl localhost:8000/store -F sha256=$(sha256sum photo.jpg | cut -d' ' -f1) -F file=@photo.jpg
 
-The files go to `uploads/`, or wherever the environment variable UPLOADS says.
+The files go to `uploads/`, or to the folder that the environment variable UPLOADS names.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ GIB = 1024**3
 
 
 class Stored(Struct):
-    """A file that was taken in: under which name it can be fetched, and what it is."""
+    """A stored file: the name to fetch it by, its size and its hash."""
 
     name: str
     size: int
@@ -39,7 +39,7 @@ class Uploads(App):
         file: Annotated[UploadFile, File(max_size=4 * GIB)],
         sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None,
     ) -> tuple[Literal[201], Stored]:
-        """POST /store: the file is written while it arrives; memory stays small whatever its size."""
+        """Store a file while it arrives, with little memory whatever its size: POST /store."""
         name = secrets.token_hex(8) + Path(file.filename).suffix
         target = self.folder / name
         digest = hashlib.sha256()
@@ -51,12 +51,12 @@ class Uploads(App):
                 if sha256 is not None and digest.hexdigest() != sha256:
                     raise HTTPError(422, "The file does not have the hash that was announced")
             except BaseException:
-                target.unlink(missing_ok=True)  # neither a wrong file nor half a file stays
+                target.unlink(missing_ok=True)  # keep neither a wrong file nor a truncated one
                 raise
         return 201, Stored(name, file.size, digest.hexdigest())
 
     async def fetch(self, name: Annotated[str, Meta(pattern=r"^[0-9a-f]{16}(\.[A-Za-z0-9]{1,8})?$")]) -> Path:
-        """GET /fetch/NAME: with Range, ETag and 304. The pattern leaves no way out of the folder."""
+        """Return a file with Range, ETag and 304: GET /fetch/NAME. Its pattern allows no path out of the folder."""
         return self.folder / name
 
 

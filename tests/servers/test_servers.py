@@ -14,7 +14,7 @@ from tests.servers.harness import EXAMPLES, KINDS, PATIENCE, Kind, Server, reque
 
 MILK = {"title": "Milk", "priority": 1, "id": 1, "done": False}
 BREAD = {"title": "Brötchen & Käse", "priority": 3, "id": 2, "done": False}
-MISSING = {"detail": "There is no todo 77"}
+MISSING = {"detail": "Todo 77 does not exist"}
 
 # A body that is wrong in two places, and how each caller is told.
 BAD_JSON = b'{"title": "", "priority": 9}'
@@ -83,7 +83,7 @@ def read_and_change(client: httpx2.Client) -> None:
     assert (removed.status_code, removed.content) == (204, b"")
     assert "content-type" not in removed.headers
     gone = client.delete("/todos/1")
-    assert (gone.status_code, gone.text) == (404, "404 Not Found: There is no todo 1")
+    assert (gone.status_code, gone.text) == (404, "404 Not Found: Todo 1 does not exist")
     assert client.get("/todos").json() == [BREAD]
 
 
