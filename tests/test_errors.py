@@ -22,7 +22,7 @@ def test_a_status_has_its_registered_phrase(status: int, words: str) -> None:
 
 
 @pytest.mark.parametrize("status", [-1, 0, 200, 302, 399, 600, 1000])
-def test_only_errors_are_raised(status: int) -> None:
+def test_status_outside_the_error_classes_is_refused(status: int) -> None:
     with pytest.raises(ValueError, match=f"400 to 599, not {status}"):
         HTTPError(status)
 
@@ -40,14 +40,14 @@ def test_only_errors_are_raised(status: int) -> None:
         ),
     ],
 )
-def test_an_error_reads_as_its_status_and_detail(error: HTTPError, text: str | None) -> None:
+def test_error_as_text_is_its_status_and_detail(error: HTTPError, text: str | None) -> None:
     assert text is None or str(error) == text
     assert str(error) == f"{error.status} {reason_phrase(error.status)}: {error.detail}".removesuffix(": ")
     if not isinstance(error, BadRequest):
         assert render_plain_text(error) == str(error)
 
 
-def test_headers_of_an_error_are_its_own() -> None:
+def test_headers_of_an_error_are_copied() -> None:
     headers = [("Allow", "GET")]
     error = HTTPError(405, headers=headers)
     error.headers.append(("X", "1"))
@@ -79,13 +79,15 @@ def test_headers_of_an_error_are_its_own() -> None:
         (Invalid("The form is not valid UTF-8 text", "form"), "The form is not valid UTF-8 text", {"in": "form"}),
     ],
 )
-def test_one_thing_wrong_is_a_line_and_a_member(invalid: Invalid, line: str, member: dict[str, str]) -> None:
+def test_invalid_is_rendered_as_a_line_and_as_a_member_of_problem_details(
+    invalid: Invalid, line: str, member: dict[str, str]
+) -> None:
     assert invalid.line() == line
     assert invalid.problem() == {"detail": invalid.detail, **member}
     assert render_plain_text(BadRequest([invalid])) == f"400 Bad Request: {line}"
 
 
-def test_a_missing_dependency_names_the_command_that_installs_it() -> None:
+def test_missing_dependency_names_the_command_that_installs_it() -> None:
     error = MissingDependency("jinja2", "Rendering a template", "standard")
     assert isinstance(error, ImportError)
     assert error.name == "jinja2"
@@ -97,7 +99,7 @@ def test_a_missing_dependency_names_the_command_that_installs_it() -> None:
 @pytest.mark.parametrize(
     ("count", "heading"), [(1, "1 handler cannot work:\n\n"), (2, "2 problems in the app's handlers:\n\n")]
 )
-def test_a_setup_error_reports_every_problem_with_its_remedy_and_place(count: int, heading: str) -> None:
+def test_setup_error_reports_every_problem_with_its_remedy_and_place(count: int, heading: str) -> None:
     problems = [SetupProblem(f"Api.h{n}", "cannot work", "Mend it", "app.py", n) for n in range(count)]
     error = SetupError(problems)
     assert error.problems == problems
@@ -106,5 +108,5 @@ def test_a_setup_error_reports_every_problem_with_its_remedy_and_place(count: in
     )
 
 
-def test_a_problem_without_a_place_says_none() -> None:
+def test_setup_problem_without_a_place_is_reported_without_one() -> None:
     assert str(SetupProblem("Api.h", "cannot work", "Mend it")) == "Api.h: cannot work\n    Mend it"

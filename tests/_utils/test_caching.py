@@ -7,7 +7,7 @@ from micropie._utils.caching import MAX_ENTRIES, BoundedCache
 
 
 @given(st.lists(st.integers(-3, 3)))
-def test_what_is_remembered_is_what_is_made_and_that_once(keys: list[int]) -> None:
+def test_each_value_is_computed_once(keys: list[int]) -> None:
     made: list[int] = []
 
     def square(key: int) -> int:
@@ -19,13 +19,13 @@ def test_what_is_remembered_is_what_is_made_and_that_once(keys: list[int]) -> No
     assert made == list(dict.fromkeys(key for key in keys if key))
 
 
-def test_no_more_than_so_much_is_kept_and_the_rest_is_right_all_the_same() -> None:
+def test_full_cache_computes_further_values_without_keeping_them() -> None:
     texts = BoundedCache(str)
     assert [texts[number] for number in range(2 * MAX_ENTRIES)] == [str(number) for number in range(2 * MAX_ENTRIES)]
     assert len(texts) == MAX_ENTRIES
 
 
-def test_only_what_is_to_be_kept_is() -> None:
+def test_value_is_kept_only_if_the_predicate_allows_it() -> None:
     halves = BoundedCache[int, float](lambda key: key / 2, keeps=lambda key, half: key < 8 and half == int(half))
     assert [halves[key] for key in range(12)] == [key / 2 for key in range(12)]
     assert sorted(halves) == [0, 2, 4, 6]

@@ -68,7 +68,7 @@ def of_module(annotation: object) -> Any:
         ("dataclasses.Field", dataclasses.Field),
     ],
 )
-def test_strings_and_strings_inside_become_what_they_name(annotation: object, found: object) -> None:
+def test_strings_at_any_depth_are_resolved_to_types(annotation: object, found: object) -> None:
     assert of_module(annotation) == found
 
 
@@ -82,7 +82,7 @@ def test_strings_and_strings_inside_become_what_they_name(annotation: object, fo
         ("xml.dom.Node", "xml.dom.Node"),
     ],
 )
-def test_imports_that_only_type_checkers_run_are_run_for_their_names(annotation: str, found: str) -> None:
+def test_name_imported_under_type_checking_is_imported(annotation: str, found: str) -> None:
     cls = of_module(annotation)
     assert f"{cls.__module__}.{cls.__qualname__}" == found
 
@@ -91,12 +91,12 @@ def test_imports_that_only_type_checkers_run_are_run_for_their_names(annotation:
     ("annotation", "error"),
     [("Nope", NameError), ("list[Nope]", NameError), ("not a type", SyntaxError), ("int.nope", AttributeError)],
 )
-def test_what_cannot_be_resolved_says_so(annotation: str, error: type[Exception]) -> None:
+def test_unresolvable_annotation_raises(annotation: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         of_module(annotation)
 
 
-def test_an_import_for_type_checkers_that_fails_says_so() -> None:
+def test_failing_import_under_type_checking_raises() -> None:
     with pytest.raises(ModuleNotFoundError, match="nowhere"):
         of_module("NotThere")
 
@@ -130,13 +130,13 @@ class Below(Outer):
     ],
 )
 @pytest.mark.parametrize("owner", [Outer, Below])
-def test_a_class_lends_its_types_to_its_methods_and_not_its_methods(
+def test_types_of_a_class_are_visible_in_its_annotations_but_its_methods_are_not(
     owner: type, annotation: str, found: object
 ) -> None:
     assert resolve_annotation(owner.method, annotation, owner) == found  # type: ignore[attr-defined]
 
 
-def test_a_free_variable_is_seen() -> None:
+def test_free_variable_of_a_function_is_resolved() -> None:
     class Local(Struct):
         x: int
 
@@ -146,7 +146,7 @@ def test_a_free_variable_is_seen() -> None:
     assert resolve_annotation(inner, "Local", None) is Local
 
 
-def test_a_free_variable_that_is_not_there_yet_is_no_hindrance() -> None:
+def test_unassigned_free_variable_is_ignored() -> None:
     def inner() -> object:
         return later
 
@@ -155,7 +155,7 @@ def test_a_free_variable_that_is_not_there_yet_is_no_hindrance() -> None:
     assert inner() == 5
 
 
-def test_what_wraps_a_function_is_looked_through() -> None:
+def test_wrapped_function_is_followed() -> None:
     import functools
 
     @functools.wraps(handler)
@@ -164,7 +164,7 @@ def test_what_wraps_a_function_is_looked_through() -> None:
     assert resolve_annotation(wrapper, "Todo", None) is Todo
 
 
-def test_what_has_no_code_and_no_module_has_builtins() -> None:
+def test_callable_without_code_and_module_resolves_builtins_only() -> None:
     class Bare:
         __module__ = "no.such.module"
 
@@ -204,11 +204,11 @@ def make_app_class() -> type[App]:
 
 
 @pytest.mark.parametrize("path", ["/todo", "/named", "/alias", "/with_module"])
-def test_types_of_a_function_are_known_after_it_returned(path: str) -> None:
+def test_local_types_are_resolved_after_their_function_returned(path: str) -> None:
     assert answer(make_app_class()(), path) == {"x": 1}
 
 
-def test_types_of_a_function_are_known_to_a_subclass_from_elsewhere() -> None:
+def test_local_types_are_resolved_in_a_subclass_defined_elsewhere() -> None:
     class Below(make_app_class()):  # type: ignore[misc]
         pass
 
@@ -226,7 +226,7 @@ def make_resource() -> Resource:
     return Todos()
 
 
-def test_types_of_a_function_are_known_to_a_resource() -> None:
+def test_local_types_are_resolved_in_a_resource() -> None:
     class Api(App):
         todo = make_resource()
 
@@ -238,7 +238,7 @@ def test_types_of_a_function_are_known_to_a_resource() -> None:
     [dataclass, dataclass(slots=True), dataclass(frozen=True), dataclass(slots=True, frozen=True)],
     ids=["plain", "slots", "frozen", "slots and frozen"],
 )
-def test_types_of_a_function_are_known_to_a_dataclass(decorate: Callable[[type], type]) -> None:
+def test_local_types_are_resolved_in_a_dataclass(decorate: Callable[[type], type]) -> None:
     def make() -> Any:
         class Local(Struct):
             x: int
@@ -254,7 +254,7 @@ def test_types_of_a_function_are_known_to_a_dataclass(decorate: Callable[[type],
     assert answer(make()(3)) == {"x": 3}
 
 
-def test_types_that_a_function_makes_after_the_class_are_known_while_it_runs() -> None:
+def test_local_type_defined_after_the_class_is_resolved_while_its_function_runs() -> None:
     class Api(App):
         async def todo(self, todo: Later) -> dict[str, int]:
             return {"x": todo.x}
@@ -265,7 +265,7 @@ def test_types_that_a_function_makes_after_the_class_are_known_while_it_runs() -
     assert answer(Api()) == {"x": 1}
 
 
-def test_types_beside_a_function_that_is_set_late_are_known() -> None:
+def test_local_types_are_resolved_for_a_handler_that_is_set_late() -> None:
     class Local(Struct):
         x: int
 
@@ -291,7 +291,7 @@ class Keyed(Crud[K, Todo]):
         return key
 
 
-def test_the_type_variables_of_a_generic_class_are_what_a_subclass_gives_them() -> None:
+def test_type_variables_of_a_generic_class_are_replaced_by_the_arguments_of_a_subclass() -> None:
     class Items(Keyed[int]):
         pass
 
@@ -304,7 +304,7 @@ def test_the_type_variables_of_a_generic_class_are_what_a_subclass_gives_them() 
     assert call(Api(), "PUT", "/items?key=x").status == 400
 
 
-def test_a_name_that_is_nowhere_fails_when_the_app_is_made() -> None:
+def test_undefined_name_is_a_setup_problem() -> None:
     class Api(App):
         async def todo(self, todo: Nowhere) -> None: ...  # type: ignore[name-defined]  # noqa: F821  # pyright: ignore
 
@@ -317,7 +317,7 @@ def test_a_name_that_is_nowhere_fails_when_the_app_is_made() -> None:
     assert (problem.file, problem.line) == (__file__, Api.todo.__code__.co_firstlineno)
 
 
-def test_a_variable_of_a_caller_that_is_no_type_is_not_one() -> None:
+def test_local_variable_that_is_not_a_type_is_not_resolved() -> None:
     caller_has_this = object()
 
     class Api(App):
@@ -373,14 +373,14 @@ MODELS = "import msgspec\nclass Todo(msgspec.Struct):\n    x: int\n"
         ("shop.models", "Todo", "Todo | None"),
     ],
 )
-def test_relative_imports_of_modules_that_import_each_other_are_found(
+def test_relative_import_under_type_checking_is_resolved_in_circular_modules(
     make_package: Callable[..., ModuleType], relative: str, name: str, annotation: str
 ) -> None:
     app = make_package(app=APP.format(relative=relative, name=name, annotation=annotation), models=MODELS)
     assert answer(app.Api()) == {"x": 1}
 
 
-def test_a_module_without_a_source_has_no_imports_for_type_checkers() -> None:
+def test_module_without_source_has_no_type_checking_imports() -> None:
     module = ModuleType("made_up")
     sys.modules["made_up"] = module
     try:

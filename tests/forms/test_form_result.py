@@ -15,14 +15,14 @@ from tests.forms.examples import FEW, GOOD, TERMS, All, Needs, Pairs, Photo, Sig
 from tests.support.asgi import FORM, JSON, MULTIPART, Answer, call, form_data
 
 
-def test_a_form_that_fits_is_a_value() -> None:
+def test_valid_form_is_a_value() -> None:
     form = filled(Signup, [*GOOD, ("news", "on"), ("nickname", "A"), ("born", "2000-02-29")])
     assert form.value == Signup("Ann", 42, True, "A", date(2000, 2, 29))
     assert (form.submitted, form.errors) == (True, {})
     assert form.texts["age"] == ["42"]
 
 
-def test_a_form_that_does_not_fit_is_errors_beside_what_was_filled_in() -> None:
+def test_invalid_form_holds_its_errors_and_the_submitted_texts() -> None:
     form = filled(Signup, [("name", "A"), ("age", "seven"), ("born", ""), ("nickname", "<A>")])
     assert (form.submitted, form.value) == (True, None)
     assert form.errors == {
@@ -33,17 +33,17 @@ def test_a_form_that_does_not_fit_is_errors_beside_what_was_filled_in() -> None:
 
 
 @pytest.mark.parametrize("pairs", [[], [("name", ""), ("age", "")]])
-def test_what_is_not_filled_in_is_required(pairs: Pairs) -> None:
+def test_empty_required_field_is_reported_as_required(pairs: Pairs) -> None:
     form = filled(Signup, pairs)
     assert form.errors == {"name": ["Required"], "age": ["Required"]}
     assert form.submitted
 
 
-def test_what_is_wrong_with_all_of_it_has_no_name() -> None:
+def test_error_of_the_whole_form_has_an_empty_name() -> None:
     assert filled(Signup, [*GOOD, ("nickname", "Ann")]).errors == {"": ["The nickname has to be another name"]}
 
 
-def test_a_form_that_was_not_submitted_holds_the_defaults() -> None:
+def test_unsubmitted_form_holds_the_defaults() -> None:
     seen: list[FormResult[Any]] = []
     app = shown(Signup, seen)
     for method in ("GET", "POST"):
@@ -126,14 +126,14 @@ REFUSED: Sequence[tuple[str, Sequence[str], str]] = [
 
 
 @pytest.mark.parametrize(("name", "texts", "error"), REFUSED)
-def test_and_refused_with_the_texts_kept(name: str, texts: Sequence[str], error: str) -> None:
+def test_invalid_field_is_refused_and_keeps_its_texts(name: str, texts: Sequence[str], error: str) -> None:
     others = [pair for pair in (FEW, TERMS) if pair[0] != name]
     form = filled(All, [*others, *((name, text) for text in texts)])
     assert form.errors == {name: [error]}
     assert list(form.texts.get(name, ())) == list(texts)
 
 
-def test_nothing_has_to_be_sent_for_what_may_be_nothing() -> None:
+def test_optional_fields_may_be_left_out() -> None:
     assert filled(Needs, []).value == Needs(None, None, False, [], None)
 
 
@@ -173,7 +173,7 @@ class Camel(Struct, rename="camel"):
         (Signup | None, [("name", "Ann"), ("age", "42")], Signup("Ann", 42, news=False)),
     ],
 )
-def test_any_type_with_fields_will_do(kind: Any, pairs: Pairs, value: object) -> None:
+def test_any_type_with_fields_is_read_from_a_form(kind: Any, pairs: Pairs, value: object) -> None:
     assert filled(kind, pairs).value == value
 
 
@@ -213,7 +213,7 @@ UPLOADS: Mapping[str, tuple[Any, Sequence[tuple[str, object]], Mapping[str, list
 
 
 @pytest.mark.parametrize("name", UPLOADS)
-def test_files_are_fields_too(name: str) -> None:
+def test_file_is_checked_as_a_field_of_the_form(name: str) -> None:
     kind, parts, errors = UPLOADS[name]
     seen: list[FormResult[Any]] = []
     answer = call(shown(kind, seen), "POST", "/signup", form_data(parts), MULTIPART)
@@ -221,7 +221,7 @@ def test_files_are_fields_too(name: str) -> None:
     assert (seen[0].value is None) is bool(errors)
 
 
-def test_a_file_can_be_read_by_the_handler() -> None:
+def test_handler_reads_a_file_of_the_form() -> None:
     class Site(App):
         async def signup(self, form: FormResult[Profile]) -> list[object]:
             assert form.value is not None
@@ -249,7 +249,9 @@ BAD: Sequence[tuple[bytes, Any, int, str]] = [
 
 
 @pytest.mark.parametrize(("body", "headers", "status", "text"), BAD)
-def test_what_is_no_form_is_refused_before_the_handler_runs(body: bytes, headers: Any, status: int, text: str) -> None:
+def test_body_that_is_not_a_form_is_refused_before_the_handler_runs(
+    body: bytes, headers: Any, status: int, text: str
+) -> None:
     class Site(App):
         async def signup(self, form: FormResult[Signup]) -> None:
             raise AssertionError("it ran")
@@ -260,7 +262,7 @@ def test_what_is_no_form_is_refused_before_the_handler_runs(body: bytes, headers
     assert text in answer.text
 
 
-def test_other_parameters_are_still_checked_all_at_once() -> None:
+def test_errors_of_other_parameters_are_reported_together() -> None:
     class Site(App):
         async def signup(self, id: int, form: FormResult[Signup], csrf: Annotated[str, Form()]) -> list[object]:
             return [id, csrf, form.value is None]
@@ -296,7 +298,7 @@ class Search(Struct):
         ("?text=tea&page=0&utm=x", True, None, {"page": ["Expected an integer >= 1"]}),
     ],
 )
-def test_a_form_may_come_in_the_query(
+def test_form_is_read_from_the_query(
     query: str, submitted: bool, value: object, errors: Mapping[str, list[str]]
 ) -> None:
     seen: list[FormResult[Search]] = []
@@ -309,7 +311,7 @@ def test_a_form_may_come_in_the_query(
     assert (seen[0].submitted, seen[0].value, seen[0].errors) == (submitted, value, errors)
 
 
-def test_a_get_is_not_a_submission_whatever_it_says_of_itself() -> None:
+def test_get_without_a_body_is_not_a_submission_whatever_its_content_type() -> None:
     assert not filled(Signup, [], method="GET").submitted
     assert filled(Signup, [], method="PUT").submitted
     assert not filled(Signup, [], JSON).submitted
@@ -347,7 +349,7 @@ BARE: Any = FormResult
         (Annotated[FormResult[Signup], Form("x")], "takes all names of its source, so an alias has no effect"),
     ],
 )
-def test_what_no_form_can_be_is_refused_when_the_app_is_made(annotation: Any, what: str) -> None:
+def test_annotation_that_no_form_can_carry_is_a_setup_problem(annotation: Any, what: str) -> None:
     async def signup(self: App, form: Any) -> None: ...
 
     signup.__annotations__["form"] = annotation
@@ -357,7 +359,7 @@ def test_what_no_form_can_be_is_refused_when_the_app_is_made(annotation: Any, wh
     assert [problem.what for problem in caught.value.problems] == [what]
 
 
-def test_a_form_has_no_default_and_no_websocket_has_a_form() -> None:
+def test_form_with_a_default_or_in_a_websocket_handler_is_a_setup_problem() -> None:
     class Bad(App):
         async def signup(self, form: FormResult[Signup] | None = None) -> None: ...
 
@@ -374,7 +376,7 @@ def test_a_form_has_no_default_and_no_websocket_has_a_form() -> None:
     ]
 
 
-def test_a_generic_app_has_the_form_of_its_type() -> None:
+def test_form_of_a_generic_app_is_of_its_type_argument() -> None:
     class Crud(App, Generic[T]):
         async def new(self, form: FormResult[T]) -> str:
             return form.attributes("age")
@@ -384,7 +386,7 @@ def test_a_generic_app_has_the_form_of_its_type() -> None:
     assert 'max="150"' in call(People(), "GET", "/new").text
 
 
-def test_forms_beside_each_other_share_nothing() -> None:
+def test_forms_of_two_requests_share_no_state() -> None:
     seen: list[FormResult[Any]] = []
     app = shown(Signup, seen)
     answers: list[Callable[[], Answer]] = [

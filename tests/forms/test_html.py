@@ -80,12 +80,12 @@ ATTRIBUTES: Mapping[str, str] = {
 
 
 @pytest.mark.parametrize("name", Shown.__struct_fields__)
-def test_a_type_is_shown_as_what_a_browser_checks(name: str) -> None:
+def test_constraints_of_a_type_are_attributes_that_a_browser_checks(name: str) -> None:
     start = f'name="{name}" id="{name}"'
     assert blank(Shown).attributes(name) == f"{start} {ATTRIBUTES[name]}".rstrip()
 
 
-def test_only_a_file_that_is_insisted_on_is_required() -> None:
+def test_file_is_required_unless_it_is_optional() -> None:
     assert blank(Photo).attributes("picture") == 'name="picture" id="picture" type="file" required'
     assert blank(Needs).attributes("picture") == 'name="picture" id="picture" type="file"'
 
@@ -101,13 +101,13 @@ def test_only_a_file_that_is_insisted_on_is_required() -> None:
         ("code", "textarea", "required"),
     ],
 )
-def test_another_type_of_input_has_what_applies_to_it(name: str, type: str, shown: str) -> None:
+def test_another_type_of_input_gets_the_attributes_that_apply_to_it(name: str, type: str, shown: str) -> None:
     form = filled(Shown, [("name", "Ann"), ("age", "x"), ("any_text", ""), ("terms", "on")])
     wanted = shown + (' aria-invalid="true" aria-describedby="age-error"' if name == "age" else "")
     assert form.attributes(name, type=type) == f'name="{name}" id="{name}" {wanted}'
 
 
-def test_what_was_filled_in_is_shown_again_beside_the_error() -> None:
+def test_submitted_texts_are_shown_again_beside_the_errors() -> None:
     form = filled(Signup, [("name", '"><script>&'), ("age", "9"), ("nickname", "it's")])
     assert form.attributes("name") == (
         'name="name" id="name" type="text" minlength="2" maxlength="20" required value="&#34;&gt;&lt;script&gt;&amp;"'
@@ -118,13 +118,13 @@ def test_what_was_filled_in_is_shown_again_beside_the_error() -> None:
     assert (form.attributes("news"), form.text("nickname")) == ('name="news" id="news" type="checkbox"', "it's")
 
 
-def test_a_box_with_another_text_is_not_checked() -> None:
+def test_checkbox_with_an_invalid_text_is_not_checked() -> None:
     assert filled(All, [FEW, TERMS, ("flag", "maybe")]).attributes("flag") == (
         'name="flag" id="flag" type="checkbox" aria-invalid="true" aria-describedby="flag-error"'
     )
 
 
-def test_errors_of_the_whole_have_a_place_of_their_own() -> None:
+def test_errors_of_the_whole_form_have_a_separate_element() -> None:
     form = filled(Signup, [*GOOD, ("nickname", "Ann")])
     assert form.error() == '<span id="form-error" class="error">The nickname has to be another name</span>'
 
@@ -142,7 +142,7 @@ def test_errors_of_the_whole_have_a_place_of_their_own() -> None:
         ("sizes", [("sizes", "small"), ("sizes", "large")], ["small*", "large*"]),
     ],
 )
-def test_choices_are_options_in_the_order_in_which_they_were_written(name: str, pairs: Pairs, shown: list[str]) -> None:
+def test_choices_are_options_in_their_written_order(name: str, pairs: Pairs, shown: list[str]) -> None:
     form = filled(Shown, pairs) if pairs else blank(Shown)
     marks = ((" selected", shown.removesuffix("*")) if shown.endswith("*") else ("", shown) for shown in shown)
     assert form.options(name) == "".join(f'<option value="{text}"{mark}>{text}</option>' for mark, text in marks)
@@ -153,14 +153,14 @@ class Unchosen(Struct):
     quoted: Literal['"<'] = '"<'
 
 
-def test_what_has_to_be_chosen_begins_with_nothing_chosen() -> None:
+def test_required_select_without_a_default_begins_with_an_empty_option() -> None:
     form = blank(Unchosen)
     assert form.attributes("size") == 'name="size" id="size" required'
     assert form.options("size").startswith('<option value=""></option><option value="small">')
     assert form.options("quoted") == '<option value="&#34;&lt;" selected>&#34;&lt;</option>'
 
 
-def test_a_form_may_show_what_there_is_already() -> None:
+def test_showing_puts_an_existing_value_into_the_fields() -> None:
     form = blank(Signup).showing(Signup("Ann & Ben", 42, news=False, nickname=None))
     assert (form.submitted, form.value, form.errors) == (False, None, {})
     assert form.attributes("name").endswith('value="Ann &amp; Ben"')
@@ -169,17 +169,17 @@ def test_a_form_may_show_what_there_is_already() -> None:
 
 
 @pytest.mark.parametrize("method", ["attributes", "options", "text", "error"])
-def test_a_field_that_is_not_there_is_told_with_those_that_are(method: str) -> None:
+def test_unknown_field_raises_an_error_that_lists_the_fields(method: str) -> None:
     with pytest.raises(LookupError, match="Signup has no field 'nam'; it has name, age, news, nickname, born"):
         getattr(blank(Signup), method)("nam")
 
 
-def test_only_choices_have_options() -> None:
+def test_field_without_choices_has_no_options() -> None:
     with pytest.raises(LookupError, match="The field 'name' has no choices"):
         blank(Signup).options("name")
 
 
-def test_templates_take_it_for_html() -> None:
+def test_templates_insert_the_html_unescaped() -> None:
     jinja2 = pytest.importorskip("jinja2")
     template = jinja2.Environment(autoescape=True).from_string(
         '<input {{ form.attributes("name") }}>{{ form.error("name") }}{{ form.text("name") }}'
@@ -207,7 +207,7 @@ class Attributes(HTMLParser):
 
 
 @given(st.text())
-def test_no_text_leaves_its_attribute(text: str) -> None:
+def test_text_never_leaves_its_attribute(text: str) -> None:
     form = blank(Signup).showing(Signup(text, 1))
     parsed = Attributes(f"<input {form.attributes('name')}>")
     assert parsed.tags == 1
@@ -224,7 +224,7 @@ def test_no_text_leaves_its_attribute(text: str) -> None:
         born=st.none() | st.dates(),
     )
 )
-def test_what_is_shown_and_sent_back_is_the_same_value(value: Signup) -> None:
+def test_shown_value_that_is_submitted_unchanged_is_the_same_value(value: Signup) -> None:
     texts = blank(Signup).showing(value).texts
     pairs = [(name, text) for name, found in texts.items() for text in found]
     checked = [pair for pair in pairs if pair != ("news", "false")]  # as a browser leaves out what is not checked

@@ -54,7 +54,7 @@ def errors(page: Page) -> dict[str, str]:
     return found
 
 
-def test_a_form_is_filled_in_wrongly_then_rightly(tmp_path: Path) -> None:
+def test_form_is_submitted_with_errors_and_then_without(tmp_path: Path) -> None:
     with the_form(tmp_path) as (page, server):
         page.run("document.forms[0].noValidate = true")
         fill(page, WRONG)
@@ -80,7 +80,7 @@ def test_a_form_is_filled_in_wrongly_then_rightly(tmp_path: Path) -> None:
         page.wait("document.body?.innerText.includes('Visits: 2.')")
 
 
-def test_the_browser_refuses_what_the_server_would(tmp_path: Path) -> None:
+def test_browser_refuses_what_the_server_would_refuse(tmp_path: Path) -> None:
     checks: dict[str, list[tuple[str, str]]] = {
         "name": [("", "valueMissing"), ("Ann5", "patternMismatch"), ("Ann", "valid")],
         "age": [("", "valueMissing"), ("17", "rangeUnderflow"), ("151", "rangeOverflow"), ("18.5", "stepMismatch")],

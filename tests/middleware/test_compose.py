@@ -105,7 +105,7 @@ def test_middleware_runs_in_order_on_the_way_in_and_in_reverse_on_the_way_out(
 
 @pytest.mark.parametrize("wrong", [(401, "x"), "text", 401, [("status_code", 401)]])
 @pytest.mark.parametrize("when", ["a_before", "a_after"])
-def test_a_hook_that_returns_something_else_is_told_what_it_may_return(
+def test_hook_that_returns_something_else_is_a_500_that_says_what_is_allowed(
     wrong: object, when: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert call(behind(*chain([], **{when: wrong})), "GET", "/").status == 500
@@ -144,7 +144,9 @@ def test_after_request_sees_every_response(method: str, path: str, status: int) 
 @pytest.mark.parametrize(
     ("body", "headers", "status"), [(b"x" * 11, JSON, 413), (b"x" * 11, FORM, 413), ([b"x" * 6, b"x" * 6], FORM, 413)]
 )
-def test_also_to_a_body_that_is_refused_before_any_hook_could_look_at_it(body: Any, headers: Any, status: int) -> None:
+def test_after_request_sees_the_response_to_a_body_that_was_refused_before_any_hook_ran(
+    body: Any, headers: Any, status: int
+) -> None:
     hook = Hook()
     assert call(behind(hook, limits=Limits(body=10)), "POST", "/", body, headers).status == status
     assert (hook.log, hook.statuses) == (["after "], [status])
@@ -158,7 +160,7 @@ class Failing(SessionBackend):
         raise ConnectionError("down")
 
 
-def test_also_when_the_session_cannot_be_loaded_so_that_none_takes_an_empty_one_for_it() -> None:
+def test_before_request_is_skipped_when_the_session_cannot_be_loaded() -> None:
     hook = Hook()
     answer = call(
         behind(hook, session_backend=Failing()), "GET", "/", headers=[(b"cookie", b"session_id=" + b"x" * 40)]
@@ -167,7 +169,7 @@ def test_also_when_the_session_cannot_be_loaded_so_that_none_takes_an_empty_one_
     assert (hook.log, hook.statuses) == (["after "], [500])
 
 
-def test_middleware_that_is_added_during_a_request_is_for_the_next() -> None:
+def test_middleware_added_during_a_request_runs_from_the_next_request_on() -> None:
     class AddsAnother(Hook):
         async def before_request(self, request: Request) -> None:
             app.middlewares.append(other)
@@ -182,7 +184,7 @@ def test_middleware_that_is_added_during_a_request_is_for_the_next() -> None:
 
 @pytest.mark.parametrize("status", ["401", None, 99, 600])
 @pytest.mark.parametrize("when", ["a_before", "a_after"])
-def test_a_status_that_is_none_is_a_500(status: object, when: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_invalid_status_from_a_hook_is_a_500(status: object, when: str, caplog: pytest.LogCaptureFixture) -> None:
     assert call(behind(*chain([], **{when: {"status_code": status}})), "GET", "/").status == 500
     assert f"returned the status_code {status!r}" in str(errors(caplog)[0])
 
@@ -205,7 +207,7 @@ def test_a_status_that_is_none_is_a_500(status: object, when: str, caplog: pytes
         ({"status_code": 204, "body": None, "headers": []}, 204, "", {"x-own": None, "x-new": None}),
     ],
 )
-def test_what_after_request_returns_replaces_what_it_names(
+def test_after_request_replaces_the_parts_that_its_result_names(
     after: Any, status: int, text: str, headers: dict[str, str | None]
 ) -> None:
     hook = Hook(after=after)
@@ -225,12 +227,12 @@ def test_what_after_request_returns_replaces_what_it_names(
         ({"body": iter("ab")}, 200, "ab", "text/html; charset=utf-8"),
     ],
 )
-def test_what_before_request_returns_is_the_answer(before: Any, status: int, text: str, content_type: str) -> None:
+def test_result_of_before_request_is_the_response(before: Any, status: int, text: str, content_type: str) -> None:
     answer = call(behind(Hook(before=before)), "GET", "/boom")
     assert (answer.status, answer.text, answer.header("content-type")) == (status, text, content_type)
 
 
-def test_a_header_that_middleware_adds_in_place_is_sent() -> None:
+def test_header_added_to_the_list_in_place_is_sent() -> None:
     class InPlace(Hook):
         async def after_request(
             self, request: Request, status_code: int, response_body: Any, extra_headers: list[tuple[str, str]]
@@ -243,7 +245,7 @@ def test_a_header_that_middleware_adds_in_place_is_sent() -> None:
         assert call(app, "GET", "/created").header("x-added") == "1, 2"
 
 
-def test_an_unsendable_header_of_middleware_is_a_500(caplog: pytest.LogCaptureFixture) -> None:
+def test_unsendable_header_from_a_hook_is_a_500(caplog: pytest.LogCaptureFixture) -> None:
     answer = call(behind(Hook(after={"headers": [("X-A", "a\r\nb")]})), "GET", "/")
     assert (answer.status, answer.text) == (500, "500 Internal Server Error")
     assert answer.header("x-a") is None
@@ -253,7 +255,7 @@ def test_an_unsendable_header_of_middleware_is_a_500(caplog: pytest.LogCaptureFi
 
 
 @pytest.mark.parametrize("path", ["/unsendable", "/session"])
-def test_what_takes_the_place_of_an_impossible_response_is_seen_too(path: str) -> None:
+def test_after_request_sees_the_replacement_of_an_unsendable_response(path: str) -> None:
     class Impossible(Api):
         async def unsendable(self) -> object:
             return object()
@@ -301,7 +303,7 @@ class Looking(Hook):
         (form_data({"a": "1"}), MULTIPART, {}, None),  # that one is not read before somebody wants it
     ],
 )
-def test_before_request_sees_the_body_and_the_session_without_waiting(
+def test_before_request_reads_the_body_and_the_session_without_awaiting(
     body: bytes, headers: Any, body_params: object, json: object, nested: bool
 ) -> None:
     async def main() -> None:
@@ -321,7 +323,7 @@ def test_before_request_sees_the_body_and_the_session_without_waiting(
     asyncio.run(main())
 
 
-def test_the_request_is_the_current_one_in_every_hook() -> None:
+def test_app_request_is_the_current_request_in_every_hook() -> None:
     class Current(Hook):
         async def before_request(self, request: Request) -> None:
             self.log.append(str(app.request is request))
@@ -337,7 +339,7 @@ def test_the_request_is_the_current_one_in_every_hook() -> None:
     assert hook.log == ["True", "True"]
 
 
-def test_requests_side_by_side_go_through_the_same_middleware_apart() -> None:
+def test_concurrent_requests_share_middleware_but_no_state() -> None:
     class Timing(Hook):
         async def before_request(self, request: Request) -> None:
             vars(request)["user"] = request.query("user")
@@ -354,7 +356,7 @@ def test_requests_side_by_side_go_through_the_same_middleware_apart() -> None:
 # --- error handlers and clients that leave ---
 
 
-def test_error_handlers_answer_for_middleware_too() -> None:
+def test_error_handler_responds_to_an_exception_of_a_hook() -> None:
     app = behind(Hook(before=LookupError("secret")))
     app.error_handlers[LookupError] = lambda request, error: (503, "later")
     assert call(app, "GET", "/").text == "later"
@@ -363,7 +365,7 @@ def test_error_handlers_answer_for_middleware_too() -> None:
     assert call(app, "GET", "/").text == "later"
 
 
-def test_after_request_sees_what_an_error_handler_answers() -> None:
+def test_after_request_sees_the_response_of_an_error_handler() -> None:
     hook = Hook()
     app = behind(hook)
     app.error_handlers[LookupError] = lambda request, error: (503, {"why": "later"})
@@ -372,7 +374,7 @@ def test_after_request_sees_what_an_error_handler_answers() -> None:
 
 
 @pytest.mark.parametrize("headers", [JSON, MULTIPART])
-def test_nobody_is_asked_what_to_answer_to_a_client_that_left(headers: Any) -> None:
+def test_neither_hook_nor_error_handler_runs_for_a_client_that_disconnected(headers: Any) -> None:
     async def receive() -> Message:
         return {"type": "http.disconnect"}
 

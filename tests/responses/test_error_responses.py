@@ -130,7 +130,7 @@ def test_a_detail_that_has_no_encoding_is_sent_with_question_marks() -> None:
     assert build_error_response(HTTPError(400, "\ud800"), *PLAIN)[1] == b"400 Bad Request: ?"
 
 
-def test_each_error_has_a_line_in_plain_text() -> None:
+def test_each_invalid_is_a_line_of_plain_text() -> None:
     error = BadRequest([Invalid(missing_parameter_detail("a"), "query", "a"), Invalid("Expected text", pointer="/b")])
     assert render_plain_text(error) == (
         "400 Bad Request: Missing required parameter 'a'\n400 Bad Request: Invalid value at '/b': Expected text"
@@ -157,5 +157,5 @@ def test_each_error_has_a_line_in_plain_text() -> None:
         ),
     ],
 )
-def test_an_error_as_rfc_9457_problem_details(error: HTTPError, document: object) -> None:
+def test_error_is_rendered_as_rfc_9457_problem_details(error: HTTPError, document: object) -> None:
     assert json.loads(render_problem_json(error)) == document

@@ -16,7 +16,7 @@ from tests.sessions.stores import EVERY, HOUR, KNOWN, OTHER, MemoryWaiting, Plai
 
 
 @pytest.mark.parametrize("name", ["load", "save"])
-def test_a_store_needs_both_methods(name: str) -> None:
+def test_store_without_load_or_save_cannot_be_instantiated(name: str) -> None:
     methods = {"load": Plain.load, "save": Plain.save}
     del methods[name]
     incomplete = type("Incomplete", (SessionBackend,), methods)
@@ -38,7 +38,7 @@ def test_merge_changes_what_is_stored_now(make: Callable[[], SessionBackend]) ->
 
 
 @EVERY
-def test_merge_into_a_session_that_ended_does_nothing(make: Callable[[], SessionBackend]) -> None:
+def test_merge_into_an_ended_session_does_nothing(make: Callable[[], SessionBackend]) -> None:
     async def check() -> None:
         backend = make()
         await backend.save(OTHER, {"a": 1}, HOUR)
@@ -90,7 +90,7 @@ def test_rotate_moves_a_session(
     run(check())
 
 
-def test_a_store_may_be_a_frozen_dataclass_with_locks_of_its_own() -> None:
+def test_store_may_be_a_frozen_dataclass_with_its_own_attribute_named_locks() -> None:
     @dataclass(frozen=True)
     class Frozen(SessionBackend):
         _locks: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -122,7 +122,7 @@ def test_one_store_serves_many_event_loops() -> None:
         run(contend(number))
 
 
-def test_a_loop_that_was_closed_in_mid_merge_locks_nobody_out() -> None:
+def test_loop_closed_during_a_merge_leaves_no_lock_behind() -> None:
     class Stuck(Plain):
         stuck = True
 
@@ -148,7 +148,7 @@ def test_a_loop_that_was_closed_in_mid_merge_locks_nobody_out() -> None:
     task.get_coro().close()
 
 
-def test_different_sessions_do_not_wait_for_each_other() -> None:
+def test_merges_of_different_sessions_do_not_wait_for_each_other() -> None:
     class Gated(Plain):
         def __init__(self, **stored: dict[str, Any]) -> None:
             super().__init__(**stored)
@@ -171,7 +171,7 @@ def test_different_sessions_do_not_wait_for_each_other() -> None:
     run(check())
 
 
-def test_locks_are_gone_when_nobody_holds_them() -> None:
+def test_locks_disappear_when_no_task_holds_them() -> None:
     async def check() -> None:
         backend = MemoryWaiting()
         steps: list[Awaitable[object]] = []

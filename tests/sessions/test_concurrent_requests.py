@@ -18,7 +18,7 @@ from tests.sessions.stores import HOUR, KNOWN, WAITING, Change, MemoryWaiting, P
 
 
 @WAITING
-def test_fifty_requests_that_write_fifty_keys_keep_all_fifty(make: Callable[[], SessionBackend]) -> None:
+def test_fifty_concurrent_requests_keep_all_their_keys(make: Callable[[], SessionBackend]) -> None:
     async def request(backend: SessionBackend, number: int) -> None:
         state = await SessionState.open(backend, KNOWN)
         state.data[f"key{number}"] = number
@@ -63,7 +63,7 @@ def sparse() -> set[int]:
     return found
 
 
-def test_a_set_that_nobody_changed_does_not_undo_another_request() -> None:
+def test_unchanged_set_does_not_undo_the_change_of_another_request() -> None:
     assert list(sparse()) != list(pickle.loads(pickle.dumps(sparse())))
 
     async def check() -> None:
@@ -100,9 +100,7 @@ def test_a_logout_beside_a_slow_request_stays_a_logout() -> None:
 
 @pytest.mark.parametrize("rotating", [False, True])
 @WAITING
-def test_a_logout_in_the_middle_of_another_commit_stays_a_logout(
-    make: Callable[[], SessionBackend], rotating: bool
-) -> None:
+def test_logout_during_another_commit_stays_a_logout(make: Callable[[], SessionBackend], rotating: bool) -> None:
     async def check(head_start: int) -> None:
         backend = make()
         await backend.save(KNOWN, {"user": "ann"}, HOUR)
@@ -134,7 +132,7 @@ def test_a_logout_in_the_middle_of_another_commit_stays_a_logout(
     ids=["merge", "end", "rotate", "begin"],
 )
 @WAITING
-def test_a_commit_cancelled_anywhere_leaves_the_session_whole(
+def test_commit_cancelled_at_any_step_leaves_the_session_whole(
     make: Callable[[], SessionBackend], cookie: str | None, change: Change, after: dict[str, Any]
 ) -> None:
     async def cut_off_after(steps: int) -> bool:

@@ -172,13 +172,13 @@ def test_the_cookie_is_http_only_lax_and_secure_except_on_plain_http_to_a_loopba
         (SessionConfig(same_site="None", secure=False), "session_id=*; Path=/; HttpOnly; SameSite=None; Secure"),
     ],
 )
-def test_its_attributes_are_the_apps_configuration(config: SessionConfig, cookie: str) -> None:
+def test_cookie_attributes_follow_the_configuration_of_the_app(config: SessionConfig, cookie: str) -> None:
     answer = asyncio.run(Browser(Shop(sessions=config)).get("/visit"))
     name, _, rest = str(answer.header("set-cookie")).partition("=")
     assert f"{name}=*;{rest.partition(';')[2]}" == cookie
 
 
-def test_a_session_lasts_as_long_as_the_app_says() -> None:
+def test_session_lasts_for_the_timeout_of_the_app() -> None:
     now = [0.0]
     app = Shop(InMemorySessionBackend(clock=lambda: now[0]), sessions=SessionConfig(timeout=10))
     browser = Browser(app)
@@ -254,7 +254,7 @@ def test_nothing_is_loaded_without_a_cookie_and_nothing_saved_without_a_change(
         ([b"Session_ID=" + ID.encode()], False),
     ],
 )
-def test_a_cookie_that_could_not_be_ours_or_is_ambiguous_is_ignored(cookies: list[bytes], loads: bool) -> None:
+def test_malformed_or_ambiguous_cookie_is_ignored(cookies: list[bytes], loads: bool) -> None:
     backend = Counting()
 
     async def main() -> Answer:
@@ -270,7 +270,7 @@ def test_a_cookie_that_could_not_be_ours_or_is_ambiguous_is_ignored(cookies: lis
 # --- fixation, rotation, ending ---
 
 
-def test_an_identifier_that_the_store_does_not_know_is_never_adopted() -> None:
+def test_unknown_identifier_is_never_adopted() -> None:
     async def main() -> None:
         browser = Browser(Shop(), ID)
         assert (await browser.get("/visit")).header("set-cookie") is not None
@@ -280,7 +280,7 @@ def test_an_identifier_that_the_store_does_not_know_is_never_adopted() -> None:
     asyncio.run(main())
 
 
-def test_a_login_gives_a_new_identifier_and_the_old_one_is_dead() -> None:
+def test_login_gives_a_new_identifier_and_ends_the_old_one() -> None:
     async def main() -> None:
         browser = Browser(Shop())
         await browser.get("/visit")
@@ -293,7 +293,7 @@ def test_a_login_gives_a_new_identifier_and_the_old_one_is_dead() -> None:
     asyncio.run(main())
 
 
-def test_emptying_a_session_ends_it_and_takes_the_cookie_away() -> None:
+def test_emptied_session_ends_and_its_cookie_is_removed() -> None:
     async def main() -> None:
         browser = Browser(Shop())
         await browser.get("/visit")
@@ -307,7 +307,7 @@ def test_emptying_a_session_ends_it_and_takes_the_cookie_away() -> None:
 
 
 @pytest.mark.parametrize("path", ["/boom", "/refuse", "/unsendable"])
-def test_what_a_handler_that_fails_did_to_its_session_is_saved_and_its_client_told(path: str) -> None:
+def test_changes_of_a_failing_handler_are_saved_and_its_client_gets_the_cookie(path: str) -> None:
     async def main() -> None:
         browser = Browser(Shop())
         answer = await browser.get(path)
@@ -332,14 +332,12 @@ def test_what_a_handler_that_fails_did_to_its_session_is_saved_and_its_client_to
         ("No-Store", "No-Store"),
     ],
 )
-def test_a_response_that_sets_the_cookie_is_stored_nowhere_whatever_the_handler_says(
-    control: str, headers: str
-) -> None:
+def test_response_that_sets_the_cookie_is_no_store_whatever_the_handler_says(control: str, headers: str) -> None:
     answer = asyncio.run(Browser(Shop()).get(f"/cached?control={control}"))
     assert (answer.header("cache-control"), answer.header("vary")) == (headers, "Cookie")
 
 
-def test_one_that_only_reads_the_session_is_left_to_the_handlers_own_word() -> None:
+def test_response_that_only_reads_the_session_keeps_the_handlers_cache_control() -> None:
     async def main() -> str | None:
         browser = Browser(Shop())
         await browser.get("/cached?control=private")
@@ -387,7 +385,7 @@ class Writing(App):
 
 
 @pytest.mark.parametrize("backend", [InMemorySessionBackend, Minimal])
-def test_fifty_requests_side_by_side_keep_fifty_keys(backend: type[SessionBackend]) -> None:
+def test_fifty_concurrent_requests_keep_fifty_keys(backend: type[SessionBackend]) -> None:
     async def main() -> None:
         app = Writing(backend())
         browser = Browser(app)
@@ -399,7 +397,7 @@ def test_fifty_requests_side_by_side_keep_fifty_keys(backend: type[SessionBacken
 
 
 @pytest.mark.parametrize("backend", [InMemorySessionBackend, Minimal])
-def test_who_logged_out_stays_logged_out_beside_a_slow_request(backend: type[SessionBackend]) -> None:
+def test_logout_holds_beside_a_slow_request(backend: type[SessionBackend]) -> None:
     async def main() -> None:
         app = Writing(backend())
         browser = Browser(app)
@@ -419,7 +417,7 @@ def test_who_logged_out_stays_logged_out_beside_a_slow_request(backend: type[Ses
 
 
 @pytest.mark.parametrize("path", ["/stream", "/stream_sync"])
-def test_what_a_stream_changes_is_saved_at_its_end(path: str) -> None:
+def test_change_in_a_stream_is_saved_at_its_end(path: str) -> None:
     async def main() -> None:
         browser = Browser(Shop())
         await browser.get("/visit")
@@ -430,9 +428,7 @@ def test_what_a_stream_changes_is_saved_at_its_end(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/stream", "/stream_sync"])
-def test_a_session_that_only_a_stream_begins_is_not_kept_and_that_is_logged(
-    path: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_session_that_begins_in_a_stream_is_lost_with_a_warning(path: str, caplog: pytest.LogCaptureFixture) -> None:
     answer = asyncio.run(Browser(Shop()).get(path))
     assert (answer.text, answer.header("set-cookie")) == ("ab", None)
     [record] = caplog.records
@@ -440,7 +436,7 @@ def test_a_session_that_only_a_stream_begins_is_not_kept_and_that_is_logged(
     assert "its cookie can no longer be set" in record.getMessage()
 
 
-def test_one_that_began_before_it_is_kept_whole() -> None:
+def test_session_that_began_before_the_stream_is_saved_whole() -> None:
     async def main() -> None:
         browser = Browser(Shop())
         assert (await browser.get("/stream_early")).text == "a"
@@ -462,9 +458,7 @@ def test_one_that_began_before_it_is_kept_whole() -> None:
         ("/cart", {"items": ["a"], "total": "many"}, 400, "400 Bad Request: "),
     ],
 )
-def test_a_value_from_the_session_is_the_sessions_alone(
-    path: str, stored: dict[str, Any], status: int, text: str
-) -> None:
+def test_session_value_is_never_read_from_the_query(path: str, stored: dict[str, Any], status: int, text: str) -> None:
     async def main() -> Answer:
         app = Shop()
         await app.session_backend.save(ID, stored, 60)
@@ -506,7 +500,7 @@ class Failing(Minimal):
         ("save", "/refuse", 500),
     ],
 )
-def test_a_store_that_fails_is_a_500_and_a_log_record(
+def test_failing_store_is_a_500_and_a_log_record(
     failing: str, path: str, status: int, hooks: tuple[Hook, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
     app = Shop(Failing(failing))
@@ -519,17 +513,17 @@ def test_a_store_that_fails_is_a_500_and_a_log_record(
 
 
 @pytest.mark.parametrize("path", ["/stream", "/stream_sync"])
-def test_one_that_fails_at_the_end_of_a_stream_is_logged(path: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_store_that_fails_at_the_end_of_a_stream_is_logged(path: str, caplog: pytest.LogCaptureFixture) -> None:
     answer = asyncio.run(Browser(Shop(Failing("save")), ID).get(path))
     assert (answer.status, answer.text) == (200, "ab")
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
-def test_a_request_that_needs_no_session_is_answered_though_the_store_is_down() -> None:
+def test_request_without_a_session_is_served_while_the_store_is_down() -> None:
     assert asyncio.run(Browser(Shop(Failing("load", "save"))).get("/")).text == "home"
 
 
-def test_what_cannot_be_stored_names_its_key(caplog: pytest.LogCaptureFixture) -> None:
+def test_unstorable_value_is_logged_with_its_key(caplog: pytest.LogCaptureFixture) -> None:
     class Unstorable(App):
         async def index(self) -> None:
             self.request.session["callback"] = lambda: None
@@ -538,7 +532,7 @@ def test_what_cannot_be_stored_names_its_key(caplog: pytest.LogCaptureFixture) -
     assert "This session cannot be stored ('callback')" in caplog.text
 
 
-def test_error_handlers_answer_for_a_store_too() -> None:
+def test_error_handler_responds_to_an_exception_of_the_store() -> None:
     app = Shop(Failing("save"))
     app.error_handlers[ConnectionError] = lambda request, error: (503, "later", [("Retry-After", "1")])
     answer = asyncio.run(Browser(app, ID).get("/visit"))
@@ -548,7 +542,7 @@ def test_error_handlers_answer_for_a_store_too() -> None:
 # --- middleware ---
 
 
-def test_middleware_may_begin_and_change_a_session() -> None:
+def test_middleware_begins_and_changes_a_session() -> None:
     class Tracking(Hook):
         async def before_request(self, request: Request) -> None:
             request.session.setdefault("seen", []).append(request.method)
@@ -569,7 +563,7 @@ def test_middleware_may_begin_and_change_a_session() -> None:
     asyncio.run(main())
 
 
-def test_an_app_that_is_held_has_the_sessions_of_the_app_that_holds_it() -> None:
+def test_nested_app_uses_the_sessions_of_the_outer_app() -> None:
     async def main() -> None:
         outer, inner = Shop(), Shop(Failing("load", "save"))
         outer.inner = inner  # type: ignore[attr-defined]

@@ -15,7 +15,7 @@ from tests.sessions.stores import HOUR, KNOWN, OTHER, Clock, run
 
 @pytest.mark.parametrize("name", ["load", "save"])
 @pytest.mark.parametrize("on_the_class", [True, False])
-def test_a_merge_in_memory_goes_by_a_load_or_save_that_was_put_in_place(name: str, on_the_class: bool) -> None:
+def test_merge_calls_an_overridden_load_or_save(name: str, on_the_class: bool) -> None:
     async def broken(*_: object) -> dict[str, Any]:
         raise ConnectionError
 
@@ -31,7 +31,7 @@ def test_a_merge_in_memory_goes_by_a_load_or_save_that_was_put_in_place(name: st
     run(check())
 
 
-def test_a_store_in_memory_that_sets_its_own_save_before_it_is_made_is_asked() -> None:
+def test_save_assigned_before_init_is_called_until_it_is_deleted() -> None:
     saved: list[str] = []
 
     class Mine(InMemorySessionBackend):
@@ -58,7 +58,7 @@ def test_a_store_in_memory_that_sets_its_own_save_before_it_is_made_is_asked() -
     run(check())
 
 
-def test_a_store_in_memory_gives_plain_dictionaries() -> None:
+def test_load_returns_plain_dictionaries() -> None:
     async def check() -> None:
         backend = InMemorySessionBackend()
         await backend.save(KNOWN, defaultdict(int, a=1), HOUR)
@@ -69,9 +69,7 @@ def test_a_store_in_memory_gives_plain_dictionaries() -> None:
 
 
 @pytest.mark.parametrize("on_the_class", [True, False])
-def test_a_session_in_memory_is_opened_by_a_load_that_was_put_in_place(
-    monkeypatch: pytest.MonkeyPatch, on_the_class: bool
-) -> None:
+def test_session_is_opened_by_a_replaced_load(monkeypatch: pytest.MonkeyPatch, on_the_class: bool) -> None:
     async def broken(*_: object) -> dict[str, Any]:
         raise ConnectionError
 
@@ -86,9 +84,7 @@ def test_a_session_in_memory_is_opened_by_a_load_that_was_put_in_place(
 
 
 @pytest.mark.parametrize("method", ["save", "merge"])
-def test_a_change_is_saved_in_memory_by_a_method_that_was_put_in_place(
-    monkeypatch: pytest.MonkeyPatch, method: str
-) -> None:
+def test_change_is_saved_by_a_replaced_method(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
     async def broken(*_: object) -> bool:
         raise ConnectionError
 
@@ -105,7 +101,7 @@ def test_a_change_is_saved_in_memory_by_a_method_that_was_put_in_place(
     run(check())
 
 
-def test_what_load_returns_is_nobody_elses() -> None:
+def test_load_returns_new_objects_at_every_call() -> None:
     async def check() -> None:
         backend = InMemorySessionBackend()
         given_in: dict[str, Any] = {"cart": [1]}
@@ -157,7 +153,7 @@ def test_loading_does_not_prolong_a_session_and_saving_does() -> None:
     run(check())
 
 
-def test_the_clock_of_the_system_is_the_default() -> None:
+def test_default_clock_is_the_system_clock() -> None:
     async def check() -> None:
         backend = InMemorySessionBackend()
         await backend.save(KNOWN, {"a": 1}, HOUR)
@@ -169,7 +165,7 @@ def test_the_clock_of_the_system_is_the_default() -> None:
 
 
 @pytest.mark.parametrize("timeout", [0, -1])
-def test_a_session_saved_for_no_time_is_not_there(timeout: int) -> None:
+def test_session_saved_for_no_time_is_not_kept(timeout: int) -> None:
     async def check() -> None:
         backend = InMemorySessionBackend(clock=Clock())
         await backend.save(KNOWN, {"a": 1}, timeout)
@@ -179,7 +175,7 @@ def test_a_session_saved_for_no_time_is_not_there(timeout: int) -> None:
     run(check())
 
 
-def test_saving_nothing_forgets_a_session_known_or_not() -> None:
+def test_saving_empty_data_deletes_a_session_known_or_not() -> None:
     async def check() -> None:
         backend = InMemorySessionBackend()
         await backend.save(KNOWN, {"a": 1}, HOUR)
@@ -190,7 +186,7 @@ def test_saving_nothing_forgets_a_session_known_or_not() -> None:
     run(check())
 
 
-def test_over_the_cap_the_one_not_saved_for_longest_goes() -> None:
+def test_session_saved_longest_ago_is_dropped_over_the_cap() -> None:
     async def check() -> None:
         backend = InMemorySessionBackend(max_sessions=3)
         for name in "abc":
@@ -204,7 +200,7 @@ def test_over_the_cap_the_one_not_saved_for_longest_goes() -> None:
     run(check())
 
 
-def test_many_visitors_without_a_cookie_do_not_grow_the_store() -> None:
+def test_visitors_without_a_cookie_do_not_grow_the_store_over_its_cap() -> None:
     async def check() -> None:
         backend = InMemorySessionBackend(max_sessions=100)
         most = 0
@@ -237,7 +233,7 @@ def test_a_cap_of_one_keeps_the_last() -> None:
     run(check())
 
 
-def test_expired_sessions_are_swept_out_by_later_saves() -> None:
+def test_expired_sessions_are_dropped_by_later_saves() -> None:
     async def check() -> None:
         clock = Clock()
         backend = InMemorySessionBackend(clock=clock)
@@ -255,7 +251,7 @@ def test_expired_sessions_are_swept_out_by_later_saves() -> None:
     run(check())
 
 
-def test_a_steady_stream_of_sessions_keeps_the_store_within_twice_its_living() -> None:
+def test_steady_stream_of_sessions_keeps_the_store_within_twice_the_living_ones() -> None:
     async def check() -> None:
         clock = Clock()
         backend = InMemorySessionBackend(clock=clock)

@@ -38,17 +38,19 @@ from micropie.sessions import (
         ({"secure": False}, "abc", True, "session_id=abc; Path=/; HttpOnly; SameSite=Lax"),
     ],
 )
-def test_the_cookie_header(config: dict[str, Any], identifier: str | None, secure: bool, header: str) -> None:
+def test_cookie_header_has_the_configured_attributes(
+    config: dict[str, Any], identifier: str | None, secure: bool, header: str
+) -> None:
     assert build_session_cookie(SessionConfig(**config), identifier, secure=secure) == ("Set-Cookie", header)
 
 
 @pytest.mark.parametrize("character", list('\r\n\0\x1f\x7f\x80é\u2028 ",;\\'))
-def test_an_identifier_that_a_cookie_cannot_carry_is_refused(character: str) -> None:
+def test_identifier_that_a_cookie_cannot_carry_is_refused(character: str) -> None:
     with pytest.raises(ValueError, match=r"^A session identifier cannot have"):
         build_session_cookie(SessionConfig(), f"abc{character}", secure=True)
 
 
-def test_every_other_ascii_character_may_stand_in_an_identifier() -> None:
+def test_every_other_ascii_character_is_allowed_in_an_identifier() -> None:
     text = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '",;\\')
     assert build_session_cookie(SessionConfig(), text, secure=True)[1].startswith(f"session_id={text}; ")
 
@@ -68,7 +70,7 @@ def test_every_other_ascii_character_may_stand_in_an_identifier() -> None:
     ],
 )
 @pytest.mark.parametrize("port", ["", ":", ":80", ":8000"])
-def test_only_unencrypted_loopback_does_without_secure(host: str, port: str) -> None:
+def test_cookie_is_not_secure_over_unencrypted_loopback_only(host: str, port: str) -> None:
     assert is_secure_cookie("http", host + port) is False
     assert is_secure_cookie("ws", host + port) is False
     assert is_secure_cookie("https", host + port) is True
@@ -111,5 +113,5 @@ def test_only_unencrypted_loopback_does_without_secure(host: str, port: str) -> 
         "[::ffff:127.0.0.1]",
     ],
 )
-def test_any_other_host_gets_secure(host: str) -> None:
+def test_cookie_is_secure_for_any_other_host(host: str) -> None:
     assert is_secure_cookie("http", host) is True

@@ -57,7 +57,7 @@ def shout() -> str:
         (Quarrelsome(), True),
     ],
 )
-def test_what_does_not_pickle_is_compared_with_a_copy_or_counts_as_changed(value: object, saved: bool) -> None:
+def test_unpicklable_value_is_compared_with_a_copy_or_counts_as_changed(value: object, saved: bool) -> None:
     async def check() -> None:
         backend = Merged(known_session_identifier={"odd": value, "plain": 1})
         state = await SessionState.open(backend, KNOWN)
@@ -73,7 +73,7 @@ def test_what_does_not_pickle_is_compared_with_a_copy_or_counts_as_changed(value
     run(check())
 
 
-def test_a_nested_change_beside_something_that_does_not_pickle_is_seen() -> None:
+def test_nested_change_beside_an_unpicklable_value_is_saved() -> None:
     async def check() -> None:
         backend = Merged(known_session_identifier={"odd": lambda: 1, "list": [1], "same": [1]})
         state = await SessionState.open(backend, KNOWN)
@@ -84,7 +84,7 @@ def test_a_nested_change_beside_something_that_does_not_pickle_is_seen() -> None
     run(check())
 
 
-def test_something_that_does_not_pickle_can_join_and_leave_a_session() -> None:
+def test_unpicklable_value_can_be_added_and_removed() -> None:
     async def check() -> None:
         backend = Merged(known_session_identifier={"a": [1], "b": 1})
         state = await SessionState.open(backend, KNOWN)
@@ -97,7 +97,7 @@ def test_something_that_does_not_pickle_can_join_and_leave_a_session() -> None:
     run(check())
 
 
-def test_a_nest_too_deep_to_pickle_is_no_crash() -> None:
+def test_data_nested_too_deeply_to_pickle_is_a_type_error() -> None:
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
@@ -123,7 +123,7 @@ def test_a_nest_too_deep_to_pickle_is_no_crash() -> None:
         ({threading.Lock(): 1}, r"\(as a whole\)"),
     ],
 )
-def test_what_the_memory_cannot_keep_is_named_and_nothing_is_saved(data: dict[str, Any], named: str) -> None:
+def test_key_that_the_memory_store_cannot_keep_is_named_and_nothing_is_saved(data: dict[str, Any], named: str) -> None:
     async def check() -> None:
         backend = InMemorySessionBackend()
         await backend.save(KNOWN, {"before": 1}, HOUR)
@@ -139,7 +139,7 @@ def test_what_the_memory_cannot_keep_is_named_and_nothing_is_saved(data: dict[st
     run(check())
 
 
-def test_what_pickles_and_does_not_come_back_is_named_before_it_is_saved() -> None:
+def test_value_that_does_not_unpickle_is_named_before_it_is_saved() -> None:
     async def check() -> None:
         backend = InMemorySessionBackend()
         await backend.save(KNOWN, {"before": 1}, HOUR)

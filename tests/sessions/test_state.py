@@ -19,7 +19,7 @@ from micropie.sessions import (
 from tests.sessions.stores import EVERY, HOUR, KNOWN, WAITING, Change, Clock, Plain, Recorded, login, run, spelled
 
 
-def test_new_identifiers_are_43_url_safe_characters_and_never_the_same() -> None:
+def test_new_identifiers_are_43_url_safe_characters_and_unique() -> None:
     made = {generate_identifier() for _ in range(1000)}
     assert len(made) == 1000
     assert all(len(identifier) == 43 and is_identifier(identifier) for identifier in made)
@@ -47,7 +47,7 @@ def test_new_identifiers_are_43_url_safe_characters_and_never_the_same() -> None
         ("١" * 16, False),
     ],
 )
-def test_an_identifier_has_its_shape_before_a_store_is_asked(text: str, shaped: bool) -> None:
+def test_store_is_asked_only_for_a_well_formed_identifier(text: str, shaped: bool) -> None:
     assert is_identifier(text) is shaped
 
     async def asked() -> bool:
@@ -58,7 +58,7 @@ def test_an_identifier_has_its_shape_before_a_store_is_asked(text: str, shaped: 
     assert run(asked()) is shaped
 
 
-def test_without_a_cookie_nothing_is_loaded() -> None:
+def test_nothing_is_loaded_without_a_cookie() -> None:
     async def check() -> None:
         backend = Recorded()
         state = await SessionState.open(backend, None)
@@ -91,7 +91,7 @@ def test_an_unknown_identifier_is_never_adopted() -> None:
     run(check())
 
 
-def test_a_store_that_cannot_be_asked_is_not_an_empty_session() -> None:
+def test_unreachable_store_raises_and_is_not_an_empty_session() -> None:
     class Down(Plain):
         async def load(self, session_id: str) -> dict[str, Any]:
             raise ConnectionError("no route to the store")
@@ -100,7 +100,7 @@ def test_a_store_that_cannot_be_asked_is_not_an_empty_session() -> None:
         run(SessionState.open(Down(), KNOWN))
 
 
-def test_looking_at_the_data_is_what_touches_a_session() -> None:
+def test_session_is_touched_once_its_data_is_read() -> None:
     async def check() -> None:
         backend = Plain(known_session_identifier={"user": "ann"})
         looks: list[Callable[[SessionState], object]] = [
@@ -118,7 +118,7 @@ def test_looking_at_the_data_is_what_touches_a_session() -> None:
     run(check())
 
 
-def test_data_is_the_same_dict_at_every_look() -> None:
+def test_data_is_the_same_dict_at_every_access() -> None:
     state = SessionState(KNOWN, {"a": 1})
     assert state.data is state.data
 
@@ -209,7 +209,7 @@ class Weighed:
         Weighed.read_back += 1
 
 
-def test_a_session_that_is_only_read_is_pickled_twice_and_never_read_back() -> None:
+def test_session_that_is_only_read_is_pickled_twice_and_never_unpickled() -> None:
     async def check() -> None:
         backend = Plain(known_session_identifier={"weighed": Weighed()})
         state = await SessionState.open(backend, KNOWN)
@@ -222,7 +222,7 @@ def test_a_session_that_is_only_read_is_pickled_twice_and_never_read_back() -> N
     run(check())
 
 
-def test_a_fresh_session_that_stays_empty_is_nothing() -> None:
+def test_new_session_that_stays_empty_is_not_saved() -> None:
     async def check() -> None:
         changes: list[Change] = [
             lambda state: None,
@@ -322,7 +322,7 @@ def test_a_second_commit_saves_only_what_changed_since() -> None:
     run(check())
 
 
-def test_what_the_handler_changes_after_a_commit_is_not_in_the_store() -> None:
+def test_change_after_a_commit_is_not_in_the_store() -> None:
     async def check() -> None:
         backend = Plain(known_session_identifier={"a": 1})
         state = await SessionState.open(backend, KNOWN)
@@ -339,7 +339,7 @@ def test_what_the_handler_changes_after_a_commit_is_not_in_the_store() -> None:
     run(check())
 
 
-def test_a_request_that_fails_leaves_the_dictionary_of_a_naive_store_alone() -> None:
+def test_uncommitted_changes_leave_the_dictionary_of_a_naive_store_alone() -> None:
     async def check() -> None:
         backend = Plain(known_session_identifier={"a": 1})
         state = await SessionState.open(backend, KNOWN)
@@ -391,7 +391,7 @@ def test_the_sign_of_a_zero_is_a_change() -> None:
     run(check())
 
 
-def test_what_is_no_identifier_opens_nothing_whatever_is_kept_under_it() -> None:
+def test_malformed_identifier_opens_no_session_whatever_is_stored_under_it() -> None:
     async def check() -> None:
         backend = InMemorySessionBackend()
         await backend.save("user:42", {"secret": 1}, HOUR)
@@ -401,7 +401,7 @@ def test_what_is_no_identifier_opens_nothing_whatever_is_kept_under_it() -> None
     run(check())
 
 
-def test_what_is_not_settled_at_once_is_frozen_once() -> None:
+def test_change_that_could_not_be_settled_is_frozen_only_once() -> None:
     async def check() -> None:
         backend = InMemorySessionBackend()
         state = SessionState()
@@ -435,7 +435,7 @@ SCALARS: list[tuple[Change, bool]] = [
 
 @pytest.mark.parametrize(("change", "changed"), SCALARS)
 @EVERY
-def test_a_change_of_a_scalar_is_seen_and_prolongs_the_session(
+def test_changed_scalar_is_saved_and_prolongs_the_session(
     make: Callable[[], SessionBackend], change: Change, changed: bool
 ) -> None:
     async def check() -> None:
@@ -457,7 +457,7 @@ def test_a_change_of_a_scalar_is_seen_and_prolongs_the_session(
 
 
 @EVERY
-def test_scalars_that_two_requests_change_are_merged(make: Callable[[], SessionBackend]) -> None:
+def test_scalars_changed_by_two_requests_are_merged(make: Callable[[], SessionBackend]) -> None:
     async def check() -> None:
         backend = make()
         await backend.save(KNOWN, {"a": 1, "b": 1, "c": 1}, HOUR)
@@ -475,7 +475,7 @@ def test_scalars_that_two_requests_change_are_merged(make: Callable[[], SessionB
 
 
 @EVERY
-def test_what_a_request_does_to_its_scalars_after_the_commit_is_its_own(make: Callable[[], SessionBackend]) -> None:
+def test_scalars_changed_after_the_commit_are_not_in_the_store(make: Callable[[], SessionBackend]) -> None:
     async def check() -> None:
         backend = make()
         await backend.save(KNOWN, {"a": 1}, HOUR)
@@ -533,7 +533,7 @@ Requests = st.lists(st.lists(st.tuples(st.sampled_from([*Operations, "commit"]),
 
 @given(requests=Requests)
 @settings(max_examples=300, deadline=None)
-def test_whatever_is_done_to_a_session_the_next_request_finds_it(
+def test_next_request_opens_what_any_operations_committed(
     requests: list[list[tuple[str, str, Any]]],
 ) -> None:
     async def check() -> None:
@@ -555,7 +555,7 @@ def test_whatever_is_done_to_a_session_the_next_request_finds_it(
     run(check())
 
 
-def test_regenerate_moves_the_session_and_the_old_identifier_is_dead() -> None:
+def test_regenerate_moves_the_session_and_ends_the_old_identifier() -> None:
     async def check() -> None:
         backend = Recorded()
         await backend.save(KNOWN, {"cart": [1], "visits": 1}, HOUR)
@@ -588,7 +588,7 @@ def test_regenerate_alone_is_enough_to_rotate() -> None:
     run(check())
 
 
-def test_an_identifier_that_an_attacker_planted_is_worth_nothing_after_login() -> None:
+def test_planted_identifier_is_worthless_after_login() -> None:
     async def check() -> None:
         backend = InMemorySessionBackend()
         attacker = await SessionState.open(backend, None)
@@ -608,7 +608,7 @@ def test_an_identifier_that_an_attacker_planted_is_worth_nothing_after_login() -
     run(check())
 
 
-def test_rotation_keeps_what_other_requests_wrote_meanwhile() -> None:
+def test_rotation_keeps_what_another_request_wrote_meanwhile() -> None:
     async def check() -> None:
         backend = Plain(known_session_identifier={"cart": 1})
         state = await SessionState.open(backend, KNOWN)
@@ -622,7 +622,7 @@ def test_rotation_keeps_what_other_requests_wrote_meanwhile() -> None:
 
 
 @WAITING
-def test_a_rotation_beside_another_commit_leaves_the_old_identifier_dead(
+def test_rotation_beside_another_commit_ends_the_old_identifier(
     make: Callable[[], SessionBackend],
 ) -> None:
     async def check(head_start: int, rotation_first: bool) -> None:
@@ -649,7 +649,7 @@ def test_a_rotation_beside_another_commit_leaves_the_old_identifier_dead(
 
 
 @pytest.mark.parametrize(("written", "kept"), [({}, {}), ({"last_seen": 2}, {"last_seen": 2})])
-def test_rotation_does_not_bring_back_what_was_logged_out(written: dict[str, Any], kept: dict[str, Any]) -> None:
+def test_rotation_does_not_restore_what_a_logout_ended(written: dict[str, Any], kept: dict[str, Any]) -> None:
     async def check() -> None:
         backend = Plain(known_session_identifier={"user": "ann"})
         state = await SessionState.open(backend, KNOWN)

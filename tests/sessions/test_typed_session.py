@@ -264,7 +264,7 @@ CHANGES: Mapping[str, tuple[Any, Change, dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_what_a_handler_changes_in_place_is_saved(name: str) -> None:
+def test_change_in_place_is_saved(name: str) -> None:
     annotation, change, before, after = CHANGES[name]
     store, answer = edited(annotation, change, before)
     assert (answer.status, answer.text) == (204, "")
@@ -273,7 +273,7 @@ def test_what_a_handler_changes_in_place_is_saved(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_what_was_saved_is_read_again_and_not_saved_again(name: str) -> None:
+def test_saved_value_is_read_again_and_not_saved_again(name: str) -> None:
     annotation, _, _, after = CHANGES[name]
     store, answer = edited(annotation, lambda it: None, after)
     assert (answer.status, store.saves, store.stored()) == (204, 0, after)
@@ -313,7 +313,7 @@ def begun(annotation: Any, change: Change, default: Any = ...) -> tuple[Answer, 
 
 
 @pytest.mark.parametrize("default", [..., Cart(note="x")])
-def test_a_first_visitor_gets_the_defaults_and_no_session(default: Any) -> None:
+def test_first_visitor_gets_the_defaults_and_no_session(default: Any) -> None:
     seen: list[Any] = []
     answer, stored = begun(Annotated[Cart, WHOLE], seen.append, default)
     assert (answer.status, stored) == (204, None)
@@ -387,7 +387,9 @@ def test_a_default_is_never_shared() -> None:
         ),
     ],
 )
-def test_what_does_not_fit_is_an_error_and_stays_as_it_is(annotation: Any, stored: dict[str, Any], line: str) -> None:
+def test_stored_data_that_does_not_fit_is_an_error_and_stays_unchanged(
+    annotation: Any, stored: dict[str, Any], line: str
+) -> None:
     store, answer = edited(annotation, lambda it: pytest.fail("it ran"), stored)
     assert answer.status == 400
     assert answer.text.endswith(line)
@@ -405,7 +407,7 @@ SPOILED: Mapping[str, tuple[Any, Change, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", SPOILED)
-def test_what_could_not_be_read_again_is_not_saved(name: str) -> None:
+def test_value_that_could_not_be_read_again_is_not_saved(name: str) -> None:
     """500, and the session is as it was: else every later request of this client would be a 400."""
     annotation, change, stored = SPOILED[name]
     store, answer = edited(annotation, change, stored)
@@ -413,7 +415,7 @@ def test_what_could_not_be_read_again_is_not_saved(name: str) -> None:
     assert store.stored() == stored
 
 
-def test_changes_of_a_handler_that_fails_are_kept_like_those_of_the_dict() -> None:
+def test_changes_of_a_failing_handler_are_saved() -> None:
     def fail(it: Any) -> None:
         it.visits += 1
         raise ValueError("secret")
@@ -482,7 +484,7 @@ CALLS: Mapping[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_values_beside_each_other_and_beside_the_dict(name: str) -> None:
+def test_typed_values_and_the_dict_are_saved_together(name: str) -> None:
     path, wanted = CALLS[name]
     stored: dict[str, Any] = {"name": "Ann", "visits": 1}
     store = Store(**stored, **({"names": ["a"]} if path == "/unmarked" else {}))
@@ -490,7 +492,7 @@ def test_values_beside_each_other_and_beside_the_dict(name: str) -> None:
     assert store.stored() == wanted
 
 
-def test_a_login_takes_the_changes_along() -> None:
+def test_changes_move_to_the_new_identifier_at_login() -> None:
     store = Store(name="Ann", visits=3, other=1)
     cookie = call(Shop(store), "GET", "/login", headers=COOKIE).header("set-cookie") or ""
     assert store.stored() == {}
@@ -501,7 +503,7 @@ def test_a_login_takes_the_changes_along() -> None:
     }
 
 
-def test_requests_side_by_side_keep_each_others_keys() -> None:
+def test_concurrent_requests_keep_each_others_keys() -> None:
     store = Store(name="Ann", visits=1)
 
     def meanwhile(it: Any) -> None:
@@ -522,7 +524,7 @@ def test_requests_side_by_side_keep_each_others_keys() -> None:
         ("/chat?before=yes", ["a"], 3, 2),
     ],
 )
-def test_a_websocket_saves_when_it_is_accepted_and_when_it_ends(
+def test_websocket_saves_at_the_handshake_and_at_its_end(
     path: str, messages: list[str], visits: int, saves: int
 ) -> None:
     store = Store(name="Ann", visits=1)
@@ -531,7 +533,7 @@ def test_a_websocket_saves_when_it_is_accepted_and_when_it_ends(
     assert (store.stored()["visits"], store.saves) == (visits, saves)
 
 
-def test_what_was_saved_at_the_handshake_is_not_written_again() -> None:
+def test_value_saved_at_the_handshake_is_not_written_again() -> None:
     class Chat(App):
         async def ws_chat(self, ws: WebSocket, cart: Annotated[Cart, Session()]) -> None:
             cart.note = "from the cart"
@@ -557,7 +559,7 @@ def test_defaults_are_written_once() -> None:
     assert store.stored() == {"other": 1, "note": "b"}
 
 
-def test_a_session_that_only_begins_after_the_handshake_is_lost_and_that_is_logged(
+def test_session_that_begins_after_the_handshake_is_lost_with_a_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     class Chat(App):
@@ -586,7 +588,7 @@ VALUES = st.builds(
 
 
 @given(VALUES)
-def test_what_is_put_in_comes_out_equal(value: Kinds) -> None:
+def test_saved_value_is_read_back_equal(value: Kinds) -> None:
     def become(it: Any) -> None:
         for name in Kinds.__struct_fields__:
             setattr(it, name, getattr(value, name))
@@ -597,7 +599,7 @@ def test_what_is_put_in_comes_out_equal(value: Kinds) -> None:
     assert seen == [value]
 
 
-def test_what_msgspec_does_not_know_stays_what_it_is() -> None:
+def test_value_of_an_unsupported_type_stays_as_it_is() -> None:
     strange = object()
     for holder, wanted in [
         (Signed(strange), {"kind": "signed", "user": strange}),  # type: ignore[arg-type]  # as a handler might
@@ -608,7 +610,7 @@ def test_what_msgspec_does_not_know_stays_what_it_is() -> None:
         assert to_plain(holder) == wanted
 
 
-def test_a_session_is_no_place_for_a_list_without_a_name() -> None:
+def test_list_is_stored_at_the_key_of_its_parameter() -> None:
     """So a list, or what is written as one, is at the key of its parameter."""
 
     class Fine(App):
@@ -631,7 +633,7 @@ def counted(guest: Annotated[Guest, Session()]) -> Guest:
     return guest
 
 
-def test_what_a_handler_depends_on_may_change_it_too() -> None:
+def test_dependency_changes_a_typed_session() -> None:
     class Club(App):
         async def edit(self, guest: Annotated[Guest, Depends(counted)], own: Annotated[Guest, Session()]) -> int:
             own.name = "Ben"
