@@ -7,6 +7,13 @@ import msgspec
 
 from ..errors import ResponseError
 
+Reply: TypeAlias = tuple[int, Any, list[tuple[str, str]]]
+"""Status, body and headers of a response. The list of headers belongs to this reply alone."""
+
+
+class ExternalBody(msgspec.Struct, frozen=True, eq=False):
+    """A body that a mounted application sends, and the framework does not."""
+
 
 def split_result(result: object) -> tuple[int, object, list[tuple[str, str]]]:
     """Split what a handler returned into (status, body, headers). The headers are a new list, which callers may change.
@@ -40,11 +47,3 @@ def _list_headers(headers: object) -> list[tuple[str, str]]:
         f"Headers must be a list of (name, value) pairs or a mapping, not {type(headers).__qualname__}: "
         'return (200, body, [("X-Name", "value")])'
     )
-
-
-class ExternalBody(msgspec.Struct, frozen=True, eq=False):
-    """A body that a mounted application sends, and the framework does not."""
-
-
-Reply: TypeAlias = tuple[int, Any, list[tuple[str, str]]]
-"""Status, body and headers of a response. The list of headers belongs to this reply alone."""

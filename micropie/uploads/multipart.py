@@ -44,7 +44,7 @@ _DEFAULT_TYPE: Final = "application/octet-stream"
 # mapping memory took half the time of a large upload.
 bytes(MIB)
 
-_LEFT: Final[Refusal] = 400, "The client disconnected before its upload was whole"
+_DISCONNECTED: Final[Refusal] = 400, "The client disconnected before its upload was whole"
 
 
 class Stream(Protocol):
@@ -195,7 +195,7 @@ class MultipartBody:
             self._parse(piece)
             await self._relieve_memory()
         except ClientDisconnected:
-            self._fail(_LEFT)
+            self._fail(_DISCONNECTED)
             raise
         except HTTPError as error:
             self._fail((error.status, error.detail))
@@ -316,7 +316,7 @@ class MultipartBody:
             self._part.refuse(refusal)
 
     def _check(self) -> None:
-        if self._refusal is _LEFT:
+        if self._refusal is _DISCONNECTED:
             raise ClientDisconnected
         if self._refusal is not None:
             raise UploadError(*self._refusal)

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 Refusal: TypeAlias = tuple[int, str]
 """Why an upload can no longer be read: the status and detail of the UploadError."""
-OVER: Final[Refusal] = 400, "The request is over: an upload can only be read until its handler has answered"
+OVER: Final[Refusal] = 400, "The request is over: an upload can only be read until its handler returns"
 
 
 async def run_in_executor(work: Callable[[], T]) -> T:

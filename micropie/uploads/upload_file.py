@@ -47,9 +47,9 @@ class FileSource(Protocol):
 
 
 class FileBuffer:
-    """The bytes of one file that have arrived and that no reader has taken: in memory, on disk, or in part each.
+    """The bytes of one file that have arrived and that no reader has taken, in memory or on disk.
 
-    `announce` is called once, before the first data. A file that was refused raises the same UploadError ever after.
+    `announce` is called before the first data. Once the file is refused, every read raises the same UploadError.
     """
 
     def __init__(self, source: FileSource, announce: Callable[[], None] | None = None) -> None:
@@ -62,7 +62,7 @@ class FileBuffer:
         self.is_awaited = False
         """Whether a reader waits for the next data, so that it need not go to disk."""
         self.reading = asyncio.Lock()
-        """Held by the reader that takes from the buffer."""
+        """The lock that a reader holds while it takes from the buffer."""
         self._source = source
         self._announce = announce
         self._unread: deque[Block | SpooledRange] = deque()
@@ -92,14 +92,14 @@ class FileBuffer:
         self._source.ended_files.append(self)
 
     def refuse(self, refusal: Refusal) -> None:
-        """Make every later read raise, for the first reason that was given, and drop what is unread."""
+        """Make every later read raise the first refusal, and drop what is unread."""
         if self._refusal is None:
             self._refusal = refusal
         self._unread.clear()
         self._hold(-self.held)
 
     def unload(self, start: int) -> tuple[deque[Block], int]:
-        """Give up what is in memory, to be written to the spool from `start` on; return it and where it will end."""
+        """Give up the bytes in memory, to be spooled from the position `start` on. Return them, and where they end."""
         blocks: deque[Block] = deque()
         while self._unread and not isinstance(last := self._unread[-1], SpooledRange):
             blocks.appendleft(last)
@@ -113,9 +113,9 @@ class FileBuffer:
     # What readers do. The caller of `take` and `give_back` holds `reading`.
 
     async def take(self, wanted: int) -> bytes | memoryview:
-        """Return the oldest unread bytes as soon as there are some; empty only at the end of the file.
+        """Return the oldest unread bytes as soon as there are any, and none only at the end of the file.
 
-        They may be more or fewer than `wanted`, which only says how much to fetch from the spool; negative means all.
+        There may be more or fewer than `wanted`, which only tells how much to fetch from the spool. Negative means all.
         """
         self.check()
         if not self._has_news():
