@@ -49,7 +49,7 @@ class Page(Struct):
     size: Annotated[int, Meta(le=100)] = 10
 
 
-# --- the source -----------------------------------------------------------------------------------------------------
+# --- the source -------------------------------------------------------------------------------------------------------
 
 
 class Golden(App):
@@ -220,7 +220,7 @@ def test_tracebacks_show_the_lines_of_the_binder() -> None:
     assert linecache.getlines(bind.__code__.co_filename)
 
 
-# --- the rules ------------------------------------------------------------------------------------------------------
+# --- the rules --------------------------------------------------------------------------------------------------------
 
 
 class Recorder(App):
@@ -395,7 +395,7 @@ def test_no_name_is_a_type_error_in_a_threaded_handler(name: str) -> None:
     assert v("GET", f"/h?{name}=1", app=Api()) == ({name: "1"} if name != "self" else {})
 
 
-# --- defaults -------------------------------------------------------------------------------------------------------
+# --- defaults ---------------------------------------------------------------------------------------------------------
 
 
 class Unhashable:
@@ -457,7 +457,7 @@ def test_a_default_that_cannot_change_is_itself() -> None:
     assert seen == [SHARED]
 
 
-# --- pinned sources -------------------------------------------------------------------------------------------------
+# --- pinned sources ---------------------------------------------------------------------------------------------------
 
 EVERYWHERE = b'{"x":"1","y":"1"}'
 
@@ -576,7 +576,7 @@ def test_a_path_template_gives_values_by_name() -> None:
     assert v("GET", "/files/a/b/c", app=Api()) == ["a", "b", "c"]
 
 
-# --- structured parameters ------------------------------------------------------------------------------------------
+# --- structured parameters --------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)  # without slots msgspec leaves defaults out of what it encodes
@@ -757,7 +757,7 @@ def test_a_structured_type_is_built_of_the_names_of_its_source(
     assert v("POST" if body else "GET", path, body, headers, Sources()) == value
 
 
-# --- the body as bytes ----------------------------------------------------------------------------------------------
+# --- the body as bytes ------------------------------------------------------------------------------------------------
 
 
 class Bytes(App):
@@ -851,7 +851,7 @@ def test_a_stream_begins_before_the_body_has_ended() -> None:
     assert seen == [b"one"]
 
 
-# --- uploads --------------------------------------------------------------------------------------------------------
+# --- uploads ----------------------------------------------------------------------------------------------------------
 
 
 class Album(Struct):
@@ -955,7 +955,7 @@ def test_a_missing_boundary_is_told(headers: RawHeaders, text: str) -> None:
     assert (answer.status, answer.text) == (400, text)
 
 
-# --- websockets -----------------------------------------------------------------------------------------------------
+# --- websockets -------------------------------------------------------------------------------------------------------
 
 
 class Sockets(App):
@@ -997,7 +997,7 @@ def test_a_handshake_that_does_not_fit_is_refused_with_the_reason(path: str, rea
     ]
 
 
-# --- the law --------------------------------------------------------------------------------------------------------
+# --- the law ----------------------------------------------------------------------------------------------------------
 
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 

@@ -77,7 +77,7 @@ def ask(app: App, source: str, value: object, accept: RawHeaders = ()) -> Answer
     return call(app, "GET", "/h", headers=[*accept, logged_in(app, {"v": value})])
 
 
-# --- one wrong value, of every type, in every source ----------------------------------------------------------------
+# --- one wrong value, of every type, in every source ------------------------------------------------------------------
 
 # The type, a text that it is not, a JSON value that it is not, and what is said of the two.
 WRONG: Sequence[tuple[Any, str, object, str, str]] = [
@@ -176,7 +176,7 @@ def test_a_session_value_that_does_not_fit_is_400_word_for_word(
     assert_errors(app_for(annotation, marker), "session", value, f"Invalid session parameter 'v': {detail}", member)
 
 
-# --- what is missing ------------------------------------------------------------------------------------------------
+# --- what is missing --------------------------------------------------------------------------------------------------
 
 MISSING = "400 Bad Request: Missing required parameter 'v'"
 
@@ -231,7 +231,7 @@ def test_a_header_is_named_as_it_is_written_on_the_wire() -> None:
     assert answer.text == "400 Bad Request: Invalid header parameter 'X-Request-Id': Expected an integer"
 
 
-# --- everything at once ---------------------------------------------------------------------------------------------
+# --- everything at once -----------------------------------------------------------------------------------------------
 
 
 class Item(Struct):
@@ -546,7 +546,7 @@ def test_a_rule_that_changes_its_mind_still_refuses() -> None:
     assert (answer.status, answer.text) == (400, "400 Bad Request: The request does not fit")
 
 
-# --- what is unreadable as a whole ----------------------------------------------------------------------------------
+# --- what is unreadable as a whole ------------------------------------------------------------------------------------
 
 NOT_JSON = [
     b"{", b"nope", b"{'x':1}", b'{"x":1}}', b"\xff", b'{"v":"\xff"}', b'{"v":"\\ud800"}', b"\xef\xbb\xbf{}",
@@ -635,7 +635,7 @@ def test_a_multipart_field_or_name_that_is_no_utf8_or_holds_nul_is_400(annotatio
         assert call(app_for(annotation), "POST", "/h", body, MULTIPART).status == 400
 
 
-# --- limits and media types -----------------------------------------------------------------------------------------
+# --- limits and media types -------------------------------------------------------------------------------------------
 
 
 class Limited(App):
@@ -720,7 +720,7 @@ def test_json_where_only_a_form_will_do_is_415() -> None:
     assert answer.json["detail"].endswith("application/x-www-form-urlencoded or multipart/form-data")
 
 
-# --- the laws -------------------------------------------------------------------------------------------------------
+# --- the laws ---------------------------------------------------------------------------------------------------------
 
 
 @given(st.text("abcdefghijklmnopqrstuvwxyzäöü ", min_size=1).map("§{}§".format))

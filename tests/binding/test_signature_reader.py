@@ -106,7 +106,7 @@ def positional(annotation: Any = inspect.Parameter.empty, default: Any = inspect
 ANY = ("path", "query", "form", "body", "file", "session")
 SCALAR = ("path", "query", "form", "body", "session")
 
-# --- where a value comes from ---------------------------------------------------------------------------------------
+# --- where a value comes from -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_a_signature_says_how_many_path_values_it_takes(handler: Handler, room: 
     assert read(handler).path_values == room
 
 
-# --- names ----------------------------------------------------------------------------------------------------------
+# --- names ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_a_parameter_has_its_own_name_on_the_wire_or_an_alias(annotation: Any, a
     assert only(positional(annotation)).alias == alias
 
 
-# --- what a parameter is --------------------------------------------------------------------------------------------
+# --- what a parameter is ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -379,7 +379,7 @@ def test_a_new_type_and_an_alias_are_what_they_stand_for() -> None:
     assert (parameter.annotation, parameter.sources, parameter.alias) == (int, ("query",), "a")
 
 
-# --- what cannot work -----------------------------------------------------------------------------------------------
+# --- what cannot work -------------------------------------------------------------------------------------------------
 
 ONE_TEXT = "each value of *args or **kwargs is one text, which cannot become this type"
 NO_BODY = "a WebSocket handshake has no body"
