@@ -1,7 +1,7 @@
-"""A docstring → a summary, a description, and what it says of each parameter and of the result.
+"""This module parses a docstring into a summary, a description, and texts about each parameter and the result.
 
-Reads the three common styles: Google's sections (`Args:`), NumPy's (`Parameters` underlined) and Sphinx's fields
-(`:param name: text`). It knows nothing of the function that the docstring belongs to.
+It reads the three common styles: Google's sections (`Args:`), NumPy's (`Parameters`, underlined) and Sphinx's fields
+(`:param name: text`). It does not look at the function that the docstring belongs to.
 """
 
 import inspect
@@ -14,8 +14,8 @@ import msgspec
 
 _PARAMETERS: Final = frozenset(("args", "arguments", "parameters", "params", "other parameters", "keyword args"))
 _RESULT: Final = frozenset(("returns", "return", "yields", "yield"))
-_LEFT_OUT: Final = frozenset(("raises", "raise", "attributes", "warns"))
-_SECTIONS: Final = _PARAMETERS | _RESULT | _LEFT_OUT
+_OMITTED: Final = frozenset(("raises", "raise", "attributes", "warns"))
+_SECTIONS: Final = _PARAMETERS | _RESULT | _OMITTED
 
 _HEADING: Final = re.compile(r"([A-Za-z][A-Za-z ]*):$")  # Google's: a word and a colon, alone
 _UNDERLINE: Final = re.compile(r"-{3,}$")  # NumPy's, below the word
@@ -25,40 +25,41 @@ _NUMPY_ITEM: Final = re.compile(r"(\*{0,2}\w+(?:\s*,\s*\*{0,2}\w+)*)\s*(?::.*)?$
 
 
 class Docstring(msgspec.Struct, frozen=True):
-    """A docstring, taken apart; what it does not say is empty."""
+    """The parts of a docstring; a part that it does not have is empty."""
 
     summary: str = ""
-    """Its first paragraph, on one line."""
+    """The first paragraph, on one line."""
     description: str = ""
-    """The paragraphs after that which are in no section for parameters, results or exceptions."""
+    """The other paragraphs, without the sections for parameters, results and exceptions."""
     parameters: Mapping[str, str] = {}
-    """What is said of each parameter, by its name."""
+    """The text about each parameter, by its name."""
     returns: str = ""
+    """The text about the result."""
 
 
-def read_docstring(text: str | None) -> Docstring:
-    """`text` taken apart. Never raises: what has no known form is description."""
-    lines = inspect.cleandoc(text or "").splitlines()
+def read_docstring(docstring: str | None) -> Docstring:
+    """Parse a docstring. Never raises: a text in an unknown form is part of the description."""
+    lines = inspect.cleandoc(docstring or "").splitlines()
     plain: list[str] = []
     parameters: dict[str, str] = {}
     returns = ""
-    for section, body in _sections(lines):
+    for section, body in _split_sections(lines):
         if section in _PARAMETERS:
-            parameters |= _items(body)
+            parameters |= _read_items(body)
         elif section in _RESULT:
-            returns = returns or _joined(_without_types(body))
-        elif section not in _LEFT_OUT:
+            returns = returns or _join_lines(_strip_types(body))
+        elif section not in _OMITTED:
             plain += body
     fields: dict[tuple[str, str], str] = {}
-    plain = list(_without_fields(plain, fields))
-    parameters |= {name.split()[-1]: said for (kind, name), said in fields.items() if kind == "param" and name}
-    returns = returns or next((said for (kind, _), said in fields.items() if kind in ("return", "returns")), "")
+    plain = list(_take_fields(plain, fields))
+    parameters |= {name.split()[-1]: text for (kind, name), text in fields.items() if kind == "param" and name}
+    returns = returns or next((text for (kind, _), text in fields.items() if kind in ("return", "returns")), "")
     summary, _, description = "\n".join(plain).strip().partition("\n\n")
     return Docstring(" ".join(summary.split()), description.strip(), parameters, returns)
 
 
-def _sections(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """The sections with their lines; what stands before, between and after them is of section ''."""
+def _split_sections(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield each section's name and lines. Lines outside of sections have the name ''."""
     section, body, indented = "", list[str](), False
     for number, line in enumerate(lines):
         following = lines[number + 1] if number + 1 < len(lines) else ""
@@ -76,31 +77,31 @@ def _sections(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     yield section, body
 
 
-def _without_types(lines: Sequence[str]) -> Sequence[str]:
-    """What a section says of the result: in NumPy's its type stands at the margin, what is said of it below."""
+def _strip_types(lines: Sequence[str]) -> Sequence[str]:
+    """Return the lines about the result: NumPy's style has the type at the margin, and the text indented below it."""
     return [line for line in lines if line.startswith(" ")] or lines
 
 
-def _items(lines: Sequence[str]) -> dict[str, str]:
-    """The entries of a section of parameters: a name at the margin, what is said of it beside or below."""
-    found: dict[str, list[str]] = {}
-    said: list[str] = []
+def _read_items(lines: Sequence[str]) -> dict[str, str]:
+    """Return the texts of a section of parameters by name: the name is at the margin, its text beside it or below."""
+    items: dict[str, list[str]] = {}
+    text: list[str] = []
     for line in textwrap.dedent("\n".join(lines)).splitlines():
         google, numpy = _ITEM.match(line), _NUMPY_ITEM.match(line)
         item = google or numpy
         if item is None or line.startswith(" "):
-            said.append(line)
+            text.append(line)
             continue
         # `name : int` is NumPy's, with the text below; `name: text` is Google's.
         is_numpy = google is None or f"{item[1]} :" in line
-        said = [] if is_numpy else [item[2]]
+        text = [] if is_numpy else [item[2]]
         names = (numpy[1] if is_numpy and numpy else item[1]).split(",")
-        found.update(dict.fromkeys((name.strip().lstrip("*") for name in names), said))
-    return {name: _joined(words) for name, words in found.items()}
+        items.update(dict.fromkeys((name.strip().lstrip("*") for name in names), text))
+    return {name: _join_lines(words) for name, words in items.items()}
 
 
-def _without_fields(lines: Sequence[str], fields: dict[tuple[str, str], str]) -> Iterator[str]:
-    """The lines that are of no Sphinx field; those go to `fields`, by kind and name."""
+def _take_fields(lines: Sequence[str], fields: dict[tuple[str, str], str]) -> Iterator[str]:
+    """Yield the lines outside of Sphinx fields, and put the fields into `fields`, by kind and name."""
     current: tuple[str, str] | None = None
     for line in lines:
         field = _FIELD.match(line)
@@ -114,5 +115,5 @@ def _without_fields(lines: Sequence[str], fields: dict[tuple[str, str], str]) ->
             yield line
 
 
-def _joined(lines: Sequence[str]) -> str:
+def _join_lines(lines: Sequence[str]) -> str:
     return " ".join("\n".join(lines).split())

@@ -1,7 +1,7 @@
-"""A handler's parameters → what its operation asks for: OpenAPI parameters, a request body, security requirements.
+"""This module turns a handler's parameters into OpenAPI parameters, a request body and security requirements.
 
-A value that may come from several places is documented in one, the natural one for the operation's method: the path
-where the URL has it, else the body where the method has one, else the query. The rest are accepted all the same.
+A value that may come from several places is documented at the natural one: in the path if the URL has it, else in the
+body if the method has one, else in the query. The server accepts it from the other places, too.
 """
 
 import re
@@ -16,9 +16,8 @@ from ..conversion.type_info import OBJECTS, remove_none
 from ..errors import Source
 from ..forms.form_result import find_file_markers
 from ..params import File
-from ..requests.request import BODY_METHODS
 from ..sentinels import UNSET
-from .paths import Url, needs_body, takes_whole_body
+from .paths import Url, keys_go_to_body, needs_body
 from .schemas import BINARY, Json, Schemas, default_keyword, make_component_name, require_one_item
 
 JSON: Final = "application/json"
@@ -32,33 +31,33 @@ _CARRIES: Final[Mapping[str, frozenset[Source]]] = {
     URLENCODED: frozenset(("form",)),
     MULTIPART: frozenset(("form", "file")),
 }
-"""What a body of each media type brings."""
+"""The sources that a body of each media type brings."""
 
 _CREDENTIAL: Final = re.compile(
     r"(proxy-)?authorization|(.*[-_])?(api|access|auth|private|secret)[-_]?(key|token)|(x[-_])?(token|jwt)|"
     r"(.*[-_])?session([-_]?id)?",
     re.IGNORECASE,
 )
-"""The names of headers and cookies that say who is calling."""
+"""The names of headers and cookies that identify the caller."""
 
 _NOT_DOCUMENTED: Final = ("accept", "content-type")
-"""Headers that OpenAPI describes in other ways, and so not as parameters (OpenAPI 3.1 §4.8.12.1)."""
+"""Headers that OpenAPI does not describe as parameters (OpenAPI 3.1 §4.8.12.1)."""
 
 
 class Inputs(msgspec.Struct, frozen=True):
-    """What one operation asks for."""
+    """The parts of a request that an operation takes."""
 
     parameters: list[Json]
     body: Json | None
     security: list[Json]
-    """The alternatives, each the names of schemes that are all needed; empty where nobody need say who they are."""
+    """The alternatives, each with the names of schemes that are needed together; empty without credentials."""
     schemes: dict[str, Json]
     media_type_matters: bool
-    """Whether there are bodies that are refused for their kind alone (415)."""
+    """True if a body can be refused for its media type (415)."""
 
     @property
     def may_be_invalid(self) -> bool:
-        """Whether there is anything about a request that could be wrong."""
+        """True if a request can be invalid."""
         return bool(self.parameters or self.body or self.security)
 
 
@@ -68,29 +67,32 @@ def read_inputs(
     method: str,
     *,
     names: Sequence[str],
-    said: Mapping[str, str],
+    texts: Mapping[str, str],
     schemas: Schemas,
     cookie: str,
 ) -> Inputs:
-    """What an operation asks for: `method` at `url`, whose path values are called `names`.
+    """Return the inputs of the operation `method` at `url`, with `names` for the parameters in the path.
 
-    `parameters` are all inputs of its handler, those of what it depends on among them. `said` is what the docstring
-    says of each; `cookie` is the session's.
+    `parameters` are all inputs of the handler and of its dependencies. `texts` are the docstring's texts about them, by
+    name. `cookie` is the name of the session cookie.
     """
-    writer = _Writer(method, said, schemas)
-    for value, name in zip(url.values, names, strict=True):
-        writer.path(value, name)
-    in_url = {value.index for value in url.values}
-    takes_keys = method in BODY_METHODS and not any(map(takes_whole_body, parameters))
+    writer = _Writer(method, texts, schemas)
+    for parameter, name in zip(url.parameters, names, strict=True):
+        writer.add_path_value(parameter, name)
+    in_url = {parameter.index for parameter in url.parameters}
+    takes_keys = keys_go_to_body(parameters, method)
     for parameter in parameters:
-        is_there = parameter.index is not None and parameter.index in in_url
-        if not is_there and parameter.kind is not Kind.VAR_POSITIONAL:
+        is_in_url = parameter.index is not None and parameter.index in in_url
+        if not is_in_url and parameter.kind is not Kind.VAR_POSITIONAL:
             writer.add(parameter, cookie, takes_keys=takes_keys)
     return writer.finish()
 
 
 def read_credential(parameter: Parameter, cookie: str) -> tuple[str, Json] | None:
-    """The security scheme, by its name, for a parameter that says who is calling: a session, a token, a key."""
+    """Return the name and the security scheme of a parameter that identifies the caller; None for any other.
+
+    Such a parameter is a session, a token or a key.
+    """
     source = parameter.sources[0] if len(parameter.sources) == 1 else None
     if source == "session":
         return "session", {"type": "apiKey", "in": "cookie", "name": cookie}
@@ -101,216 +103,217 @@ def read_credential(parameter: Parameter, cookie: str) -> tuple[str, Json] | Non
 
 
 class _Writer:
-    """Collects what the parameters of one operation come to."""
+    """A writer that collects the inputs of one operation, parameter by parameter."""
 
-    def __init__(self, method: str, said: Mapping[str, str], schemas: Schemas) -> None:
+    def __init__(self, method: str, texts: Mapping[str, str], schemas: Schemas) -> None:
         self._method = method
-        self._said = said
+        self._texts = texts
         self._schemas = schemas
         self._parameters: list[Json] = []
         self._keys: list[Parameter] = []
         self._wholes: list[Parameter] = []
-        self._needed: dict[str, list[str]] = {}
-        self._optional: dict[str, list[str]] = {}
+        self._required_schemes: dict[str, list[str]] = {}
+        self._optional_schemes: dict[str, list[str]] = {}
         self._schemes: dict[str, Json] = {}
 
-    def path(self, parameter: Parameter, name: str) -> None:
-        """A value that stands in the URL."""
-        more = parameter.kind is Kind.VAR_POSITIONAL
-        note = "More segments may follow, each one value." if more else ""
-        self._parameter(parameter, name, "path", required=True, note=note)
+    def add_path_value(self, parameter: Parameter, name: str) -> None:
+        """Add a parameter whose value is in the path."""
+        is_repeated = parameter.kind is Kind.VAR_POSITIONAL
+        note = "More segments may follow; each of them is one value." if is_repeated else ""
+        self._add_parameter(parameter, name, "path", required=True, note=note)
 
     def add(self, parameter: Parameter, cookie: str, *, takes_keys: bool) -> None:
-        """A value that stands elsewhere."""
+        """Add a parameter whose value is not in the path."""
         sources: list[Source] = [source for source in parameter.sources if source != "path"]
         if not sources:
             return
-        secured = read_credential(parameter, cookie)
-        if secured is not None:
-            self._schemes[secured[0]] = secured[1]
-            (self._needed if needs_value(parameter) else self._optional)[secured[0]] = []
+        credential = read_credential(parameter, cookie)
+        if credential is not None:
+            name, self._schemes[name] = credential
+            (self._required_schemes if needs_value(parameter) else self._optional_schemes)[name] = []
         elif needs_body(parameter) or (takes_keys and not FROM_BODY.isdisjoint(sources)):
             if needs_body(parameter) and not parameter.required and self._method == "GET":
-                return  # its handler is a POST, too, and documented there with all of its body
-            self._of_body(parameter)
+                return  # the handler is also documented as POST, with its whole body
+            self._add_to_body(parameter)
         elif parameter.whole:
-            self._from_names(parameter, sources[0])
+            self._add_fields(parameter, sources[0])
         else:
-            self._parameter(parameter, parameter.alias, sources[0], required=parameter.required)
+            self._add_parameter(parameter, parameter.alias, sources[0], required=parameter.required)
 
-    def _of_body(self, parameter: Parameter) -> None:
-        """Something in the body; what several functions read is there once."""
+    def _add_to_body(self, parameter: Parameter) -> None:
+        """Add a part of the body, unless another function reads the same part."""
         known = self._wholes if parameter.whole else self._keys
-        if all((one.alias, one.sources) != (parameter.alias, parameter.sources) for one in known):
+        if all((other.alias, other.sources) != (parameter.alias, parameter.sources) for other in known):
             known.append(parameter)
 
     def finish(self) -> Inputs:
-        """All of it."""
+        """Return all inputs."""
         security: list[Json] = []
         if self._schemes:
-            security = [{**self._needed, **self._optional}]
-            if self._optional.keys() - self._needed.keys():
-                security.append({**self._needed})
-        matters = any(_is_choosy(one) for one in (*self._keys, *self._wholes))
-        return Inputs(self._parameters, self._body(), security, self._schemes, matters)
+            security = [{**self._required_schemes, **self._optional_schemes}]
+            if self._optional_schemes.keys() - self._required_schemes.keys():
+                security.append({**self._required_schemes})
+        matters = any(map(_refuses_media_types, (*self._keys, *self._wholes)))
+        return Inputs(self._parameters, self._write_body(), security, self._schemes, matters)
 
     # --- parameters ---
 
-    def _parameter(self, parameter: Parameter, name: str, source: Source, *, required: bool, note: str = "") -> None:
+    def _add_parameter(
+        self, parameter: Parameter, name: str, source: Source, *, required: bool, note: str = ""
+    ) -> None:
         if source == "header" and name.lower() in _NOT_DOCUMENTED:
             return
-        made: Json = {"name": name, "in": source}
-        description = " ".join(filter(None, (self._said.get(parameter.name, ""), note)))
+        described: Json = {"name": name, "in": source}
+        description = " ".join(filter(None, (self._texts.get(parameter.name, ""), note)))
         if parameter.kind is Kind.VAR_KEYWORD:
             value = self._schemas.text(parameter.converter.info)
-            made |= {"style": "form", "explode": True, "schema": {"type": "object", "additionalProperties": value}}
+            described |= {"style": "form", "explode": True}
+            described["schema"] = {"type": "object", "additionalProperties": value}
         else:
-            made["schema"] = self._schemas.text(parameter.converter.info) if source == "path" else self._text(parameter)
-            description = description or made["schema"].pop("description", "")
+            schema = self._schemas.text(parameter.converter.info) if source == "path" else self._write_text(parameter)
+            described["schema"] = schema
+            description = description or schema.pop("description", "")
         if description:
-            made["description"] = description
+            described["description"] = description
         if required:
-            made["required"] = True
-        self._put(made)
+            described["required"] = True
+        self._append(described)
 
-    def _put(self, made: Json) -> None:
-        """Write one parameter; what several functions read is written once."""
-        if all((one["name"], one["in"]) != (made["name"], made["in"]) for one in self._parameters):
-            self._parameters.append(made)
+    def _append(self, described: Json) -> None:
+        """Append a Parameter Object, unless another function reads the same parameter."""
+        if all((other["name"], other["in"]) != (described["name"], described["in"]) for other in self._parameters):
+            self._parameters.append(described)
 
-    def _from_names(self, parameter: Parameter, source: Source) -> None:
-        """A structured value that is made of all names of the query, the headers or the cookies."""
+    def _add_fields(self, parameter: Parameter, source: Source) -> None:
+        """Add one parameter for each field of a structure that is built from the query, the headers or the cookies."""
         info = remove_none(parameter.converter.info)
         if not isinstance(info, (*OBJECTS, mi.NamedTupleType)):
             schema = self._schemas.form_fields(info)
-            made = {"name": parameter.alias, "in": source, "schema": schema, "style": "form", "explode": True}
-            self._put(made)
+            self._append({"name": parameter.alias, "in": source, "schema": schema, "style": "form", "explode": True})
             return
         fields = self._schemas.form_fields(info)
         required = fields.get("required", ()) if parameter.required else ()
         for name, schema in fields["properties"].items():
-            wire = derive_header_name(name) if source == "header" else name
-            made = {"name": wire, "in": source, "schema": schema}
+            alias = derive_header_name(name) if source == "header" else name
+            described = {"name": alias, "in": source, "schema": schema}
             if "description" in schema:
-                made["description"] = schema.pop("description")
-            self._put(made | ({"required": True} if name in required else {}))
+                described["description"] = schema.pop("description")
+            self._append(described | ({"required": True} if name in required else {}))
 
-    def _text(self, parameter: Parameter) -> Json:
+    def _write_text(self, parameter: Parameter) -> Json:
         schema = self._schemas.text(parameter.converter.info)
-        return require_one_item(schema) if parameter.required else {**schema, **_default(parameter, as_text=True)}
+        return require_one_item(schema) if parameter.required else {**schema, **_write_default(parameter, as_text=True)}
 
     # --- the body ---
 
-    def _body(self) -> Json | None:
-        content = dict(self._contents())
+    def _write_body(self) -> Json | None:
+        content = dict(self._list_contents())
         if not content:
             return None
-        made: Json = {"content": content}
-        said = [self._said[one.name] for one in self._wholes if one.name in self._said]
-        if said:
-            made["description"] = said[0]
-        elif elsewhere := [one.alias for one in self._keys if "query" in one.sources]:
-            which = "Each value" if len(elsewhere) == len(self._keys) else ", ".join(elsewhere)
-            made["description"] = f"{which} may also be given in the query, which goes before the body."
-        if any(one.required and one.role is not Role.LINES for one in (*self._wholes, *self._keys)):
-            made["required"] = True
-        return made
+        body: Json = {"content": content}
+        texts = [self._texts[parameter.name] for parameter in self._wholes if parameter.name in self._texts]
+        if texts:
+            body["description"] = texts[0]
+        elif in_query := [parameter.alias for parameter in self._keys if "query" in parameter.sources]:
+            subject = "Each value" if len(in_query) == len(self._keys) else ", ".join(in_query)
+            body["description"] = f"{subject} may also come from the query, which takes precedence over the body."
+        if any(parameter.required and parameter.role is not Role.LINES for parameter in (*self._wholes, *self._keys)):
+            body["required"] = True
+        return body
 
-    def _contents(self) -> Iterator[tuple[str, Json]]:
-        """The Media Type Objects, by media type."""
-        taker = next((one for one in self._wholes if one.role in TAKES_BODY), None)
+    def _list_contents(self) -> Iterator[tuple[str, Json]]:
+        """Yield each media type of the body with its Media Type Object."""
+        taker = next((parameter for parameter in self._wholes if parameter.role in TAKES_BODY), None)
         if taker is not None and taker.role is Role.LINES:
             yield LINES, {"schema": {"type": "string"}, "x-line": self._schemas.json(taker.converter.info)}
         elif taker is not None:
             yield OCTETS, {"schema": BINARY}
         else:
-            found = ((media, self._content(media)) for media in _CARRIES)
-            yield from ((media, self._described(media, schema)) for media, schema in found if schema is not None)
+            for media_type in _CARRIES:
+                schema = self._write_schema(media_type)
+                if schema is not None:
+                    yield media_type, {"schema": schema, **self._write_encoding(media_type)}
 
-    def _described(self, media: str, schema: Json) -> Json:
-        """The Media Type Object; for files, with what they may be (OpenAPI 3.1 §4.8.15)."""
-        markers = {one.alias: one.marker for one in self._keys if isinstance(one.marker, File)}
-        for one in self._wholes:
-            markers |= find_file_markers(one.default)
-        kinds = {name: ", ".join(marker.content_types) for name, marker in markers.items() if marker.content_types}
-        encoding = {name: {"contentType": kind} for name, kind in kinds.items()}
-        return {"schema": schema, "encoding": encoding} if encoding and media == MULTIPART else {"schema": schema}
+    def _write_encoding(self, media_type: str) -> Json:
+        """Return the keyword that names the media types of files (OpenAPI 3.1 §4.8.15); empty if they may be any."""
+        markers = {parameter.alias: parameter.marker for parameter in self._keys if isinstance(parameter.marker, File)}
+        for parameter in self._wholes:
+            markers |= find_file_markers(parameter.default)
+        types = {name: ", ".join(marker.content_types) for name, marker in markers.items() if marker.content_types}
+        encoding = {name: {"contentType": content_type} for name, content_type in types.items()}
+        return {"encoding": encoding} if encoding and media_type == MULTIPART else {}
 
-    def _content(self, media: str) -> Json | None:
-        """The schema of a body of the type `media`; None where it cannot bring what is needed."""
-        parts = [self._whole(one, media) for one in self._wholes]
-        keys = [one for one in self._keys if _CARRIES[media].intersection(one.sources)]
-        left_out = [one for one in self._keys if one not in keys]
-        if None in parts or any(one.required for one in left_out) or not (parts or keys):
+    def _write_schema(self, media_type: str) -> Json | None:
+        """Return the schema of a body of `media_type`; None if such a body cannot bring every required value."""
+        wholes = [self._write_whole(parameter, media_type) for parameter in self._wholes]
+        keys = [parameter for parameter in self._keys if _CARRIES[media_type].intersection(parameter.sources)]
+        other_keys = [parameter for parameter in self._keys if parameter not in keys]
+        if None in wholes or any(parameter.required for parameter in other_keys) or not (wholes or keys):
             return None
-        if media == URLENCODED and any(self._has_files(one) for one in self._wholes):
+        if media_type == URLENCODED and any(parameter.converter.has_files for parameter in self._wholes):
             return None
-        schemas = [part for part in parts if part is not None]
+        schemas = [schema for schema in wholes if schema is not None]
         if keys:
-            schemas.append(self._object(keys, media))
+            schemas.append(self._write_object(keys, media_type))
         return schemas[0] if len(schemas) == 1 else {"allOf": schemas}
 
-    def _whole(self, parameter: Parameter, media: str) -> Json | None:
+    def _write_whole(self, parameter: Parameter, media_type: str) -> Json | None:
         info = parameter.converter.info
-        if media == JSON:
+        if media_type == JSON:
             if "body" not in parameter.sources or parameter.converter.has_files:
                 return None
-            return {**self._schemas.json(info), **_default(parameter)}
+            return {**self._schemas.json(info), **_write_default(parameter)}
         return self._schemas.form(info) if get_form_readers(parameter) is not None else None
 
-    @staticmethod
-    def _has_files(parameter: Parameter) -> bool:
-        return parameter.converter.has_files
+    def _write_object(self, keys: Sequence[Parameter], media_type: str) -> Json:
+        named = [parameter for parameter in keys if parameter.kind is not Kind.VAR_KEYWORD]
+        properties = {parameter.alias: self._write_key(parameter, media_type) for parameter in named}
+        schema: Json = {"type": "object", "properties": properties}
+        if required := [parameter.alias for parameter in named if parameter.required]:
+            schema["required"] = required
+        for parameter in keys:
+            if parameter.kind is Kind.VAR_KEYWORD:
+                schema["additionalProperties"] = self._schemas.text(parameter.converter.info)
+        return schema
 
-    def _object(self, keys: Sequence[Parameter], media: str) -> Json:
-        named = [one for one in keys if one.kind is not Kind.VAR_KEYWORD]
-        made: Json = {"type": "object", "properties": {one.alias: self._key(one, media) for one in named}}
-        if required := [one.alias for one in named if one.required]:
-            made["required"] = required
-        for rest in (one for one in keys if one.kind is Kind.VAR_KEYWORD):
-            made["additionalProperties"] = self._schemas.text(rest.converter.info)
-        return made
-
-    def _key(self, parameter: Parameter, media: str) -> Json:
+    def _write_key(self, parameter: Parameter, media_type: str) -> Json:
         if parameter.role is Role.FILE:
-            made = {**BINARY}
+            schema = {**BINARY}
         elif parameter.role is Role.FILES:
-            made = {"type": "array", "items": {**BINARY}}
-            made = require_one_item(made) if parameter.required else made
-        elif media == JSON:
-            made = {**self._schemas.json(parameter.converter.info), **_default(parameter)}
+            schema = {"type": "array", "items": {**BINARY}}
+            schema = require_one_item(schema) if parameter.required else schema
+        elif media_type == JSON:
+            schema = {**self._schemas.json(parameter.converter.info), **_write_default(parameter)}
         else:
-            made = self._text(parameter)
-        said = self._said.get(parameter.name, "")
+            schema = self._write_text(parameter)
         size = parameter.marker.max_size if isinstance(parameter.marker, File) else None
         note = f"At most {size} bytes." if size is not None else ""
-        description = " ".join(filter(None, (said, note)))
-        return {**made, "description": description} if description else made
+        description = " ".join(filter(None, (self._texts.get(parameter.name, ""), note)))
+        return {**schema, "description": description} if description else schema
 
 
-def _default(parameter: Parameter, *, as_text: bool = False) -> Json:
-    """The default as a schema has it. None is left out: where it is text, nothing says it."""
+def _write_default(parameter: Parameter, *, as_text: bool = False) -> Json:
+    """Return the keyword `default`. None is left out, as no text means None."""
     if parameter.default is UNSET or parameter.default is None:
         return {}
     return default_keyword(parameter.default, as_text=as_text)
 
 
 def needs_value(parameter: Parameter) -> bool:
-    """Whether a request without it is refused: a whole session without required fields may be an empty one."""
+    """Return True if a request without the value is refused. An empty session fits a class without required fields."""
     fields = getattr(parameter.converter.info, "fields", None) if parameter.whole else None
     return parameter.required and (fields is None or any(field.required for field in fields))
 
 
-def _is_choosy(parameter: Parameter) -> bool:
-    """Whether bodies, or files, are refused for being of the wrong kind."""
+def _refuses_media_types(parameter: Parameter) -> bool:
+    """Return True if a body or a file can be refused for its media type."""
     if isinstance(parameter.marker, File):
         return bool(parameter.marker.content_types)
-    kinds = (Role.VALUE, Role.LINES)
-    return parameter.role in kinds and (parameter.whole or parameter.sources == ("body",))
+    return parameter.role in (Role.VALUE, Role.LINES) and (parameter.whole or parameter.sources == ("body",))
 
 
-def infos_of(parameters: Collection[Parameter]) -> Iterator[mi.Type]:
-    """What the values of `parameters` are, as msgspec describes it, where a client sends them."""
+def find_types(parameters: Collection[Parameter]) -> Iterator[mi.Type]:
+    """Yield msgspec's description of the values that a client sends for `parameters`."""
     for parameter in parameters:
         if parameter.sources not in ((), ("session",)):
             yield from parameter.converter.infos

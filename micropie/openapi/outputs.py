@@ -1,7 +1,8 @@
-"""A return annotation → responses: each status with what its body can be, and the errors that micropie itself answers.
+"""This module writes the responses of an operation: those that the return annotation promises, and errors.
 
-The content types are those of `responses.py`: text is HTML unless a header says otherwise, structures are JSON, a
-generator of structures is JSON Lines. A handler without a return annotation promises nothing, and nothing is made up.
+The media types are those that `responses` sends: text is HTML unless a header says otherwise, structures are JSON, and
+a generator of structures is JSON Lines. A handler without a return annotation promises nothing, so its success may have
+any body.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,23 +30,23 @@ _NO_CONTENT: Final = frozenset(map(str, NO_CONTENT))
 
 PROBLEM: Final[Json] = {
     "title": "Problem",
-    "description": "What went wrong (RFC 9457), for callers that send JSON or ask for it.",
+    "description": "A problem document (RFC 9457). A client that sends or accepts JSON gets it; others get plain text.",
     "type": "object",
     "properties": {
         "type": {"type": "string", "format": "uri-reference", "default": "about:blank"},
-        "title": {"type": "string", "description": "The status in words."},
+        "title": {"type": "string", "description": "The name of the status."},
         "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "All that is wrong, in words."},
+        "detail": {"type": "string", "description": "All errors in one text."},
         "errors": {
             "type": "array",
-            "description": "Each thing that is wrong with the request.",
+            "description": "The errors in the request, one by one.",
             "items": {
                 "type": "object",
                 "properties": {
                     "detail": {"type": "string"},
                     "in": {"enum": ["path", "query", "form", "body", "header", "cookie", "session", "file"]},
                     "parameter": {"type": "string"},
-                    "pointer": {"type": "string", "description": "Where in the JSON body (RFC 6901)."},
+                    "pointer": {"type": "string", "description": "The place of the error in the JSON body (RFC 6901)."},
                 },
                 "required": ["detail"],
             },
@@ -55,12 +56,12 @@ PROBLEM: Final[Json] = {
 }
 
 _REFUSALS: Final[Mapping[str, tuple[str, str]]] = {
-    "400": ("BadRequest", "The request does not fit: everything that is wrong with it"),
-    "413": ("TooLarge", "The body, or a part of it, is too large"),
-    "415": ("UnsupportedMediaType", "The body is of a kind that is not accepted here"),
-    "default": ("Error", "Any other answer: what a handler raises is in no signature"),
+    "400": ("BadRequest", "The request is not valid; the response lists every error"),
+    "413": ("TooLarge", "The body or one of its parts is too large"),
+    "415": ("UnsupportedMediaType", "The media type of the body is not supported"),
+    "default": ("Error", "Any other response, such as an error that the handler raises"),
 }
-"""The answers that are in no signature: the name of each as a component, and its description."""
+"""The responses that no signature names: for each status the name of its component, and its description."""
 
 
 class Outputs(msgspec.Struct, frozen=True):
@@ -91,10 +92,10 @@ def _list_statuses(response: ResponseShape, body: BodyShape) -> list[str]:
 
 
 class Responses:
-    """Writes the responses of the operations of one document."""
+    """A writer of responses for the operations of one document."""
 
     def __init__(self, schemas: Schemas, problem: str | None) -> None:
-        """`problem` refers to the schema of errors; None where the app answers them in a format of its own."""
+        """Write errors as `problem`, a reference to a schema; None if the app chooses the format of its errors."""
         self._schemas = schemas
         self._problem: Json = {}
         if problem is not None:
@@ -107,29 +108,30 @@ class Responses:
         content = {"content": self._problem} if self._problem else {}
         return {name: {"description": description, **content} for name, description in _REFUSALS.values()}
 
-    def of(self, outputs: Outputs, refusals: Mapping[str, bool], returns: str) -> Json:
-        """The responses: what the handler returns, `refusals` that may come before it runs, and any other error.
+    def write(self, outputs: Outputs, refusals: Mapping[str, bool], returns: str) -> Json:
+        """Return the Responses Object: what the handler returns, what micropie refuses, and any other error.
 
-        `returns` is the docstring's text about the result.
+        `refusals` says for 400, 413 and 415 whether the operation may be refused so. `returns` is the docstring's text
+        about the result.
         """
-        made: Json = {}
+        responses: Json = {}
         for status, bodies in outputs.statuses.items():
-            made[status] = self._response(_describe_status(status, returns), bodies)
+            responses[status] = self._write_response(_describe_status(status, returns), bodies)
             if any(body.kind is BodyKind.FILE for body in bodies):
-                made.setdefault("206", self._response("The part that was asked for with Range", bodies))
-                made.setdefault("304", {"description": reason_phrase(304)})
-        for status, may_be in {**refusals, "default": True}.items():
-            if may_be:
-                made[status] = self._with_refusal(made.get(status), _REFUSALS[status][0])
-        return dict(sorted(made.items()))
+                responses.setdefault("206", self._write_response("The part that the Range header asks for", bodies))
+                responses.setdefault("304", {"description": reason_phrase(304)})
+        for status, is_possible in {**refusals, "default": True}.items():
+            if is_possible:
+                responses[status] = self._add_refusal(responses.get(status), _REFUSALS[status][0])
+        return dict(sorted(responses.items()))
 
-    def _with_refusal(self, response: Json | None, name: str) -> Json:
+    def _add_refusal(self, response: Json | None, name: str) -> Json:
         if response is None:
             return {"$ref": f"#/components/responses/{name}"}
         content = {**response.get("content", {}), **self._problem}
         return {**response, "content": content} if content else response
 
-    def _response(self, description: str, bodies: list[BodyShape]) -> Json:
+    def _write_response(self, description: str, bodies: list[BodyShape]) -> Json:
         media_types: dict[str, list[Json]] = {}
         for content in (content for body in bodies for content in _list_contents(body)):
             described = self._describe(content)
@@ -142,13 +144,13 @@ class Responses:
         return response
 
     def _describe(self, content: "_Content") -> Json:
-        info = _find_info(content)
+        info = _find_type(content)
         return content.described if info is None else {**content.described, content.keyword: self._schemas.json(info)}
 
 
 def _describe_status(status: str, returns: str) -> str:
     if status == "default":
-        return "An answer with a status of the handler's choice, or an error"
+        return "A response with a status that the handler chooses, or an error"
     return returns if returns and status.startswith("2") else reason_phrase(int(status))
 
 
@@ -169,9 +171,9 @@ class _Content(msgspec.Struct, frozen=True):
 
     media_type: str
     described: Json
-    """The Media Type Object, but for what follows from `annotation`."""
+    """The Media Type Object without the schema of `annotation`."""
     annotation: Any = UNSET
-    """The type whose schema belongs into the Media Type Object."""
+    """The type whose schema the Media Type Object contains; UNSET if it contains none."""
     keyword: str = "schema"
     """The keyword for that schema."""
 
@@ -197,7 +199,7 @@ def _is_literal(body: BodyShape) -> bool:
 
 
 def _read_stream(body: BodyShape) -> _Content:
-    """Return the content of a stream: OpenAPI 3.1 has text for it, and a keyword `x-…` names the type of an item."""
+    """Return the content of a stream. To OpenAPI 3.1 it is a string; a keyword `x-…` has the schema of an item."""
     kinds = {item.kind for item in body.items}
     if BodyKind.ANYTHING in kinds:
         return _Content(ANYTHING, {})
@@ -210,14 +212,14 @@ def _read_stream(body: BodyShape) -> _Content:
     return _Content(EVENTS, _TEXT, event.item if is_data else UNSET, "x-event-data")
 
 
-def infos_of(outputs: Outputs) -> Iterator[mi.Type]:
-    """Yield msgspec's description of every type that the responses refer to."""
+def find_types(outputs: Outputs) -> Iterator[mi.Type]:
+    """Yield msgspec's description of each type that the responses refer to."""
     for bodies in outputs.statuses.values():
         for body in bodies:
-            yield from (info for content in _list_contents(body) if (info := _find_info(content)) is not None)
+            yield from (info for content in _list_contents(body) if (info := _find_type(content)) is not None)
 
 
-def _find_info(content: _Content) -> mi.Type | None:
+def _find_type(content: _Content) -> mi.Type | None:
     """Return msgspec's description of a content's type; None if it has none, or if msgspec cannot describe it."""
     if content.annotation is UNSET:
         return None

@@ -1,8 +1,8 @@
-"""At which URLs, and for which methods, a route is documented.
+"""This module decides at which URLs, and for which methods, a route is documented.
 
-A route may answer many more: a plain method answers seven HTTP methods, and a value that its path leaves out is looked
-for in the query. The rules here pick what its users would call its URLs; what the router would give to another route
-is left out, and the router itself is asked for that.
+A route may answer many more: a plain method answers seven HTTP methods, and a value that is missing from the path is
+looked for in the query. The rules here pick what the users of a route would call its URLs. The router itself is asked
+whether it gives such a URL to another route, which is then left out.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,19 +19,19 @@ from ..routing.route import Route
 from ..routing.table import Trail
 
 _SAMPLE: Final = "\N{REPLACEMENT CHARACTER}"
-"""Stands for a path value when the router is asked: no path has it, and so no literal segment."""
+"""The path value with which the router is asked. No path has it, and so no literal segment equals it."""
 
 
-class Found(msgspec.Struct, frozen=True, eq=False):
-    """A route, and where it was found."""
+class Endpoint(msgspec.Struct, frozen=True, eq=False):
+    """A route at its place in the tree of Apps and Resources."""
 
     route: Route
     trail: Trail
-    """The way from the app to what holds the route."""
+    """The nodes from the app to the one that holds the route."""
     holders: tuple[str, ...]
-    """The attributes by which that way goes."""
+    """The names of the attributes that lead there."""
     is_template: bool
-    """Whether its URL was written with `@route`."""
+    """True if the URL was written with `@route`."""
 
     @property
     def owner(self) -> Any:
@@ -40,111 +40,124 @@ class Found(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def name(self) -> str:
-        """The way to it in one name: `todos_read`."""
+        """The attributes that lead to the handler, in one name: `todos_read`."""
         return "_".join((*self.holders, self.route.attribute))
 
 
 class Url(msgspec.Struct, frozen=True, eq=False):
-    """One URL of a route: its segments, of which those that are parameters are values."""
+    """One URL of a route, as segments: text, or the parameter whose value stands there."""
 
     segments: tuple[str | Parameter, ...]
 
     @property
-    def values(self) -> list[Parameter]:
-        """The parameters in it, in order."""
+    def parameters(self) -> list[Parameter]:
+        """The parameters in the URL, in order."""
         return [segment for segment in self.segments if isinstance(segment, Parameter)]
 
-    def template(self, names: Sequence[str] | None = None) -> str:
-        """`/users/{id}`, with the parameters' own names or with `names`."""
-        given = iter(names if names is not None else [value.name for value in self.values])
-        parts = (quote(part) if isinstance(part, str) else f"{{{next(given)}}}" for part in self.segments)
+    def render(self, names: Sequence[str] | None = None) -> str:
+        """Return the URL as a template, `/users/{id}`. `names` replace the parameters' own names."""
+        remaining = iter(names if names is not None else [parameter.name for parameter in self.parameters])
+        parts = (quote(part) if isinstance(part, str) else f"{{{next(remaining)}}}" for part in self.segments)
         return "/" + "/".join(parts)
 
 
-def find_routes(trail: Trail, *, websocket: bool = False, holders: tuple[str, ...] = ()) -> Iterator[Found]:
-    """Every route at the end of `trail` and below."""
+def find_endpoints(trail: Trail, *, websocket: bool = False, holders: tuple[str, ...] = ()) -> Iterator[Endpoint]:
+    """Yield every route at the end of `trail` and below."""
     node = trail[-1]
     table = node.sockets if websocket else node.http
-    templates = table.template_routes()
-    for route in table.routes():
-        yield Found(route, trail, holders, route in templates)
+    templates = list(table.templates.walk()) if table.templates is not None else []
+    for route in dict.fromkeys((*table.named.values(), *table.verbs.values(), *templates)):
+        yield Endpoint(route, trail, holders, route in templates)
     for name, child in node.children.items():
         if child not in trail:
-            yield from find_routes((*trail, child), websocket=websocket, holders=(*holders, name))
+            yield from find_endpoints((*trail, child), websocket=websocket, holders=(*holders, name))
 
 
 def list_methods(route: Route) -> list[str]:
-    """The methods that are documented: those that were declared, HEAD left out beside GET.
+    """List the methods under which `route` is documented.
 
-    A method without declared ones is a POST where it takes what only a body can bring; a GET, too, where it can do
-    without that; and a GET where it takes nothing of the kind.
+    Those that the route declares, without HEAD beside GET. A route that declares none is documented as POST if it takes
+    something that only a body can bring, as GET and POST if that is optional, and else as GET.
     """
     if route.methods is not None:
         return sorted(route.methods - {"HEAD"} if "GET" in route.methods else route.methods)
-    of_body = [one for one in route.signature.inputs() if needs_body(one)]
-    if not of_body:
+    in_body = [parameter for parameter in route.signature.inputs() if needs_body(parameter)]
+    if not in_body:
         return ["GET"]
-    return ["POST"] if any(one.required for one in of_body) else ["GET", "POST"]
+    return ["POST"] if any(parameter.required for parameter in in_body) else ["GET", "POST"]
 
 
 def needs_body(parameter: Parameter) -> bool:
-    """Whether only a body can bring the parameter."""
+    """Return True if only a body can bring the parameter."""
     return bool(parameter.sources) and FROM_BODY.issuperset(parameter.sources)
 
 
-def keys_go_to_body(route: Route, method: str) -> bool:
-    """Whether values that may be anywhere are documented as parts of the body: it has one, and nothing takes it all."""
-    return method in BODY_METHODS and not any(map(takes_whole_body, route.signature.inputs()))
+def keys_go_to_body(parameters: Sequence[Parameter], method: str) -> bool:
+    """Return True if values that may come from anywhere are documented as keys of the body.
+
+    They are if the method has a body and none of `parameters`, the inputs of the handler, takes the whole body.
+    """
+    return method in BODY_METHODS and not any(map(_takes_whole_body, parameters))
 
 
-def takes_whole_body(parameter: Parameter) -> bool:
-    """Whether it leaves nothing of the body for others."""
+def _takes_whole_body(parameter: Parameter) -> bool:
     return needs_body(parameter) and (parameter.whole or parameter.role in TAKES_BODY)
 
 
-def list_operation_urls(found: Found, method: str) -> Iterator[Url]:
-    """The URLs of a route: one for each number of path values; `method` is `""` for a WebSocket.
+def list_urls(endpoint: Endpoint, method: str) -> Iterator[Url]:
+    """Yield the URLs of a route, one for each number of path values. For a WebSocket `method` is `""`.
 
-    A value that is required is in the path, an optional one is there or not. Where the body may bring it, it is not,
-    unless it is pinned to the path.
+    The path holds every required value; there is a URL with and one without an optional one. A value that the body may
+    bring is not in the path, unless it is pinned to it.
     """
-    values = [one for one in found.route.signature.inputs() if one.index is not None]
-    single = sorted((one for one in values if one.kind is not Kind.VAR_POSITIONAL), key=lambda one: one.index or 0)
-    rest = tuple(one for one in values if one.kind is Kind.VAR_POSITIONAL)
-    if found.is_template:
-        by_name = {one.name: one for one in values}
-        written = [part for part in found.route.path.split("/")[1:] if part and not part.startswith("{*")]
-        start = tuple(by_name[part[1:-1]] if part.startswith("{") else part for part in written)
-        counts, tail = [0], tuple[Parameter, ...]()
+    values = [parameter for parameter in endpoint.route.signature.inputs() if parameter.index is not None]
+    rest = tuple(parameter for parameter in values if parameter.kind is Kind.VAR_POSITIONAL)
+    if endpoint.is_template:
+        start, tail, counts = _read_template(endpoint.route, values), tuple[Parameter, ...](), range(1)
     else:
-        literal = found.route.path.partition("{")[0].strip("/")
-        start, tail = ((literal,) if literal else ()), tuple(single)
-        if keys_go_to_body(found.route, method):
-            pinned = [one for one in single if is_pinned(one)]
-            most = _reach(pinned)
-            least = _reach([one for one in pinned if one.required])
-        else:
-            most, least = len(single), _reach([one for one in single if one.required])
-        counts = [*range(least, most + 1)]
-    prefix = (*found.holders, *start)
+        literal = endpoint.route.path.partition("{")[0].strip("/")
+        single = [parameter for parameter in values if parameter.kind is not Kind.VAR_POSITIONAL]
+        start, tail = ((literal,) if literal else ()), tuple(sorted(single, key=_get_index))
+        counts = _count_values(endpoint.route, method, tail)
+    prefix = (*endpoint.holders, *start)
     for count in counts:
         yield Url((*prefix, *tail[:count]))
     if rest:
         yield Url((*prefix, *tail, *rest))
 
 
-def _reach(parameters: Sequence[Parameter]) -> int:
-    """How many path values there must be for all of `parameters` to have theirs."""
-    return max(((one.index or 0) + 1 for one in parameters), default=0)
+def _read_template(route: Route, values: Sequence[Parameter]) -> tuple[str | Parameter, ...]:
+    by_name = {parameter.name: parameter for parameter in values}
+    parts = [part for part in route.path.split("/")[1:] if part and not part.startswith("{*")]
+    return tuple(by_name[part[1:-1]] if part.startswith("{") else part for part in parts)
 
 
-def is_answered(trail: Trail, found: Found, url: Url, method: str) -> bool:
-    """Whether the router gives `url` to the route, and not to another one that goes before it."""
+def _count_values(route: Route, method: str, single: Sequence[Parameter]) -> range:
+    """Return the numbers of path values with which the route is documented."""
+    if keys_go_to_body(route.signature.inputs(), method):
+        in_path: Sequence[Parameter] = [parameter for parameter in single if is_pinned(parameter)]
+        most = _count_up_to(in_path)
+    else:
+        in_path, most = single, len(single)
+    return range(_count_up_to([parameter for parameter in in_path if parameter.required]), most + 1)
+
+
+def _count_up_to(parameters: Sequence[Parameter]) -> int:
+    """Return how many path values there must be so that each of `parameters` has its value."""
+    return max((_get_index(parameter) + 1 for parameter in parameters), default=0)
+
+
+def _get_index(parameter: Parameter) -> int:
+    return parameter.index or 0
+
+
+def is_answered(trail: Trail, endpoint: Endpoint, url: Url, method: str) -> bool:
+    """Return True if the router gives `url` to this route, and not to another one that comes first."""
     segments: Sequence[str] = [part if isinstance(part, str) else _SAMPLE for part in url.segments]
-    here: Any = trail
+    target: Any = trail
     try:
-        while isinstance(here, tuple):
-            here, segments = match_path(here, segments, method)
+        while isinstance(target, tuple):
+            target, segments = match_path(target, segments, method)
     except HTTPError:
         return False
-    return here is found.route
+    return target is endpoint.route

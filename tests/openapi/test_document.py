@@ -558,8 +558,8 @@ def test_bodies_are_documented_in_every_form_that_they_may_have(name: str) -> No
 @pytest.mark.parametrize(
     ("handler", "said"),
     [
-        (Bodies.keys, "Each value may also be given in the query, which goes before the body."),
-        (Bodies.upload, "note may also be given in the query, which goes before the body."),
+        (Bodies.keys, "Each value may also come from the query, which takes precedence over the body."),
+        (Bodies.upload, "note may also come from the query, which takes precedence over the body."),
         (Bodies.form_key, None),
     ],
 )
