@@ -1,18 +1,17 @@
-"""What documents an app: OpenAPI 3.1 for its HTTP handlers, AsyncAPI 3.0 for its WebSockets, and pages that show it.
+"""This package documents an app: OpenAPI 3.1 for its HTTP handlers, AsyncAPI 3.0 for its WebSockets, and a page.
 
-Everything is read from the routes and the `Parameter`s that binding reads; nothing is declared twice, and nothing here
-is loaded by an app that asks for none of it.
+It reads the routes and the `Parameter`s that bind requests, so that nothing is declared twice. An app without documents
+does not load it.
 
-| room | its one responsibility |
-|---|---|
-| `document.py` | an app → its OpenAPI document |
-| `asyncapi.py` | an app → its AsyncAPI document |
-| `inputs.py` | a handler's parameters → parameters, request body, security |
-| `outputs.py` | a return annotation → responses |
-| `paths.py` | which URLs and methods a route is documented at |
-| `schemas.py` | msgspec's description of a type → JSON Schema; the names of components |
-| `docstrings.py` | a docstring → summary, description, what it says of each parameter |
-| `serving.py`, `page.py` | the documents as URLs of the app; Swagger UI, or a page without JavaScript |
+- `document`: the OpenAPI document of an app
+- `asyncapi`: the AsyncAPI document of an app
+- `paths`: the URLs and methods at which a route is documented
+- `inputs`: a handler's parameters become OpenAPI parameters, a request body and security requirements
+- `outputs`: a return annotation becomes responses
+- `schemas`: a type becomes JSON Schema, and classes become components with names
+- `docstrings`: a docstring becomes a summary, a description, and texts about the parameters and the result
+- `serving`: the documents as URLs of the app, with Swagger UI if it is installed
+- `html_page`: the page without JavaScript
 """
 
 from .document import document

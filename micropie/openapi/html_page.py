@@ -1,12 +1,12 @@
-"""The page that shows an OpenAPI document without JavaScript: everything in it, on one page, in plain HTML.
+"""This module renders an OpenAPI document as one HTML page without JavaScript.
 
-It reads the finished document and nothing else, and all text in it is escaped.
+It reads only the finished document, and escapes all text in it.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from .schemas import Json
 
@@ -22,7 +22,7 @@ table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .25rem 1rem .25rem 0; border-top: 1px solid #8883; }
 code { font-family: ui-monospace, monospace; overflow-wrap: anywhere; }
 nav ul { columns: 20rem; list-style: none; padding: 0; }
-p.said { white-space: pre-line; }
+p.description { white-space: pre-line; }
 """
 
 _PAGE: Final = """\
@@ -38,7 +38,7 @@ _PAGE: Final = """\
 <h1>{title}</h1>
 {body}
 <footer><p><a href="{base}/openapi.json">openapi.json</a>, version {version}.
-A page to try requests on: <code>pip install 'micropie[docs]'</code></p></footer>
+For a page that can send requests: <code>pip install 'micropie[docs]'</code></p></footer>
 </body>
 </html>
 """
@@ -58,132 +58,147 @@ _LIMITS: Final[Mapping[str, str]] = {
 
 
 def render_page(document: Json, prefix: str, base: str) -> str:
-    """`document` as an HTML page. `prefix` goes before its paths; `base` is where the page's own files are."""
+    """Render `document` as an HTML page. `prefix` goes before its paths; `base` is the URL of the page's own files."""
     info = document["info"]
-    body = "\n".join((_said(info.get("description", "")), *_contents(document, prefix), *_schemas(document)))
+    parts = (_render_text(info.get("description", "")), *_render_operations(document, prefix), *_render_types(document))
     texts = {name: escape(text) for name, text in (("title", info["title"]), ("version", info["version"]))}
-    return _PAGE.format(body=body, base=escape(base), **texts)
+    return _PAGE.format(body="\n".join(parts), base=escape(base), **texts)
 
 
-def _contents(document: Json, prefix: str) -> Iterator[str]:
-    found = [
+def _render_operations(document: Json, prefix: str) -> Iterator[str]:
+    operations = [
         (method, prefix + path, operation)
         for path, item in document["paths"].items()
         for method, operation in item.items()
     ]
     links = (
-        f'<li><a href="#{_id(one)}"><code>{method.upper()} {escape(path)}</code></a>' for method, path, one in found
+        f'<li><a href="#{_get_id(operation)}"><code>{method.upper()} {escape(path)}</code></a>'
+        for method, path, operation in operations
     )
     yield f"<nav><ul>{''.join(links)}</ul></nav>"
     for tag in document.get("tags", ()):
-        yield f"<h2>{escape(tag['name'])}</h2>{_said(tag.get('description', ''))}"
-        for method, path, operation in found:
+        yield f"<h2>{escape(tag['name'])}</h2>{_render_text(tag.get('description', ''))}"
+        for method, path, operation in operations:
             if tag["name"] in operation["tags"]:
-                yield _operation(document, method, path, operation)
+                yield _render_operation(document, method, path, operation)
 
 
-def _id(operation: Json) -> str:
+def _get_id(operation: Json) -> str:
     return escape(operation["operationId"])
 
 
-def _operation(document: Json, method: str, path: str, operation: Json) -> str:
-    parts = [f'<article id="{_id(operation)}"><h3><b>{method.upper()}</b> {escape(path)}</h3>']
-    parts += [_said(operation.get(name, "")) for name in ("summary", "description")]
+def _render_operation(document: Json, method: str, path: str, operation: Json) -> str:
+    parts = [f'<article id="{_get_id(operation)}"><h3><b>{method.upper()}</b> {escape(path)}</h3>']
+    parts += [_render_text(operation.get(name, "")) for name in ("summary", "description")]
     rows = [
-        (one["name"], one["in"], one["schema"], bool(one.get("required")), one.get("description", ""))
-        for one in operation.get("parameters", ())
+        _Row(
+            parameter["name"],
+            parameter["schema"],
+            is_required=bool(parameter.get("required")),
+            source=parameter["in"],
+            description=parameter.get("description", ""),
+        )
+        for parameter in operation.get("parameters", ())
     ]
-    parts.append(_table("Parameters", rows))
+    parts.append(_render_table("Parameters", rows))
     if operation.get("security"):
-        needed = (" and ".join(one) or "nothing" for one in operation["security"])
-        parts.append(f"<h4>Credentials</h4><p>{escape(', or '.join(needed))}</p>")
+        alternatives = (" and ".join(schemes) or "nothing" for schemes in operation["security"])
+        parts.append(f"<h4>Credentials</h4><p>{escape(', or '.join(alternatives))}</p>")
     if "requestBody" in operation:
-        parts.append("<h4>Body</h4>" + _body(operation["requestBody"]))
-    parts.append("<h4>Answers</h4>" + _answers(document, operation["responses"]))
+        parts.append("<h4>Body</h4>" + _render_body(operation["requestBody"]))
+    parts.append("<h4>Responses</h4>" + _render_responses(document, operation["responses"]))
     return "\n".join(part for part in parts if part) + "</article>"
 
 
-def _table(heading: str, rows: list[tuple[str, str, Json, bool, str]]) -> str:
+class _Row(NamedTuple):
+    """A row of a table of parameters or fields."""
+
+    name: str
+    schema: Json
+    is_required: bool
+    source: str = ""
+    description: str = ""
+
+
+def _render_table(heading: str, rows: Sequence[_Row]) -> str:
     if not rows:
         return ""
     cells = (
-        f"<tr><td><code>{escape(name)}</code>{'' if required else ' (optional)'}<td>{escape(place)}"
-        f"<td>{_type(schema)}<td>{escape(said or schema.get('description', ''))}"
-        for name, place, schema, required, said in rows
+        f"<tr><td><code>{escape(row.name)}</code>{'' if row.is_required else ' (optional)'}<td>{escape(row.source)}"
+        f"<td>{_render_type(row.schema)}<td>{escape(row.description or row.schema.get('description', ''))}"
+        for row in rows
     )
     title = f"<h4>{escape(heading)}</h4>" if heading else ""
     return f"{title}<table>{''.join(cells)}</table>"
 
 
-def _body(body: Json) -> str:
-    same: dict[str, list[str]] = {}
-    for media, described in body["content"].items():
-        same.setdefault(_shape(described.get("schema", {})), []).append(media)
-    shapes = (f"<p><code>{escape(', '.join(media))}</code></p>{shape}" for shape, media in same.items())
-    return _said(body.get("description", "")) + "".join(shapes)
+def _render_body(body: Json) -> str:
+    by_schema: dict[str, list[str]] = {}
+    for media_type, described in body["content"].items():
+        by_schema.setdefault(_render_schema(described.get("schema", {})), []).append(media_type)
+    parts = (f"<p><code>{escape(', '.join(types))}</code></p>{schema}" for schema, types in by_schema.items())
+    return _render_text(body.get("description", "")) + "".join(parts)
 
 
-def _shape(schema: Json) -> str:
-    """A schema in full: its fields, where it has them."""
+def _render_schema(schema: Json) -> str:
+    """Render a schema in full: a table of its fields if it has any."""
     if "properties" not in schema:
-        return f"<p>{_type(schema)}</p>"
+        return f"<p>{_render_type(schema)}</p>"
     required = schema.get("required", ())
-    rows = [(name, "", field, name in required, "") for name, field in schema["properties"].items()]
-    return _table("", rows)
+    return _render_table("", [_Row(name, field, name in required) for name, field in schema["properties"].items()])
 
 
-def _answers(document: Json, responses: Json) -> str:
+def _render_responses(document: Json, responses: Json) -> str:
     rows = []
     for status, response in responses.items():
         if "$ref" in response:
             response = document["components"]["responses"][response["$ref"].rpartition("/")[2]]
         bodies = (
-            f"<code>{escape(media)}</code> {_type(described.get('x-line') or described.get('schema', {}))}"
-            for media, described in response.get("content", {}).items()
+            f"<code>{escape(media_type)}</code> {_render_type(described.get('x-line') or described.get('schema', {}))}"
+            for media_type, described in response.get("content", {}).items()
         )
-        shown = "other" if status == "default" else status
-        rows.append(f"<tr><td>{escape(shown)}<td>{escape(response['description'])}<td>{'<br>'.join(bodies)}")
+        label = "other" if status == "default" else status
+        rows.append(f"<tr><td>{escape(label)}<td>{escape(response['description'])}<td>{'<br>'.join(bodies)}")
     return f"<table>{''.join(rows)}</table>"
 
 
-def _schemas(document: Json) -> Iterator[str]:
+def _render_types(document: Json) -> Iterator[str]:
     schemas = document.get("components", {}).get("schemas", {})
     if schemas:
         yield "<h2>Types</h2>"
     for name, schema in schemas.items():
-        said = _said(schema.get("description", ""))
-        yield f'<article id="type-{escape(name)}"><h3>{escape(name)}</h3>{said}{_shape(schema)}</article>'
+        text = _render_text(schema.get("description", ""))
+        yield f'<article id="type-{escape(name)}"><h3>{escape(name)}</h3>{text}{_render_schema(schema)}</article>'
 
 
-def _said(text: str) -> str:
-    return f'<p class="said">{escape(text)}</p>' if text else ""
+def _render_text(text: str) -> str:
+    return f'<p class="description">{escape(text)}</p>' if text else ""
 
 
-def _type(schema: Any) -> str:
-    """A schema in a few words, as HTML."""
+def _render_type(schema: Any) -> str:
+    """Render a schema in a few words: its type, its limits and its default."""
     if not isinstance(schema, dict):
         return "anything"
-    words = _kind(schema)
     limits = [form.format(escape(str(schema[name]))) for name, form in _LIMITS.items() if name in schema]
     if "default" in schema:
         limits.append(f"by default <code>{escape(json.dumps(schema['default']))}</code>")
-    return ", ".join((words, *limits))
+    return ", ".join((_render_type_name(schema), *limits))
 
 
-def _kind(schema: Json) -> str:
+def _render_type_name(schema: Json) -> str:
     if "$ref" in schema:
-        name = escape(schema["$ref"].rpartition("/")[2])
-        return f'<a href="#type-{name}">{name}</a>'
-    for name, joint in (("anyOf", " or "), ("allOf", " and ")):
-        if name in schema:
-            return joint.join(map(_type, schema[name]))
+        component = escape(schema["$ref"].rpartition("/")[2])
+        return f'<a href="#type-{component}">{component}</a>'
+    for keyword, conjunction in (("anyOf", " or "), ("allOf", " and ")):
+        if keyword in schema:
+            return conjunction.join(map(_render_type, schema[keyword]))
     if "enum" in schema:
         return " or ".join(f"<code>{escape(json.dumps(value))}</code>" for value in schema["enum"])
     if schema.get("format") == "binary":
         return "a file"
-    kind = schema.get("type", "anything")
-    if kind == "array":
-        return f"array of {_type(schema['items'])}" if isinstance(schema.get("items"), dict) else "array"
-    if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
-        return f"object of {_type(schema['additionalProperties'])}"
-    return escape(f"{kind} ({schema['format']})" if "format" in schema else kind)
+    name = schema.get("type", "anything")
+    if name == "array":
+        return f"array of {_render_type(schema['items'])}" if isinstance(schema.get("items"), dict) else "array"
+    if name == "object" and isinstance(schema.get("additionalProperties"), dict):
+        return f"object of {_render_type(schema['additionalProperties'])}"
+    return escape(f"{name} ({schema['format']})" if "format" in schema else name)

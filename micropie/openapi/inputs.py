@@ -18,7 +18,7 @@ from ..forms.form_result import find_file_markers
 from ..params import File
 from ..sentinels import UNSET
 from .paths import Url, keys_go_to_body, needs_body
-from .schemas import BINARY, Json, Schemas, default_keyword, make_component_name, require_one_item
+from .schemas import BINARY, Json, Schemas, make_component_name, require_one_item, write_default
 
 JSON: Final = "application/json"
 URLENCODED: Final = "application/x-www-form-urlencoded"
@@ -296,7 +296,7 @@ def _write_default(parameter: Parameter, *, as_text: bool = False) -> Json:
     """Return the keyword `default`. None is left out, as no text means None."""
     if parameter.default is UNSET or parameter.default is None:
         return {}
-    return default_keyword(parameter.default, as_text=as_text)
+    return write_default(parameter.default, as_text=as_text)
 
 
 def needs_value(parameter: Parameter) -> bool:

@@ -1,8 +1,9 @@
-"""msgspec's description of a type → JSON Schema 2020-12, and readable names for what is shared.
+"""This module turns msgspec's description of a type into JSON Schema 2020-12, with readable names for components.
 
-A type has two schemas: as JSON, and as the text of a query, a header or a form field, where nothing is `null` and bytes
-are their UTF-8. `msgspec.json.schema_components` has only the first, and loses a type where two generic ones share a
-name; where both speak they agree, which the tests hold them to. It knows nothing of OpenAPI but where components are.
+A type has two schemas: one for JSON, and one for the text of a query, a header or a form field, where nothing is `null`
+and bytes are their UTF-8. `msgspec.json.schema_components` writes only the first, and loses a type if two generic types
+share a name. The tests hold both to the same schemas where both have one. Of OpenAPI, this module needs only the place
+of the components.
 """
 
 import inspect
@@ -23,7 +24,7 @@ Json: TypeAlias = dict[str, Any]
 BINARY: Final[Json] = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
 """A file. OpenAPI 3.1 asks for `contentMediaType`; many of its tools still look for `format`."""
 
-# What Decimal's own text looks like, when it is a number.
+# The text of a Decimal that is a number.
 _DECIMAL: Final = r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 
 _PLAIN: Final[Mapping[type[mi.Type], Json]] = {
@@ -50,7 +51,7 @@ _AS_TEXT: Final[Mapping[type[mi.Type], Json]] = {
     mi.DecimalType: {"type": "number"},
 }
 
-# msgspec's constraints, by what they constrain (JSON Schema Validation §6).
+# Keywords for msgspec's constraints, by the kind of type (JSON Schema Validation §6).
 _BOUNDS: Final = {
     "ge": "minimum",
     "gt": "exclusiveMinimum",
@@ -66,79 +67,77 @@ _LOCAL: Final = {"date-time": "date-time-local", "time": "time-local"}  # OpenAP
 
 
 class Schemas:
-    """The schemas of one document: those of `infos`, whose classes and enums become its components."""
+    """The schemas of one document. The classes and enums in `infos` become its components."""
 
     def __init__(self, infos: Iterable[mi.Type], prefix: str = "#/components/schemas/") -> None:
         self._named: dict[Any, mi.Type] = {}
         for info in infos:
             self._collect(info)
-        self._names = _names(self._named)
+        self._names = _choose_names(self._named)
         self._prefix = prefix
 
     @property
     def components(self) -> dict[str, Json]:
         """The schema of each class and enum, by its name."""
-        made = {self._names[cls]: self._defined(info) for cls, info in self._named.items()}
-        return dict(sorted(made.items()))
+        schemas = {self._names[cls]: self._define(info) for cls, info in self._named.items()}
+        return dict(sorted(schemas.items()))
 
     def json(self, info: mi.Type) -> Json:
-        """The schema of `info` as JSON; of a class or an enum, the reference to it."""
-        info, said = _told(info)
+        """Return the schema of `info` as JSON; for a class or an enum, a reference to it."""
+        info, notes = _strip_metadata(info)
         cls = getattr(info, "cls", None)
         if cls is not None and cls in self._names:
-            return {"$ref": self._prefix + self._names[cls], **said}
-        return {**self._defined(info), **said}
+            return {"$ref": self._prefix + self._names[cls], **notes}
+        return {**self._define(info), **notes}
 
     def text(self, info: mi.Type) -> Json:
-        """The schema of `info` as one text, or as several of one name."""
-        inner, said = _told(info)
-        said |= _told(remove_none(inner))[1]
+        """Return the schema of `info` as one text, or as several texts under one name."""
+        inner, notes = _strip_metadata(info)
+        notes |= _strip_metadata(remove_none(inner))[1]
         inner = remove_none(inner)
         kind = type(inner)
         if isinstance(inner, mi.UnionType):
-            made: Json = {"anyOf": [self.text(member) for member in inner.types]}
+            schema: Json = {"anyOf": [self.text(member) for member in inner.types]}
         elif isinstance(inner, mi.LiteralType):
-            made = {"enum": [value for value in _choices(inner) if value is not None]}
+            schema = {"enum": [value for value in _list_choices(inner) if value is not None]}
         elif isinstance(inner, (*ARRAYS, mi.TupleType)):
-            made = _array(inner, self.text)
+            schema = _write_array(inner, self.text)
         elif kind in _AS_TEXT:
-            made = {**_AS_TEXT[kind], **_limits(inner, _TEXT if kind in OCTETS else _BOUNDS)}
+            schema = {**_AS_TEXT[kind], **_write_limits(inner, _TEXT if kind in OCTETS else _BOUNDS)}
         else:
-            made = self.json(inner)
-        return {**made, **said}
+            schema = self.json(inner)
+        return {**schema, **notes}
 
     def form(self, info: mi.Type) -> Json:
-        """The schema of a structured `info` as the fields of a form, or as other names with texts."""
+        """Return the schema of a structured `info` as the fields of a form, or as names with texts from elsewhere."""
         info = remove_none(info)
         if isinstance(info, mi.UnionType):
             return {"anyOf": [self.form(member) for member in info.types]}
         if isinstance(info, mi.DictType):
-            return {
-                **self._mapping(info),
-                **({} if _is_any(info) else {"additionalProperties": self.text(info.value_type)}),
-            }
+            values = {} if _is_any(info) else {"additionalProperties": self.text(info.value_type)}
+            return {**self._write_mapping(info), **values}
         if not isinstance(info, (*OBJECTS, mi.NamedTupleType)):
             return self.json(info)
-        made = self.form_fields(info)
-        same = not is_positional(info) and made == _object(info, self.json)
-        return self.json(info) if same else made
+        schema = self.form_fields(info)
+        is_same = not is_positional(info) and schema == _write_object(info, self.json)
+        return self.json(info) if is_same else schema
 
     def form_fields(self, info: mi.Type) -> Json:
-        """The same, written out: an object with `properties`, also where a reference would do."""
+        """Return the same as `form`, but for a class always an object with `properties`, never a reference."""
         info = remove_none(info)
         if not isinstance(info, (*OBJECTS, mi.NamedTupleType)):
             return self.form(info)
-        made = _object(info, self.text)
+        form = _write_object(info, self.text)
         for field in info.fields:
-            if not field.required and not _is_spelled(field.type):  # a form cannot carry it, and need not
-                del made["properties"][field.encode_name]
+            if not field.required and not _can_be_text(field.type):  # a form cannot carry it, and it is optional
+                del form["properties"][field.encode_name]
                 continue
-            schema = made["properties"][field.encode_name]
+            schema = form["properties"][field.encode_name]
             if field.required:
-                made["properties"][field.encode_name] = require_one_item(schema)
-            if schema.pop("default", None) is not None:  # which no text says
-                schema |= default_keyword(_default(field), as_text=True)
-        return made
+                form["properties"][field.encode_name] = require_one_item(schema)
+            if schema.pop("default", None) is not None:  # it is JSON's
+                schema |= write_default(_get_default(field), as_text=True)
+        return form
 
     def _collect(self, info: Any) -> None:
         info = unwrap_metadata(info)
@@ -154,177 +153,183 @@ class Schemas:
         for part in (*parts, *(field.type for field in getattr(info, "fields", ()))):
             self._collect(part)
 
-    def _defined(self, info: mi.Type) -> Json:
-        """The schema itself, not the reference to it."""
+    def _define(self, info: mi.Type) -> Json:
+        """Return the schema itself, not a reference to it."""
         if isinstance(info, mi.UnionType):
-            return self._union(info)
+            return self._write_union(info)
         if isinstance(info, mi.EnumType | mi.LiteralType):
-            return {**(_titled(info) if isinstance(info, mi.EnumType) else {}), "enum": _choices(info)}
+            return {**(_describe_class(info) if isinstance(info, mi.EnumType) else {}), "enum": _list_choices(info)}
         if isinstance(info, (*ARRAYS, mi.TupleType)):
-            return _array(info, self.json)
+            return _write_array(info, self.json)
         if isinstance(info, mi.DictType):
-            return self._mapping(info)
+            return self._write_mapping(info)
         if isinstance(info, (*OBJECTS, mi.NamedTupleType)):
-            return {**_titled(info), **(_row if is_positional(info) else _object)(info, self.json)}
-        made = dict(_PLAIN.get(type(info), {}))
+            write = _write_row if is_positional(info) else _write_object
+            return {**_describe_class(info), **write(info, self.json)}
+        schema = dict(_PLAIN.get(type(info), {}))
         if getattr(info, "tz", None) is False:
-            made["format"] = _LOCAL[made["format"]]
-        return {**made, **_limits(info, {} if isinstance(info, OCTETS) else _BOUNDS | _TEXT)}
+            schema["format"] = _LOCAL[schema["format"]]
+        return {**schema, **_write_limits(info, {} if isinstance(info, OCTETS) else _BOUNDS | _TEXT)}
 
-    def _mapping(self, info: mi.DictType) -> Json:
-        made: Json = {"type": "object", **_limits(info, _ENTRIES)}
+    def _write_mapping(self, info: mi.DictType) -> Json:
+        schema: Json = {"type": "object", **_write_limits(info, _ENTRIES)}
         names = self.json(info.key_type) if isinstance(unwrap_metadata(info.key_type), mi.StrType) else {}
-        names.pop("type", None)  # all of them are texts
+        names.pop("type", None)  # every name is a string
         if names:
-            made["propertyNames"] = names
-        return made if _is_any(info) else {**made, "additionalProperties": self.json(info.value_type)}
+            schema["propertyNames"] = names
+        return schema if _is_any(info) else {**schema, "additionalProperties": self.json(info.value_type)}
 
-    def _union(self, info: mi.UnionType) -> Json:
+    def _write_union(self, info: mi.UnionType) -> Json:
         members = [unwrap_metadata(member) for member in info.types]
-        made: Json = {"anyOf": [self.json(member) for member in info.types]}
-        tagged = [one for one in members if isinstance(one, mi.StructType) and one.tag_field is not None]
+        schema: Json = {"anyOf": [self.json(member) for member in info.types]}
+        tagged = [member for member in members if isinstance(member, mi.StructType) and member.tag_field is not None]
         if len(tagged) == len(members):
-            mapping = {str(one.tag): self.json(one)["$ref"] for one in tagged}
-            made["discriminator"] = {"propertyName": tagged[0].tag_field, "mapping": mapping}
-        return made
+            mapping = {str(member.tag): self.json(member)["$ref"] for member in tagged}
+            schema["discriminator"] = {"propertyName": tagged[0].tag_field, "mapping": mapping}
+        return schema
 
 
-def _told(info: mi.Type) -> tuple[mi.Type, Json]:
-    """`info` without wrappers, and what `msgspec.Meta` said in them: titles, descriptions, examples."""
-    said: Json = {}
+def _strip_metadata(info: mi.Type) -> tuple[mi.Type, Json]:
+    """Return `info` without wrappers, and the titles, descriptions and examples of the `msgspec.Meta` in them."""
+    notes: Json = {}
     while isinstance(info, mi.Metadata):
-        said = {**(info.extra_json_schema or {}), **said}
+        notes = {**(info.extra_json_schema or {}), **notes}
         info = info.type
-    return info, said
+    return info, notes
 
 
-def _limits(info: Any, words: Mapping[str, str]) -> Json:
-    found = {word: getattr(info, name, None) for name, word in words.items()}
-    return {word: value for word, value in found.items() if value is not None}
+def _write_limits(info: Any, keywords: Mapping[str, str]) -> Json:
+    """Write the constraints of `info`. `keywords` maps msgspec's names to those of JSON Schema."""
+    limits = {keyword: getattr(info, name, None) for name, keyword in keywords.items()}
+    return {keyword: value for keyword, value in limits.items() if value is not None}
 
 
 def _is_any(info: mi.DictType) -> bool:
     return isinstance(unwrap_metadata(info.value_type), mi.AnyType)
 
 
-def _choices(info: mi.EnumType | mi.LiteralType) -> list[Any]:
+def _list_choices(info: mi.EnumType | mi.LiteralType) -> list[Any]:
     if isinstance(info, mi.EnumType):
         return [msgspec.to_builtins(member.value) for member in info.cls]
     return sorted(info.values, key=lambda value: (value is None, str(value)))
 
 
-def _array(info: Any, schema: Callable[[mi.Type], Json]) -> Json:
+def _write_array(info: Any, write: Callable[[mi.Type], Json]) -> Json:
     if isinstance(info, mi.TupleType):
         size = len(info.item_types)
-        items = {"prefixItems": [schema(item) for item in info.item_types], "items": False} if size else {}
+        items = {"prefixItems": [write(item) for item in info.item_types], "items": False} if size else {}
         return {"type": "array", "minItems": size, "maxItems": size, **items}
-    made: Json = {"type": "array", **_limits(info, _ITEMS)}
+    schema: Json = {"type": "array", **_write_limits(info, _ITEMS)}
     if not isinstance(unwrap_metadata(info.item_type), mi.AnyType):
-        made["items"] = schema(info.item_type)
+        schema["items"] = write(info.item_type)
     if isinstance(info, mi.SetType | mi.FrozenSetType):
-        made["uniqueItems"] = True
-    return made
+        schema["uniqueItems"] = True
+    return schema
 
 
-def _object(info: AnyObject, schema: Callable[[mi.Type], Json]) -> Json:
+def _write_object(info: AnyObject, write: Callable[[mi.Type], Json]) -> Json:
     properties: Json = {}
     required = [field.encode_name for field in info.fields if field.required]
     tag_field = getattr(info, "tag_field", None)
     if tag_field is not None:
         properties[tag_field] = {"enum": [getattr(info, "tag", None)]}
         required.insert(0, tag_field)
-    properties |= {field.encode_name: _field(field, schema) for field in info.fields}
-    made: Json = {"type": "object", "properties": properties}
+    properties |= {field.encode_name: _write_field(field, write) for field in info.fields}
+    schema: Json = {"type": "object", "properties": properties}
     if required:
-        made["required"] = required
+        schema["required"] = required
     if getattr(info, "forbid_unknown_fields", False):
-        made["additionalProperties"] = False
-    return made
+        schema["additionalProperties"] = False
+    return schema
 
 
-def _row(info: AnyObject, schema: Callable[[mi.Type], Json]) -> Json:
-    """What is written as an array, by position."""
-    fields = [_field(field, schema) for field in info.fields]
+def _write_row(info: AnyObject, write: Callable[[mi.Type], Json]) -> Json:
+    """Return the schema of a class whose instances are arrays: a NamedTuple, or a Struct with `array_like`."""
+    fields = [_write_field(field, write) for field in info.fields]
     if getattr(info, "tag_field", None) is not None:
         fields.insert(0, {"enum": [getattr(info, "tag", None)]})
     needed = len(fields) - sum(not field.required for field in info.fields)
-    made: Json = {"type": "array", "prefixItems": fields, "minItems": needed}
+    schema: Json = {"type": "array", "prefixItems": fields, "minItems": needed}
     if isinstance(info, mi.NamedTupleType) or getattr(info, "forbid_unknown_fields", False):
-        made["maxItems"] = len(fields)
-    return made
+        schema["maxItems"] = len(fields)
+    return schema
 
 
-def _field(field: mi.Field, schema: Callable[[mi.Type], Json]) -> Json:
-    default = _default(field)
-    return schema(field.type) | (default_keyword(default) if default is not msgspec.NODEFAULT else {})
+def _write_field(field: mi.Field, write: Callable[[mi.Type], Json]) -> Json:
+    default = _get_default(field)
+    return write(field.type) | (write_default(default) if default is not msgspec.NODEFAULT else {})
 
 
-def _is_spelled(info: mi.Type) -> bool:
-    """Whether texts of one name, or files, can be an `info`."""
-    info = remove_none(info)
-    item = unwrap_metadata(info.item_type) if isinstance(info, mi.ListType) else info
-    return isinstance(item, mi.CustomType) or is_scalar(info) or is_scalar_array(info)
-
-
-def _default(field: mi.Field) -> Any:
+def _get_default(field: mi.Field) -> Any:
     if field.default is msgspec.NODEFAULT and field.default_factory in (list, dict, set, bytearray):
         return field.default_factory()
     return field.default
 
 
+def _can_be_text(info: mi.Type) -> bool:
+    """Return True if texts under one name, or files, can become an `info`."""
+    info = remove_none(info)
+    item = unwrap_metadata(info.item_type) if isinstance(info, mi.ListType) else info
+    return isinstance(item, mi.CustomType) or is_scalar(info) or is_scalar_array(info)
+
+
 def require_one_item(schema: Json) -> Json:
-    """The schema of what must be there, as texts of one name: none of them is not there."""
+    """Return `schema` for a required list of texts under one name: an empty list would be a missing name."""
     is_array = schema.get("type") == "array"
     return {**schema, "minItems": max(1, schema.get("minItems", 1))} if is_array else schema
 
 
-def default_keyword(value: object, *, as_text: bool = False) -> Json:
-    """`value` as the `default` of a schema, or of one for text; nothing where JSON cannot say it."""
+def write_default(value: object, *, as_text: bool = False) -> Json:
+    """Return `value` as the keyword `default` of a schema, or of a schema for text; {} if JSON cannot express it."""
     try:
-        if as_text and isinstance(value, Decimal):  # JSON writes it in quotes, text does not
+        if as_text and isinstance(value, Decimal):  # JSON writes a string, text a number
             return {"default": int(value) if value == int(value) else float(value)}
-        if as_text and isinstance(value, bytes):  # JSON has it in base64
+        if as_text and isinstance(value, bytes):  # JSON writes base64
             return {"default": value.decode()}
-        said = msgspec.json.decode(msgspec.json.encode(value))  # lists where Python has tuples
+        default = msgspec.json.decode(msgspec.json.encode(value))  # so that tuples are lists
     except (TypeError, ValueError, ArithmeticError, RecursionError):
         return {}
-    return {"default": said} if said is not None or value is None else {}  # JSON's null is also what it has for inf
+    return {} if default is None and value is not None else {"default": default}  # msgspec writes inf as null
 
 
-def _titled(info: Any) -> Json:
-    """A class's name, and its docstring where somebody wrote one."""
+def _describe_class(info: Any) -> Json:
+    """Return the name of a class, and its docstring unless Python generated it."""
     cls = get_origin(info.cls) or info.cls
     text = inspect.cleandoc(cls.__doc__ or "")
-    generated = text == "An enumeration." or (text.startswith(f"{cls.__name__}(") and text.endswith(")"))
-    return {"title": format_type_name(info.cls), **({"description": text} if text and not generated else {})}
+    is_generated = text == "An enumeration." or (text.startswith(f"{cls.__name__}(") and text.endswith(")"))
+    return {"title": format_type_name(info.cls), **({"description": text} if text and not is_generated else {})}
 
 
 # --- names ----------------------------------------------------------------------------------------------------------
 
 
-def _names(classes: Iterable[Any]) -> dict[Any, str]:
-    """A name for each class: its own; with its module where several have that; with a number where even that is one."""
-    short: dict[str, list[Any]] = {}
+def _choose_names(classes: Iterable[Any]) -> dict[Any, str]:
+    """Choose a unique name for each class.
+
+    It is the class's own name. Classes that share a name get their modules' names in front, and a number if those are
+    the same, too.
+    """
+    by_short_name: dict[str, list[Any]] = {}
     for cls in classes:
-        short.setdefault(make_component_name(format_type_name(cls)), []).append(cls)
-    found: dict[Any, str] = {}
-    taken: set[str] = set()
-    for name, sharing in short.items():
+        by_short_name.setdefault(make_component_name(format_type_name(cls)), []).append(cls)
+    names: dict[Any, str] = {}
+    used: set[str] = set()
+    for short_name, sharing in by_short_name.items():
         for cls in sharing:
-            wanted = name if len(sharing) == 1 else make_component_name(format_type_name(cls, full=True))
-            numbers = (f"{wanted}_{number}" for number in range(2, len(sharing) + 2))
-            found[cls] = next(one for one in (wanted, *numbers) if one not in taken)
-            taken.add(found[cls])
-    return found
+            name = short_name if len(sharing) == 1 else make_component_name(format_type_name(cls, full=True))
+            numbered = (f"{name}_{number}" for number in range(2, len(sharing) + 2))
+            names[cls] = next(candidate for candidate in (name, *numbered) if candidate not in used)
+            used.add(names[cls])
+    return names
 
 
 def make_component_name(text: str) -> str:
-    """`text` in the characters that a component's name may have (OpenAPI 3.1 §4.8.7.1)."""
+    """Replace the characters of `text` that the name of a component cannot have (OpenAPI 3.1 §4.8.7.1)."""
     return re.sub(r"[^a-zA-Z0-9._-]", "_", text)
 
 
 def format_type_name(cls: Any, *, full: bool = False) -> str:
-    """What a type is called: `Page[Todo]`; in full, with modules."""
+    """Return the name of a type, such as `Page[Todo]`; with `full`, include the modules."""
     plain = get_origin(cls) or cls
     if not isinstance(plain, type):
         return str(cls).rpartition(".")[2]

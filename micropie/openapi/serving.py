@@ -1,9 +1,10 @@
-"""The documents and the page that shows them, as URLs of the app they document.
+"""This module serves the documents, and a page that shows them, as URLs of the app that they describe.
 
-They are ordinary routes, put beside the user's own when the app is made, so a request for anything else pays nothing.
-What they answer is made at the first request for it. Swagger UI comes from the extra `docs`, from disk; its page may
-load nothing from elsewhere, which its Content-Security-Policy has the browser see to. Without the extra there is a page
-without JavaScript.
+They are ordinary routes, which are added to the user's own when the app is made. A request for another URL costs no
+more than without them. Each document is made at the first request for it.
+
+Swagger UI comes from disk, with the extra `docs`. Without the extra there is a page without JavaScript. The
+Content-Security-Policy keeps the page from loading anything from another site.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -33,9 +34,9 @@ _SWAGGER_UI: Final[Mapping[str, str]] = {
     "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
     "favicon-32x32.png": "image/png",
 }
-"""What of Swagger UI's files the page needs, and their types."""
+"""The files of Swagger UI that the page needs, with their media types."""
 
-_START: Final = """\
+_START_SCRIPT: Final = """\
 SwaggerUIBundle({
   url: new URL("openapi.json", document.currentScript.src).href,
   dom_id: "#swagger-ui",
@@ -63,74 +64,75 @@ _SWAGGER_PAGE: Final = """\
 </html>
 """
 
-_NOWHERE: Final = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_DENY_ALL: Final = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _POLICIES: Final[Mapping[bool, str]] = {
-    # Swagger UI sets styles from its script, and has its images in its style sheet.
-    True: f"{_NOWHERE}; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'",
-    False: f"{_NOWHERE}; style-src 'self'",
+    # The script of Swagger UI sets styles, and its style sheet contains images as data: URLs.
+    True: f"{_DENY_ALL}; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'",
+    False: f"{_DENY_ALL}; style-src 'self'",
 }
-"""What the page may load (CSP3), with Swagger UI and without: nothing from elsewhere."""
+"""The Content-Security-Policy (CSP3) of the page with Swagger UI and without: it loads from its own site only."""
 
-_Answer = tuple[int, Any, list[tuple[str, str]]]
+_Reply = tuple[int, Any, list[tuple[str, str]]]
 
 
 def add_pages(app: Documented, openapi_path: str | None, docs_path: str | None) -> list[SetupProblem]:
-    """Give `app`, whose own routes are made, the routes of its documents and of the page; None leaves one out.
+    """Add the routes of the documents and of the page to `app`, whose own routes exist already.
 
-    The AsyncAPI document is beside the OpenAPI document. Returns what is wrong: paths that the app answers already.
-    Raises ValueError for what is no path.
+    With None for a path, its document or page is left out. The AsyncAPI document is beside the OpenAPI document.
+    Returns a problem for each path that the app answers already. Raises ValueError for a path that is not valid.
     """
     pages = Pages(app, openapi_path, docs_path)
-    wanted: list[tuple[str, str, Callable[..., _Answer]]] = []
+    pages_by_path: list[tuple[str, str, Callable[..., _Reply]]] = []
     if openapi_path is not None:
-        wanted.append(("openapi_path", openapi_path, pages.openapi))
-        wanted.append(("openapi_path", asyncapi_path(openapi_path), pages.asyncapi))
+        pages_by_path.append(("openapi_path", openapi_path, pages.openapi))
+        pages_by_path.append(("openapi_path", derive_asyncapi_path(openapi_path), pages.asyncapi))
     if docs_path is not None:
-        wanted.append(("docs_path", docs_path, pages.docs))
+        pages_by_path.append(("docs_path", docs_path, pages.docs))
     problems = []
-    for name, path, handler in wanted:
-        segments = _segments(name, path)
-        other = _answered_by(app._trail[-1], segments)
+    for argument, path, handler in pages_by_path:
+        segments = _split_path(argument, path)
+        other = _find_other_route(app._trail[-1], segments)
         if other is None:
-            _place(app._trail[-1], segments, _route(path, handler))
+            _add_route(app._trail[-1], segments, _make_route(path, handler))
         else:
-            remedy = f"Move it with {name}, or leave it out with {name}=None"
-            problems.append(SetupProblem(f"{type(app).__name__}({name}=…)", f"answers {path}, as {other} does", remedy))
+            remedy = f'Choose another path, as in {argument}="/api{path}", or pass {argument}=None'
+            what = f"cannot serve {path}, which {other} answers already"
+            problems.append(SetupProblem(f"{type(app).__name__}({argument}=…)", what, remedy))
     return problems
 
 
-def asyncapi_path(openapi_path: str) -> str:
-    """Where the AsyncAPI document is: beside the other one, called `asyncapi.json`."""
+def derive_asyncapi_path(openapi_path: str) -> str:
+    """Return the path of the AsyncAPI document: `asyncapi.json`, beside the OpenAPI document."""
     return openapi_path.rpartition("/")[0] + "/asyncapi.json"
 
 
 class Pages:
-    """What the routes of one app's documents answer."""
+    """The handlers of one app's documents and of its page."""
 
     def __init__(self, app: Documented, openapi_path: str | None, docs_path: str | None) -> None:
         self._app = app
         self._openapi_path = openapi_path or ""
         self._docs_path = docs_path or ""
 
-    def openapi(self, request: Request) -> _Answer:
-        """The OpenAPI document."""
-        return self._document(_prefix(request, self._openapi_path))
+    def openapi(self, request: Request) -> _Reply:
+        """Return the OpenAPI document."""
+        return self._serve_document(_find_prefix(request, self._openapi_path))
 
-    def asyncapi(self) -> _Answer:
-        """The AsyncAPI document."""
+    def asyncapi(self) -> _Reply:
+        """Return the AsyncAPI document."""
         return 200, msgspec.json.encode(self._asyncapi), [("Content-Type", JSON)]
 
-    def docs(self, request: Request, file: Annotated[str, Path()] = "") -> _Answer:
-        """The page, and the files that it needs. Raises HTTPError 404 for any other file."""
-        prefix = _prefix(request, self._docs_path, file)
+    def docs(self, request: Request, file: Annotated[str, Path()] = "") -> _Reply:
+        """Return the page, or a file that it needs. Raises HTTPError 404 for any other file."""
+        prefix = _find_prefix(request, self._docs_path, file)
         if not file:
-            return self._page(prefix, quote(prefix + self._docs_path.rstrip("/")))
+            return self._serve_page(prefix, quote(prefix + self._docs_path.rstrip("/")))
         if file == "openapi.json":
-            return self._document(prefix)
+            return self._serve_document(prefix)
         if self._swagger_ui is not None and file in _SWAGGER_UI:
             return 200, self._swagger_ui / file, [("Content-Type", _SWAGGER_UI[file])]
         if self._swagger_ui is not None and file == "start.js":
-            return 200, _START, [("Content-Type", "text/javascript; charset=utf-8")]
+            return 200, _START_SCRIPT, [("Content-Type", "text/javascript; charset=utf-8")]
         if self._swagger_ui is None and file == "style.css":
             from .html_page import STYLE
 
@@ -149,19 +151,19 @@ class Pages:
 
     @cached_property
     def _swagger_ui(self) -> FilePath | None:
-        """Where the files of Swagger UI are; None without the extra."""
+        """The folder with the files of Swagger UI; None without the extra."""
         try:
             bundle = import_module("swagger_ui_bundle")
         except ImportError:
             return None
         return FilePath(str(bundle.swagger_ui_path))
 
-    def _document(self, prefix: str) -> _Answer:
-        """The document; where a proxy, or an app that holds this one, has put it below `prefix`, it says so."""
+    def _serve_document(self, prefix: str) -> _Reply:
+        """Return the document. Its `servers` name `prefix` if a proxy, or an app that holds this one, adds one."""
         servers = {"servers": [{"url": quote(prefix)}]} if prefix else {}
         return 200, msgspec.json.encode({**self._openapi, **servers}), [("Content-Type", JSON)]
 
-    def _page(self, prefix: str, base: str) -> _Answer:
+    def _serve_page(self, prefix: str, base: str) -> _Reply:
         title = self._openapi["info"]["title"]
         if self._swagger_ui is not None:
             text = _SWAGGER_PAGE.format(title=escape(title), base=escape(base))
@@ -173,36 +175,40 @@ class Pages:
         return 200, text, [("Content-Security-Policy", policy), ("X-Content-Type-Options", "nosniff")]
 
 
-def _prefix(request: Request, path: str, file: str = "") -> str:
-    """What of the request's path comes before `path`, at which `file` was asked for."""
-    whole, root = request.scope["path"], request.scope.get("root_path", "").rstrip("/")
-    if not f"{whole}/".startswith(f"{root}/"):  # a server that strips the root, which is not ASGI's way
-        whole = root + whole
-    segments = whole.rstrip("/").split("/")
-    own = path.rstrip("/").count("/") + bool(file)  # counted, as `/a-b` is `/a_b` too
+def _find_prefix(request: Request, path: str, file: str = "") -> str:
+    """Return the part of the request's path that comes before `path` and `file`."""
+    request_path, root = request.scope["path"], request.scope.get("root_path", "").rstrip("/")
+    if not f"{request_path}/".startswith(f"{root}/"):  # some servers strip the root, against the ASGI specification
+        request_path = root + request_path
+    segments = request_path.rstrip("/").split("/")
+    # Segments are counted, not compared, since `/a-b` is also `/a_b`.
+    own = path.rstrip("/").count("/") + bool(file)
     return "/".join(segments[: len(segments) - own])
 
 
 # --- routes ---------------------------------------------------------------------------------------------------------
 
 
-def _segments(name: str, path: str) -> Sequence[str]:
+def _split_path(argument: str, path: str) -> Sequence[str]:
     segments = path[1:].removesuffix("/").split("/") if path != "/" else []
     if not path.startswith("/") or not all(segments) or "{" in path:
-        raise ValueError(f"{name}={path!r}: a path starts with '/' and has no empty or variable segments")
+        raise ValueError(
+            f"{argument}={path!r} is not a path: expected one that starts with '/' and has no empty or {{variable}} "
+            f"segments, as in '/api/docs'"
+        )
     return segments
 
 
-def _route(path: str, handler: Callable[..., _Answer]) -> Route:
+def _make_route(path: str, handler: Callable[..., _Reply]) -> Route:
     name = f"{__name__}.{Pages.__name__}.{handler.__name__}"
     signature, _ = read_signature(handler, name, owner=Pages)
     return make_route(handler, signature, path=path, name=name, methods=frozenset({"GET"}))
 
 
-def _answered_by(node: Node, segments: Sequence[str]) -> str | None:
-    """What of the user's own answers at `segments`."""
+def _find_other_route(node: Node, segments: Sequence[str]) -> str | None:
+    """Return the name of the user's handler, Resource or mount that answers `segments`; None if there is none."""
     if node.mounts and node.find_mount(segments, 0) is not None:
-        return "what is mounted there"
+        return "a mounted app"
     name = segments[0] if segments else "index"
     if len(segments) <= 1 and name in node.http.named:
         return node.http.named[name].name
@@ -212,11 +218,12 @@ def _answered_by(node: Node, segments: Sequence[str]) -> str | None:
     return next(iter(branch.routes.values())).name if branch is not None and branch.routes else None
 
 
-def _place(node: Node, segments: Sequence[str], route: Route) -> None:
-    """Put `route` into the table as the user's own are: one segment is a name, several are a template."""
+def _add_route(node: Node, segments: Sequence[str], route: Route) -> None:
+    """Put `route` into the table like a route of the user's: one segment is a name, several are a template."""
     if len(segments) <= 1:
         node.http.named["".join(segments) or "index"] = route
         return
     node.http.templates = node.http.templates or Branch()
-    for at in (segments, (*segments, "{file}"))[: 1 + int(route.path_values)]:
-        node.http.templates.grow(at).routes["GET"] = route
+    templates = (segments, (*segments, "{file}")) if route.path_values else (segments,)
+    for template in templates:
+        node.http.templates.grow(template).routes["GET"] = route

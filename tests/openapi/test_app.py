@@ -49,7 +49,7 @@ def test_a_path_that_is_taken_is_reported_when_the_app_is_made() -> None:
         async def docs(self) -> str:
             return ""
 
-    with pytest.raises(SetupError, match=r"answers /docs, as .*Taken.docs does"):
+    with pytest.raises(SetupError, match=r"cannot serve /docs, which .*Taken.docs answers already"):
         Taken(docs=True)
 
 

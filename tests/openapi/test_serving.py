@@ -247,10 +247,10 @@ async def templated(self: App) -> str:
 
 
 TAKEN: dict[str, tuple[Mapping[str, Any], str, str]] = {
-    "a method": ({"docs": handler}, "/docs", "Taken.docs does"),
-    "the index": ({"index": handler}, "/", "Taken.index does"),
-    "a resource": ({"docs": Docs()}, "/docs", "Docs does"),
-    "a template": ({"help": templated}, "/help/docs", "Taken.help does"),
+    "a method": ({"docs": handler}, "/docs", "Taken.docs"),
+    "the index": ({"index": handler}, "/", "Taken.index"),
+    "a resource": ({"docs": Docs()}, "/docs", "Docs"),
+    "a template": ({"help": templated}, "/help/docs", "Taken.help"),
 }
 
 
@@ -259,14 +259,14 @@ def test_a_path_that_is_taken_is_a_problem(name: str) -> None:
     members, path, other = TAKEN[name]
     (problem,) = add_pages(type("Taken", (App,), dict(members))(), None, path)
     assert problem.where == "Taken(docs_path=…)"
-    assert problem.what.startswith(f"answers {path}, as ")
-    assert problem.what.endswith(other)
-    assert problem.remedy == "Move it with docs_path, or leave it out with docs_path=None"
+    assert problem.what.startswith(f"cannot serve {path}, which ")
+    assert problem.what.endswith(f"{other} answers already")
+    assert problem.remedy == f'Choose another path, as in docs_path="/api{path}", or pass docs_path=None'
 
 
 @pytest.mark.parametrize("path", ["docs", "//docs", "/a//b", "/{docs}"])
 def test_what_is_no_path_is_refused(path: str) -> None:
-    with pytest.raises(ValueError, match="a path starts with '/'"):
+    with pytest.raises(ValueError, match="is not a path: expected one that starts with '/'"):
         add_pages(Shop(), None, path)
 
 
