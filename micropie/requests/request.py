@@ -297,6 +297,7 @@ class Request:
     def session(self) -> dict[str, Any]:
         """The data of the session. Changes are saved when the response starts."""
         state = self.current_session or self.session_state
+        # 60 ns faster than `self.session_state.data`, as two properties are not called.
         return state._data if state.touched else state.data
 
     @session.setter

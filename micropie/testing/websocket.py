@@ -8,6 +8,7 @@ import httpx2
 import msgspec
 
 from ..types import ASGIApp, Message, Scope
+from ..websockets.protocol import ABNORMAL, GOING_AWAY, NORMAL
 from .exchange import Closed, Closers, Exchange, get_grace_period
 from .portal import Portal
 
@@ -16,8 +17,8 @@ T = TypeVar("T")
 CAPACITY: Final = 1024
 """Messages that may wait for the other side, each way, before the sender must wait, as for a socket's buffers."""
 
-NORMAL: Final = frozenset({1000, 1001})  # RFC 6455 §7.4.1: done, and going away
-ABNORMAL: Final = 1006  # RFC 6455 §7.4.1: no close frame came
+ORDERLY_CODES: Final = frozenset({NORMAL, GOING_AWAY})
+"""The close codes that end an iteration over messages without an error."""
 
 
 class WebSocketRefused(Exception):
@@ -161,7 +162,7 @@ class AsyncWebSocketSession:
         try:
             return _get_data(await self.receive())
         except WebSocketClosed as closed:
-            if closed.code in NORMAL:
+            if closed.code in ORDERLY_CODES:
                 return None
             raise
 
@@ -170,7 +171,7 @@ class AsyncWebSocketSession:
         while (data := await self.next_data()) is not None:
             yield data
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
+    async def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Leave with this code and reason, and wait until the app has ended. Raises what the app raised.
 
         The app first receives what was sent before, then `websocket.disconnect`. After that its `send` raises OSError.
@@ -214,7 +215,7 @@ class AsyncWebSocketSession:
 
     def _note_close(self, message: Message) -> None:
         if message["type"] == "websocket.close":
-            code, reason = message.get("code", 1000), message.get("reason") or ""
+            code, reason = message.get("code", NORMAL), message.get("reason") or ""
             self._exchange.final_message = {"type": "websocket.disconnect", "code": code, "reason": reason}
 
     def _build_closed(self) -> WebSocketClosed:
@@ -293,6 +294,6 @@ class WebSocketSession:
         while (data := self._call(self._session.next_data)) is not None:
             yield data
 
-    def close(self, code: int = 1000, reason: str = "") -> None:
+    def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Leave with this code and reason, and wait until the app has ended. Raises what the app raised."""
         self._call(self._session.close, code, reason)

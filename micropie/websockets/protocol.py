@@ -15,6 +15,7 @@ from ..types import HeaderItems, RawHeaders, Scope
 # --- Close codes (RFC 6455 §7.4.1, and IANA's registry) --------------------------------------------------------------
 
 NORMAL: Final = 1000
+GOING_AWAY: Final = 1001
 UNSUPPORTED_DATA: Final = 1003
 NO_STATUS: Final = 1005
 """Never sent. The client closed without a code; ASGI has the same default for a missing one."""
