@@ -117,7 +117,7 @@ def _find_json_errors(parameter: Parameter, _: Source, document: Any, name: str)
     try:
         parameter.converter.from_json(document)
     except CONVERSION_ERRORS:
-        return parameter.converter.json_errors(document, f"/{escape_token(name)}")
+        return parameter.converter.find_json_errors(document, f"/{escape_token(name)}")
     return ()
 
 
@@ -132,7 +132,7 @@ def _find_session_errors(parameter: Parameter, source: Source, stored: Any, name
 
 def _describe_stored_errors(converter: Converter, source: Source, stored: object, name: str) -> Iterator[Invalid]:
     """Yield the errors of a value from the session, each with the place of its field."""
-    for error in converter.value_errors(stored):
+    for error in converter.find_value_errors(stored):
         place = f" at '{error.pointer}'" if error.pointer else ""
         yield Invalid(f"{error.detail}{place} in the stored session", source, name)
 
@@ -183,15 +183,15 @@ def _find_whole_errors(parameter: Parameter, request: Request) -> Sequence[Inval
             return [Invalid("Expected UTF-8 text", source, parameter.alias)]
         if not names and not parameter.required:
             return ()
-        return [_locate_error(error, source, parameter.alias) for error in form.explain(names, EMPTY)]
+        return [_locate_error(error, source, parameter.alias) for error in form.find_errors(names, EMPTY)]
     if request.media is Media.JSON and source == "body":
         try:
             converter.from_json(request.body)
         except CONVERSION_ERRORS:
-            return converter.json_errors(request.body, "")
+            return converter.find_json_errors(request.body, "")
         return ()
     if form is not None and request.media in _FORMS:
-        errors = form.explain(request.form_params, request.file_params)
+        errors = form.find_errors(request.form_params, request.file_params)
         return [_locate_error(error, "form", parameter.alias) for error in errors]
     if request.media is Media.NONE:
         return [Invalid("Missing request body", pointer="")] if parameter.required else ()

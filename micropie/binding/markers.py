@@ -68,7 +68,7 @@ def refuse_bare_marker(default: object, annotation: object) -> None:
 
 def refuse_unusable_fields(converter: Converter, allowed: type[Marker] | None = None) -> None:
     """Raise SignatureError for a type whose fields cannot be filled, or have a marker that is not an `allowed` one."""
-    for cls in converter.classes():
+    for cls in converter.list_classes():
         _refuse_field_markers(cls, allowed)
     if converter.form is None and converter.has_files:
         what = "neither JSON nor a form can carry this type"

@@ -128,7 +128,7 @@ def _read_json(annotation: Any, document: bytes) -> Any:
     try:
         return converter.from_json(document)
     except CONVERSION_ERRORS:
-        errors = converter.json_errors(document, "")
+        errors = converter.find_json_errors(document, "")
         raise UnexpectedResponse("; ".join(error.line() for error in errors)) from None
 
 

@@ -89,7 +89,7 @@ class Converter(msgspec.Struct, frozen=True, eq=False):
         """What the type wants when it is written as text, where nothing is `null` and bytes are UTF-8."""
         return describe_expected_text(self.info)
 
-    def json_errors(self, document: bytes | memoryview | msgspec.Raw, pointer: str) -> list[Invalid]:
+    def find_json_errors(self, document: bytes | memoryview | msgspec.Raw, pointer: str) -> list[Invalid]:
         """Everything wrong with the JSON `document`, which stands at `pointer` of the body."""
         try:
             value = msgspec.json.decode(document)
@@ -105,14 +105,14 @@ class Converter(msgspec.Struct, frozen=True, eq=False):
             found = [Invalid(str(error), pointer=pointer)]
         return found or [Invalid(f"Expected {self.expected}", pointer=pointer)]
 
-    def classes(self) -> set[type]:
+    def list_classes(self) -> set[type]:
         """The classes with fields that the type is made of."""
         found = [
             getattr(part, "cls", None) for info in self.infos for part in walk_types(info) if hasattr(part, "fields")
         ]
         return {get_origin(cls) or cls for cls in found if cls is not None}
 
-    def value_errors(self, value: object) -> list[Invalid]:
+    def find_value_errors(self, value: object) -> list[Invalid]:
         """Everything wrong with `value`, a Python value that does not fit, by JSON pointers into it."""
         try:
             found = list(find_errors(self.info, msgspec.to_builtins(value)))

@@ -35,7 +35,7 @@ class FormReaders(Protocol):
         """The value. Raises one of `CONVERSION_ERRORS`."""
         ...
 
-    def explain(self, fields: Fields, files: Files, /) -> list[Invalid]:
+    def find_errors(self, fields: Fields, files: Files, /) -> list[Invalid]:
         """Everything that is wrong; the source of an error is for the caller to say."""
         ...
 
@@ -156,10 +156,10 @@ class ObjectForm:
             raise ValueError(error.detail)
         return self._build(values)
 
-    def explain(self, fields: Fields, files: Files) -> list[Invalid]:
-        return self.attempt(fields, files)[1]
+    def find_errors(self, fields: Fields, files: Files) -> list[Invalid]:
+        return self.try_read(fields, files)[1]
 
-    def attempt(self, fields: Fields, files: Files) -> tuple[Any, list[Invalid]]:
+    def try_read(self, fields: Fields, files: Files) -> tuple[Any, list[Invalid]]:
         """The value, or None and everything that is wrong."""
         values: dict[str, object] = {}
         errors = list(self._gather(values, fields, files))
@@ -210,7 +210,7 @@ class _DictForm:
         values = {self._read_key(name): self._read_value(texts) for name, texts in fields.items()}
         return msgspec.convert(values, self._annotation)
 
-    def explain(self, fields: Fields, files: Files) -> list[Invalid]:
+    def find_errors(self, fields: Fields, files: Files) -> list[Invalid]:
         errors: list[Invalid] = []
         for name, texts in fields.items():
             if not _reads(self._read_key, name):
@@ -253,11 +253,11 @@ class _TaggedForm:
             raise ValueError("no such tag")
         return member.read(fields, files)
 
-    def explain(self, fields: Fields, files: Files) -> list[Invalid]:
+    def find_errors(self, fields: Fields, files: Files) -> list[Invalid]:
         member = self._chosen(fields)
         if member is None:
             return [Invalid(f"Expected {self._wanted}", parameter=self._name)]
-        return member.explain(fields, files)
+        return member.find_errors(fields, files)
 
 
 def make_form_readers(annotation: Any, info: mi.Type) -> FormReaders | None:

@@ -155,7 +155,7 @@ class FormType:
     def _build_result(
         self, texts: Mapping[str, Sequence[str]], files: Mapping[str, Sequence[UploadFile]]
     ) -> FormResult[Any]:
-        value, invalid = self._form.attempt(texts, files)
+        value, invalid = self._form.try_read(texts, files)
         errors: dict[str, list[str]] = {}
         for error in invalid:
             name = error.parameter

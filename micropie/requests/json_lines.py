@@ -97,7 +97,7 @@ class JsonLines(AsyncIterator[T]):
         except BadRequest as bad:
             errors = bad.errors
         except CONVERSION_ERRORS:
-            errors = self._converter.json_errors(line, "")
+            errors = self._converter.find_json_errors(line, "")
         else:
             return value
         place = f"Line {self._line_number}"

@@ -90,14 +90,14 @@ def _build_misfit(errors: Sequence[Invalid], place: str) -> InvalidMessage:
 
 def _build_json_misfit(converter: Converter, data: str | bytes) -> InvalidMessage:
     document = data.encode() if isinstance(data, str) else data
-    errors = converter.json_errors(document, "")
+    errors = converter.find_json_errors(document, "")
     pointer = errors[0].pointer
     return _build_misfit(errors, _hide_keys(pointer, document, converter) if pointer else "")
 
 
 def _build_plain_misfit(converter: Converter, data: str | bytes) -> InvalidMessage:
     if isinstance(data, str):
-        return _build_misfit([replace(error, pointer="") for error in converter.value_errors(data)], "")
+        return _build_misfit([replace(error, pointer="") for error in converter.find_value_errors(data)], "")
     # The converter's own words are for JSON, where bytes are base64 text.
     info = unwrap_metadata(converter.info)
     limits = describe_expected(info).removeprefix(describe_kind(info))

@@ -317,7 +317,7 @@ def test_no_decimal_of_a_json_body_is_infinite_or_no_number(annotation: Any, tex
     reads = get_converter(annotation)
     with pytest.raises(CONVERSION_ERRORS):
         reads.from_json(document)
-    (error,) = reads.json_errors(document, "")
+    (error,) = reads.find_json_errors(document, "")
     assert error.detail.startswith(("Expected a decimal number", "Expected the key to be a decimal number"))
 
 
@@ -353,7 +353,7 @@ def test_json_that_does_not_fit_is_a_failure_and_never_a_crash(annotation: Any, 
     reads = get_converter(annotation)
     with pytest.raises(CONVERSION_ERRORS):
         reads.from_json(document)
-    assert reads.json_errors(document, "/at")
+    assert reads.find_json_errors(document, "/at")
 
 
 @pytest.mark.parametrize(
@@ -368,7 +368,7 @@ def test_json_that_does_not_fit_is_a_failure_and_never_a_crash(annotation: Any, 
     ],
 )
 def test_what_is_wrong_with_json_is_told_at_its_pointer(annotation: Any, document: bytes, detail: str) -> None:
-    assert [(error.pointer, error.detail) for error in get_converter(annotation).json_errors(document, "/at")] == [
+    assert [(error.pointer, error.detail) for error in get_converter(annotation).find_json_errors(document, "/at")] == [
         ("/at", detail)
     ]
 
@@ -376,7 +376,7 @@ def test_what_is_wrong_with_json_is_told_at_its_pointer(annotation: Any, documen
 def test_json_that_is_nested_too_deeply_to_explain_is_told_so() -> None:
     depth = 300
     document = b'{"value":1,"children":[' * depth + b'{"value":"x"}' + b"]}" * depth
-    assert [error.detail for error in get_converter(Tree).json_errors(document, "")] == ["Nested too deeply"]
+    assert [error.detail for error in get_converter(Tree).find_json_errors(document, "")] == ["Nested too deeply"]
 
 
 @pytest.mark.parametrize(("annotation", "value"), [(int, "5"), (int, None), (date | UUID, 5), (Item, {"amount": 1})])
@@ -395,7 +395,7 @@ def test_a_stored_value_that_does_not_fit_is_refused(annotation: Any, value: obj
     ],
 )
 def test_what_is_wrong_with_a_stored_value_is_told(annotation: Any, value: object, found: object) -> None:
-    assert [(error.pointer, error.detail) for error in get_converter(annotation).value_errors(value)] == found
+    assert [(error.pointer, error.detail) for error in get_converter(annotation).find_value_errors(value)] == found
 
 
 def test_any_stored_value_will_do_where_any_is_asked_for() -> None:

@@ -195,7 +195,7 @@ def test_a_structured_type_is_built_of_names_and_texts(
     form = form_of(annotation)
     found = form.read(given_names, {})
     assert (found, type(found)) == (value, type(value))
-    assert form.explain(given_names, {}) == []
+    assert form.find_errors(given_names, {}) == []
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_everything_that_is_wrong_is_told(
     with pytest.raises(CONVERSION_ERRORS):
         form.read(given_names, {})
     # A dataclass lists its fields required first, an answer names them in that order.
-    assert sorted((e.parameter or "", e.detail) for e in form.explain(given_names, {})) == sorted(
+    assert sorted((e.parameter or "", e.detail) for e in form.find_errors(given_names, {})) == sorted(
         (name or "", detail) for name, detail in errors
     )
 
@@ -272,12 +272,12 @@ def test_an_optional_file_is_a_file_where_there_is_one() -> None:
 
 
 def test_a_text_where_a_file_is_wanted_is_no_file() -> None:
-    (error,) = form_of(Pictures).explain(texts(title="x", image="y"), {})
+    (error,) = form_of(Pictures).find_errors(texts(title="x", image="y"), {})
     assert (error.parameter, error.detail) == ("image", "Missing required parameter 'image'")
 
 
 def test_a_file_that_a_closed_type_does_not_know_is_refused() -> None:
-    (error,) = form_of(Closed).explain({}, {"image": [IMAGE]})
+    (error,) = form_of(Closed).find_errors({}, {"image": [IMAGE]})
     assert (error.parameter, error.detail) == ("image", "Unknown field")
 
 
@@ -306,6 +306,6 @@ def test_something_is_told_exactly_where_reading_fails(annotation: Any, names: M
     try:
         form.read(names, {})
     except CONVERSION_ERRORS:
-        assert form.explain(names, {})
+        assert form.find_errors(names, {})
     else:
-        assert form.explain(names, {}) == []
+        assert form.find_errors(names, {}) == []

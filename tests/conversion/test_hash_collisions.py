@@ -96,7 +96,7 @@ def test_colliding_numbers_are_reported_by_every_type_that_would_hash_them(annot
     converter = get_converter(annotation)
     with pytest.raises(CONVERSION_ERRORS):
         converter.from_json(document)
-    assert [error.detail for error in converter.json_errors(document, "")] == ["Too many numbers with one hash"]
+    assert [error.detail for error in converter.find_json_errors(document, "")] == ["Too many numbers with one hash"]
 
 
 @pytest.mark.parametrize(
