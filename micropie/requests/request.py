@@ -57,7 +57,7 @@ class Request:
     # one, CPython 3.11 would not find even the instance's own value fast.
     path_params: Sequence[str] = ()
     has_body: bool
-    """Whether a body was announced, or may come (RFC 9112 §6.3)."""
+    """True if a body was announced, or may come (RFC 9112 §6.3)."""
     body: bytes = b""
     """The body as it came, unless it is multipart."""
     media: Media
@@ -83,13 +83,13 @@ class Request:
     announced_media: Media
     """The kind of body that the Content-Type announces."""
     body_opened: bool = False
-    """Whether `read_body` was called."""
+    """True once `read_body` was called."""
     body_stream: BodyStream | None = None
     """The stream that a body arrives through, unless it is held in memory."""
     cleanup_stack: CleanupStack | None = None
     """The generators of the dependencies, which go on after the response."""
     needs_cleanup: bool
-    """Whether `clean_up` has anything to do."""
+    """True if `clean_up` has anything to do."""
 
     _content_type: bytes = b""
     _length: int | None = None
@@ -132,7 +132,7 @@ class Request:
                     chunked = self.has_body = True
                     self._length = None
 
-    # --- what every request has ---
+    # --- headers, query, cookies and state ---
 
     @property
     def content_type(self) -> str:
@@ -389,12 +389,12 @@ class Request:
             self.needs_cleanup = True
 
     def record_failure(self, error: BaseException | None) -> None:
-        """Keep what the response failed with, for the dependencies that go on after it."""
+        """Keep the error of the response for the dependencies that go on after it."""
         if self.cleanup_stack is not None:
             self.cleanup_stack.record_failure(error)
 
     async def clean_up(self) -> None:
-        """Leave what the dependencies entered, then close a multipart body. Nothing follows it in a request."""
+        """Let the dependencies finish, then close a multipart body. This is the last step of a request."""
         try:
             if self.cleanup_stack is not None:
                 await self.cleanup_stack.leave(self.scope)
@@ -404,7 +404,7 @@ class Request:
 
     @property
     def body_ended(self) -> bool:
-        """Whether all of the body has arrived, so that the next message can only be a disconnect."""
+        """True if all of the body has arrived, so that the next message can only be a disconnect."""
         if self.body_stream is None:
             return self.body_opened or not self.has_body
         return self.body_stream.ended

@@ -1,4 +1,4 @@
-"""This module owns one WebSocket connection: which ASGI message may follow which, and what each does.
+"""This module owns `WebSocket`, one connection: it sends and receives ASGI messages in the order that is allowed.
 
 The rules of RFC 6455 and the state table are in `protocol.py`, and how types travel is in `messages.py`. Routes,
 sessions and origins are left to the app, which adds its own headers to the handshake through `on_accept`.
@@ -167,12 +167,12 @@ class WebSocket(Generic[In, Out]):
 
     @property
     def accepted(self) -> bool:
-        """Whether messages can be exchanged: True from `accept` until either side closes the connection."""
+        """True from `accept` until either side closes the connection: messages can be exchanged."""
         return self._state is OPEN
 
     @property
     def closed(self) -> bool:
-        """Whether either side has closed or refused the connection."""
+        """True once either side has closed or refused the connection."""
         return self._state is CLOSED
 
     @property

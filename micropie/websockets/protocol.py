@@ -1,4 +1,4 @@
-"""This module states the rules of RFC 6455 and of ASGI's WebSocket messages: codes, limits, states and headers.
+"""This module holds the rules of RFC 6455 and of ASGI's WebSocket messages: codes, limits, states and headers.
 
 Each rule stands beside the section that defines it. `connection.py` applies them; nothing here keeps any state.
 """
@@ -22,13 +22,13 @@ NO_STATUS: Final = 1005
 ABNORMAL: Final = 1006
 """Never sent. The connection broke without a close frame."""
 INVALID_PAYLOAD: Final = 1007
-"""The content of a message is not what its kind promises, as text that is not UTF-8."""
+"""A message does not match its kind, as a text message that is not UTF-8."""
 POLICY_VIOLATION: Final = 1008
-"""Any refusal that no other code describes; micropie's for a handshake that it refuses."""
+"""A refusal that no other code describes. micropie refuses handshakes with it."""
 MESSAGE_TOO_BIG: Final = 1009
 INTERNAL_ERROR: Final = 1011
 SERVICE_RESTART: Final = 1012
-"""IANA's registry. Servers send it, too, when they stop."""
+"""From IANA's registry. Servers send it, too, when they stop."""
 
 PRIVATE_CODES: Final = range(3000, 5000)
 """RFC 6455 §7.4.2: these belong to libraries and applications."""

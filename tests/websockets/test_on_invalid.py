@@ -37,10 +37,10 @@ def test_function_may_be_async_and_send() -> None:
         server = Server(text("x"), text("1"), LEAVE)
         ws = await open_connection(server, incoming=int)
 
-        async def answer(error: InvalidMessage) -> None:
+        async def reply(error: InvalidMessage) -> None:
             await ws.send_json({"error": error.detail})
 
-        ws.on_invalid = answer
+        ws.on_invalid = reply
         assert await ws.receive_json(int) == 1
         return server.sent
 
