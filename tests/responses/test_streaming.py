@@ -1,28 +1,19 @@
-"""These tests stream responses, and check that the generator is closed however its response ends.
-
-A client leaves as servers report it, by `http.disconnect` or by an OSError from `send`. The tasks are real ones.
-`PATIENCE` only turns a hang into a failure.
-"""
+"""These tests stream responses, and check what is sent, where the generator runs, and how it fails."""
 
 import asyncio
 import contextvars
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterator
 from enum import StrEnum
-from typing import Any, TypeVar
 
 import msgspec
 import pytest
 
-from micropie.errors import ClientDisconnected, ResponseError
+from micropie.errors import ResponseError
 from micropie.responses.server_sent_events import ServerSentEvent
-from micropie.responses.streaming import BrokenResponse, iterate_chunks, send_stream
+from micropie.responses.streaming import BrokenResponse, send_stream
 from micropie.types import Message, RawHeaders
-
-T = TypeVar("T")
-
-PATIENCE = 10.0
+from tests.responses.streams import PATIENCE, Server, Source, failing, run, stream
 
 
 class Tick(msgspec.Struct):
@@ -31,97 +22,6 @@ class Tick(msgspec.Struct):
 
 class Level(StrEnum):
     LOW = "low"
-
-
-@dataclass
-class Server:
-    """A server, as `send` and `receive` show it.
-
-    The client leaves when `gone` is set, and after `leaves_after` chunks. From then on `send` raises, if `raises`.
-    """
-
-    leaves_after: int | None = None
-    raises: bool = False
-    messages: list[Message] = field(default_factory=list)
-    gone: asyncio.Event = field(default_factory=asyncio.Event)
-    listened: int = 0
-
-    async def send(self, message: Message) -> None:
-        if self.raises and self.gone.is_set():
-            raise OSError("the client left")
-        self.messages.append(message)
-        if self.leaves_after is not None and len(self.chunks) >= self.leaves_after:
-            self.gone.set()
-
-    async def receive(self) -> Message:
-        self.listened += 1
-        await self.gone.wait()
-        return {"type": "http.disconnect"}
-
-    @property
-    def chunks(self) -> list[bytes]:
-        return [message["body"] for message in self.messages if message.get("more_body")]
-
-    @property
-    def ended(self) -> bool:
-        return self.messages[-1:] == [{"type": "http.response.body", "body": b"", "more_body": False}]
-
-
-async def stream(
-    server: Server, body: Any, *, status: int = 200, headers: RawHeaders | None = None, listen: bool = True
-) -> None:
-    """Stream `body` to `server`, and check that no task is left behind."""
-    before = asyncio.all_tasks()
-    chunks = iterate_chunks(body, asyncio.to_thread)
-    try:
-        async with asyncio.timeout(PATIENCE):
-            await send_stream(server.send, status, chunks, headers or [], server.receive if listen else None)
-    finally:
-        assert asyncio.all_tasks() == before
-
-
-def run(work: Callable[[], Awaitable[T]]) -> T:
-    async def main() -> T:
-        return await work()
-
-    return asyncio.run(main())
-
-
-class Source:
-    """Chunks in every form in which a handler may return them. `ended` is True once the `finally` ran."""
-
-    def __init__(self, *chunks: object) -> None:
-        self.chunks = chunks
-        self.ended = False
-        self.left = list(chunks)
-
-    async def generator(self) -> AsyncIterator[object]:
-        try:
-            for chunk in self.chunks:
-                yield chunk
-        finally:
-            self.ended = True
-
-    def sync_generator(self) -> Iterator[object]:
-        try:
-            yield from self.chunks
-        finally:
-            self.ended = True
-
-    async def forever(self) -> AsyncIterator[object]:
-        try:
-            while True:
-                for chunk in self.chunks:
-                    yield chunk
-        finally:
-            self.ended = True
-
-    def sync_forever(self) -> Iterator[object]:
-        try:
-            while True:
-                yield from self.chunks
-        finally:
-            self.ended = True
 
 
 class Counter:
@@ -336,19 +236,6 @@ def test_generator_that_never_waits_lets_other_tasks_run() -> None:
 # --- failing ---------------------------------------------------------------------------------------------------------
 
 
-def failing(source: Source, error: BaseException) -> tuple[AsyncIterator[object], Iterator[object]]:
-    async def body() -> AsyncIterator[object]:
-        async for chunk in source.generator():
-            yield chunk
-        raise error
-
-    def sync_body() -> Iterator[object]:
-        yield from source.sync_generator()
-        raise error
-
-    return body(), sync_body()
-
-
 ERRORS = [ZeroDivisionError("mine"), TimeoutError("mine"), OSError("mine"), ResponseError("mine")]
 
 
@@ -453,233 +340,5 @@ def test_failing_receive_breaks_the_response() -> None:
             await send_stream(server.send, 200, body(), [], receive)
         assert str(caught.value.__cause__) == "receive is broken"
         assert source.ended
-
-    run(main)
-
-
-# --- the client leaves -----------------------------------------------------------------------------------------------
-
-
-async def wait_forever(source: Source) -> AsyncIterator[object]:
-    """Yield, then wait for an event that never comes."""
-    try:
-        yield "a"
-        await asyncio.Event().wait()
-    finally:
-        source.ended = True
-
-
-async def ignore_cancellation(source: Source) -> AsyncIterator[object]:
-    """Yield on after each cancellation."""
-    try:
-        for number in range(1000):
-            try:
-                yield str(number)
-                await asyncio.Event().wait()
-            except asyncio.CancelledError:
-                pass
-    finally:
-        source.ended = True
-
-
-async def end_on_cancellation(source: Source) -> AsyncIterator[object]:
-    """Yield, wait, and end without an error when cancelled."""
-    try:
-        yield "a"
-        await asyncio.Event().wait()
-    except asyncio.CancelledError:
-        pass
-    finally:
-        source.ended = True
-
-
-LEAVERS: list[Callable[[Source], Any]] = [
-    wait_forever,
-    ignore_cancellation,
-    end_on_cancellation,
-    lambda source: source.forever(),
-    lambda source: source.sync_forever(),
-]
-LEAVER_NAMES = ["waits", "ignores cancellation", "ends on cancellation", "never waits", "sync"]
-
-
-@pytest.mark.parametrize("make", LEAVERS, ids=LEAVER_NAMES)
-@pytest.mark.parametrize("raises", [False, True], ids=["send is silent", "send raises"])
-def test_generator_is_closed_when_the_client_leaves(make: Callable[[Source], Any], raises: bool) -> None:
-    async def main() -> None:
-        source, server = Source("x"), Server(leaves_after=1, raises=raises)
-        await stream(server, make(source))
-        assert source.ended
-        assert not server.ended
-
-    run(main)
-
-
-@pytest.mark.parametrize("form", ["forever", "sync_forever"])
-def test_oserror_from_send_is_a_disconnect(form: str) -> None:
-    async def main() -> None:
-        source, server = Source("x"), Server(leaves_after=3, raises=True)
-        await stream(server, getattr(source, form)(), listen=False)
-        assert source.ended
-        assert server.chunks == [b"x"] * 3
-
-    run(main)
-
-
-def test_sync_generator_stops_within_one_chunk() -> None:
-    """Each chunk waits until the one before was sent, so that the generator's chunks can be counted."""
-
-    async def main() -> None:
-        made = 0
-
-        def body() -> Iterator[str]:
-            nonlocal made
-            while True:
-                made += 1
-                yield "x"
-
-        server = Server(leaves_after=2)
-        await stream(server, body())
-        assert made <= len(server.chunks) + 1
-
-    run(main)
-
-
-def test_disconnect_before_the_first_chunk_sends_nothing() -> None:
-    async def main() -> None:
-        source, server = Source(), Server()
-
-        async def body() -> AsyncIterator[object]:
-            try:
-                server.gone.set()
-                await asyncio.Event().wait()
-                yield "a"
-            finally:
-                source.ended = True
-
-        await stream(server, body())
-        assert source.ended
-        assert server.messages == []
-
-    run(main)
-
-
-def test_request_message_is_not_a_disconnect() -> None:
-    async def main() -> None:
-        async def receive() -> Message:
-            return {"type": "http.request", "body": b"", "more_body": False}
-
-        server, source = Server(), Source("a", "b")
-
-        async def body() -> AsyncIterator[object]:
-            async for chunk in source.generator():
-                await asyncio.sleep(0)
-                yield chunk
-
-        await send_stream(server.send, 200, body(), [], receive)
-        assert server.chunks == [b"a", b"b"]
-        assert server.ended
-
-    run(main)
-
-
-def test_oserror_from_receive_is_a_disconnect() -> None:
-    async def main() -> None:
-        source, server = Source(), Server()
-
-        async def receive() -> Message:
-            raise ConnectionResetError
-
-        await send_stream(server.send, 200, wait_forever(source), [], receive)
-        assert source.ended
-        assert not server.ended
-
-    run(main)
-
-
-def test_generator_that_raises_client_disconnected_ends_quietly() -> None:
-    async def main() -> None:
-        server, source = Server(), Source("a")
-        await stream(server, failing(source, ClientDisconnected())[0])
-        assert server.chunks == [b"a"]
-        assert not server.ended
-
-    run(main)
-
-
-# --- cancellation ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("make", [wait_forever, lambda source: source.forever()], ids=["waits", "never waits"])
-@pytest.mark.parametrize("listen", [True, False])
-def test_cancelled_response_closes_its_generator_and_stays_cancelled(
-    make: Callable[[Source], Any], listen: bool
-) -> None:
-    async def main() -> None:
-        source, server = Source("x"), Server()
-        before = asyncio.all_tasks()
-        task = asyncio.create_task(send_stream(server.send, 200, make(source), [], server.receive if listen else None))
-        while not server.chunks:
-            await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert task.cancelled()
-        assert source.ended
-        assert not server.ended
-        assert asyncio.all_tasks() == before
-
-    run(main)
-
-
-@pytest.mark.parametrize("turns", range(8))
-def test_cancellation_is_not_lost_when_the_client_leaves_at_the_same_moment(turns: int) -> None:
-    """The cancellation comes `turns` turns of the event loop after the disconnect."""
-
-    async def main() -> None:
-        source, server = Source(), Server()
-        task = asyncio.create_task(send_stream(server.send, 200, wait_forever(source), [], server.receive))
-        while not server.chunks:
-            await asyncio.sleep(0)
-        server.gone.set()
-        for _ in range(turns):
-            await asyncio.sleep(0)
-        in_time = task.cancel()
-        await asyncio.wait([task])
-        assert task.cancelled() is in_time
-        assert source.ended
-
-    run(main)
-
-
-def test_sync_generator_is_closed_after_its_running_step() -> None:
-    async def main() -> None:
-        running, may_go_on = threading.Event(), threading.Event()
-        order: list[str] = []
-
-        def body() -> Iterator[str]:
-            try:
-                running.set()
-                assert may_go_on.wait(PATIENCE)
-                order.append("step over")
-                yield "a"
-            finally:
-                order.append("closed")
-
-        server = Server()
-        task = asyncio.create_task(
-            send_stream(server.send, 200, iterate_chunks(body(), asyncio.to_thread), [], server.receive)
-        )
-        while not running.is_set():
-            await asyncio.sleep(0)
-        task.cancel()
-        for _ in range(5):
-            await asyncio.sleep(0)
-        assert not task.done()
-        may_go_on.set()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert order == ["step over", "closed"]
-        assert server.messages == []
 
     run(main)
