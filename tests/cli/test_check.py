@@ -166,13 +166,13 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("target", WHOLE)
-def test_nothing_found_is_said_in_one_line(target: str) -> None:
+def test_report_without_findings_is_one_line(target: str) -> None:
     assert run("check", target).out == WHOLE[target]
     assert run("check", target, "--format", "github").out == ""
 
 
 @pytest.mark.parametrize("form", ["text", "json", "github"])
-def test_what_is_printed_while_the_app_is_made_is_no_part_of_the_report(form: str) -> None:
+def test_prints_while_the_app_is_created_are_not_part_of_the_report(form: str) -> None:
     ran = run("check", "good:create_with_docs", "--factory", "--format", form)
     assert (ran.exit_code, ran.err) == (0, "made\n")
     nothing = {"errors": 0, "warnings": 0, "findings": []}
@@ -186,13 +186,13 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("target", REFUSED)
-def test_an_app_that_cannot_be_made_is_reported_and_not_an_import_that_fails(target: str) -> None:
+def test_app_that_cannot_be_created_is_a_finding_but_a_failed_import_is_not(target: str) -> None:
     ran = run("check", target)
     found = [line for line in ran.out.splitlines() if "error:" in line]
     assert [line[: len(start)] for line, start in zip(found, REFUSED[target], strict=True)] == REFUSED[target]
 
 
-def test_githubs_commands_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+def test_special_characters_are_escaped_in_github_annotations(capsys: pytest.CaptureFixture[str]) -> None:
     awkward = Finding("default-type", "A.b", "50 %, of:\r\nthis", "mend: it, all", f"{os.sep}a,b:c%.py", 1)
     FORMATS["github"]("", None, [awkward])
     assert capsys.readouterr().out == (
@@ -200,7 +200,7 @@ def test_githubs_commands_are_escaped(capsys: pytest.CaptureFixture[str]) -> Non
     )
 
 
-def test_what_has_no_place_is_told_without_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_finding_without_a_place_is_printed_without_one(capsys: pytest.CaptureFixture[str]) -> None:
     nowhere = Finding("cannot-work", "A.b", "what", "remedy")
     FORMATS["github"]("", None, [nowhere])
     assert capsys.readouterr().out == "::error title=micropie cannot-work::A.b: what%0Aremedy\n"

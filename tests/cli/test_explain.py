@@ -178,7 +178,7 @@ Result
         (["/item"], 1, NOWHERE),
     ],
 )
-def test_the_text_says_what_happens_and_why(arguments: list[str], exit_code: int, text: str) -> None:
+def test_text_shows_the_result_and_its_reasons(arguments: list[str], exit_code: int, text: str) -> None:
     ran = run("explain", "shop:app", *arguments)
     assert (ran.exit_code, ran.out[: len(text)], ran.err) == (exit_code, text, "")
 
@@ -257,7 +257,7 @@ ARGUMENTS: list[tuple[list[str], list[tuple[str, str | None, str, str | None, st
 
 
 @pytest.mark.parametrize(("arguments", "expected"), ARGUMENTS, ids=lambda value: " ".join(map(str, value))[:40])
-def test_each_argument_is_told_where_it_came_from(arguments: list[str], expected: list[Any]) -> None:
+def test_each_argument_is_shown_with_its_source(arguments: list[str], expected: list[Any]) -> None:
     found = explained(*arguments, stdin='{"name":"In"}')
     names = ("name", "source", "origin", "sent", "value")
     assert [tuple(one[name] for name in names) for one in found["arguments"]] == expected
@@ -286,7 +286,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize(("arguments", "name", "errors"), ERRORS)
-def test_each_argument_is_told_what_is_wrong_with_it(arguments: list[str], name: str, errors: list[str]) -> None:
+def test_each_argument_is_shown_with_its_error(arguments: list[str], name: str, errors: list[str]) -> None:
     found = explained(*arguments)
     argument = next(one for one in found["arguments"] if one["name"] == name)
     assert len(argument["errors"]) == len(errors)
@@ -310,13 +310,13 @@ def test_a_handshake_is_refused_with_a_code_and_a_reason() -> None:
     assert "The handshake is refused: 1008 404 Not Found" in text
 
 
-def test_an_app_that_is_mounted_is_named_and_not_called() -> None:
+def test_mounted_app_is_named_and_not_called() -> None:
     found = explained("/static/a.css")
     assert (found["route"]["url"], found["route"]["name"], found["arguments"]) == ("/static", "shop.plain", [])
     assert "shop.plain, which is mounted here, would be called." in run("explain", "shop:app", "/static/x").out
 
 
-def test_what_could_make_a_difference_is_noted() -> None:
+def test_notes_list_what_could_change_the_result() -> None:
     ran = run("explain", "shop:guarded", "/items/x")
     assert ran.out.partition("Notes\n")[2].splitlines()[:2] == [
         "  Middleware is not run here; it may respond first or choose another route: Guard.",
@@ -324,12 +324,12 @@ def test_what_could_make_a_difference_is_noted() -> None:
     ]
 
 
-def test_the_binder_is_the_route_s_own() -> None:
+def test_binder_is_the_source_of_the_route() -> None:
     told = explained("/items/3")["binder"]
     assert told == importlib.import_module("shop").app.routes["GET /items/{id}"].source
 
 
-def test_the_request_is_shown_as_it_is_understood() -> None:
+def test_request_line_is_parsed_into_method_target_and_headers() -> None:
     asked = explained("get http://shop.test/items?q=é#part", "-H", "X-One:  1 ")["request"]
     assert asked == {
         "method": "GET",
@@ -374,7 +374,7 @@ def test_wrong_usage_exits_2_with_the_right_form(arguments: list[str], message: 
 
 
 @pytest.mark.parametrize(("target", "exit_code"), [("shop:ap", 3), ("shop:plain", 2), ("sofa:app", 3)])
-def test_an_app_that_is_not_there_has_its_exit_code(target: str, exit_code: int) -> None:
+def test_missing_app_exits_3(target: str, exit_code: int) -> None:
     ran = run("explain", target, "/")
     assert (ran.exit_code, ran.out) == (exit_code, "")
 
@@ -392,7 +392,7 @@ NO_TEXT = "\udcff"
         (["/items", "-d", f"name={NO_TEXT}"], "The form is not valid UTF-8 text"),
     ],
 )
-def test_bytes_that_are_no_text_are_sent_as_they_are(arguments: list[str], told: str) -> None:
+def test_bytes_that_are_not_text_are_sent_unchanged(arguments: list[str], told: str) -> None:
     ran = run("explain", "shop:app", *arguments)
     assert (ran.exit_code, told in ran.out) == (1, True)
     assert told in explained(*arguments)["answer"]["body"]
@@ -422,7 +422,7 @@ class Depending(App):
         ([], {"name": 5}, ["Missing required parameter 'Authorization'", "Invalid session parameter 'name'"]),
     ],
 )  # fmt: skip
-def test_what_a_handler_depends_on_is_told_what_it_takes_and_not_called(
+def test_parameters_of_dependencies_are_shown_without_calling_them(
     headers: list[tuple[str, str]], session: dict[str, Any], expected: list[Any]
 ) -> None:
     told = asyncio.run(explain_request(Depending(), AskedRequest("GET", "/me?page=3", headers, session=session)))
@@ -480,7 +480,7 @@ TYPES = ["", "application/json", "application/x-www-form-urlencoded", "text/plai
     st.sampled_from(TYPES),
     st.sampled_from(["", "application/json", "text/html"]),
 )
-def test_the_answer_that_is_told_is_the_one_that_comes(
+def test_explained_response_is_the_response_that_a_client_gets(
     target: str, method: str, body: str, content_type: str, accept: str
 ) -> None:
     headers = [(name, value) for name, value in (("Content-Type", content_type), ("Accept", accept)) if value]
@@ -510,7 +510,7 @@ class Nested(App):
     inner.middlewares.append(Refuse())
 
 
-def test_an_app_inside_with_middleware_is_looked_into() -> None:
+def test_request_to_a_nested_app_with_middleware_is_explained() -> None:
     told = asyncio.run(explain_request(Nested(), AskedRequest("GET", "/inner/one/1")))
     assert [argument.value for argument in told.arguments] == [1, 0.5]
     assert told.notes == ["Middleware is not run here; it may respond first or choose another route: Refuse."]

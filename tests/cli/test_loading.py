@@ -66,7 +66,7 @@ SHAPES = [
 
 
 @pytest.mark.parametrize(("target", "meant"), SHAPES)
-def test_another_shape_than_module_and_attribute_is_wrong_usage(target: str, meant: str) -> None:
+def test_target_of_another_form_is_wrong_usage(target: str, meant: str) -> None:
     with pytest.raises(LoadError) as caught:
         parse_target(target)
     assert str(caught.value) == f"{target!r} is not of the form module:app. Did you mean {meant}?"
@@ -196,7 +196,7 @@ def test_each_mistake_has_its_message_and_its_exit_code(
 
 
 @pytest.mark.usefixtures("in_project")
-def test_every_handler_that_cannot_work_is_named_at_once() -> None:
+def test_error_names_every_handler_that_cannot_work() -> None:
     with pytest.raises(LoadError) as caught:
         load_app("unreadable:Site", factory=False, app_dir=".")
     assert str(caught.value).startswith("'unreadable:Site' could not be created: 2 problems in the app's handlers:")
@@ -212,7 +212,7 @@ def test_a_file_outside_the_working_directory_is_named_in_full(
         load_app("raises:app", factory=False, app_dir=str(in_project))
 
 
-def test_debug_adds_the_traceback_of_what_was_raised(capsys: pytest.CaptureFixture[str]) -> None:
+def test_debug_adds_the_traceback_of_the_cause(capsys: pytest.CaptureFixture[str]) -> None:
     error = LoadError("It failed.", 3)
     error.__cause__ = ValueError("inside")
     report(error)
@@ -229,7 +229,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("in_project", "environment")
-def test_another_process_loads_what_was_handed_over() -> None:
+def test_child_process_loads_the_target_that_was_handed_over() -> None:
     hand_over("site_one:create", factory=True, app_dir=".", debug=False)
     assert type(load_in_child()).__name__ == "Site"
     try_loading()
@@ -237,7 +237,7 @@ def test_another_process_loads_what_was_handed_over() -> None:
 
 @pytest.mark.parametrize(("debug", "traceback"), [(False, False), (True, True)])
 @pytest.mark.usefixtures("in_project", "environment")
-def test_another_process_ends_with_the_message_when_there_is_no_app(
+def test_child_process_ends_with_the_message_when_there_is_no_app(
     debug: bool, traceback: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hand_over("raises:app", factory=False, app_dir=".", debug=debug)
@@ -250,7 +250,7 @@ def test_another_process_ends_with_the_message_when_there_is_no_app(
 
 
 @pytest.mark.usefixtures("in_project", "environment")
-def test_another_process_that_is_interrupted_while_it_loads_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_child_process_that_is_interrupted_while_it_loads_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     hand_over("interrupted:app", factory=False, app_dir=".", debug=False)
     with pytest.raises(SystemExit):
         try_loading()

@@ -28,18 +28,18 @@ def _as_it_was(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Generator[Non
         sys.modules.pop(name, None)
 
 
-def test_it_prints_json(tmp_path: Path) -> None:
+def test_openapi_prints_json(tmp_path: Path) -> None:
     done = run("todo:app")
     assert (done.exit_code, msgspec.json.decode(done.stdout)) == (0, document(example_app("todo", tmp_path)))
 
 
-def test_it_prints_asyncapi(tmp_path: Path) -> None:
+def test_asyncapi_prints_json(tmp_path: Path) -> None:
     done = run("chat:app", "--asyncapi")
     assert (done.exit_code, msgspec.json.decode(done.stdout)) == (0, asyncapi.document(example_app("chat", tmp_path)))
 
 
 @pytest.mark.parametrize("name", ["made.json", "made.yaml", "made.YML", "made"])
-def test_it_writes_what_the_files_name_says(name: str, tmp_path: Path) -> None:
+def test_file_extension_selects_the_format(name: str, tmp_path: Path) -> None:
     done = run("hello:app", "--output", name)
     content = (tmp_path / name).read_bytes()
     decode = msgspec.yaml.decode if name.lower().endswith(("yaml", "yml")) else msgspec.json.decode
@@ -60,7 +60,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("arguments", "code", "said"), FAILURES)
-def test_mistakes_are_told_in_a_sentence(
+def test_each_mistake_is_reported_in_a_sentence(
     arguments: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("plain.py").write_text("async def app(scope, receive, send): ...")
@@ -69,7 +69,7 @@ def test_mistakes_are_told_in_a_sentence(
     assert (done.exit_code, said in text, "Traceback" in text) == (code, True, False), text
 
 
-def test_yaml_names_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_yaml_without_pyyaml_names_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "yaml", None)
     done = run("hello:app", "--output", "made.yaml")
     assert done.exit_code == 3

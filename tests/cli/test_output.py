@@ -10,13 +10,13 @@ import pytest
 from .example_project import PATIENCE, command_environment, micropie_command
 
 
-def test_what_is_printed_while_the_app_is_loaded_is_no_part_of_the_answer(project: Path) -> None:
+def test_prints_while_the_app_is_loaded_go_to_standard_error(project: Path) -> None:
     ended = micropie_command("routes", "prints:app", "--format", "json", cwd=project)
     assert (ended.returncode, ended.stderr) == (0, "hello\n")
     assert [one["url"] for one in json.loads(ended.stdout)] == ["/"]
 
 
-def test_what_a_terminal_has_no_letters_for_is_escaped(project: Path) -> None:
+def test_characters_outside_the_terminals_encoding_are_escaped(project: Path) -> None:
     asked = ["explain", "site_one:app", "/", "-H", "X-Name: \u2192"]
     told = micropie_command(*asked, cwd=project, PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
     assert (told.returncode, told.stderr) == (0, "")
@@ -39,7 +39,9 @@ def test_what_a_terminal_has_no_letters_for_is_escaped(project: Path) -> None:
         ("openapi site_one:app | head -n 1 > /dev/null", 0, ""),
     ],
 )
-def test_streams_may_be_closed_or_full(project: Path, command: str, exit_code: int, error: str) -> None:
+def test_closed_or_full_streams_end_the_command_without_a_traceback(
+    project: Path, command: str, exit_code: int, error: str
+) -> None:
     ended = subprocess.run(
         f"{sys.executable} -m micropie {command}",
         shell=True,

@@ -99,7 +99,7 @@ def shop(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.usefixtures("shop")
 @pytest.mark.parametrize("target", ["shop:app", "shop:app --format table", "shop:app --app-dir ."])
-def test_the_table_has_every_url_with_what_it_takes(target: str) -> None:
+def test_table_has_every_url_with_its_parameters(target: str) -> None:
     ran = run("routes", *target.split())
     assert (ran.exit_code, ran.out, ran.err) == (0, TABLE, "")
 
@@ -110,7 +110,7 @@ def listed(*arguments: str) -> dict[str, dict[str, Any]]:
     return {f"{entry['url']} {' '.join(entry.get('methods', ()))}": entry for entry in msgspec.json.decode(ran.out)}
 
 
-def test_the_json_says_the_same_and_where_it_is_written(shop: Path) -> None:
+def test_json_has_the_same_and_the_place_of_each_handler(shop: Path) -> None:
     found = listed("shop:app")
     assert len(found) == 10
     assert found["/items/{page} GET HEAD"] == {
@@ -158,7 +158,7 @@ DEPENDING = """
 """
 
 
-def test_what_dependencies_take_is_listed_once_for_each_handler(tmp_path: Path) -> None:
+def test_parameters_of_dependencies_are_listed_once_per_handler(tmp_path: Path) -> None:
     with project(tmp_path, {"depending.py": DEPENDING}):
         assert run("routes", "depending:Site").out.splitlines()[2:] == [
             "    who                  str  dependency",
@@ -182,7 +182,7 @@ def test_an_app_without_urls_says_so() -> None:
 
 
 @pytest.mark.usefixtures("shop")
-def test_a_terminal_gets_colours_unless_they_are_not_wanted() -> None:
+def test_terminal_gets_colours_unless_no_color_is_set() -> None:
     in_colours = run("routes", "shop:app", color=True).out
     assert "\x1b[" in in_colours
     assert "\x1b[" not in run("routes", "shop:app", color=True, NO_COLOR="1").out
@@ -238,7 +238,7 @@ TYPES: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("annotation", "text"), TYPES)
-def test_a_type_is_written_in_short(annotation: Any, text: str) -> None:
+def test_types_are_formatted_in_short(annotation: Any, text: str) -> None:
     assert format_type(annotation) == text
 
 
@@ -249,5 +249,5 @@ class Holder(App):
         self.mount("/again", self)
 
 
-def test_what_holds_or_mounts_itself_is_listed_once() -> None:
+def test_app_that_holds_or_mounts_itself_is_listed_once() -> None:
     assert [entry.url for entry in list_urls(Holder())] == ["/again"]

@@ -134,7 +134,7 @@ def site(tmp_path: Path) -> Path:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-def test_what_is_named_is_served_until_it_is_interrupted(
+def test_target_is_served_until_it_is_interrupted(
     site: Path, arguments: list[str], how: signal.Signals, expected: dict[str, str]
 ) -> None:
     with serving(site, *arguments) as served:
@@ -156,7 +156,7 @@ def test_what_is_named_is_served_until_it_is_interrupted(
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-def test_forwarded_headers_are_believed_only_from_declared_proxies(
+def test_forwarded_headers_are_trusted_only_from_declared_proxies(
     site: Path, arguments: list[str], client: str
 ) -> None:
     with serving(site, "serving:plain", *arguments) as served:
@@ -182,7 +182,7 @@ def test_web_concurrency_is_the_number_of_workers_unless_it_is_given(
         assert served.stop(signal.SIGINT) == 0
 
 
-def test_a_change_is_served_after_a_reload_and_a_broken_one_awaits_the_next(tmp_path: Path) -> None:
+def test_reload_serves_a_change_and_survives_a_broken_change(tmp_path: Path) -> None:
     module = tmp_path / "changing.py"
 
     def edit(returned: str) -> None:
@@ -222,7 +222,7 @@ def test_a_port_in_use_exits_3_before_anything_is_loaded(project: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["host.invalid", "192.0.2.1"])
-def test_an_address_that_cannot_be_had_exits_3(site: Path, host: str) -> None:
+def test_unusable_address_exits_3(site: Path, host: str) -> None:
     ended = micropie_command("run", "serving:app", "--host", host, cwd=site)
     assert ended.returncode == 3
     assert "ERROR" in ended.stderr

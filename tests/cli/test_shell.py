@@ -56,12 +56,12 @@ PIECES = [
 
 
 @pytest.mark.parametrize(("source", "output"), PIECES)
-def test_one_piece_of_code_is_run(source: str, output: str) -> None:
+def test_code_option_is_executed(source: str, output: str) -> None:
     ran = run("shell", "site_here:other", "-c", source)
     assert (ran.exit_code, ran.out, ran.err) == (0, output, "")
 
 
-def test_the_app_is_the_one_that_was_named() -> None:
+def test_app_in_the_prompt_is_the_target() -> None:
     assert run("shell", "site_here:Site", "-c", "print(app is other, type(app) is Site)").out == "False True\n"
     assert run("shell", "--factory", "site_here:create", "-c", "print(type(app).__name__)").out == "Site\n"
 
@@ -74,7 +74,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("source", "exit_code", "error"), FAILURES)
-def test_a_piece_that_fails_shows_its_own_lines_only(source: str, exit_code: int, error: str) -> None:
+def test_traceback_of_typed_code_shows_only_its_lines(source: str, exit_code: int, error: str) -> None:
     ran = run("shell", "site_here:other", "-c", source)
     assert (ran.exit_code, ran.out, ran.err[: len(error)]) == (exit_code, "", error)
     assert "shell.py" not in ran.err
@@ -92,14 +92,14 @@ PIPED = [
 
 
 @pytest.mark.parametrize(("lines", "output", "error"), PIPED)
-def test_each_line_that_is_piped_in_is_executed(lines: str, output: str, error: str) -> None:
+def test_piped_lines_are_executed(lines: str, output: str, error: str) -> None:
     ran = run("shell", "site_here:other", stdin=lines)
     assert (ran.exit_code, ran.out) == (0, output)
     assert error in ran.err
     assert bool(ran.err) is bool(error)
 
 
-def test_what_is_piped_in_may_end_it() -> None:
+def test_piped_exit_ends_the_shell() -> None:
     assert run("shell", "site_here:other", stdin="import sys; sys.exit(4)\n'on'\n").exit_code == 4
 
 
@@ -117,7 +117,7 @@ def test_each_mistake_has_its_message_and_its_exit_code(arguments: list[str], ex
     assert message in ran.err
 
 
-def test_without_a_client_installed_the_rest_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shell_without_httpx2_has_no_client(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "micropie.testing", None)
     assert run("shell", "site_here:Site", "-c", "print(PRICE, client)").out == "3 not a client\n"
 

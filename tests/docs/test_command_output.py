@@ -26,7 +26,7 @@ def test_a_command_prints_what_the_documentation_says(command: str, tmp_path: Pa
     assert ran.out == expected
 
 
-def test_every_command_is_shown() -> None:
+def test_documentation_shows_every_command() -> None:
     assert {command.split()[1] for command in COMMANDS if command.startswith("micropie")} >= {
         "routes",
         "check",
@@ -35,7 +35,7 @@ def test_every_command_is_shown() -> None:
     }
 
 
-def test_the_comment_that_is_shown_silences_what_is_reported(tmp_path: Path) -> None:
+def test_documented_comment_silences_the_finding(tmp_path: Path) -> None:
     with project(tmp_path, {"shop.py": SHOP + QUIET}):
         assert run("check", "--strict", "shop:Quiet").exit_code == 0
         (tmp_path / "loud.py").write_text(SHOP + QUIET.partition("#")[0] + "\n        return 0\n")

@@ -88,7 +88,7 @@ UNFINISHED = {
 
 
 @pytest.mark.parametrize("body", UNFINISHED)
-def test_a_client_that_leaves_in_mid_body_reaches_no_handler(server: Server, token: str, body: str) -> None:
+def test_client_that_leaves_during_the_body_reaches_no_handler(server: Server, token: str, body: str) -> None:
     content_type, framing, sent = UNFINISHED[body]
     with server.connect() as client:
         client.sendall(request_head("POST", f"/take?token={token}", content_type, framing).encode() + sent)
@@ -98,7 +98,7 @@ def test_a_client_that_leaves_in_mid_body_reaches_no_handler(server: Server, tok
 
 
 @pytest.mark.parametrize("ending", ["the client leaves", "no closing boundary", "a broken header"])
-def test_an_upload_that_is_not_whole_is_not_kept(server: Server, token: str, ending: str) -> None:
+def test_truncated_upload_is_not_kept(server: Server, token: str, ending: str) -> None:
     whole = multipart(("file", "big.bin", bytes(3 * MIB)))
     path = f"/save?token={token}"
     if ending == "the client leaves":
@@ -117,7 +117,7 @@ def test_an_upload_that_is_not_whole_is_not_kept(server: Server, token: str, end
     wait_until(lambda: server.get("/spools").json == [], "temporary files to be gone")
 
 
-def test_a_whole_upload_is_kept(server: Server, token: str) -> None:
+def test_complete_upload_is_kept(server: Server, token: str) -> None:
     reply = upload(server, f"/save?token={token}", multipart(("file", "big.bin", bytes(3 * MIB))))
     assert reply.json == (server.folder / token).stat().st_size == 3 * MIB
     assert noted(server, token) == ["handler", "saved", "over"]
@@ -144,19 +144,19 @@ FIRST, SECOND = bytes(3 * MIB), bytes(5 * MIB)
 
 @pytest.mark.parametrize("path", ["/two", "/second_only"])
 @pytest.mark.parametrize("order", ["as declared", "the other way round"])
-def test_two_large_files_come_in_any_order_and_need_not_be_read(server: Server, path: str, order: str) -> None:
+def test_two_large_files_may_be_read_in_any_order_or_not_at_all(server: Server, path: str, order: str) -> None:
     parts = [("first", "1", FIRST), ("second", "2", SECOND)]
     reply = upload(server, path, multipart(*(parts if order == "as declared" else reversed(parts))))
     assert (reply.status, reply.json) == (200, [len(FIRST) if path == "/two" else 0, len(SECOND)])
 
 
-def test_a_file_that_nobody_reads_holds_nothing_up(server: Server) -> None:
+def test_unread_file_does_not_delay_the_response(server: Server) -> None:
     reply = upload(server, "/unread", multipart(("first", "unread.bin", SECOND)))
     assert (reply.status, reply.text) == (200, "unread.bin")
     assert server.get("/").text == "Hello!"
 
 
-def test_a_field_after_a_large_file_is_waited_for(server: Server) -> None:
+def test_handler_waits_for_a_field_after_a_large_file(server: Server) -> None:
     reply = upload(server, "/field_after", multipart(("first", "1", FIRST), ("note", None, b"late")))
     assert (reply.status, reply.json) == (200, [len(FIRST), "late"])
 
@@ -180,7 +180,7 @@ def test_an_exception_is_a_plain_500_and_one_log_record(server: Server, token: s
 
 
 @pytest.mark.parametrize("path", ["/fails_later", "/fails_later_in_thread"])
-def test_a_response_that_fails_half_way_is_broken_off(server: Server, token: str, path: str) -> None:
+def test_response_that_fails_midway_is_broken_off(server: Server, token: str, path: str) -> None:
     with server.connect() as client:
         client.sendall(request_head("GET", f"{path}?token={token}").encode())
         if server.can(Ability.BREAK_OFF):
@@ -205,7 +205,7 @@ def test_an_exception_closes_a_websocket_1011(server: Server, token: str) -> Non
 
 
 @pytest.mark.parametrize(("path", "answer"), [("/blocks", "released"), ("/blocks_in_stream", "begun, released")])
-def test_a_handler_that_blocks_holds_nobody_up(server: Server, token: str, path: str, answer: str) -> None:
+def test_blocking_handler_does_not_delay_other_requests(server: Server, token: str, path: str, answer: str) -> None:
     with server.connect() as client:
         client.sendall(request_head("GET", f"{path}?token={token}").encode())
         wait_for_note(server, token, "handler")
@@ -234,7 +234,7 @@ def test_a_body_that_stalls_is_answered_408(server: Server) -> None:
 # --- Bodies over the limit --------------------------------------------------------------------------------------------
 
 
-def test_a_body_that_is_declared_too_large_is_answered_413_before_it_is_sent(server: Server) -> None:
+def test_body_that_is_declared_too_large_is_answered_413_before_it_is_sent(server: Server) -> None:
     sent = [] if server.can(Ability.PASS_BODIES_ON) else [bytes(65537)]
     assert server.say(request_head("POST", "/modest/body", "Content-Length: 65537"), sent).status == 413
 
@@ -301,21 +301,21 @@ UNFIT = ["a%0d%0aSet-Cookie:%20evil=1", "a%0aEvil:%201", "a%0dEvil:%201", "a%E2%
 INTO_HEADERS = ["/header", "/header_name", "/cookie", "/location", "/redirect"]
 
 
-def test_text_that_is_no_utf8_or_holds_nul_is_a_400(server: Server) -> None:
+def test_text_that_is_not_utf8_or_contains_nul_is_a_400(server: Server) -> None:
     statuses = {path: server.say(request_head("GET", path)).status for path in BAD_PATHS}
     assert statuses == dict.fromkeys(BAD_PATHS, 400)
 
 
-def test_headers_that_are_no_utf8_do_no_harm(server: Server) -> None:
+def test_headers_that_are_not_utf8_do_no_harm(server: Server) -> None:
     statuses = {header: server.say(request_head("GET", "/greet/Ann", header)).status for header in BAD_HEADERS}
     assert set(statuses.values()) <= {200, 400}, statuses
 
 
-def test_what_is_no_handler_is_no_url(server: Server) -> None:
+def test_attributes_that_are_not_handlers_have_no_url(server: Server) -> None:
     assert {path: server.get(path).status for path in NO_URLS} == dict.fromkeys(NO_URLS, 404)
 
 
-def test_no_path_leads_out(server: Server) -> None:
+def test_no_path_leads_out_of_the_folder(server: Server) -> None:
     replies = {path: server.say(request_head("GET", path)) for path in TRAVERSAL}
     assert {reply.status for reply in replies.values()} <= {400, 404}, replies
 
@@ -343,7 +343,7 @@ def test_a_message_over_the_limit_closes_the_websocket(server: Server) -> None:
     assert server.get("/").text == "Hello!"
 
 
-def test_a_websocket_that_nobody_answers_is_refused(server: Server) -> None:
+def test_websocket_without_a_handler_is_refused(server: Server) -> None:
     with pytest.raises(InvalidStatus) as refused, connect(f"{server.ws}/nobody"):
         pass
     assert refused.value.response.status_code == 403
@@ -353,7 +353,7 @@ def test_a_websocket_that_nobody_answers_is_refused(server: Server) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_sigterm_lets_everybody_finish(kind: Kind, token: str, tmp_path: Path) -> None:
+def test_sigterm_lets_all_requests_finish(kind: Kind, token: str, tmp_path: Path) -> None:
     with serving(kind, "faulty:app", FIXTURES, tmp_path) as server:
         with server.connect() as client, connect(f"{server.ws}/echo") as socket:
             client.sendall(request_head("GET", f"/slow?token={token}").encode())

@@ -40,7 +40,7 @@ def taken(server: Server, rows: int) -> bool:
     return bool(server.get("/").json == rows)
 
 
-def test_lines_are_counted_and_the_bad_one_is_named(client: httpx2.Client) -> None:
+def test_bad_json_line_is_named_by_its_number(client: httpx2.Client) -> None:
     body = b'{"id": 1}\n\n{"id": 2, "name": "\xc3\xa9"}\r\n{"id": 3}'
     for content in (body, iter([body[:20], body[20:27], body[27:]])):
         kept = client.post("/keep", content=content, headers=LINES)
@@ -52,7 +52,7 @@ def test_lines_are_counted_and_the_bad_one_is_named(client: httpx2.Client) -> No
     assert client.post("/keep", content=b" " * 1001, headers=LINES).status_code == 413
 
 
-def test_lines_are_taken_as_they_come(server: Server) -> None:
+def test_json_lines_are_handled_as_they_arrive(server: Server) -> None:
     server.needs(Ability.PASS_BODIES_ON)
     head = request_head("POST", "/keep", "Content-Type: application/jsonl", "Transfer-Encoding: chunked")
     with server.connect() as client:
@@ -64,7 +64,7 @@ def test_lines_are_taken_as_they_come(server: Server) -> None:
         assert read_reply(client).json == 3
 
 
-def test_a_client_that_leaves_ends_nothing_well(server: Server) -> None:
+def test_client_that_leaves_ends_the_lines_with_an_error(server: Server) -> None:
     server.needs(Ability.PASS_BODIES_ON)
     head = request_head("POST", "/keep", "Content-Type: application/jsonl", "Content-Length: 1000")
     with server.connect() as client:
@@ -73,13 +73,13 @@ def test_a_client_that_leaves_ends_nothing_well(server: Server) -> None:
     assert taken(server, 2)
 
 
-def test_the_rest_of_the_lines_need_not_be_taken(server: Server) -> None:
+def test_handler_may_leave_lines_unread(server: Server) -> None:
     lines = b'{"id": 7}\n' * 10_000
     reply = server.ask("POST", "/first", lines, "Content-Type: application/jsonl")
     assert (reply.status, reply.json) == (200, 7)
 
 
-def test_a_session_is_a_type_in_requests_and_in_sockets(server: Server, client: httpx2.Client) -> None:
+def test_typed_session_works_in_requests_and_websockets(server: Server, client: httpx2.Client) -> None:
     assert client.get("/cart").json() == {"items": [], "socket": 0}
     assert "session_id" not in client.cookies
     assert [client.post("/buy", json={"id": number}).json() for number in (1, 2)] == [1, 2]
@@ -92,7 +92,7 @@ def test_a_session_is_a_type_in_requests_and_in_sockets(server: Server, client: 
     assert [row["id"] for row in client.get("/cart").json()["items"]] == [1, 2]
 
 
-def test_a_form_comes_back_until_it_fits(client: httpx2.Client) -> None:
+def test_form_is_shown_again_until_it_is_valid(client: httpx2.Client) -> None:
     assert client.get("/form").text == 'name="id" id="id" type="number" min="1" required'
     wrong = client.post("/form", data={"id": "0", "name": "x"})
     assert (wrong.status_code, wrong.text.partition("<")[2]) == (

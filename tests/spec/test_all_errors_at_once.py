@@ -36,7 +36,7 @@ class Everything(App):
         self.calls.append(segment)
 
 
-def test_every_error_of_every_source_is_told_at_once_in_the_order_of_the_parameters() -> None:
+def test_all_errors_are_reported_at_once_in_the_order_of_the_parameters() -> None:
     calls: list[object] = []
     app = Everything(calls)
     asyncio.run(app.session_backend.save(KNOWN, {"role": SECRET}, 3600))
@@ -77,7 +77,7 @@ def test_every_error_of_every_source_is_told_at_once_in_the_order_of_the_paramet
     assert calls == []
 
 
-def test_the_same_in_plain_text_is_one_line_for_each_error() -> None:
+def test_plain_text_has_one_line_for_each_error() -> None:
     calls: list[object] = []
     form = urlencode([("title", SECRET), ("priority", "٥"), ("colour", SECRET)]).encode()
     sent = Sent(f"/take/{SECRET}?page=0x10&size=", form, [*FORM, (b"x-missing", b"here"), (b"x-request-id", b"1")])
@@ -99,7 +99,7 @@ def test_the_same_in_plain_text_is_one_line_for_each_error() -> None:
     assert calls == []
 
 
-def test_two_bodies_are_two_keys_and_both_are_told() -> None:
+def test_errors_of_two_bodies_are_reported_at_their_keys() -> None:
     aim = target(Todo, list[Tag])
     check(aim, in_json('{"a":{"title":""},"b":[{}]}'), [
         ("/a/title", "Expected text of length >= 1 and <= 5"), ("/b/0/name", "Missing required field"),

@@ -20,7 +20,7 @@ UNDECODABLE = ["%ff", "%C3", "%ED%A0%80", "%C0%80", "a%80b", "%F5%80%80%80", "%0
 
 @pytest.mark.parametrize("encoded", UNDECODABLE)
 @pytest.mark.parametrize("annotation", [str, int, list[str], Any, Flat])
-def test_a_query_or_form_that_is_no_text_is_refused_whole(annotation: Any, encoded: str) -> None:
+def test_query_or_form_that_is_not_utf8_is_refused_as_a_whole(annotation: Any, encoded: str) -> None:
     for pair in (f"value={encoded}", f"{encoded}=1", f"other={encoded}&value=1"):
         for source, marker in (("query", Query()), ("form", Form())):
             aim = cached_target(Annotated[annotation, marker])
@@ -39,7 +39,7 @@ PROBLEM_OF_SOURCE: Final = (
 
 
 @pytest.mark.parametrize("raw", [b"\xff", b"a\x00b", b"\xed\xa0\x80"])
-def test_raw_bytes_that_are_no_text_are_refused_too(raw: bytes) -> None:
+def test_raw_bytes_that_are_not_utf8_are_refused(raw: bytes) -> None:
     aim = cached_target(Annotated[str, Query()])
     answer = call(aim.app, "GET", "/take", query_string=b"value=" + raw)
     check_plain(answer, "400 Bad Request: The query is not valid UTF-8 text")
@@ -50,7 +50,7 @@ def test_raw_bytes_that_are_no_text_are_refused_too(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize("encoded", UNDECODABLE)
-def test_a_path_that_is_no_text_is_refused(encoded: str) -> None:
+def test_path_that_is_not_utf8_is_refused(encoded: str) -> None:
     detail = "The path holds a NUL" if "%00" in encoded else "The path is not valid UTF-8 text"
     for path in (f"/take/{encoded}", f"/{encoded}", f"/take/{encoded}/"):
         check_status(cached_target(str), Sent(path), 400, "Bad Request", detail)
@@ -58,7 +58,7 @@ def test_a_path_that_is_no_text_is_refused(encoded: str) -> None:
 
 @pytest.mark.parametrize("raw", [b"\xff", b"\xc3", b"a\0b", b"\xed\xa0\x80"])
 @pytest.mark.parametrize("annotation", [str, int, list[str], Any])
-def test_a_header_that_is_no_text_is_refused(annotation: Any, raw: bytes) -> None:
+def test_header_that_is_not_utf8_is_refused(annotation: Any, raw: bytes) -> None:
     aim = cached_target(Annotated[annotation, Header()])
     check(aim, Sent(headers=[(b"value", raw)]), [(("header", "Value"), "Expected UTF-8 text")])
 
@@ -72,7 +72,7 @@ def test_a_header_that_is_no_text_is_refused(annotation: Any, raw: bytes) -> Non
     ],
 )
 @pytest.mark.parametrize("annotation", [str, int, list[str], Flat])
-def test_cookies_that_are_no_text_are_refused(annotation: Any, raw: bytes, text: str) -> None:
+def test_cookies_that_are_not_utf8_are_refused(annotation: Any, raw: bytes, text: str) -> None:
     aim = cached_target(Annotated[annotation, Cookie()])
     sent = Sent(headers=[(b"cookie", raw)])
     check_plain(sent.to(aim.app), f"400 Bad Request: {text}")
@@ -132,6 +132,6 @@ def test_a_multipart_body_without_a_boundary_is_refused(kind: bytes) -> None:
         (b'filename="\xff.txt"', "Segment header failed to decode"),
     ],
 )
-def test_a_file_name_that_is_no_text_is_refused(name: bytes, detail: str) -> None:
+def test_file_name_that_is_not_utf8_is_refused(name: bytes, detail: str) -> None:
     sent = Sent(body=part(b'name="value"; ' + name, b"x"), headers=MULTIPART)
     check_status(cached_target(UploadFile), sent, 400, "Bad Request", f"Malformed multipart body: {detail}")

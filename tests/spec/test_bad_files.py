@@ -53,7 +53,7 @@ def test_a_truncated_upload_is_an_error_where_it_is_read() -> None:
         check_status(Target(Api(), calls), Sent(body=cut, headers=MULTIPART), 400, "Bad Request", detail)
 
 
-def test_a_text_where_a_file_should_be_is_a_missing_file_and_the_other_way_round() -> None:
+def test_text_for_a_file_and_file_for_a_text_are_missing_values() -> None:
     missing = "Missing required parameter 'value'"
     check(cached_target(UploadFile), in_multipart([("value", SECRET)]), [(("file", "value"), missing)])
     check(cached_target(str), a_file(SECRET.encode()), [(("form", "value"), missing)])

@@ -24,7 +24,7 @@ from .bad_input import SECRET
         ("/chat/1", ((b"x-since", SECRET.encode()),), "Invalid header parameter 'X-Since': Expected an RFC 3339 date"),
     ],
 )
-def test_a_handshake_that_does_not_fit_is_refused_with_the_reason(path: str, headers: RawHeaders, reason: str) -> None:
+def test_handshake_that_does_not_fit_is_refused_with_the_reason(path: str, headers: RawHeaders, reason: str) -> None:
     class Api(App):
         async def ws_chat(
             self, ws: WebSocket, room: int, page: int = 0, x_since: Annotated[date | None, Header()] = None

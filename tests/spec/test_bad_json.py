@@ -152,7 +152,7 @@ def test_a_whole_body_that_does_not_fit_is_refused_at_its_pointers(annotation: A
 
 
 @pytest.mark.parametrize("document", ["[1]", "5", "null", '"value"', "true"])
-def test_a_json_body_that_is_no_object_has_no_keys(document: str) -> None:
+def test_keys_of_a_json_body_that_is_not_an_object_are_missing(document: str) -> None:
     check(cached_target(int), in_json(document), [("/value", "Missing required parameter 'value'")])
 
 
@@ -168,12 +168,12 @@ MALFORMED: list[bytes] = [
 
 @pytest.mark.parametrize("body", MALFORMED, ids=name_of)
 @pytest.mark.parametrize("annotation", [int, Todo, dict[str, Any], Any, Tree])
-def test_a_body_that_is_no_json_is_bad_json(annotation: Any, body: bytes) -> None:
+def test_body_that_is_not_json_is_bad_json(annotation: Any, body: bytes) -> None:
     check(cached_target(Annotated[annotation, Body()]), in_json(body), [("", "Bad JSON")])
 
 
 @pytest.mark.parametrize("raw", [b"\xff", b"a\xc3", b"\xed\xa0\x80", b"\xc0\x80"])
-def test_a_json_text_that_is_no_utf8_is_bad_json(raw: bytes) -> None:
+def test_json_text_that_is_not_utf8_is_bad_json(raw: bytes) -> None:
     body = b'{"value":"' + raw + b'"}'
     annotations: list[Any] = [str, int, Any, Annotated[str, Meta(max_length=1)], Colour, dict[str, Any], Tree]
     for annotation in annotations:
@@ -185,12 +185,12 @@ TOO_MUCH = ["1e999", "-1e999", "9" * 5000, "[1e999]", "[[" + "9" * 5000 + "]]", 
 
 @pytest.mark.parametrize("document", TOO_MUCH, ids=name_of)
 @pytest.mark.parametrize("annotation", [int, float, str, Any, list[int], int | float | None])
-def test_a_json_number_that_no_python_number_can_be_is_refused_at_its_pointer(annotation: Any, document: str) -> None:
+def test_json_number_too_large_for_python_is_refused_at_its_pointer(annotation: Any, document: str) -> None:
     check(cached_target(annotation), in_json(f'{{"value":{document}}}'), [("/value", "Bad JSON")])
 
 
 @pytest.mark.parametrize("document", ['{"value":1e999}', '{"value":' + "9" * 5000 + "}"], ids=name_of)
-def test_such_a_number_in_a_whole_body_makes_it_bad_json(document: str) -> None:
+def test_json_number_too_large_for_python_in_a_whole_body_is_bad_json(document: str) -> None:
     for annotation in (Tree, dict[str, Any], dict[str, float]):
         check(cached_target(annotation), in_json(document), [("", "Bad JSON")])
 
@@ -203,26 +203,26 @@ NO_TEXT_IN_JSON = [
 
 @pytest.mark.parametrize("body", NO_TEXT_IN_JSON)
 @pytest.mark.parametrize("annotation", [str, int, Any, dict[str, Any], Annotated[str, Meta(max_length=1)]])
-def test_json_that_is_no_text_is_bad_json(annotation: Any, body: bytes) -> None:
+def test_json_with_surrogates_or_control_characters_is_bad_json(annotation: Any, body: bytes) -> None:
     check(cached_target(annotation), in_json(body), [("", "Bad JSON")])
 
 
 @pytest.mark.parametrize("text", ["NaN", "-nan", "sNaN1", "Infinity", "-inf", "\\u004eaN", SECRET])
-def test_no_decimal_of_a_json_text_is_infinite_or_no_number(text: str) -> None:
+def test_decimal_from_json_text_cannot_be_infinite_or_nan(text: str) -> None:
     wrong = "Expected a decimal number, got a string"
     check(cached_target(Decimal), in_json(f'{{"value":"{text}"}}'), [("/value", wrong)])
     check(cached_target(dict[str, Decimal]), in_json(f'{{"x":"{text}"}}'), [("/x", wrong)])
 
 
 @pytest.mark.parametrize("depth", [300, 900])
-def test_json_that_is_nested_deeply_and_does_not_fit_is_refused_without_a_crash(depth: int) -> None:
+def test_deeply_nested_json_that_does_not_fit_is_refused_without_a_crash(depth: int) -> None:
     document = '{"value":1,"children":[' * depth + '{"value":"x"}' + "]}" * depth
     answer = in_json(document).to(cached_target(Tree).app)
     assert (answer.status, answer.header("content-type")) == (400, "application/problem+json")
     assert cached_target(Tree).calls == []
 
 
-def test_keys_made_to_collide_are_refused() -> None:
+def test_colliding_keys_are_refused() -> None:
     modulus = 2**61 - 1
     document = "{" + ",".join(f'"{number * modulus}":1' for number in range(1, 5000)) + "}"
     answer = in_json(document).to(cached_target(dict[int, int]).app)

@@ -63,7 +63,7 @@ def test_stored_data_that_no_longer_fits_is_refused(annotation: Any, stored: obj
         check(aim, with_session(aim, stored), [(("session", "value"), detail + suffix) for detail in details])
 
 
-def test_a_session_value_cannot_come_from_anywhere_else() -> None:
+def test_session_value_cannot_come_from_another_source() -> None:
     aim = target(Annotated[int, Session()])
     for sent in (in_query([("value", "1")]), in_form([("value", "1")]), in_cookies([("value", "1")])):
         check(aim, sent, [(("session", "value"), "Missing required parameter 'value'")])

@@ -109,7 +109,7 @@ EMPTY_TEXTS = [
 
 @pytest.mark.parametrize(("annotation", "words", "texts"), TEXTS, ids=name_of)
 @pytest.mark.parametrize("source", SOURCES)
-def test_a_text_that_does_not_fit_is_refused_wherever_it_stands(
+def test_text_that_does_not_fit_is_refused_in_every_source(
     source: str, annotation: Any, words: str, texts: list[str]
 ) -> None:
     marker, kind, send = SOURCES[source]
@@ -120,14 +120,14 @@ def test_a_text_that_does_not_fit_is_refused_wherever_it_stands(
 
 @pytest.mark.parametrize(("annotation", "words"), EMPTY_TEXTS, ids=name_of)
 @pytest.mark.parametrize("source", ALL_BUT_PATH)
-def test_an_empty_text_is_a_value_like_any_other(source: str, annotation: Any, words: str) -> None:
+def test_empty_text_that_does_not_fit_is_refused(source: str, annotation: Any, words: str) -> None:
     marker, kind, send = SOURCES[source]
     aim = cached_target(Annotated[annotation, marker])
     check(aim, send([("value", "")]), [((kind, parameter_name(source, "value")), f"Expected {words}")])
 
 
 @pytest.mark.parametrize(("annotation", "words", "texts"), TEXTS, ids=name_of)
-def test_without_a_marker_it_is_refused_in_the_source_that_has_it(
+def test_text_without_a_marker_is_refused_in_the_source_that_has_it(
     annotation: Any, words: str, texts: list[str]
 ) -> None:
     aim = cached_target(annotation)
@@ -162,7 +162,7 @@ def test_several_texts_that_do_not_fit_are_refused_as_one_parameter(
         check(aim, send(given), [((kind, parameter_name(source, "value")), f"Expected {words}")])
 
 
-def test_each_of_the_remaining_segments_is_told() -> None:
+def test_error_in_a_remaining_segment_is_reported() -> None:
     class Api(App):
         async def take(self, first: int, *rest: int) -> None:
             calls.append((first, rest))
@@ -197,7 +197,7 @@ NAMES: list[tuple[Any, Given, list[tuple[str, str]]]] = [
 
 @pytest.mark.parametrize(("annotation", "given_names", "errors"), NAMES, ids=name_of)
 @pytest.mark.parametrize("source", ALL_BUT_PATH)
-def test_every_field_that_does_not_fit_is_told(
+def test_every_field_that_does_not_fit_is_reported(
     source: str, annotation: Any, given_names: Given, errors: list[tuple[str, str]]
 ) -> None:
     marker, kind, send = SOURCES[source]
@@ -223,20 +223,20 @@ def test_a_form_without_a_marker_is_the_whole_body(
 
 
 @pytest.mark.parametrize("send", [in_form, in_multipart])
-def test_a_form_with_another_tag_than_the_only_one_is_refused(send: Send) -> None:
+def test_form_with_a_wrong_tag_is_refused(send: Send) -> None:
     wrong = [(("form", "lives"), "Expected an integer"), (("form", "type"), "Expected 'Cat'")]
     check(cached_target(Cat), send([("type", "Dog"), ("lives", SECRET)]), wrong)
     check(cached_target(Cat), send([("type", SECRET), ("lives", "9")]), wrong[1:])
 
 
 @pytest.mark.parametrize("source", ["query", "urlencoded", "multipart", "cookie"])
-def test_a_name_too_many_is_told_where_the_type_forbids_it(source: str) -> None:
+def test_unknown_name_is_reported_if_the_type_forbids_it(source: str) -> None:
     marker, kind, send = SOURCES[source]
     check(target(Annotated[Closed, marker]), send([("x", "1"), ("y", SECRET)]), [((kind, "y"), "Unknown field")])
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_what_was_sent_is_never_in_the_answer(source: str) -> None:
+def test_value_that_was_sent_is_never_in_the_response(source: str) -> None:
     marker, _, send = SOURCES[source]
     for annotation, _, _ in TEXTS:
         aim = cached_target(Annotated[annotation, marker])
@@ -247,7 +247,7 @@ def test_what_was_sent_is_never_in_the_answer(source: str) -> None:
         assert aim.calls == []
 
 
-def test_a_value_is_not_in_the_answer_either_when_it_is_a_name_s_neighbour() -> None:
+def test_values_and_unknown_names_are_not_in_the_response() -> None:
     aim = cached_target(Annotated[Flat, Query()])
     answer = in_query([("title", SECRET), (SECRET, SECRET), ("amount", SECRET)]).to(aim.app)
     assert (answer.status, aim.calls) == (400, [])

@@ -70,7 +70,7 @@ SIGNATURES: list[tuple[object, str, list[str]]] = [
 
 
 @pytest.mark.parametrize(("cls", "name", "documented"), SIGNATURES, ids=lambda value: getattr(value, "__name__", None))
-def test_every_documented_method_takes_what_is_documented(cls: object, name: str, documented: list[str]) -> None:
+def test_every_documented_method_has_its_documented_parameters(cls: object, name: str, documented: list[str]) -> None:
     found = parameters(getattr(cls, name))
     assert found[: len(documented)] == documented
     optional = list(inspect.signature(getattr(cls, name)).parameters.values())[len(documented) + 1 :]
@@ -95,25 +95,25 @@ ASYNC = [
         (WebSocket, ["accept", "receive_text", "receive_bytes", "send_text", "send_bytes", "close"]),
     ],
 )
-def test_what_is_documented_as_async_is(cls: type, names: list[str]) -> None:
+def test_methods_documented_as_async_are_async(cls: type, names: list[str]) -> None:
     assert [name for name in names if not inspect.iscoroutinefunction(getattr(cls, name))] == []
 
 
 @pytest.mark.parametrize("cls", [SessionBackend, HttpMiddleware, WebSocketMiddleware])
-def test_what_is_documented_as_abstract_is(cls: type) -> None:
+def test_methods_documented_as_abstract_are_abstract(cls: type) -> None:
     assert issubclass(cls, ABC)
     with pytest.raises(TypeError, match="abstract"):
         cls()
 
 
-def test_the_documented_classes_stand_in_the_documented_relations() -> None:
+def test_documented_classes_have_their_documented_bases() -> None:
     assert issubclass(WebSocketRequest, Request)
     assert issubclass(InMemorySessionBackend, SessionBackend)
     assert issubclass(ConnectionClosed, Exception)
     assert SESSION_TIMEOUT == 8 * 60 * 60
 
 
-def test_everything_that_is_exported_exists_and_nothing_twice() -> None:
+def test_every_exported_name_exists_and_is_exported_once() -> None:
     assert len(set(micropie.__all__)) == len(micropie.__all__)
     assert [name for name in micropie.__all__ if not hasattr(micropie, name)] == []
 
@@ -125,14 +125,14 @@ def test_an_app_has_its_documented_attributes() -> None:
     assert type(app.env).__name__ == "Environment"
 
 
-def test_no_two_apps_share_them() -> None:
+def test_apps_share_no_attributes() -> None:
     one, two = App(), App()
     for name in ("middlewares", "ws_middlewares", "startup_handlers", "shutdown_handlers", "error_handlers"):
         assert getattr(one, name) is not getattr(two, name)
     assert one.session_backend is not two.session_backend
 
 
-def test_everything_but_the_session_backend_is_given_by_name() -> None:
+def test_all_parameters_of_app_but_the_session_backend_are_keyword_only() -> None:
     backend, limits, sessions = InMemorySessionBackend(), Limits(body=1), SessionConfig(cookie="sid")
     app = App(backend, limits=limits, sessions=sessions, debug=True, templates="pages")
     assert (app.session_backend, app.limits, app.session_config, app.debug) == (backend, limits, sessions, True)
@@ -140,14 +140,14 @@ def test_everything_but_the_session_backend_is_given_by_name() -> None:
         App(backend, limits)  # type: ignore[call-arg]
 
 
-def test_env_may_be_replaced() -> None:
+def test_env_can_be_replaced() -> None:
     app = App()
     env = App().env
     app.env = env
     assert app.env is env
 
 
-def test_request_outside_of_a_request_says_so() -> None:
+def test_request_outside_of_a_request_is_a_runtime_error() -> None:
     with pytest.raises(RuntimeError, match="No request is being handled here"):
         _ = App().request
 
@@ -223,7 +223,7 @@ class Asking(App):
         (b'{"a":1}', JSON, [["1", None, "default"], [None, None, "default"], [1, None, "default", {"a": 1}]]),
     ],
 )
-def test_query_form_and_json_give_one_value_or_a_default(body: bytes, headers: Any, expected: list[object]) -> None:
+def test_query_form_and_json_return_one_value_or_the_default(body: bytes, headers: Any, expected: list[object]) -> None:
     assert call(Asking(), "POST", "/?q=1", body, headers).json == expected
 
 
@@ -280,12 +280,12 @@ async def sent_by(function: Callable[..., Any], *arguments: Any) -> list[Message
         ),
     ],
 )
-def test_send_response_sends_one_by_hand(arguments: Any, headers: dict[bytes, bytes], body: bytes) -> None:
+def test_send_response_sends_a_response(arguments: Any, headers: dict[bytes, bytes], body: bytes) -> None:
     start, rest = asyncio.run(sent_by(App()._send_response, *arguments))
     assert (start["status"], dict(start["headers"]), rest["body"]) == (arguments[0], headers, body)
 
 
-def test_send_response_knows_the_request_that_is_being_answered() -> None:
+def test_send_response_uses_the_current_request() -> None:
     class ByHand(App):
         async def index(self) -> list[int]:
             sent = await sent_by(self._send_response, 200, (letter for letter in "ab"))
@@ -295,7 +295,7 @@ def test_send_response_knows_the_request_that_is_being_answered() -> None:
     assert call(ByHand(), "POST", "/").json == [0, 1, 1, 0]
 
 
-def test_send_websocket_close_closes_by_hand() -> None:
+def test_send_websocket_close_sends_a_close() -> None:
     sent = asyncio.run(sent_by(App()._send_websocket_close, 4001, "why"))
     assert sent == [{"type": "websocket.close", "code": 4001, "reason": "why"}]
 
@@ -308,11 +308,11 @@ def test_send_websocket_close_closes_by_hand() -> None:
         ("/there", [("X-A", "1")], [("Location", "/there"), ("X-A", "1")]),
     ],
 )
-def test_redirect_is_what_a_handler_returns(location: str, extra: Any, expected: list[tuple[str, str]]) -> None:
+def test_redirect_builds_the_result_of_a_handler(location: str, extra: Any, expected: list[tuple[str, str]]) -> None:
     assert App()._redirect(location, extra) == (302, "", expected)
 
 
-def test_a_resource_redirects_and_knows_its_request_too() -> None:
+def test_resource_has_redirect_and_request() -> None:
     class Things(Resource):
         async def post(self) -> tuple[int, str, list[tuple[str, str]]]:
             return self._redirect(f"{self.request.scope['path']}/1")
@@ -324,7 +324,7 @@ def test_a_resource_redirects_and_knows_its_request_too() -> None:
     assert (answer.status, answer.header("location")) == (302, "/things/1")
 
 
-def test_a_redirect_elsewhere_has_to_be_meant() -> None:
+def test_redirect_to_another_host_needs_external() -> None:
     with pytest.raises(ValueError, match="leaves for another host"):
         App()._redirect("//evil.example")
     assert App()._redirect("//cdn.example/x", external=True)[2] == [("Location", "//cdn.example/x")]
@@ -342,7 +342,7 @@ def test_render_template_renders_asynchronously_and_escapes(tmp_path: Any) -> No
 
 
 @pytest.mark.parametrize("kind", ["htp", "", "telnet"])
-def test_a_scope_type_that_asgi_does_not_know_is_refused(kind: str) -> None:
+def test_unknown_scope_type_is_refused(kind: str) -> None:
     async def unused(*_: Any) -> Any:
         raise AssertionError
 
@@ -351,7 +351,7 @@ def test_a_scope_type_that_asgi_does_not_know_is_refused(kind: str) -> None:
         asyncio.run(App()(scope, unused, unused))
 
 
-def test_an_app_by_itself_answers_404() -> None:
+def test_app_without_handlers_answers_404() -> None:
     assert call(App(), "GET", "/").status == 404
 
 
@@ -398,6 +398,6 @@ class MyApp(App):
         ("GET", "/stream", b"", "".join(f"Chunk {number}\n" for number in range(1, 6))),
     ],
 )
-def test_the_documentations_examples_do_what_they_say(method: str, path: str, body: bytes, text: str) -> None:
+def test_examples_of_the_documentation_do_what_they_say(method: str, path: str, body: bytes, text: str) -> None:
     answer = call(MyApp(), method, path, body, FORM if body else ())
     assert (answer.status, answer.text) == (200, text)

@@ -71,7 +71,7 @@ class Edges(App):
 app = Edges()
 
 
-def test_a_query_name_that_a_decorator_calls_its_receiver_is_not_passed_on() -> None:
+def test_query_name_of_a_decorators_receiver_is_not_passed_on() -> None:
     assert call(app, "GET", "/wrapped?me=1&self=2&other=3").json == {"other": 3}
 
 
@@ -83,9 +83,7 @@ def test_a_query_name_that_a_decorator_calls_its_receiver_is_not_passed_on() -> 
         ("/header", [(b"type", b"Dog"), (b"lives", b"9")]),
     ],
 )
-def test_a_lone_tagged_struct_insists_on_its_tag_in_every_source(
-    target: str, headers: list[tuple[bytes, bytes]]
-) -> None:
+def test_single_tagged_struct_requires_its_tag_in_every_source(target: str, headers: list[tuple[bytes, bytes]]) -> None:
     answer = call(app, "GET", target, headers=headers)
     assert (answer.status, "Expected 'Cat'" in answer.text) == (400, True)
 
@@ -93,7 +91,7 @@ def test_a_lone_tagged_struct_insists_on_its_tag_in_every_source(
 @pytest.mark.parametrize(
     ("path", "body"), [("/key", b'{"other": "\xff", "value": 1}'), ("/body", b'{"other": "\xff", "size": 1}')]
 )
-def test_invalid_utf8_is_refused_also_where_nobody_reads(path: str, body: bytes) -> None:
+def test_invalid_utf8_is_refused_also_in_parameters_that_no_handler_reads(path: str, body: bytes) -> None:
     answer = call(app, "POST", path, body=body, headers=JSON)
     assert (answer.status, answer.json["detail"]) == (400, "Bad JSON")
 
@@ -101,7 +99,7 @@ def test_invalid_utf8_is_refused_also_where_nobody_reads(path: str, body: bytes)
 @pytest.mark.parametrize(
     ("path", "files"), [("/nothing", ["file"]), ("/segments", ["file"]), ("/requested", ["file"]), ("/pinned/1", [])]
 )
-def test_a_handler_that_says_nothing_of_the_body_finds_all_of_it_and_one_that_pins_the_rest_does_not_wait(
+def test_handler_without_body_parameters_gets_the_whole_body_unless_it_pins_every_source(
     path: str, files: list[str]
 ) -> None:
     assert call(app, "POST", path, body=UPLOAD, headers=PARTS).json == files

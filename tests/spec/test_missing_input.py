@@ -29,7 +29,7 @@ MISSING: list[tuple[Any, Place, str]] = [
 
 
 @pytest.mark.parametrize(("annotation", "place", "name"), MISSING, ids=name_of)
-def test_what_is_nowhere_is_missing_where_it_should_have_been(annotation: Any, place: Place, name: str) -> None:
+def test_missing_value_is_reported_at_its_source(annotation: Any, place: Place, name: str) -> None:
     check(cached_target(annotation), Sent(), [(place, f"Missing required parameter '{name}'")])
 
 
@@ -42,10 +42,10 @@ def test_what_is_nowhere_is_missing_where_it_should_have_been(annotation: Any, p
         (in_json('{"other":1}'), "/value"),
     ],
 )
-def test_what_may_be_in_the_body_is_missing_in_the_kind_that_came(sent: Sent, place: Place) -> None:
+def test_missing_value_is_reported_in_the_kind_of_body_that_was_sent(sent: Sent, place: Place) -> None:
     check(cached_target(int), sent, [(place, "Missing required parameter 'value'")])
 
 
 @pytest.mark.parametrize("annotation", [Todo, dict[str, int], list[Tag], Cat | Dog, Annotated[Todo, Body()]])
-def test_a_body_that_is_missing_is_told(annotation: Any) -> None:
+def test_missing_body_is_reported(annotation: Any) -> None:
     check(cached_target(annotation), Sent(), [("", "Missing request body")])

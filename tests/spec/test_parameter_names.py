@@ -18,7 +18,7 @@ PYTHON_NAMES: Final = [
 ]  # fmt: skip
 
 
-def test_any_name_may_go_into_the_keyword_arguments_but_the_receivers() -> None:
+def test_keyword_arguments_accept_any_name_but_that_of_the_receiver() -> None:
     class Api(App):
         async def take(self, **kwargs: int) -> dict[str, int]:
             return kwargs
@@ -43,7 +43,7 @@ def test_any_name_may_go_into_the_keyword_arguments_but_the_receivers() -> None:
 
 
 @pytest.mark.parametrize("name", PYTHON_NAMES)
-def test_a_keyword_argument_that_does_not_fit_is_told_by_its_name(name: str) -> None:
+def test_keyword_argument_that_does_not_fit_is_reported_by_its_name(name: str) -> None:
     class Api(App):
         async def take(this, **kwargs: int) -> None:  # pyright: ignore[reportSelfClsParameterName]
             calls.append(kwargs)
@@ -54,7 +54,7 @@ def test_a_keyword_argument_that_does_not_fit_is_told_by_its_name(name: str) -> 
     check(aim, in_form([(name, SECRET)]), [(("form", name), "Expected an integer")])
 
 
-def test_parameters_may_be_called_what_the_framework_calls_its_own() -> None:
+def test_parameters_may_have_the_names_of_the_frameworks_variables() -> None:
     names = ["request", "call", "segments", "query", "form", "data", "media", "got", "count", "explain", "cls", "v0"]
     aim = named_target(dict.fromkeys(names, Annotated[int, Query()]))
     sent = in_query([(name, str(number)) for number, name in enumerate(names)])

@@ -61,7 +61,7 @@ def test_a_structured_body_of_another_media_type_is_refused(kind: bytes) -> None
         check_status(cached_target(annotation), sent, 415, "Unsupported Media Type", detail)
 
 
-def test_a_form_is_no_json_and_json_is_no_form() -> None:
+def test_form_for_json_and_json_for_a_form_are_refused() -> None:
     as_form, as_json = in_form([("title", "a"), ("amount", "1")]), in_json('{"title":"a","amount":1}')
     check_status(cached_target(Annotated[Flat, Body()]), as_form, 415, "Unsupported Media Type", JSON_ONLY)
     check_status(cached_target(Annotated[Flat, Form()]), as_json, 415, "Unsupported Media Type", FORMS_ONLY)
@@ -86,7 +86,7 @@ def test_a_body_over_the_limit_is_refused_declared_or_not(annotation: Any, heade
         check_status(aim, sent, 413, TOO_LARGE, "The request body is larger than 100 bytes")
 
 
-def test_a_body_that_is_declared_too_large_is_not_even_read() -> None:
+def test_body_that_is_declared_too_large_is_not_read() -> None:
     aim = target(int, limits=SMALL)
 
     async def receive() -> Message:
@@ -111,7 +111,7 @@ def test_a_multipart_body_over_its_limits_is_refused() -> None:
     check_status(aim, field_too_large, 413, TOO_LARGE, "A form field is larger than 50 bytes")
 
 
-def test_names_parts_and_queries_beyond_count_are_refused() -> None:
+def test_too_many_names_or_parts_and_too_long_queries_are_refused() -> None:
     given = [("value", "1")] * 6
     aim = target(Annotated[list[int], Query()], limits=SMALL)
     check_status(aim, in_query(given), 400, "Bad Request", "More than 5 names in the query")
@@ -125,7 +125,7 @@ def test_names_parts_and_queries_beyond_count_are_refused() -> None:
     assert (answer.status, aim.calls) == (413, [])
 
 
-def test_the_usual_limits_are_a_thousand_names_and_64_kib_of_query() -> None:
+def test_default_limits_are_a_thousand_names_and_64_kib_of_query() -> None:
     aim = target(Annotated[list[int], Query()])
     assert in_query([("value", "1")] * 1000).to(aim.app).status == 204
     aim.calls.clear()
@@ -190,6 +190,8 @@ def test_a_body_that_stalls_or_drips_is_refused_in_time(annotation: Any, headers
 
 
 @pytest.mark.parametrize(("annotation", "headers", "first"), BODIES, ids=name_of)
-def test_a_client_that_leaves_in_mid_body_is_not_answered(annotation: Any, headers: RawHeaders, first: bytes) -> None:
+def test_client_that_leaves_during_the_body_gets_no_response(
+    annotation: Any, headers: RawHeaders, first: bytes
+) -> None:
     aim = target(annotation)
     assert (slow_call(aim, headers, first, disconnect), aim.calls) == ([], [])

@@ -98,7 +98,7 @@ def test_a_marker_beside_a_field_is_refused(annotation: Any, marker: str) -> Non
     assert remedy == f"Add a parameter for the value: Annotated[T, {marker}()]"
 
 
-def test_a_type_variable_that_stands_for_nothing_is_refused() -> None:
+def test_unbound_type_variable_is_refused() -> None:
     class Crud(App, Generic[T]):
         async def put(self, item: T, box: Box[T]) -> None: ...
 
@@ -140,7 +140,7 @@ class Numbers(Lists[int]):
         (Numbers(), "GET", "/pinned?value=3", b"", 200, [[3]]),
     ],
 )
-def test_a_type_variable_is_what_the_subclass_says(
+def test_type_variable_has_the_type_of_the_subclass(
     app: App, method: str, target: str, body: bytes, status: int, answer: object
 ) -> None:
     got = call(app, method, target, body=body, headers=JSON if body else [])
@@ -151,7 +151,7 @@ def test_a_type_variable_is_what_the_subclass_says(
 @pytest.mark.parametrize(
     "name", ["debug", "limits", "middlewares", "check_returns", "error_handlers", "routes", "mount"]
 )
-def test_a_method_by_a_name_of_the_frameworks_own_is_refused(name: str) -> None:
+def test_method_with_a_name_of_the_framework_is_refused(name: str) -> None:
     async def handler(self: Any) -> None: ...
 
     cls: type[App] = type("Mine", (App,), {name: handler})
@@ -174,7 +174,7 @@ def test_a_resource_with_verbs_has_no_index() -> None:
     assert ["answers the Resource's own URL" in what for _, what, _ in problems_of(Holder)] == [True]
 
 
-def test_a_method_without_self_is_told_what_it_lacks() -> None:
+def test_method_without_self_is_refused() -> None:
     class Selfless(App):
         async def index() -> None: ...  # type: ignore[misc]  # the mistake
 
@@ -183,7 +183,7 @@ def test_a_method_without_self_is_told_what_it_lacks() -> None:
     ]
 
 
-def test_route_without_parentheses_says_how_it_is_written() -> None:
+def test_route_without_parentheses_is_refused_with_the_right_form() -> None:
     with pytest.raises(TypeError, match=r"write @route\(\)"):
         route(lambda self: None)  # type: ignore[arg-type]  # the mistake
 

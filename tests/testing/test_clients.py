@@ -34,7 +34,7 @@ COOKIES: list[tuple[str, list[bytes], str | None]] = [
 
 
 @pytest.mark.parametrize(("base_url", "set_cookie", "expected"), COOKIES)
-def test_cookies_come_back_as_from_a_browser(base_url: str, set_cookie: list[bytes], expected: str | None) -> None:
+def test_cookies_are_sent_back_as_by_a_browser(base_url: str, set_cookie: list[bytes], expected: str | None) -> None:
     def sent(app: Recorder) -> list[str]:
         app.headers.clear()
         return [dict(scope["headers"]).get(b"cookie", b"").decode() for scope in app.scopes]

@@ -31,7 +31,7 @@ from .apps import (
 
 
 @pytest.mark.parametrize(("polite", "end"), [(True, "http.disconnect"), (False, OSError)])
-def test_closing_an_endless_stream_is_heard_by_the_app(polite: bool, end: object) -> None:
+def test_closing_an_endless_stream_ends_the_app(polite: bool, end: object) -> None:
     app = Endless(polite=polite)
     with closing(TestClient(app)) as client:
         with client.stream("GET", "/") as response:
@@ -52,7 +52,7 @@ def test_closing_an_endless_stream_is_heard_by_the_app(polite: bool, end: object
     run(again)
 
 
-def test_after_its_response_the_app_hears_a_disconnect_and_may_end_its_work() -> None:
+def test_app_receives_a_disconnect_after_its_response_and_may_finish() -> None:
     seen: list[str] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,7 +67,7 @@ def test_after_its_response_the_app_hears_a_disconnect_and_may_end_its_work() ->
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()])
-def test_what_would_end_the_test_run_is_only_an_error(error: BaseException) -> None:
+def test_system_exit_in_the_app_is_a_runtime_error_in_the_test(error: BaseException) -> None:
     with closing(TestClient(fails_after(error=error))) as client, pytest.raises(RuntimeError) as raised:
         client.get("/")
     assert raised.value.__cause__ is error
@@ -83,7 +83,7 @@ LEAVING: list[tuple[Callable[[OSError], BaseException], type[BaseException] | No
 
 @pytest.mark.parametrize(("wrap", "expected"), LEAVING)
 @pytest.mark.parametrize("chained", [True, False])
-def test_an_error_after_the_client_left_is_raised_unless_it_only_says_that(
+def test_error_after_the_client_left_is_raised_unless_it_only_reports_the_leaving(
     wrap: Callable[[OSError], BaseException], expected: type[BaseException] | None, chained: bool
 ) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -132,14 +132,14 @@ VIOLATIONS: list[tuple[list[Message], type[Exception], str]] = [
 
 
 @pytest.mark.parametrize(("messages", "error", "text"), VIOLATIONS)
-def test_a_message_that_asgi_does_not_allow_is_an_error_in_the_app(
+def test_message_that_asgi_does_not_allow_is_an_error_in_the_app(
     messages: list[Message], error: type[Exception], text: str
 ) -> None:
     with closing(TestClient(sends(*messages))) as client, pytest.raises(error, match=text):
         client.get("/")
 
 
-def test_an_app_that_does_not_notice_that_the_client_left_is_cancelled() -> None:
+def test_app_that_does_not_notice_a_disconnect_is_cancelled() -> None:
     ended: list[str] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -170,7 +170,7 @@ def test_an_app_that_ignores_its_cancellation_is_reported(monkeypatch: pytest.Mo
         released.set()
 
 
-def test_a_cancelled_request_is_a_client_that_left() -> None:
+def test_cancelled_request_is_a_disconnect_for_the_app() -> None:
     seen: list[str] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -186,7 +186,7 @@ def test_a_cancelled_request_is_a_client_that_left() -> None:
     run(test)
 
 
-def test_a_wait_for_the_end_may_be_cancelled() -> None:
+def test_wait_for_the_end_of_the_app_can_be_cancelled() -> None:
     async def test() -> None:
         async with aclosing(AsyncTestClient(sleeps_after(STARTED, WHOLE))) as client:
             with pytest.raises(TimeoutError):

@@ -20,7 +20,7 @@ def loop_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "micropie.testing"]
 
 
-def test_a_coroutine_can_be_run_on_the_apps_loop() -> None:
+def test_call_runs_a_coroutine_on_the_apps_loop() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await start(send)
         await body(send, str(id(asyncio.get_running_loop())).encode())
@@ -37,7 +37,7 @@ def test_a_coroutine_can_be_run_on_the_apps_loop() -> None:
             client.call(fails)
 
 
-def test_a_plain_client_does_not_wait_for_itself() -> None:
+def test_use_of_a_plain_client_on_its_own_loop_is_refused() -> None:
     with closing(TestClient(answers())) as client:
 
         async def on_the_loop() -> None:
@@ -100,7 +100,7 @@ def fail(error: BaseException) -> bool:
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
-def test_what_would_end_the_loop_does_not(error: BaseException) -> None:
+def test_system_exit_and_keyboard_interrupt_do_not_end_the_loop(error: BaseException) -> None:
     async def fails() -> None:
         raise error
 

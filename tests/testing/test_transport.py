@@ -66,14 +66,14 @@ SCOPES: list[tuple[str, dict[str, Any], dict[str, object]]] = [
 
 
 @pytest.mark.parametrize(("base_url", "request_", "expected"), SCOPES)
-def test_the_scope_says_what_was_asked(base_url: str, request_: dict[str, Any], expected: dict[str, object]) -> None:
+def test_scope_has_the_parts_of_the_url(base_url: str, request_: dict[str, Any], expected: dict[str, object]) -> None:
     app = Recorder()
     with TestClient(app, base_url) as client:
         client.get(**request_)
     assert {name: app.scopes[-1][name] for name in expected} == expected
 
 
-def test_the_scope_says_what_the_client_was_told() -> None:
+def test_scope_has_the_options_of_the_client() -> None:
     app = Recorder()
     with TestClient(
         app, root_path="/api", client=("192.0.2.7", 1), headers={"X-One": "1"}, cookies={"a": "b"}
@@ -86,7 +86,7 @@ def test_the_scope_says_what_the_client_was_told() -> None:
     assert (b"cookie", b"a=b") in scope["headers"]
 
 
-def test_other_schemes_are_refused() -> None:
+def test_other_scheme_than_http_is_refused() -> None:
     with TestClient(Recorder()) as client, pytest.raises(httpx2.UnsupportedProtocol, match="websocket_connect"):
         client.get("ftp://localhost/")
 
@@ -165,7 +165,7 @@ def test_files_and_redirected_bodies_arrive() -> None:
         assert client.post("/old", content=b"again").content == b"again"
 
 
-def test_a_body_is_read_as_the_app_reads_it() -> None:
+def test_body_is_read_only_as_fast_as_the_app_reads() -> None:
     made: list[int] = []
 
     def pieces() -> Iterator[bytes]:
@@ -183,7 +183,7 @@ def test_a_body_is_read_as_the_app_reads_it() -> None:
     assert 3 <= len(made) < 20
 
 
-def test_a_stalled_body_can_be_timed_out_and_waited_for_again() -> None:
+def test_app_can_wait_again_for_a_stalled_body_after_a_timeout() -> None:
     async def test() -> None:
         go_on = asyncio.Event()
 
@@ -204,7 +204,7 @@ def test_a_stalled_body_can_be_timed_out_and_waited_for_again() -> None:
     run(test)
 
 
-def test_a_body_that_nobody_reads_is_given_up() -> None:
+def test_unread_body_is_dropped_after_the_response() -> None:
     ended: list[str] = []
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -225,7 +225,7 @@ def test_a_body_that_nobody_reads_is_given_up() -> None:
 
 
 @pytest.mark.parametrize("reads", [True, False])
-def test_a_body_that_fails_is_a_client_that_left(reads: bool) -> None:
+def test_body_that_raises_is_a_disconnect_for_the_app(reads: bool) -> None:
     seen: list[str] = []
 
     def pieces() -> Iterator[bytes]:
@@ -270,7 +270,7 @@ def test_headers_may_come_from_a_generator() -> None:
         assert client.get("/").headers == {"a": "1", "b": "1"}
 
 
-def test_chunks_come_as_they_are_sent() -> None:
+def test_chunks_arrive_as_they_are_sent() -> None:
     async def test() -> None:
         turns: asyncio.Queue[bytes] = asyncio.Queue()
 
@@ -305,7 +305,7 @@ def test_a_stream_waits_for_its_reader() -> None:
     run(test)
 
 
-def test_server_sent_events_are_read_one_by_one() -> None:
+def test_server_sent_events_are_read_event_by_event() -> None:
     events = b"data: 1\n\ndata: 2\n\n"
     with TestClient(answers(200, events, (b"content-type", b"text/event-stream"))) as client, client.sse("/") as source:
         assert [event.data for event in source] == ["1", "2"]
@@ -335,7 +335,7 @@ def test_an_exception_in_the_app_is_raised_in_the_test(messages: tuple[Message, 
 
 
 @pytest.mark.parametrize(("messages", "content"), STOPS)
-def test_an_exception_in_the_app_is_what_a_server_makes_of_it(
+def test_exception_in_the_app_is_a_500_without_raise_server_exceptions(
     messages: tuple[Message, ...], content: bytes | None
 ) -> None:
     with closing(TestClient(fails_after(*messages), raise_server_exceptions=False)) as client:
@@ -351,7 +351,9 @@ def test_an_exception_in_the_app_is_what_a_server_makes_of_it(
 
 
 @pytest.mark.parametrize(("messages", "content"), STOPS)
-def test_an_app_that_just_stops_has_not_answered(messages: tuple[Message, ...], content: bytes | None) -> None:
+def test_app_that_stops_before_its_response_ends_is_a_protocol_error(
+    messages: tuple[Message, ...], content: bytes | None
+) -> None:
     error = "ended before its response did" if messages else "returned without sending a response"
     with TestClient(sends(*messages)) as client:
         if messages and content is not None:
@@ -372,7 +374,7 @@ def test_an_app_that_just_stops_has_not_answered(messages: tuple[Message, ...], 
         ((STARTED, WHOLE), "POST /slow: the app still ran 0.05 s after its response"),
     ],
 )
-def test_a_test_does_not_wait_for_ever(messages: tuple[Message, ...], text: str) -> None:
+def test_app_that_sends_nothing_is_a_read_timeout(messages: tuple[Message, ...], text: str) -> None:
     with closing(TestClient(sleeps_after(*messages), timeout=SOON)) as client:
         with pytest.raises(httpx2.ReadTimeout, match=text) as raised:
             client.post("/slow")

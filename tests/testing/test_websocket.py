@@ -20,7 +20,7 @@ from micropie.types import ASGIApp, Message, Receive, Scope, Send
 from .apps import ACCEPT, SOON, Broken, Echo, run, sends, sleeps, sleeps_after, ws
 
 
-def test_a_session_says_and_hears_everything() -> None:
+def test_session_sends_and_receives_all_kinds_of_messages() -> None:
     app = Echo()
     with (
         closing(TestClient(app)) as client,
@@ -40,7 +40,7 @@ def test_a_session_says_and_hears_everything() -> None:
     assert app.received[-1] == {"type": "websocket.disconnect", "code": 1000, "reason": ""}
 
 
-def test_an_async_session_says_and_hears_everything() -> None:
+def test_async_session_sends_and_receives_all_kinds_of_messages() -> None:
     async def test() -> None:
         app = Echo()
         async with (
@@ -60,7 +60,7 @@ def test_an_async_session_says_and_hears_everything() -> None:
     run(test)
 
 
-def test_the_scope_of_a_session() -> None:
+def test_scope_of_a_session_has_the_url_headers_and_subprotocols() -> None:
     app = Echo()
     with (
         closing(TestClient(app, "https://example.org", cookies={"a": "b"}, headers={"X-One": "1"})) as client,
@@ -82,7 +82,7 @@ def test_the_scope_of_a_session() -> None:
     assert (b"origin", b"null") in second["headers"]
 
 
-def test_text_is_not_bytes() -> None:
+def test_message_of_the_other_kind_is_a_value_error() -> None:
     app = ws(ACCEPT, {"type": "websocket.send", "text": "a"}, {"type": "websocket.send", "bytes": b"a"})
     with closing(TestClient(app)) as client, client.websocket_connect("/") as session:
         with pytest.raises(ValueError, match="sent a text message"):
@@ -91,7 +91,7 @@ def test_text_is_not_bytes() -> None:
             session.receive_text()
 
 
-def test_json_that_does_not_fit_is_an_error() -> None:
+def test_json_that_does_not_fit_the_type_is_a_validation_error() -> None:
     app = ws(ACCEPT, {"type": "websocket.send", "text": "[]"})
     with (
         closing(TestClient(app)) as client,
@@ -110,7 +110,7 @@ CLOSES: list[tuple[list[Message], int, str]] = [
 
 
 @pytest.mark.parametrize(("messages", "code", "reason"), CLOSES)
-def test_a_close_is_raised_to_whoever_receives_or_sends(messages: list[Message], code: int, reason: str) -> None:
+def test_close_by_the_app_is_raised_by_receive_and_send(messages: list[Message], code: int, reason: str) -> None:
     with closing(TestClient(ws(*messages))) as client, client.websocket_connect("/") as session:
         actions: list[Callable[[], object]] = [
             session.receive_text,
@@ -124,7 +124,7 @@ def test_a_close_is_raised_to_whoever_receives_or_sends(messages: list[Message],
 
 
 @pytest.mark.parametrize(("messages", "code", "reason"), CLOSES)
-def test_iterating_ends_where_the_app_says_goodbye(messages: list[Message], code: int, reason: str) -> None:
+def test_iteration_ends_at_a_normal_close_and_raises_any_other(messages: list[Message], code: int, reason: str) -> None:
     app = ws(ACCEPT, {"type": "websocket.send", "text": "a"}, {"type": "websocket.send", "bytes": b"b"}, *messages[1:])
     heard: list[str | bytes] = []
 
@@ -180,7 +180,9 @@ REFUSALS: list[tuple[ASGIApp, type[Exception], tuple[object, ...]]] = [
 
 
 @pytest.mark.parametrize(("app", "error", "arguments"), REFUSALS)
-def test_a_handshake_that_fails_says_how(app: ASGIApp, error: type[Exception], arguments: tuple[object, ...]) -> None:
+def test_failed_handshake_raises_the_refusal_or_the_apps_error(
+    app: ASGIApp, error: type[Exception], arguments: tuple[object, ...]
+) -> None:
     with closing(TestClient(app)) as client, pytest.raises(error) as raised, client.websocket_connect("/") as session:
         session.receive()
     assert raised.value.args == arguments
@@ -189,7 +191,7 @@ def test_a_handshake_that_fails_says_how(app: ASGIApp, error: type[Exception], a
         assert raised.value.headers.get("x-why") == ("who?" if raised.value.status == 401 else None)
 
 
-def test_without_raised_exceptions_a_failed_session_is_just_over() -> None:
+def test_failed_session_is_only_closed_without_raise_server_exceptions() -> None:
     with (
         closing(TestClient(ws(error=Broken()), raise_server_exceptions=False)) as client,
         pytest.raises(WebSocketRefused, match="500"),
@@ -231,7 +233,7 @@ def test_an_exception_in_a_session_is_raised_once_in_the_test() -> None:
         ),
     ],
 )
-def test_leaving_is_heard_after_everything_that_was_said(
+def test_disconnect_is_received_after_all_messages(
     leave: Callable[[WebSocketSession], None], code: int, reason: str
 ) -> None:
     heard: list[Message] = []
@@ -262,7 +264,7 @@ def test_leaving_is_heard_after_everything_that_was_said(
         assert heard[3] == {"type": "websocket.disconnect", "code": code, "reason": reason}
 
 
-def test_after_leaving_a_session_is_closed() -> None:
+def test_session_is_closed_after_leaving() -> None:
     with closing(TestClient(Echo())) as client, client.websocket_connect("/") as session:
         session.close(4001, "bye")
         with pytest.raises(WebSocketClosed, match="4001"):
@@ -271,7 +273,7 @@ def test_after_leaving_a_session_is_closed() -> None:
             session.send_text("")
 
 
-def test_an_app_that_closed_hears_its_own_code() -> None:
+def test_app_that_closed_receives_its_own_code() -> None:
     heard: list[Message] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -283,7 +285,7 @@ def test_an_app_that_closed_hears_its_own_code() -> None:
     assert heard == [{"type": "websocket.disconnect", "code": 4000, "reason": "r"}]
 
 
-def test_a_session_outlives_a_wait_for_nothing() -> None:
+def test_session_can_be_used_after_a_read_timeout() -> None:
     with closing(TestClient(Echo(), timeout=SOON)) as client, client.websocket_connect("/x") as session:
         with pytest.raises(httpx2.ReadTimeout, match=r"WebSocket /x: the app sent nothing for 0\.05 s"):
             session.receive()
@@ -291,7 +293,7 @@ def test_a_session_outlives_a_wait_for_nothing() -> None:
         assert session.receive_text() == "still there"
 
 
-def test_a_handshake_without_an_answer_times_out() -> None:
+def test_handshake_without_a_reply_times_out() -> None:
     with (
         closing(TestClient(sleeps, timeout=SOON)) as client,
         pytest.raises(httpx2.ReadTimeout),
@@ -311,7 +313,7 @@ def test_an_app_that_does_not_read_makes_the_sender_wait() -> None:
             session.send_text("")
 
 
-def test_an_app_that_does_not_listen_cannot_talk_to_nobody_for_ever() -> None:
+def test_app_that_does_not_receive_cannot_send_for_ever_after_the_client_left() -> None:
     sent: list[int] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
