@@ -1,4 +1,4 @@
-"""Every exception, and the two forms in which a client sees one."""
+"""These tests check every exception, and the text and data in which clients see it."""
 
 import pytest
 
@@ -100,13 +100,13 @@ def test_missing_dependency_names_the_command_that_installs_it() -> None:
     ("count", "heading"), [(1, "1 handler cannot work:\n\n"), (2, "2 problems in the app's handlers:\n\n")]
 )
 def test_setup_error_reports_every_problem_with_its_remedy_and_place(count: int, heading: str) -> None:
-    problems = [SetupProblem(f"Api.h{n}", "cannot work", "Mend it", "app.py", n) for n in range(count)]
+    problems = [SetupProblem(f"Api.h{n}", "cannot work", "Fix it", "app.py", n) for n in range(count)]
     error = SetupError(problems)
     assert error.problems == problems
     assert str(error) == heading + "\n\n".join(
-        f"Api.h{n}: cannot work\n    Mend it\n    at app.py:{n}" for n in range(count)
+        f"Api.h{n}: cannot work\n    Fix it\n    at app.py:{n}" for n in range(count)
     )
 
 
 def test_setup_problem_without_a_place_is_reported_without_one() -> None:
-    assert str(SetupProblem("Api.h", "cannot work", "Mend it")) == "Api.h: cannot work\n    Mend it"
+    assert str(SetupProblem("Api.h", "cannot work", "Fix it")) == "Api.h: cannot work\n    Fix it"

@@ -1,4 +1,4 @@
-"""The sentinel for what was not given."""
+"""These tests check the sentinel for an absent value."""
 
 from micropie.sentinels import UNSET
 

@@ -1,4 +1,4 @@
-"""What is remembered is what would be worked out, and there is a bound to it."""
+"""These tests check that a cache returns what would be computed, and stays within its bound."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,15 +8,15 @@ from micropie._utils.caching import MAX_ENTRIES, BoundedCache
 
 @given(st.lists(st.integers(-3, 3)))
 def test_each_value_is_computed_once(keys: list[int]) -> None:
-    made: list[int] = []
+    computed: list[int] = []
 
     def square(key: int) -> int:
-        made.append(key)
+        computed.append(key)
         return key * key
 
     squares = BoundedCache(square, {0: 0})
     assert [squares[key] for key in keys] == [key * key for key in keys]
-    assert made == list(dict.fromkeys(key for key in keys if key))
+    assert computed == list(dict.fromkeys(key for key in keys if key))
 
 
 def test_full_cache_computes_further_values_without_keeping_them() -> None:

@@ -1,4 +1,4 @@
-"""Source lines become a function that can be read, debugged and never holds a user's text."""
+"""These tests check that generated source becomes a function that can be debugged and never holds a user's text."""
 
 import linecache
 import traceback

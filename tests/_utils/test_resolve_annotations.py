@@ -1,4 +1,4 @@
-"""Annotations as strings (this module postpones all of its own): where their names are looked for, and found."""
+"""These tests resolve annotations that are strings, as all annotations of this module are."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def of_module(annotation: object) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("annotation", "found"),
+    ("annotation", "expected"),
     [
         (int, int),
         (list[int], list[int]),
@@ -68,12 +68,12 @@ def of_module(annotation: object) -> Any:
         ("dataclasses.Field", dataclasses.Field),
     ],
 )
-def test_strings_at_any_depth_are_resolved_to_types(annotation: object, found: object) -> None:
-    assert of_module(annotation) == found
+def test_strings_at_any_depth_are_resolved_to_types(annotation: object, expected: object) -> None:
+    assert of_module(annotation) == expected
 
 
 @pytest.mark.parametrize(
-    ("annotation", "found"),
+    ("annotation", "expected"),
     [
         ("Decimal", "decimal.Decimal"),
         ("decimal.Decimal", "decimal.Decimal"),
@@ -82,9 +82,9 @@ def test_strings_at_any_depth_are_resolved_to_types(annotation: object, found: o
         ("xml.dom.Node", "xml.dom.Node"),
     ],
 )
-def test_name_imported_under_type_checking_is_imported(annotation: str, found: str) -> None:
+def test_name_imported_under_type_checking_is_imported(annotation: str, expected: str) -> None:
     cls = of_module(annotation)
-    assert f"{cls.__module__}.{cls.__qualname__}" == found
+    assert f"{cls.__module__}.{cls.__qualname__}" == expected
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ class Below(Outer):
 
 
 @pytest.mark.parametrize(
-    ("annotation", "found"),
+    ("annotation", "expected"),
     [
         ("Inner", Outer.Inner),
         ("Small", Outer.Small),
@@ -131,9 +131,9 @@ class Below(Outer):
 )
 @pytest.mark.parametrize("owner", [Outer, Below])
 def test_types_of_a_class_are_visible_in_its_annotations_but_its_methods_are_not(
-    owner: type, annotation: str, found: object
+    owner: type, annotation: str, expected: object
 ) -> None:
-    assert resolve_annotation(owner.method, annotation, owner) == found  # type: ignore[attr-defined]
+    assert resolve_annotation(owner.method, annotation, owner) == expected  # type: ignore[attr-defined]
 
 
 def test_free_variable_of_a_function_is_resolved() -> None:
@@ -332,7 +332,7 @@ def test_local_variable_that_is_not_a_type_is_not_resolved() -> None:
 
 @pytest.fixture
 def make_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., ModuleType]]:
-    """Writes the package `shop` with these modules, and imports its `app`."""
+    """Return a function that writes the package `shop` with these modules, and imports its `app`."""
     before = set(sys.modules)
 
     def make(**modules: str) -> ModuleType:

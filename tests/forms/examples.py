@@ -1,4 +1,4 @@
-"""The form types that the tests of forms share, and how a form of one is submitted."""
+"""This module holds form types that the tests of forms share, and submits forms of them."""
 
 from collections.abc import Sequence
 from dataclasses import field
@@ -28,16 +28,16 @@ class Signup(Struct):
     name: Annotated[str, Meta(min_length=2, max_length=20)]
     age: Annotated[int, Meta(ge=18, le=150)]
     news: bool = True
-    nickname: str | None = "Nobody"
+    nickname: str | None = "Guest"
     born: date | None = None
 
     def __post_init__(self) -> None:
         if self.name == self.nickname:
-            raise ValueError("The nickname has to be another name")
+            raise ValueError("The nickname must differ from the name")
 
 
 def shown(value: Any, seen: list[FormResult[Any]]) -> App:
-    """An app whose handler keeps the form that it is given."""
+    """Return an app whose handler appends its form to `seen`."""
 
     async def signup(self: App, form: Any) -> None:
         seen.append(form)
@@ -49,7 +49,7 @@ def shown(value: Any, seen: list[FormResult[Any]]) -> App:
 
 
 def filled(kind: Any, pairs: Pairs, headers: Any = FORM, method: str = "POST") -> FormResult[Any]:
-    """What the handler is given for a form with these names and texts."""
+    """Submit a form with these names and texts, and return what the handler gets."""
     seen: list[FormResult[Any]] = []
     answer = call(shown(kind, seen), method, "/signup", urlencode(pairs).encode(), headers)
     assert answer.status == 204, answer.text

@@ -1,4 +1,4 @@
-"""A form as its handler gets it: filled in as browsers do, with its errors, files, and source."""
+"""These tests read a form as its handler gets it: filled in as browsers do, with its errors, files and source."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ def test_empty_required_field_is_reported_as_required(pairs: Pairs) -> None:
 
 
 def test_error_of_the_whole_form_has_an_empty_name() -> None:
-    assert filled(Signup, [*GOOD, ("nickname", "Ann")]).errors == {"": ["The nickname has to be another name"]}
+    assert filled(Signup, [*GOOD, ("nickname", "Ann")]).errors == {"": ["The nickname must differ from the name"]}
 
 
 def test_unsubmitted_form_holds_the_defaults() -> None:
@@ -52,7 +52,7 @@ def test_unsubmitted_form_holds_the_defaults() -> None:
         assert (form.submitted, form.value, form.errors) == (False, None, {})
         assert {name: list(texts) for name, texts in form.texts.items() if texts} == {
             "news": ["true"],
-            "nickname": ["Nobody"],
+            "nickname": ["Guest"],
         }
 
 

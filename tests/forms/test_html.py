@@ -1,4 +1,4 @@
-"""A form as HTML: attributes, options and errors. `test_in_browser.py` shows what a browser makes of them."""
+"""These tests render a form as HTML: attributes, options and errors. `test_in_browser.py` tries them in a browser."""
 
 from collections.abc import Mapping
 from datetime import date, datetime, time
@@ -126,7 +126,7 @@ def test_checkbox_with_an_invalid_text_is_not_checked() -> None:
 
 def test_errors_of_the_whole_form_have_a_separate_element() -> None:
     form = filled(Signup, [*GOOD, ("nickname", "Ann")])
-    assert form.error() == '<span id="form-error" class="error">The nickname has to be another name</span>'
+    assert form.error() == '<span id="form-error" class="error">The nickname must differ from the name</span>'
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_text_never_leaves_its_attribute(text: str) -> None:
 )
 def test_shown_value_that_is_submitted_unchanged_is_the_same_value(value: Signup) -> None:
     texts = blank(Signup).showing(value).texts
-    pairs = [(name, text) for name, found in texts.items() for text in found]
-    checked = [pair for pair in pairs if pair != ("news", "false")]  # as a browser leaves out what is not checked
+    pairs = [(name, text) for name, values in texts.items() for text in values]
+    checked = [pair for pair in pairs if pair != ("news", "false")]  # a browser leaves out an unchecked box
     named = dict.fromkeys(("nickname", "born"), "") | dict(checked)
     assert filled(Signup, [*named.items()]).value == value

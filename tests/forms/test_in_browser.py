@@ -1,4 +1,4 @@
-"""`examples/signup.py` in a real browser: what it checks itself, what the server says of the rest, what is kept."""
+"""These tests submit `examples/signup.py` in a real browser, which checks a part of the form before it sends it."""
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ RIGHT = {"name": "Ann", "age": "42", "plan": "large"}
 
 @contextmanager
 def the_form(folder: Path) -> Generator[tuple[Page, Server]]:
-    """The page of the form; nothing may go wrong in it unnoticed."""
+    """Yield the page of the form, and fail if the server logged a traceback."""
     command = find_browser() or missing("Chromium")
     with (
         serving(MICROPIE, "signup:app", EXAMPLES, folder) as server,
@@ -50,8 +50,8 @@ def of(page: Page, name: str, what: str) -> Any:
 
 def errors(page: Page) -> dict[str, str]:
     script = "Object.fromEntries([...document.querySelectorAll('.error')].map(e => [e.id, e.innerText]))"
-    found: dict[str, str] = page.run(script)
-    return found
+    texts: dict[str, str] = page.run(script)
+    return texts
 
 
 def test_form_is_submitted_with_errors_and_then_without(tmp_path: Path) -> None:

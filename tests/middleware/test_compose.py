@@ -1,4 +1,4 @@
-"""SPEC 5: the order of middleware, what it sees, what it may change, and what becomes of its own failures."""
+"""These tests check SPEC 5: the order of middleware, what it sees and may change, and what its failures become."""
 
 import asyncio
 import logging
@@ -53,19 +53,19 @@ def behind(*hooks: Hook, **options: Any) -> App:
 
 
 def errors(caplog: pytest.LogCaptureFixture) -> list[BaseException | None]:
-    found = [record for record in caplog.records if record.levelno >= logging.ERROR]
-    return [record.exc_info[1] if record.exc_info else None for record in found]
+    records = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    return [record.exc_info[1] if record.exc_info else None for record in records]
 
 
 # --- order and reach ---
 
 
-def chain(log: list[str], **told: Any) -> list[Hook]:
-    """Three hooks a, b, c; `told["b_before"]` is what b's before_request returns or raises."""
+def chain(log: list[str], **results: Any) -> list[Hook]:
+    """Return three hooks a, b, c; `results["b_before"]` is what b's before_request returns or raises."""
     hooks = [Hook(name, log) for name in "abc"]
-    for key, what in told.items():
+    for key, result in results.items():
         name, _, when = key.partition("_")
-        setattr(hooks["abc".index(name)], when, what)
+        setattr(hooks["abc".index(name)], when, result)
     return hooks
 
 
@@ -74,7 +74,7 @@ OUT = ["after c", "after b", "after a"]
 
 
 @pytest.mark.parametrize(
-    ("told", "log", "status", "text"),
+    ("results", "log", "status", "text"),
     [
         ({}, [*IN, *OUT], 200, "home"),
         ({"a_before": {"body": "a"}}, ["before a"], 200, "a"),
@@ -94,10 +94,10 @@ OUT = ["after c", "after b", "after a"]
     ],
 )
 def test_middleware_runs_in_order_on_the_way_in_and_in_reverse_on_the_way_out(
-    told: dict[str, Any], log: list[str], status: int, text: str, caplog: pytest.LogCaptureFixture
+    results: dict[str, Any], log: list[str], status: int, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     ran: list[str] = []
-    answer = call(behind(*chain(ran, **told)), "GET", "/")
+    answer = call(behind(*chain(ran, **results)), "GET", "/")
     assert (answer.status, answer.text) == (status, text)
     assert ran == log
     assert len(errors(caplog)) == ("500" in text)
@@ -279,7 +279,7 @@ def test_after_request_sees_the_replacement_of_an_unsendable_response(path: str)
 
 
 class Looking(Hook):
-    """Notes the request before the handler runs."""
+    """A hook that records the request before the handler runs."""
 
     async def before_request(self, request: Request) -> None:
         self.looked = [
@@ -300,7 +300,7 @@ class Looking(Hook):
         (b"a=1", FORM, {"a": ["1"]}, None),
         (b'{"a": [1]}', JSON, {"a": ["[1]"]}, {"a": [1]}),
         (b"", JSON, {}, None),
-        (form_data({"a": "1"}), MULTIPART, {}, None),  # that one is not read before somebody wants it
+        (form_data({"a": "1"}), MULTIPART, {}, None),  # multipart is read only when the handler needs it
     ],
 )
 def test_before_request_reads_the_body_and_the_session_without_awaiting(
@@ -317,7 +317,7 @@ def test_before_request_reads_the_body_and_the_session_without_awaiting(
         cookie = (b"cookie", b"session_id=" + b"x" * 43)
         path = "/inner/who?q=1" if nested else "/who?q=1"
         answer = await acall(app, "POST", path, body, [*headers, cookie])
-        assert (answer.status, answer.text) == (200, "ann")  # what middleware set is there for the handler
+        assert (answer.status, answer.text) == (200, "ann")  # the handler reads what middleware set
         assert hook.looked[:5] == ["POST", {"q": ["1"]}, body_params, json, {"user": "ann"}]
 
     asyncio.run(main())
@@ -379,7 +379,7 @@ def test_neither_hook_nor_error_handler_runs_for_a_client_that_disconnected(head
         return {"type": "http.disconnect"}
 
     async def send(_: Message) -> None:
-        raise AssertionError("there is nobody to answer")
+        raise AssertionError("no client is left to respond to")
 
     async def main() -> None:
         await app(http_scope("POST", "/number", [*headers, (b"content-length", b"9")]), receive, send)

@@ -1,4 +1,4 @@
-"""Stores that the tests of sessions share: naive, waiting and recording ones, and what the tests compare with."""
+"""This module holds what the tests of sessions share: naive, waiting and recording stores, and a clock."""
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Mapping
@@ -6,21 +6,12 @@ from typing import Any, TypeVar
 
 import pytest
 
-from micropie.sessions import (
-    InMemorySessionBackend,
-    SessionBackend,
-    SessionState,
-)
+from micropie.sessions import InMemorySessionBackend, SessionBackend, SessionState
 
 T = TypeVar("T")
 
-
 KNOWN = "known-session-identifier"
-
-
 OTHER = "other-session-identifier"
-
-
 HOUR = 3600
 
 
@@ -29,7 +20,7 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 class Clock:
-    """Seconds that pass when they are told to."""
+    """A clock that a test moves forward."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -39,7 +30,7 @@ class Clock:
 
 
 class Plain(SessionBackend):
-    """What a user writes: two methods, the very dictionaries kept and handed out, no super().__init__()."""
+    """A store as a user might write it: two methods, which keep and return the very same dictionaries."""
 
     def __init__(self, **stored: dict[str, Any]) -> None:
         self.stored = {name.replace("_", "-"): data for name, data in stored.items()}
@@ -55,7 +46,7 @@ class Plain(SessionBackend):
 
 
 class PlainWaiting(Plain):
-    """The same over a wire: every call waits before and after it takes effect."""
+    """A Plain store over a network: every call waits before and after it takes effect."""
 
     async def load(self, session_id: str) -> dict[str, Any]:
         await asyncio.sleep(0)
@@ -83,7 +74,7 @@ class MemoryWaiting(InMemorySessionBackend):
 
 
 class Recorded(InMemorySessionBackend):
-    """Writes down what it is asked for."""
+    """A store in memory that records its calls."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -115,7 +106,7 @@ def login(state: SessionState) -> None:
 
 
 def spelled(value: object) -> str:
-    """Tells 1 from True and 0.0 from -0.0, but not one order of a set or of a dict from another."""
+    """Return a text that tells 1 from True and 0.0 from -0.0, but not the order of a set or a dict."""
     if isinstance(value, dict):
         return f"dict{sorted(f'{key}:{spelled(inner)}' for key, inner in value.items())}"
     if isinstance(value, set):
@@ -126,7 +117,7 @@ def spelled(value: object) -> str:
 
 
 class Merged(Plain):
-    """Writes down what is merged."""
+    """A Plain store that records what is merged."""
 
     def __init__(self, **stored: dict[str, Any]) -> None:
         super().__init__(**stored)

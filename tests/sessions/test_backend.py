@@ -1,4 +1,4 @@
-"""The contract of a session store: merge, discard, rotate, and the locks behind them."""
+"""These tests hold every kind of store to the contract: merge, discard, rotate, and the locks behind them."""
 
 import asyncio
 import gc
@@ -8,10 +8,7 @@ from typing import Any
 
 import pytest
 
-from micropie.sessions import (
-    SessionBackend,
-    generate_identifier,
-)
+from micropie.sessions import SessionBackend, generate_identifier
 from tests.sessions.stores import EVERY, HOUR, KNOWN, OTHER, MemoryWaiting, Plain, run
 
 

@@ -1,4 +1,4 @@
-"""Requests that share a session side by side, and commits that are cancelled."""
+"""These tests commit the same session from several requests at once, and cancel commits."""
 
 import asyncio
 import pickle
@@ -10,10 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from micropie.sentinels import UNSET, Unset
-from micropie.sessions import (
-    SessionBackend,
-    SessionState,
-)
+from micropie.sessions import SessionBackend, SessionState
 from tests.sessions.stores import HOUR, KNOWN, WAITING, Change, MemoryWaiting, Plain, Recorded, login, run
 
 
@@ -55,7 +52,7 @@ def test_changes_to_different_keys_add_up_in_any_order(order: list[int], removin
 
 
 def sparse() -> set[int]:
-    """A set that lists its members in another order once it has been pickled and read back."""
+    """Return a set that lists its members in another order once it has been pickled and unpickled."""
     found = set(range(100))
     for number in range(100):
         found.discard(number)

@@ -1,4 +1,4 @@
-"""SPEC 7 through an App: the cookie, when a store is asked and written, and what a client and a cache may not do."""
+"""These tests check SPEC 7 through an App: the cookie, when a store is asked and written, and what caches may keep."""
 
 import asyncio
 import logging
@@ -94,7 +94,7 @@ class Shop(App):
 
 
 class Counting(InMemorySessionBackend):
-    """Notes every call."""
+    """A store that records every call."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -119,11 +119,11 @@ class Browser:
     async def get(self, path: str, *headers: tuple[bytes, bytes], method: str = "GET", **scope: Any) -> Answer:
         cookie = [(b"cookie", f"session_id={self.cookie}".encode())] if self.cookie is not None else []
         answer = await acall(self.app, method, path, headers=[*cookie, *headers], **scope)
-        self.cookie = _taken(answer, self.cookie)
+        self.cookie = _read_cookie(answer, self.cookie)
         return answer
 
 
-def _taken(answer: Answer, before: str | None) -> str | None:
+def _read_cookie(answer: Answer, before: str | None) -> str | None:
     header = answer.header("set-cookie")
     if header is None:
         return before
@@ -205,7 +205,7 @@ def test_session_lasts_for_the_timeout_of_the_app() -> None:
         ("/empty", None, [], ["vary"]),
         ("/", {"a": 1}, ["load"], []),
         ("/look", {"a": 1}, ["load"], ["vary"]),
-        ("/visit", {"a": 1}, ["load", "load", "save"], ["vary"]),  # what is stored now is merged with
+        ("/visit", {"a": 1}, ["load", "load", "save"], ["vary"]),  # the merge loads what is stored now
         ("/nested", {"cart": {"items": []}}, ["load", "load", "save"], ["vary"]),
         ("/replace", {"a": 1}, ["load", "load", "save"], ["vary"]),
         ("/replace", {"user": "ann"}, ["load"], ["vary"]),
@@ -239,7 +239,7 @@ def test_nothing_is_loaded_without_a_cookie_and_nothing_saved_without_a_change(
     [
         ([b"session_id=" + ID.encode()], True),
         ([b"a=1; session_id=" + ID.encode() + b"; b=2"], True),
-        ([b"a=1", b"session_id=" + ID.encode()], True),  # HTTP/2 splits them
+        ([b"a=1", b"session_id=" + ID.encode()], True),  # as HTTP/2 splits cookies
         ([b"session_id=" + ID.encode() + b"; session_id=" + b"y" * 43], False),
         ([b"session_id=" + b"y" * 43 + b"; session_id=" + ID.encode()], False),
         ([b"session_id=" + ID.encode(), b"session_id=" + ID.encode()], False),
@@ -350,7 +350,7 @@ def test_response_that_only_reads_the_session_keeps_the_handlers_cache_control()
 
 
 class Minimal(SessionBackend):
-    """The least that a store of one's own has to do; slow, so that requests overlap."""
+    """The least that a user's store must do. It waits, so that requests overlap."""
 
     def __init__(self) -> None:
         self.kept: dict[str, dict[str, Any]] = {}

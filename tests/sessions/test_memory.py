@@ -1,4 +1,4 @@
-"""The session store in memory: copies, expiry, the cap, and methods that a user put in place of its own."""
+"""These tests check the store in memory: copies, expiry, the cap, and methods that a user overrides."""
 
 from collections import defaultdict
 from typing import Any
@@ -6,10 +6,7 @@ from typing import Any
 import pytest
 
 from micropie.sentinels import Unset
-from micropie.sessions import (
-    InMemorySessionBackend,
-    SessionState,
-)
+from micropie.sessions import InMemorySessionBackend, SessionState
 from tests.sessions.stores import HOUR, KNOWN, OTHER, Clock, run
 
 

@@ -1,14 +1,11 @@
-"""The session's cookie: its attributes, and the hosts for which it is Secure."""
+"""These tests check the attributes of the session's cookie, and the hosts for which it is Secure."""
 
 from typing import Any
 
 import pytest
 
 from micropie.config import SessionConfig
-from micropie.sessions import (
-    build_session_cookie,
-    is_secure_cookie,
-)
+from micropie.sessions import build_session_cookie, is_secure_cookie
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Values that do not pickle: how a change of them is noticed, and how they are refused."""
+"""These tests notice changes of values that cannot be pickled, and refuse such values where they cannot be stored."""
 
 import threading
 from typing import Any
@@ -6,22 +6,19 @@ from typing import Any
 import pytest
 
 from micropie.sentinels import UNSET
-from micropie.sessions import (
-    InMemorySessionBackend,
-    SessionState,
-)
+from micropie.sessions import InMemorySessionBackend, SessionState
 from tests.sessions.stores import HOUR, KNOWN, Merged, run
 
 
 class Opaque:
-    """Neither pickled nor copied."""
+    """A value that can be neither pickled nor copied."""
 
     def __reduce_ex__(self, protocol: object) -> str:
         raise TypeError("opaque")
 
 
 class Quarrelsome:
-    """Copied, not pickled, and not to be compared."""
+    """A value that can be copied, but neither pickled nor compared."""
 
     def __reduce__(self) -> str:
         raise TypeError("not pickled")
@@ -36,7 +33,7 @@ class Quarrelsome:
 
 
 class OneWay(Exception):
-    """Pickles, and does not come back: its arguments are not what __init__ wants."""
+    """An exception that pickles but does not unpickle, because its arguments do not fit __init__."""
 
     def __init__(self, first: int, second: int) -> None:
         super().__init__("one argument")

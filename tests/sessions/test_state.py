@@ -1,4 +1,4 @@
-"""One request's session: its identifier, how it opens, what a commit saves, how it rotates."""
+"""These tests open one request's session, change it, commit it and give it a new identifier."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,13 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from micropie.sentinels import UNSET, Unset
-from micropie.sessions import (
-    InMemorySessionBackend,
-    SessionBackend,
-    SessionState,
-    generate_identifier,
-    is_identifier,
-)
+from micropie.sessions import InMemorySessionBackend, SessionBackend, SessionState, generate_identifier, is_identifier
 from tests.sessions.stores import EVERY, HOUR, KNOWN, WAITING, Change, Clock, Plain, Recorded, login, run, spelled
 
 
@@ -196,7 +190,7 @@ def test_nothing_is_saved_when_nothing_changed(change: Change) -> None:
 
 
 class Weighed:
-    """Counts how often any of its kind is pickled and read back."""
+    """Counts how often an instance is pickled and unpickled."""
 
     pickled = 0
     read_back = 0
@@ -214,7 +208,7 @@ def test_session_that_is_only_read_is_pickled_twice_and_never_unpickled() -> Non
         backend = Plain(known_session_identifier={"weighed": Weighed()})
         state = await SessionState.open(backend, KNOWN)
         await state.commit(backend, HOUR)
-        assert (Weighed.pickled, Weighed.read_back) == (0, 0), "nobody looked"
+        assert (Weighed.pickled, Weighed.read_back) == (0, 0), "the data was never read"
         _ = state.data
         await state.commit(backend, HOUR)
         assert (Weighed.pickled, Weighed.read_back) == (2, 0)
@@ -314,10 +308,10 @@ def test_a_second_commit_saves_only_what_changed_since() -> None:
         state = await SessionState.open(backend, KNOWN)
         state.data["a"] = 2
         await state.commit(backend, HOUR)
-        await backend.merge(KNOWN, {"a": "somebody else's"}, [], HOUR)
+        await backend.merge(KNOWN, {"a": "of another request"}, [], HOUR)
         state.data["b"] = 2
         await state.commit(backend, HOUR)
-        assert backend.stored[KNOWN] == {"a": "somebody else's", "b": 2}
+        assert backend.stored[KNOWN] == {"a": "of another request", "b": 2}
 
     run(check())
 
@@ -507,7 +501,7 @@ Keys = st.sampled_from(["a", "b", "c", "d"])
 
 
 def nest(data: dict[str, Any], key: str, value: object) -> None:
-    """Change the value under `key` where it stands, if it can be."""
+    """Change the value under `key` in place, if it is mutable."""
     inner = data.get(key)
     if isinstance(inner, list):
         inner.append(value)

@@ -1,7 +1,6 @@
-"""`Annotated[Cart, Session()]`: a session, or a key of it, as a type that the handler changes in place.
+"""These tests read a session, or a key of it, as a type that the handler changes: `Annotated[Cart, Session()]`.
 
-Each case is a session that is stored, one request, and what is stored after it. A store that counts tells whether
-anything was saved.
+Each case is a stored session, one request, and what is stored after it. A counting store shows if anything was saved.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -29,7 +28,7 @@ COOKIE = ((b"cookie", f"session_id={ID}".encode()),)
 
 
 class Store(InMemorySessionBackend):
-    """Counts what it is asked to save."""
+    """A store that counts its saves."""
 
     def __init__(self, **stored: Any) -> None:
         super().__init__()
@@ -84,7 +83,7 @@ class Draft(TypedDict, total=False):
 
 
 class Frozen(Struct, frozen=True):
-    user: str = "nobody"
+    user: str = "guest"
     roles: list[str] = []
 
 
@@ -121,7 +120,7 @@ Change = Callable[[Any], object]
 
 
 def serving(annotation: Any, change: Change, store: Store, default: Any = ...) -> App:
-    """An app whose handler applies `change` to what it is given, and returns nothing."""
+    """Return an app whose handler applies `change` to its argument, and returns nothing."""
 
     async def edit(self: App, it: Any) -> None:
         change(it)
@@ -164,7 +163,7 @@ CHANGES: Mapping[str, tuple[Any, Change, dict[str, Any], dict[str, Any]]] = {
         {"items": [{"name": "a", "count": 1}], "note": "x"},
         {"items": [{"name": "a", "count": 2}], "note": "x"},
     ),
-    "what the type does not know stays": (
+    "keys that the type lacks stay": (
         Annotated[Guest, WHOLE],
         setting("visits", 2),
         {"name": "Ann", "visits": 1, "csrf": "token", "cart": {"x": 1}},
@@ -183,14 +182,14 @@ CHANGES: Mapping[str, tuple[Any, Change, dict[str, Any], dict[str, Any]]] = {
         {"title": "t", "other": 1},
         {"title": "t", "body": "b", "other": 1},
     ),
-    "a key that is taken out": (
+    "a removed key": (
         Annotated[Draft, WHOLE],
         lambda it: it.pop("body"),
         {"title": "t", "body": "b", "other": 1},
         {"title": "t", "other": 1},
     ),
     "a dict": (Annotated[dict[str, int], WHOLE], lambda it: it.update(b=2), {"a": 1}, {"a": 1, "b": 2}),
-    "what a frozen one holds": (
+    "a list in a frozen struct": (
         Annotated[Frozen, WHOLE],
         lambda it: it.roles.append("admin"),
         {"user": "ann", "roles": []},
@@ -238,7 +237,7 @@ CHANGES: Mapping[str, tuple[Any, Change, dict[str, Any], dict[str, Any]]] = {
         {"it": [1, []]},
         {"it": (1, [2])},
     ),
-    "an instance that was stored as it is": (
+    "an instance that was stored unconverted": (
         Annotated[Cart, Session("cart")],
         setting("note", "x"),
         {"cart": Cart(note="y")},
@@ -286,7 +285,7 @@ UNTOUCHED: Mapping[str, tuple[Any, Change, dict[str, Any]]] = {
     "put back": (Annotated[Cart, WHOLE], lambda it: [it.items.append(1), it.items.pop()], {"items": [{"name": "a"}]}),
     "the same again": (Annotated[Cart, WHOLE], setting("note", "".join(["lo", "ng"])), {"note": "long"}),
     "a set": (Annotated[set[str], WHOLE], lambda it: None, {"it": {"a", "b", "c"}}),
-    "an optional one that is None": (Annotated[Cart | None, Session("cart")], lambda it: None, {"cart": None}),
+    "an optional value that is None": (Annotated[Cart | None, Session("cart")], lambda it: None, {"cart": None}),
 }
 
 
@@ -302,7 +301,7 @@ def test_nothing_is_saved_when_nothing_changed(name: str) -> None:
 
 
 def begun(annotation: Any, change: Change, default: Any = ...) -> tuple[Answer, dict[str, Any] | None]:
-    """The answer to a client without a cookie, and what is stored for it then; None where it gets no session."""
+    """Return the response to a client without a cookie, and what is then stored for it; None if it gets no session."""
     store = Store()
     answer = call(serving(annotation, change, store, default), "GET", "/edit")
     cookie = answer.header("set-cookie")
@@ -342,7 +341,7 @@ BEGINNINGS: Mapping[str, tuple[Any, Change, Any, dict[str, Any]]] = {
 @pytest.mark.parametrize("name", BEGINNINGS)
 def test_a_session_begins_with_the_first_change(name: str) -> None:
     annotation, change, default, wanted = BEGINNINGS[name]
-    for _ in range(2):  # and no visitor has what another did to the default
+    for _ in range(2):  # the second visitor does not see what the first did to the default
         answer, stored = begun(annotation, change, default)
         assert (answer.status, stored) == (204, wanted)
         assert answer.header("cache-control") == "no-store"
@@ -350,7 +349,7 @@ def test_a_session_begins_with_the_first_change(name: str) -> None:
 
 @dataclass(eq=False)
 class Counter:
-    """Hashable, and so shared between requests if it were the default of another parameter."""
+    """A hashable default, which requests would share if it belonged to a parameter of another source."""
 
     count: int = 0
 
@@ -401,14 +400,14 @@ def test_stored_data_that_does_not_fit_is_an_error_and_stays_unchanged(
 SPOILED: Mapping[str, tuple[Any, Change, dict[str, Any]]] = {
     "a wrong type": (Annotated[Guest, WHOLE], setting("visits", "many"), {"name": "Ann"}),
     "a broken constraint": (Annotated[list[str], Meta(max_length=1), WHOLE], lambda it: it.extend("ab"), {"it": []}),
-    "what no JSON says": (Annotated[Guest, WHOLE], setting("name", object()), {"name": "Ann"}),
+    "a value that JSON cannot express": (Annotated[Guest, WHOLE], setting("name", object()), {"name": "Ann"}),
     "a function": (Annotated[dict[str, Any], WHOLE], lambda it: it.update(f=lambda: 1), {"name": "Ann"}),
 }
 
 
 @pytest.mark.parametrize("name", SPOILED)
 def test_value_that_could_not_be_read_again_is_not_saved(name: str) -> None:
-    """500, and the session is as it was: else every later request of this client would be a 400."""
+    """It is a 500 that leaves the session unchanged: otherwise every later request of this client would be a 400."""
     annotation, change, stored = SPOILED[name]
     store, answer = edited(annotation, change, stored)
     assert (answer.status, answer.text) == (500, "500 Internal Server Error")
@@ -469,17 +468,20 @@ class Shop(App):
 
 
 CALLS: Mapping[str, tuple[str, dict[str, Any]]] = {
-    "what was cleared stays cleared, but for what changed": ("/logout", {"visits": 2}),
-    "each writes its own": ("/both", {"note": "from the cart", "items": [], "name": "Ben", "visits": 1, "direct": 1}),
-    "a default is not written over what came meanwhile": (
+    "a cleared session keeps only what changed": ("/logout", {"visits": 2}),
+    "each value writes its own keys": (
+        "/both",
+        {"note": "from the cart", "items": [], "name": "Ben", "visits": 1, "direct": 1},
+    ),
+    "a default does not overwrite what came meanwhile": (
         "/default",
         {"name": "Ann", "visits": 1, "items": [{"name": "a", "count": 1}], "note": "from the dict"},
     ),
-    "and its own alone": ("/twice", {"name": "Ben", "visits": 1}),
-    "the later one has the last word": ("/clash", {"name": "Ben", "visits": 1}),
+    "two values write only what each changed": ("/twice", {"name": "Ben", "visits": 1}),
+    "the later of two conflicting values wins": ("/clash", {"name": "Ben", "visits": 1}),
     "changes in a stream are saved at its end": ("/stream", {"name": "Ann", "visits": 2}),
-    "a worker thread's": ("/sync", {"name": "Ann", "visits": 2}),
-    "without a marker it is only a value": ("/unmarked", {"name": "Ann", "visits": 1, "names": ["a"]}),
+    "a sync handler in a worker thread": ("/sync", {"name": "Ann", "visits": 2}),
+    "a value without a marker is not saved": ("/unmarked", {"name": "Ann", "visits": 1, "names": ["a"]}),
 }
 
 
@@ -611,13 +613,11 @@ def test_value_of_an_unsupported_type_stays_as_it_is() -> None:
 
 
 def test_list_is_stored_at_the_key_of_its_parameter() -> None:
-    """So a list, or what is written as one, is at the key of its parameter."""
-
     class Fine(App):
         async def one(self, items: Annotated[list[Item], Session()], point: Annotated[Point, Session()]) -> None: ...
 
-    found = Fine().routes["/one"].signature.parameters
-    assert [(one.alias, one.whole) for one in found] == [("items", False), ("point", False)]
+    parameters = Fine().routes["/one"].signature.parameters
+    assert [(parameter.alias, parameter.whole) for parameter in parameters] == [("items", False), ("point", False)]
 
 
 def test_two_parameters_at_one_key_are_refused() -> None:
