@@ -42,54 +42,61 @@ T = TypeVar("T")
 
 
 class _AppType(ABCMeta):
-    """Builds the routes of an App once its `__init__`, whoever wrote it, is done."""
+    """A metaclass that builds the routes of an App after its `__init__`, even if a subclass's calls no other."""
 
     def __call__(cls: type[T], *args: Any, **kwargs: Any) -> T:
-        made: Any = type.__call__(cls, *args, **kwargs)
-        made._build()
-        app: T = made
-        return app
+        app: Any = type.__call__(cls, *args, **kwargs)
+        app._build()
+        built: T = app
+        return built
 
 
 class App(HandlerOwner, metaclass=_AppType):
-    """An ASGI application: subclass it, and every public method is a URL (see the documentation's "Routing").
+    """An ASGI application. Subclass it, and every public method is a URL (see "Routing" in the documentation).
 
-    `session_backend` keeps the sessions, in memory unless another is given. Everything else is keyword-only:
-    `limits` on what clients may send, `sessions` for the session cookie, `debug` for pages with tracebacks and for
-    results that are checked, `templates` for their directory, `docs` for `/openapi.json` and `/docs`, which
-    `openapi_path` and `docs_path` move, or leave out where they are None. Raises SetupError, naming every handler that
-    cannot work, with the remedy, and ValueError for a path without a leading slash.
+    Args:
+        session_backend: The store of the sessions. The default keeps them in memory.
+        limits: What one client may ask of the server.
+        sessions: The session cookie and the life of a session.
+        debug: Show pages with tracebacks, and check results against return annotations.
+        templates: The directory of the templates.
+        docs: Serve `/openapi.json`, `/asyncapi.json` and the page `/docs`.
+        openapi_path: Another path for the OpenAPI document; None leaves it out.
+        docs_path: Another path for the page; None leaves it out.
+
+    Raises SetupError, which names every handler that cannot work with the fix for each, and ValueError for a path
+    without a leading slash.
     """
 
     _hooks = ("lifespan",)
     _builds_itself: ClassVar[bool] = True
 
     middlewares: list[HttpMiddleware]
-    """Run for every HTTP request: in this order before the handler, in reverse after it."""
+    """Middleware for every HTTP request: runs in this order before the handler, in reverse after it."""
     ws_middlewares: list[WebSocketMiddleware]
-    """The same for WebSockets."""
+    """Middleware for every WebSocket connection, in the same order."""
     startup_handlers: list[Hook]
-    """Called, and awaited if need be, before the first request."""
+    """Functions that run before the first request. An awaitable result is awaited."""
     shutdown_handlers: list[Hook]
-    """Called, and awaited if need be, after the last request."""
+    """Functions that run after the last request. An awaitable result is awaited."""
     error_handlers: dict[type[Exception], ErrorHandler]
-    """What answers an exception, by its class or the nearest one above it."""
+    """Functions that turn an exception into a response, by the exception's class or its nearest base class."""
     overrides: dict[Function, Function]
-    """For tests: what is called in place of a function that handlers depend on, `overrides[function] = other`."""
+    """For tests: `overrides[function] = other` makes handlers depend on `other` in place of `function`."""
     session_backend: SessionBackend
     session_config: SessionConfig
     limits: Limits
     debug: bool
     check_returns: bool
-    """Whether results are held against return annotations: in debug mode and under the test client."""
+    """True if results are checked against return annotations: in debug mode and under the test client."""
     _templates: Templates
     _workers: WorkerThreads
     _trail: Trail
     _documents: tuple[str | None, str | None]
-    """Where the OpenAPI document and the page that shows it are, if they are anywhere."""
+    """The paths of the OpenAPI document and of the page that shows it; None for one that is not served."""
 
     def __new__(cls, *_: Any, **__: Any) -> Self:
-        # Not in __init__: a subclass may be a dataclass, whose __init__ calls no other, and may be frozen.
+        # Not in __init__: a subclass may be a dataclass, whose __init__ calls no other, and it may be frozen.
         self = super().__new__(cls)
         defaults: dict[str, Any] = {
             "middlewares": [],
@@ -108,7 +115,8 @@ class App(HandlerOwner, metaclass=_AppType):
             "_documents": (None, None),
             "_trail": (get_node(self),),
         }
-        # A dictionary of its own, as one that the class's instances share is read slowly once somebody looked at it.
+        # A separate dictionary. CPython 3.11 reads the shared-key dictionary of an instance slowly after `vars()`
+        # has touched it, which cost 4 % of a small request. The plain form is `vars(self).update(defaults)`.
         object.__setattr__(self, "__dict__", {**vars(self), **defaults})
         return self
 
@@ -130,33 +138,35 @@ class App(HandlerOwner, metaclass=_AppType):
         self.session_config = sessions or self.session_config
         self.debug = self.check_returns = debug
         self._templates = Templates(templates)
-        at_docs = docs_path or ("/docs" if docs and docs_path is UNSET else None)
-        at_openapi = openapi_path or ("/openapi.json" if (docs or at_docs) and openapi_path is UNSET else None)
-        self._documents = (at_openapi, at_docs)
+        served_docs_path = docs_path or ("/docs" if docs and docs_path is UNSET else None)
+        served_openapi_path = openapi_path or (
+            "/openapi.json" if (docs or served_docs_path) and openapi_path is UNSET else None
+        )
+        self._documents = (served_openapi_path, served_docs_path)
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncGenerator[Mapping[str, Any] | None]:
-        """Override it, decorated with `contextlib.asynccontextmanager`: what surrounds all requests.
+        """Surround the app's life. Override it, decorated with `contextlib.asynccontextmanager`.
 
-        It is entered before the startup handlers and left after the shutdown handlers. A mapping that it yields is
-        put into every request's `state`.
+        It is entered before the startup handlers run and left after the shutdown handlers. A mapping that it yields
+        becomes part of every request's `state`.
         """
         yield None
 
     def mount(self, prefix: str, app: ASGIApp) -> None:
-        """Hand every request below the path `prefix` to another ASGI application, whose lifespan is run too.
+        """Hand every request below the path `prefix` to another ASGI application, and run its lifespan.
 
-        It sees `root_path` and `path` as ASGI has them. At `/` it gets what nothing else answers. Raises ValueError for
-        a prefix without a leading slash.
+        The application sees `root_path` and `path` as ASGI defines them. An application at `/` gets the requests that
+        no route takes. Raises ValueError for a prefix without a leading slash.
         """
         if not prefix.startswith("/") or "//" in prefix:
-            raise ValueError(f"mount({prefix!r}): a prefix starts with '/', as in '/static'")
+            raise ValueError(f"mount({prefix!r}): a prefix must start with '/' and contain no '//', as in '/static'")
         self._node.mounts[tuple(prefix.strip("/").split("/")) if prefix.strip("/") else ()] = app
         self._node.forget_paths()
 
     @property
     def routes(self) -> Mapping[str, Route]:
-        """Every route by its key: `/greet/{name}`, `GET /todos` where the method matters, `WEBSOCKET /chat`.
+        """All routes by their keys: `/greet/{name}`, `GET /todos` where the method matters, `WEBSOCKET /chat`.
 
         `routes[key].source` is the generated code that binds its requests.
         """
@@ -171,19 +181,19 @@ class App(HandlerOwner, metaclass=_AppType):
         report_setup_problems(list(dict.fromkeys(problems)))
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI 3.1 document of the app: its handlers, those of what it holds, and every type they name."""
+        """Return the OpenAPI 3.1 document: the handlers of the app and of what it holds, and every type they name."""
         from ..openapi import document
 
         return document(self)
 
     def asyncapi(self) -> dict[str, Any]:
-        """The AsyncAPI 3.0 document of the app: its WebSocket handlers and those of what it holds, and their types."""
+        """Return the AsyncAPI 3.0 document: the WebSocket handlers of the app and of what it holds, and their types."""
         from ..openapi import asyncapi
 
         return asyncapi.document(self)
 
     def _intercepts(self, scope_type: str) -> bool:
-        """Whether, held by another app, it has something to do around that one's requests."""
+        """Return True if this app, held by another one, must run something around the other app's requests."""
         around = self.error_handlers or self.middlewares if scope_type == "http" else self.ws_middlewares
         return bool(around or self.overrides)
 
@@ -200,11 +210,11 @@ class App(HandlerOwner, metaclass=_AppType):
         elif kind == "websocket":
             await self._asgi_app_websocket(scope, receive, send)
         elif kind == "lifespan":
-            await self._live(scope, receive, send)
+            await self._serve_lifespan(scope, receive, send)
         else:
             raise ValueError(f"micropie cannot serve the scope type {kind!r}: it serves http, websocket and lifespan")
 
-    # A method that forwards would be one more coroutine for every request: 3 % of a small response.
+    # The function itself, since a method that calls it would be one more coroutine: 3 % of a small response.
     _asgi_app_http = serve
 
     async def _asgi_app_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -223,14 +233,14 @@ class App(HandlerOwner, metaclass=_AppType):
         self._templates.env = env
 
     async def _render_template(self, name: str, /, **context: object) -> str:
-        """The template `name`, rendered with `context`; values are escaped in markup.
+        """Return the template `name`, rendered with `context`. Values are escaped in markup.
 
         Raises jinja2.TemplateNotFound, and MissingDependency without Jinja2.
         """
         return await self._templates.render(name, context)
 
     async def _run_sync(self, function: Callable[[], T]) -> T:
-        """Run what blocks in one of the app's worker threads, with the context variables of the caller."""
+        """Run a blocking function in one of the app's worker threads, with the caller's context variables."""
         return await self._workers.run(function, self.limits.threads)
 
     async def _send_response(
@@ -243,17 +253,17 @@ class App(HandlerOwner, metaclass=_AppType):
 
     async def _send_websocket_close(self, send: Send, code: int, reason: str) -> None:
         """Close a WebSocket by hand, or refuse one that was not accepted."""
-        nobody = Request({"type": "websocket", "headers": []})
-        await WebSocket(nobody.receive, send).close(code, reason)
+        disconnected = Request({"type": "websocket", "headers": []})
+        await WebSocket(disconnected.receive, send).close(code, reason)
 
     def _parse_cookies(self, cookie_header: str) -> dict[str, str]:
-        """The names and values of a Cookie header; of several with one name the first."""
+        """Return the names and values of a Cookie header. The first of several cookies with one name wins."""
         return dict(reversed(parse_cookies(cookie_header)))
 
     async def _parse_multipart(
         self, reader: "asyncio.StreamReader", boundary: bytes
     ) -> tuple[dict[str, list[str]], dict[str, dict[str, Any]]]:
-        """Parse multipart/form-data from `reader`: the text fields, and the files as `Request.files` has them.
+        """Parse multipart/form-data from `reader`. Return the text fields, and the files as `Request.files` has them.
 
         Raises UploadError for a malformed or truncated body, MissingDependency without the package `multipart`.
         """
@@ -261,29 +271,27 @@ class App(HandlerOwner, metaclass=_AppType):
 
     # --- lifespan ---
 
-    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Start and stop with the server."""
+    async def _serve_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Start the app when the server starts, and stop it when the server stops."""
         try:
-            await serve_lifespan(scope, receive, send, self._lifespan_parts(scope))
+            await serve_lifespan(scope, receive, send, self._collect_lifespans(scope.setdefault("state", {})))
         finally:
             self._workers.stop()
 
-    def _lifespan_parts(self, scope: Scope) -> list[AbstractAsyncContextManager[Mapping[str, Any] | None]]:
-        """What starts and stops with the server: this app, those it holds, those mounted."""
-        state: dict[str, Any] = scope.setdefault("state", {})
-        apps = _held_apps(self._node, [])
-        mounted = {
-            id(app): app for one in apps for app in one._node.mounts.values() if all(app is not one for one in apps)
-        }
-        return [*(run_app_lifespan(one) for one in apps), *(run_lifespan(app, state) for app in mounted.values())]
+    def _collect_lifespans(self, state: dict[str, Any]) -> list[AbstractAsyncContextManager[Mapping[str, Any] | None]]:
+        """Return what starts and stops with the server: this app, the apps that it holds, and those mounted in them."""
+        apps = _list_apps(self._node, [])
+        app_ids = set(map(id, apps))
+        mounted = {id(other): other for app in apps for other in app._node.mounts.values() if id(other) not in app_ids}
+        return [*(run_app_lifespan(app) for app in apps), *(run_lifespan(other, state) for other in mounted.values())]
 
 
-def _held_apps(node: Node, seen: list[Node]) -> list["App"]:
-    """The apps at `node` and below, each once, outermost first."""
-    if any(node is one for one in seen):
+def _list_apps(node: Node, seen: list[Node]) -> list["App"]:
+    """Return the apps at `node` and below, each once, the outermost first."""
+    if any(node is visited for visited in seen):
         return []
     seen.append(node)
     apps = [node.owner] if isinstance(node.owner, App) else []
     for child in node.children.values():
-        apps += _held_apps(child, seen)
+        apps += _list_apps(child, seen)
     return apps

@@ -1,6 +1,6 @@
-"""What an exception becomes: the answer of an app's own error handler, or the framework's.
+"""This module turns an exception into a reply: that of an app's error handler, or the framework's own.
 
-It knows which handler is the nearest, what is logged and what a client may see. It does not send anything.
+It chooses the handler, writes the log record and decides what the client may see. It sends nothing.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -13,15 +13,16 @@ from ..responses.error_responses import build_error_response
 from ..responses.handler_results import Reply, split_result
 
 ErrorHandler: TypeAlias = Callable[[Request, Any], Any]
-"""Called with the request and the exception; returns, or awaits to, anything that a handler may return."""
+"""A function of the request and the exception. It returns what a handler may return, or an awaitable of that."""
 
 
 async def call_error_handler(
     request: Request, error: Exception, apps: Iterable[Mapping[type[Exception], ErrorHandler]], *, debug: bool
 ) -> Reply:
-    """The answer to `error`: of the first of `apps` with a handler for its class, or the nearest one above that.
+    """Return the reply of the first of `apps` that has an error handler for `error`, else the framework's reply.
 
-    A handler that fails hands its own exception on to the next app. Where there is none the answer is ours.
+    Within one app, the handler for the nearest base class wins. If a handler raises, the next app handles what it
+    raised.
     """
     for handlers in apps:
         if not handlers:
@@ -31,13 +32,16 @@ async def call_error_handler(
             try:
                 result = handler(request, error)
                 return split_result(await result if hasattr(result, "__await__") else result)
-            except Exception as again:
-                error = again
+            except Exception as raised:
+                error = raised
     return respond_to_unhandled(request, error, debug=debug)
 
 
 def respond_to_unhandled(request: Request, error: Exception, *, debug: bool) -> Reply:
-    """The answer to an exception that nobody handles. Anything but an HTTPError is logged, and shown to nobody."""
+    """Return the framework's reply to an exception that no error handler took.
+
+    An exception that is not an HTTPError is logged, and the client sees a plain 500; with `debug`, a traceback page.
+    """
     if not isinstance(error, HTTPError):
         log_failure(request, error)
         if debug:
@@ -50,10 +54,10 @@ def respond_to_unhandled(request: Request, error: Exception, *, debug: bool) -> 
 
 
 def _accept(request: Request) -> str:
-    """The Accept field; `request.headers` would decode all of them for this one."""
+    """Return the Accept field. `request.headers` would decode all fields for this one."""
     return b", ".join([value for name, value in request.scope["headers"] if name == b"accept"]).decode("latin-1")
 
 
 def log_failure(request: Request, error: BaseException) -> None:
-    """The one log record about what failed in answering `request`, with the traceback."""
+    """Write the one log record about a request that failed, with the traceback of `error`."""
     logging.getLogger("micropie").error("Failed: %s %r", request.method, request.scope["path"], exc_info=error)

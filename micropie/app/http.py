@@ -4,7 +4,7 @@
 (`dispatch`), an exception becomes a reply (`respond_to_error`), middleware runs on the way out (`leave`) and the reply
 is sent (`send_reply`). What a handler returned is put into normal form in one place, in `serve`.
 
-Every request pays for `serve` and `dispatch`, so both avoid coroutines of their own. `dispatch` returns the handler's
+Every request pays for `serve` and `dispatch`, so neither adds a coroutine. `dispatch` returns the handler's
 coroutine when the request has nothing to wait for, and `serve` sends the common response itself.
 """
 

@@ -1,6 +1,7 @@
-"""The lifespan protocol (ASGI lifespan 2.0), from both sides: served to a server, and driven for a mounted app.
+"""This module speaks the lifespan protocol (ASGI lifespan 2.0) from both sides.
 
-What has to start and stop is given as context managers; their order and the server's messages are kept here.
+It serves the protocol to the server, and it drives it for a mounted application. What must start and stop is given as
+context managers; this module keeps their order and exchanges the messages.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ from .._utils.lazy_imports import asyncio, logging, traceback
 from ..types import ASGIApp, Message, Receive, Scope, Send
 
 Hook: TypeAlias = Callable[[], Awaitable[object] | object]
-"""A startup or shutdown handler: called, and awaited if need be."""
+"""A startup or shutdown handler. Its result is awaited if it is an awaitable."""
 
 
 async def serve_lifespan(
@@ -22,8 +23,8 @@ async def serve_lifespan(
 ) -> None:
     """Enter `parts` at startup and leave them, in reverse, at shutdown.
 
-    What a part yields is put into the server's state, which requests see. A part that cannot start stops the server
-    with the reason, after those that had started were left again.
+    What a part yields is put into the server's state, which requests see. If a part cannot start, the parts that had
+    started are left again and the server gets the reason.
     """
     await receive()  # lifespan.startup
     stage = "startup"
@@ -44,8 +45,8 @@ async def serve_lifespan(
     await send({"type": "lifespan.shutdown.complete"})
 
 
-class Lives(Protocol):
-    """What has a startup and a shutdown: an App."""
+class LifespanApp(Protocol):
+    """An App, as far as starting and stopping needs it."""
 
     startup_handlers: list[Hook]
     shutdown_handlers: list[Hook]
@@ -54,8 +55,8 @@ class Lives(Protocol):
 
 
 @asynccontextmanager
-async def run_app_lifespan(app: Lives) -> AsyncGenerator[Mapping[str, Any] | None]:
-    """One app between its startup and its shutdown: its `lifespan` around its handlers."""
+async def run_app_lifespan(app: LifespanApp) -> AsyncGenerator[Mapping[str, Any] | None]:
+    """Run one app around the block: enter its `lifespan`, call its startup handlers, later its shutdown handlers."""
     surrounding: object = app.lifespan()
     if not isinstance(surrounding, AbstractAsyncContextManager):
         raise TypeError("lifespan must be decorated with contextlib.asynccontextmanager")
@@ -69,7 +70,7 @@ async def run_app_lifespan(app: Lives) -> AsyncGenerator[Mapping[str, Any] | Non
 
 
 async def _shut_down(hooks: Sequence[Hook]) -> None:
-    """Call every shutdown handler, whatever becomes of the others. Raises what failed."""
+    """Call every shutdown handler, even if another one fails. Raises what they raised."""
     failures: list[Exception] = []
     for hook in hooks:
         try:
@@ -88,9 +89,9 @@ async def _call(hook: Hook) -> None:
 
 @asynccontextmanager
 async def run_lifespan(app: ASGIApp, state: dict[str, Any]) -> AsyncGenerator[None]:
-    """Run the lifespan of another ASGI application around the block. One that has none is left in peace.
+    """Run the lifespan of another ASGI application around the block. Applications without lifespan support are ignored.
 
-    Raises RuntimeError with the application's own words when it cannot start or stop.
+    Raises RuntimeError with the application's message when it cannot start or stop.
     """
     inbox: asyncio.Queue[Message] = asyncio.Queue()
     outbox: asyncio.Queue[Message] = asyncio.Queue()
@@ -104,21 +105,21 @@ async def run_lifespan(app: ASGIApp, state: dict[str, Any]) -> AsyncGenerator[No
         finally:
             outbox.put_nowait({"type": "ended"})
 
-    async def tell(event: str) -> None:
+    async def announce(event: str) -> None:
         inbox.put_nowait({"type": f"lifespan.{event}"})
-        answer = await outbox.get()
-        if answer["type"] == "ended":
-            outbox.put_nowait(answer)  # it will not say anything else
-        elif answer["type"] == f"lifespan.{event}.failed":
-            raise RuntimeError(f"A mounted app failed at {event}: {answer.get('message', '')}")
+        reply = await outbox.get()
+        if reply["type"] == "ended":
+            outbox.put_nowait(reply)  # the application sends nothing more
+        elif reply["type"] == f"lifespan.{event}.failed":
+            raise RuntimeError(f"A mounted app failed at {event}: {reply.get('message', '')}")
 
     task = asyncio.create_task(run(), name="lifespan of a mounted app")
     try:
-        await tell("startup")
+        await announce("startup")
         try:
             yield
         finally:
-            await tell("shutdown")
+            await announce("shutdown")
     finally:
         task.cancel()
         await asyncio.wait([task])

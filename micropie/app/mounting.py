@@ -1,7 +1,7 @@
-"""Another ASGI application below a path: the scope that it sees, and what of a response is still ours to change.
+"""This module runs another ASGI application below a path.
 
-Its body goes straight to the server. Only the start of its response passes through here, so that middleware sees
-mounted responses too and can add headers to them.
+It makes the scope that the application sees. The body of the application's response goes straight to the server; the
+start of the response passes through here, so that middleware sees mounted responses and can add headers to them.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,18 +15,18 @@ from ..types import ASGIApp, Message, Receive, Scope, Send
 
 
 class Mounted(ExternalBody, frozen=True, eq=False):
-    """A response that another application will give."""
+    """The body of a reply that a mounted application will send."""
 
     app: ASGIApp
     scope: Scope
 
 
 def build_mounted_scope(scope: Scope, prefix: Sequence[str]) -> Scope:
-    """The scope for an application at `prefix`: a longer `root_path`, the same `path` (ASGI HTTP, "root_path")."""
+    """Return the scope for an application at `prefix`: `root_path` is longer, `path` the same (ASGI HTTP)."""
     root: str = scope.get("root_path", "").rstrip("/")
     changed = {**scope, "root_path": "/".join([root, *prefix])}
     path: str = scope["path"]
-    if path != root and not path.startswith(root + "/"):  # the server has taken the root away, which is not ASGI's way
+    if path != root and not path.startswith(root + "/"):  # the server removed the root, against ASGI
         changed["path"] = root + path
         changed.pop("raw_path", None)
     return changed
@@ -41,14 +41,15 @@ async def run_mounted(
     leave: Callable[[Reply], Awaitable[Reply]],
     respond: Callable[[Reply], Awaitable[None]],
 ) -> None:
-    """Let the application answer; `headers` and those that middleware adds go with its own.
+    """Let the application respond. `headers`, and those that middleware adds, are added to its own.
 
-    `answer` sends a reply in its place: when it fails before it has begun, and when middleware puts another body there.
+    `leave` runs middleware over a reply, and `failed` makes a reply of an exception. `respond` sends another reply in
+    place of the application's: when it fails before it has started its response, or when middleware replaces the body.
     """
-    begun = replaced = False
+    started = replaced = False
 
     async def send_on(message: Message) -> None:
-        nonlocal begun, replaced
+        nonlocal started, replaced
         if replaced:
             raise OSError("Another response was sent in place of this one")
         if message["type"] == "http.response.start":
@@ -58,7 +59,7 @@ async def run_mounted(
                 raw = [*message.get("headers", ()), *encode_headers(reply[2])]
             except ResponseError as error:
                 reply = await failed(error)
-            begun, replaced = True, reply[1] is not None
+            started, replaced = True, reply[1] is not None
             if replaced:
                 await respond(reply)
                 return
@@ -68,14 +69,14 @@ async def run_mounted(
     try:
         await mounted.app(mounted.scope, _receive_again(request), send_on)
     except Exception as error:
-        if begun and not replaced:
+        if started and not replaced:
             raise
-        if not begun:
+        if not started:
             await respond(await leave(await failed(error)))
 
 
 def _receive_again(request: Request) -> Receive:
-    """`receive` for who comes after middleware: a body that was read for it comes once more."""
+    """Return the `receive` of the mounted application: a body that was read for middleware arrives once more."""
     if not request.body_opened or request.multipart is not None:
         return request.receive
     pending: list[Message] = [{"type": "http.request", "body": request.body, "more_body": False}]

@@ -1,7 +1,7 @@
-"""Jinja2 behind one door: a directory of templates, built when the first one is rendered.
+"""This module renders Jinja2 templates from a directory.
 
-Owns the defaults that matter for safety (what is escaped) and for an event loop (async rendering, few looks at the
-disk). Knows nothing of requests or responses, and does not import Jinja2 before it is needed.
+It sets the defaults that matter for safety (what is escaped) and for an event loop (async rendering, few disk
+accesses). Jinja2 is imported when the first template is rendered.
 """
 
 from __future__ import annotations
@@ -19,15 +19,20 @@ if TYPE_CHECKING:
     import jinja2
 
 ESCAPED: Final = ("html", "htm", "xhtml", "svg", "xml", "j2", "jinja2", "jinja")
-"""Templates whose names end so, in any case, are markup: values are HTML-escaped in them, as in templates from strings.
-`.j2` and its like do not tell what they become, so they are taken for markup."""
+"""Endings of template names, in any case, that mean markup: values in such templates are HTML-escaped.
+
+`.j2` and the like do not say what the template becomes, so they count as markup. Templates from strings do, too.
+"""
 
 LOOK_EVERY: Final = 1.0
-"""Seconds between two looks at whether a template's file changed: a look takes as long as a small template does."""
+"""Seconds between two checks of a template's file for changes. A check takes as long as rendering a small template."""
 
 
 class Templates:
-    """The templates of one app, from `directory` (relative to the working directory when first used)."""
+    """The templates of one app, in `directory`.
+
+    A relative directory is relative to the working directory at the time of the first use.
+    """
 
     def __init__(self, directory: str | os.PathLike[str] = "templates") -> None:
         self.directory = directory
@@ -35,12 +40,12 @@ class Templates:
 
     @property
     def env(self) -> jinja2.Environment:
-        """The Jinja2 environment, made when first asked for. It may be replaced by one with `enable_async=True`.
+        """The Jinja2 environment, made on first use. It may be replaced by one with `enable_async=True`.
 
         Raises MissingDependency without Jinja2.
         """
         if self._env is None:
-            self._env = _environment(self.directory)
+            self._env = _make_environment(self.directory)
         return self._env
 
     @env.setter
@@ -50,35 +55,35 @@ class Templates:
         self._env = env
 
     async def render(self, name: str, context: Mapping[str, object], /) -> str:
-        """The template `name` with the names in `context`; a file that changed is read anew after LOOK_EVERY seconds.
+        """Return the template `name`, rendered with `context`. A changed file is read again within LOOK_EVERY seconds.
 
         Raises jinja2.TemplateNotFound, naming the directory that was searched, and whatever the template raises.
         """
         env = self.env
         template = env.get_template(name)
-        names = template.new_context(_names(template.globals, context), shared=True)
-        # Its type is that of a template of an environment that is not asynchronous.
+        names = template.new_context(_collect_names(template.globals, context), shared=True)
+        # Jinja2 types it as the function of a synchronous environment.
         parts = cast("AsyncIterator[str]", template.root_render_func(names))
         try:
             return env.concat([part async for part in parts])
-        except Exception:  # noqa: BLE001  # Jinja2 raises it again, with the template's lines in its traceback
+        except Exception:  # noqa: BLE001  # raises it again, with the template's lines in its traceback
             env.handle_exception()
 
 
-def _names(known: Mapping[str, object], context: Mapping[str, object]) -> dict[str, object]:
-    """The names that a template sees.
+def _collect_names(template_globals: Mapping[str, object], context: Mapping[str, object]) -> dict[str, object]:
+    """Return the names that a template sees, as Template.render_async puts them together.
 
-    As Template.render_async would put them together, but map by map: a template's globals are a ChainMap, and to make
-    one dict of that takes longer than to render a small template.
+    A template's globals are a ChainMap. They are copied map by map, since `dict(globals)` takes longer than rendering a
+    small template.
     """
     names: dict[str, object] = {}
-    for layer in reversed(known.maps) if isinstance(known, ChainMap) else (known,):
+    for layer in reversed(template_globals.maps) if isinstance(template_globals, ChainMap) else (template_globals,):
         names.update(layer)
     names.update(context)
     return names
 
 
-def _environment(directory: str | os.PathLike[str]) -> jinja2.Environment:
+def _make_environment(directory: str | os.PathLike[str]) -> jinja2.Environment:
     try:
         import jinja2
     except ImportError:
@@ -87,24 +92,24 @@ def _environment(directory: str | os.PathLike[str]) -> jinja2.Environment:
     class Loader(jinja2.FileSystemLoader):
         def get_source(self, environment: jinja2.Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
             source, file, unchanged = super().get_source(environment, template)
-            return source, file, _now_and_then(unchanged)
+            return source, file, _check_rarely(unchanged)
 
-    # Made absolute here: a later chdir() must not change where templates come from, and Jinja2 names it in its errors.
+    # Absolute, because a later chdir() must not change where templates come from. Jinja2 names the path in its errors.
     loader = Loader(pathlib.Path(directory).absolute())
     escaped = jinja2.select_autoescape(ESCAPED, default_for_string=True)
     return jinja2.Environment(loader=loader, autoescape=escaped, enable_async=True)  # noqa: S701 - select_autoescape
 
 
-def _now_and_then(unchanged: Callable[[], bool]) -> Callable[[], bool]:
-    """What `unchanged` says, asked at most every LOOK_EVERY seconds and taken to be true in between."""
-    asked = time.monotonic()
+def _check_rarely(unchanged: Callable[[], bool]) -> Callable[[], bool]:
+    """Return a function that calls `unchanged` at most every LOOK_EVERY seconds and returns True in between."""
+    last_check = time.monotonic()
 
     def still_unchanged() -> bool:
-        nonlocal asked
+        nonlocal last_check
         now = time.monotonic()
-        if now - asked < LOOK_EVERY:
+        if now - last_check < LOOK_EVERY:
             return True
-        asked = now
+        last_check = now
         return unchanged()
 
     return still_unchanged

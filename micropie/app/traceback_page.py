@@ -1,7 +1,7 @@
-"""The page that a failing handler shows in debug mode: one exception, its causes, and the source lines they passed.
+"""This module writes the page that debug mode shows for an exception: its causes and the source lines they passed.
 
-One self-contained HTML document without scripts. Everything in it is escaped. It shows where the program was and never
-what its variables held: those are the user's secrets. It knows nothing of how a page is sent.
+The page is one HTML document without scripts, and everything in it is escaped. It shows where the program was, never
+what variables held, because variables hold secrets.
 """
 
 import linecache
@@ -14,7 +14,7 @@ from typing import Final
 CONTEXT: Final = 5
 """Source lines shown before and after the one that was running."""
 FRAMES: Final = 50
-"""Frames shown of each exception, the last ones: of an endless recursion nobody needs more."""
+"""Frames shown of each exception, counted from the last: enough to recognise an endless recursion."""
 
 _BECAUSE: Final = "The exception above was the direct cause of this one:"
 _WHILE: Final = "While the exception above was handled, this one occurred:"
@@ -49,46 +49,46 @@ $exceptions
 
 
 def render_traceback_page(error: BaseException, method: str, path: str) -> str:
-    """`error`, raised while answering `method` and `path`, as an HTML page: causes first, inner frames last."""
-    found = TracebackException.from_exception(error, limit=-FRAMES)
-    heading = escape(_summary(found))
+    """Return the HTML page for `error`, raised during the request `method` `path`: causes first, inner frames last."""
+    trace = TracebackException.from_exception(error, limit=-FRAMES)
+    heading = escape(_summarize(trace))
     page = _PAGE.substitute(
         title=heading,
         heading=heading,
         request=escape(f"{method} {path}"),
-        exceptions="\n".join(_exceptions(found)),
+        exceptions="\n".join(_render_exceptions(trace)),
     )
     return page.encode(errors="backslashreplace").decode()  # a lone surrogate must not keep the page from being sent
 
 
-def _summary(found: TracebackException) -> str:
-    """The exception's type and message, as Python prints them."""
-    return "".join(found.format_exception_only()).strip()
+def _summarize(trace: TracebackException) -> str:
+    """Return the exception's type and message, as Python prints them."""
+    return "".join(trace.format_exception_only()).strip()
 
 
-def _exceptions(found: TracebackException) -> Iterator[str]:
-    """The HTML of an exception, after the ones that led to it; of a group, each of its members too."""
-    if found.__cause__ is not None:
-        yield from _exceptions(found.__cause__)
+def _render_exceptions(trace: TracebackException) -> Iterator[str]:
+    """Yield the HTML of the exceptions that led to this one, of this one, and of the members if it is a group."""
+    if trace.__cause__ is not None:
+        yield from _render_exceptions(trace.__cause__)
         yield f'<p class="link">{_BECAUSE}</p>'
-    elif found.__context__ is not None and not found.__suppress_context__:
-        yield from _exceptions(found.__context__)
+    elif trace.__context__ is not None and not trace.__suppress_context__:
+        yield from _render_exceptions(trace.__context__)
         yield f'<p class="link">{_WHILE}</p>'
-    yield f'<h2 class="message">{escape(_summary(found))}</h2>'
-    yield from map(_frame, found.stack)
-    for number, member in enumerate(found.exceptions or (), 1):
+    yield f'<h2 class="message">{escape(_summarize(trace))}</h2>'
+    yield from map(_render_frame, trace.stack)
+    for number, member in enumerate(trace.exceptions or (), 1):
         yield f'<p class="link">Exception {number} of the group:</p>'
-        yield from _exceptions(member)
+        yield from _render_exceptions(member)
 
 
-def _frame(frame: FrameSummary) -> str:
+def _render_frame(frame: FrameSummary) -> str:
     line = frame.lineno or 0
     place = escape(f"{frame.filename}:{line} in {frame.name}")
-    return f"<p><code>{place}</code></p>\n<pre>{_source(frame.filename, line)}</pre>"
+    return f"<p><code>{place}</code></p>\n<pre>{_render_source(frame.filename, line)}</pre>"
 
 
-def _source(filename: str, line: int) -> str:
-    """The lines of `filename` around `line`, that one marked; empty when there is no source."""
+def _render_source(filename: str, line: int) -> str:
+    """Return the lines of `filename` around `line`, with `line` marked; `""` without source."""
     lines = linecache.getlines(filename)
     shown = range(max(line - CONTEXT, 1), min(line + CONTEXT, len(lines)) + 1)
     width = len(str(shown.stop))

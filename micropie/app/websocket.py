@@ -1,6 +1,7 @@
-"""One WebSocket's way through an app: middleware, route, handler, and how the connection ends.
+"""This module takes one WebSocket connection through an app: middleware, route, handler, and the close at the end.
 
-A connection is `websockets.py`'s, a session `session_exchange.py`'s; this puts them together as `app.py` does for HTTP.
+It does for WebSockets what `app/http` does for HTTP. The connection is a `websockets.connection.WebSocket`, and its
+session is loaded and saved by `sessions/lifecycle`.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -32,11 +33,11 @@ from .overrides import merge_overrides
 T = TypeVar("T")
 
 FAREWELL: Final = 1.0
-"""Seconds that a close may take when there is no time left: a client that does not read must not hold up the end."""
+"""Seconds that the close may take when the server stops: a client that does not read must not delay the stop."""
 
 
-class Connects(Protocol):
-    """What serves WebSockets: an App."""
+class WebSocketApp(Protocol):
+    """An App, as far as serving WebSockets needs it."""
 
     ws_middlewares: list[WebSocketMiddleware]
     session_backend: SessionBackend
@@ -46,29 +47,29 @@ class Connects(Protocol):
     def _run_sync(self, function: Callable[[], T]) -> Awaitable[T]: ...
 
 
-async def serve_websocket(app: Connects, trail: Trail, scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve one connection to `app`, whose own node is `trail`."""
+async def serve_websocket(app: WebSocketApp, trail: Trail, scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve one connection to `app`, whose own node is the only one in `trail`."""
     request = WebSocketRequest(scope, receive, app.limits)
     request.root_app = app
-    request.websocket = _connection(app, request, send)
+    request.websocket = _make_connection(app, request, send)
     token = request_variable.set(request)
     try:
         try:
             await load_session(request, app.session_backend, app.session_config)
-            await _through(app, request, send, trail, None)
+            await _enter(app, request, send, trail, None)
         finally:
             if request.current_session is not None:
                 await save_after_response(request, app.session_backend, app.session_config)
     except (ConnectionClosed, ClientDisconnected):
         pass
     except asyncio.CancelledError:
-        # The server stops, and has waited long enough. Left to itself it may say 1011, which it is not.
+        # The server stops and has waited long enough. Without this close the server may send 1011, an internal error.
         with suppress(TimeoutError):
             async with asyncio.timeout(FAREWELL):
                 await request.websocket.close(SERVICE_RESTART, "The server stops")
         raise
     except Exception as error:
-        await _fail(request, error)
+        await _close_for(request, error)
     finally:
         try:
             if request.needs_cleanup:
@@ -77,24 +78,27 @@ async def serve_websocket(app: Connects, trail: Trail, scope: Scope, receive: Re
             request_variable.reset(token)
 
 
-async def _fail(request: WebSocketRequest, error: Exception) -> None:
-    """Close with what `error` means to the client."""
+async def _close_for(request: WebSocketRequest, error: Exception) -> None:
+    """Close the connection with the code and the reason that `error` has for the client."""
     if isinstance(error, HTTPError):
         reason = error.detail if isinstance(error, BadRequest) else str(error)
         await request.websocket.close(POLICY_VIOLATION if error.status < 500 else INTERNAL_ERROR, reason)
         return
-    if isinstance(error, InvalidMessage):  # the client's doing
+    if isinstance(error, InvalidMessage):  # the client sent it
         await request.websocket.close(error.code, error.detail)
         return
     logging.getLogger("micropie").error("Failed: WEBSOCKET %r", request.scope["path"], exc_info=error)
     await request.websocket.close(INTERNAL_ERROR, "Internal Server Error")
 
 
-def _connection(app: Connects, request: WebSocketRequest, send: Send) -> WebSocket[Any, Any]:
-    """The connection of `request`; what it receives and sends is for its route to say."""
+def _make_connection(app: WebSocketApp, request: WebSocketRequest, send: Send) -> WebSocket[Any, Any]:
+    """Return the connection of `request`. Its route sets the types of its messages later."""
 
     async def on_accept(session_id: str | None) -> list[tuple[str, str]]:
-        """The handshake's headers about the session: one that was begun, or the identifier that the handler gives."""
+        """Return the handshake's headers about the session.
+
+        They give the client the identifier that the handler chose, or that of a session that began.
+        """
         if session_id is not None:
             return [build_identifier_header(request, app.session_config, session_id)]
         if request.current_session is None:
@@ -105,19 +109,20 @@ def _connection(app: Connects, request: WebSocketRequest, send: Send) -> WebSock
     return WebSocket(request.receive, send, max_message=limit, on_accept=on_accept, scope=request.scope)
 
 
-def _through(
-    app: Connects, request: WebSocketRequest, send: Send, trail: Trail, segments: Sequence[str] | None
+def _enter(
+    app: WebSocketApp, request: WebSocketRequest, send: Send, trail: Trail, segments: Sequence[str] | None
 ) -> Awaitable[None]:
-    """What lets the middleware at the end of `trail` around what serves `segments` below it; None for the whole path.
+    """Return the awaitable that runs the middleware of the app at the end of `trail` around what serves `segments`.
 
-    It and `_serve` choose, and hand on what is to be awaited: an idle connection keeps no frame of theirs.
+    `segments` are the path below that app; None stands for the whole path. `_enter` and `_dispatch` are plain functions
+    that return an awaitable, so that an idle connection keeps no frame of theirs in memory.
     """
     middlewares = trail[-1].owner.ws_middlewares
     if not middlewares:
-        return _serve(app, request, send, trail, segments)
+        return _dispatch(app, request, send, trail, segments)
 
     async def inner() -> None:
-        await _serve(app, request, send, trail, segments)
+        await _dispatch(app, request, send, trail, segments)
 
     async def refuse(code: int, reason: str) -> None:
         await request.websocket.close(code, reason)
@@ -125,9 +130,10 @@ def _through(
     return run_websocket_middleware(middlewares, request, inner, refuse)
 
 
-def _serve(
-    app: Connects, request: WebSocketRequest, send: Send, trail: Trail, segments: Sequence[str] | None
+def _dispatch(
+    app: WebSocketApp, request: WebSocketRequest, send: Send, trail: Trail, segments: Sequence[str] | None
 ) -> Awaitable[None]:
+    """Return the awaitable of what serves `segments` below `trail`: a handler, a mounted app or a nested one."""
     if segments is None:
         segments = split_path(request.scope)
     found: Route | Trail | Mount
@@ -138,15 +144,15 @@ def _serve(
     if isinstance(found, Mount):
         return found.app(build_mounted_scope(request.scope, split_prefix(request.scope, values)), request.receive, send)
     if isinstance(found, tuple):
-        return _through(app, request, send, found, values)
+        return _enter(app, request, send, found, values)
     bound: BoundHandler = found
     if found.prepare is not None:
         bound = found.prepare(request, app._run_sync, merge_overrides(trail))
     request.websocket.set_types(*found.messages)
-    return _run(request, bound, values)
+    return _run_handler(request, bound, values)
 
 
-async def _run(request: WebSocketRequest, bound: BoundHandler, values: Sequence[str]) -> None:
+async def _run_handler(request: WebSocketRequest, bound: BoundHandler, values: Sequence[str]) -> None:
     request.path_params = values
     await bound.bind(bound.call, request, values)
     await request.websocket.close()

@@ -1,4 +1,4 @@
-"""This module runs a list of middleware around a handler: in order on the way in, in reverse on the way out.
+"""This module applies what a middleware hook returns, and runs WebSocket middleware around a connection.
 
 A reply is always in normal form, `(status, body, headers)`. The caller decides what an exception becomes.
 """

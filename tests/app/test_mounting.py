@@ -115,7 +115,7 @@ def test_what_a_nested_app_mounts_is_below_that_app() -> None:
 
 @pytest.mark.parametrize("prefix", ["static", "", "//static", "/a//b"])
 def test_a_prefix_begins_with_a_slash(prefix: str) -> None:
-    with pytest.raises(ValueError, match="a prefix starts with '/', as in '/static'"):
+    with pytest.raises(ValueError, match="a prefix must start with '/' and contain no '//', as in '/static'"):
         Shop().mount(prefix, Mirror("x"))
 
 
