@@ -184,7 +184,7 @@ def _build_request(app: App, scope: Scope, asked: AskedRequest) -> Request:
         return messages.pop() if messages else {"type": "http.disconnect"}
 
     async def send(_: Message) -> None:
-        """Drop the message: there is no client."""
+        """Drop the message, since no client is connected."""
 
     request = Request(scope, receive, app.limits)
     if not asked.method:

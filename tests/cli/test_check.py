@@ -82,20 +82,20 @@ SITES = {
 TEXT = """\
 bad.py:4: error: Site.area (z: complex): 'builtins.complex' cannot be read from a request [cannot-work]
     Use a type that msgspec can read: …
-bad.py:5: error: Site.list (page: int): the default None is no int [default-type]
-    Write int | None
+bad.py:5: error: Site.list (page: int): the default None is not of type int [default-type]
+    Annotate it with int | None
 bad.py:5: warning: Site.list: has no return annotation [untyped-return]
-    Annotate what it returns: -> str, -> Todo, -> tuple[Literal[201], Todo]
+    Annotate the result: -> str, -> Todo, -> tuple[Literal[201], Todo]
 2 errors, 1 warning.
 """
 
 GITHUB = """\
 ::error file=bad.py,line=4,title=micropie cannot-work::Site.area (z: complex): 'builtins.complex' cannot be read from \
 a request%0AUse a type that msgspec can read: …
-::error file=bad.py,line=5,title=micropie default-type::Site.list (page: int): the default None is no int%0A\
-Write int | None
+::error file=bad.py,line=5,title=micropie default-type::Site.list (page: int): the default None is not of type int%0A\
+Annotate it with int | None
 ::warning file=bad.py,line=5,title=micropie untyped-return::Site.list: has no return annotation%0A\
-Annotate what it returns: -> str, -> Todo, -> tuple[Literal[201], Todo]
+Annotate the result: -> str, -> Todo, -> tuple[Literal[201], Todo]
 """
 
 
@@ -125,7 +125,7 @@ def test_the_report_as_json(sites: Path) -> None:
         "code": "untyped-return",
         "where": "Site.list",
         "what": "has no return annotation",
-        "remedy": "Annotate what it returns: -> str, -> Todo, -> tuple[Literal[201], Todo]",
+        "remedy": "Annotate the result: -> str, -> Todo, -> tuple[Literal[201], Todo]",
         "file": str(sites / "bad.py"),
         "line": 5,
     }

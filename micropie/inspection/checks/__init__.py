@@ -1,21 +1,25 @@
-"""Everything about an app that is wrong or looks unmeant, in one list: `check(app)`.
+"""This package finds mistakes in an app: `check(app)` returns all that is wrong or looks unintended, in one list.
 
-What the app itself refuses (`SetupError`) is the beginning; the rest are rules, each in the module of what it looks
-at: `handlers.py` signatures, `urls.py` the table of URLs, `uses.py` templates and sessions, by the source in `code.py`.
-Nothing of the user's is called, except that a class is made an app. A comment silences a rule, see `Written.ignored`.
+The list begins with the problems for which the app refuses to be created (`SetupError`). The others come from rules:
+
+`findings`: the table of rules, and the finding as data
+`handlers`: the signatures of handlers and dependencies
+`urls`: handlers that the router does not reach
+`templates`: templates and session keys that the code names
+`source`: the source code of a function, and the comments in it that silence a rule
 """
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from ...app.application import App
 from ...errors import SetupProblem, collected_setup_problems
 from ...routing.discovery import Tree
+from ...routing.table import Trail
 from ..url_list import Entry, list_urls
 from .findings import RULES, Finding, Level, finding_from_problem
 from .handlers import check_handler, list_subjects
-from .source import Reader, Written
+from .source import FunctionSource, SourceReader
 from .templates import check_session, check_templates, find_session_keys
 from .urls import check_urls
 
@@ -23,18 +27,27 @@ __all__ = ["RULES", "Finding", "Level", "check", "collect_setup_problems", "find
 
 
 def check(app: App | type[App], problems: Sequence[SetupProblem] = ()) -> list[Finding]:
-    """Everything that is wrong with `app`, or with an app made of the class, by file and line.
+    """Return all that is wrong with `app` or looks unintended, sorted by file and line.
 
-    `problems` are those that `collect_setup_problems` has of its making. Raises what a class's own `__init__` raises.
+    `app` is an instance or a class; of a class an instance is created, which may have setup problems. `problems` are
+    those that `collect_setup_problems` collected while the instance was created. The apps and Resources that it holds
+    are checked, and the micropie apps mounted in it. No handler or dependency is called. A comment such as
+    `# micropie: ignore[untyped-return]` silences a rule in its function; `cannot-work` cannot be silenced.
+
+    Each `Finding` has the attributes `code` (a key of `RULES`), `level` ("error" or "warning"), `where`, `what`,
+    `remedy`, `file` and `line`. Raises what the `__init__` of a class raises.
     """
     if isinstance(app, type):
-        with collect_setup_problems() as found:
+        with collect_setup_problems() as collected:
             app = app()
-        problems = [*problems, *found]
-    reader = Reader()
-    kept = [finding for finding, function in _findings(app, reader) if not _is_silenced(finding, function)]
-    every = dict.fromkeys((*map(finding_from_problem, problems), *kept))
-    return sorted(every, key=lambda one: (one.file is None, one.file or "", one.line or 0, one.code, one.where))
+        problems = [*problems, *collected]
+    reader = SourceReader()
+    kept = [finding for finding, source in _apply_rules(app, reader) if not _is_silenced(finding, source)]
+    unique = dict.fromkeys((*map(finding_from_problem, problems), *kept))
+    return sorted(
+        unique,
+        key=lambda finding: (finding.file is None, finding.file or "", finding.line or 0, finding.code, finding.where),
+    )
 
 
 @contextmanager
@@ -51,21 +64,21 @@ def collect_setup_problems() -> Generator[list[SetupProblem]]:
         collected_setup_problems.reset(token)
 
 
-def _findings(app: App, reader: Reader) -> Iterator[tuple[Finding, Written | None]]:
-    """Each finding, and the function in which a comment may silence it."""
+def _apply_rules(app: App, reader: SourceReader) -> Iterator[tuple[Finding, FunctionSource | None]]:
+    """Yield each finding, with the source of the function in which a comment may silence it."""
     entries = list_urls(app)
-    handlers = list_subjects(entries, reader)
-    keys = find_session_keys(handlers, reader)
-    for subject in handlers:
+    subjects = list_subjects(entries, reader)
+    keys = find_session_keys(subjects, reader)
+    for subject in subjects:
         urls = check_urls(subject) if subject.is_handler else ()
         for finding in (*check_handler(subject), *urls, *check_session(subject, keys)):
-            yield finding, subject.written
-    for owner, trail in _owners(app, entries):
+            yield finding, subject.source
+    for owner, trail in _list_owners(app, entries):
         yield from check_templates(owner, trail, reader)
 
 
-def _owners(app: App, entries: Sequence[Entry]) -> list[tuple[Tree, tuple[Any, ...]]]:
-    """The App and every App and Resource that it holds, each with the way to it."""
+def _list_owners(app: App, entries: Sequence[Entry]) -> list[tuple[Tree, Trail]]:
+    """Return the App, and every App and Resource that it holds, each with the trail to it."""
     trails = {id(app): app._trail}
     for entry in entries:
         for end in range(1, len(entry.trail) + 1):
@@ -73,5 +86,5 @@ def _owners(app: App, entries: Sequence[Entry]) -> list[tuple[Tree, tuple[Any, .
     return [(trail[-1].owner, trail) for trail in trails.values()]
 
 
-def _is_silenced(finding: Finding, function: Written | None) -> bool:
-    return function is not None and finding.code in function.ignored(finding.line or function.line)
+def _is_silenced(finding: Finding, source: FunctionSource | None) -> bool:
+    return source is not None and finding.code in source.list_ignored(finding.line or source.line)

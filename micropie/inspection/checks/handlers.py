@@ -1,4 +1,4 @@
-"""What one handler's signature says of it: is it meant to be a URL, and does it say what it takes and returns."""
+"""This module checks signatures: is a method meant to be a URL, and are its parameters and its result annotated?"""
 
 import inspect
 import re
@@ -28,28 +28,29 @@ from ...sentinels import UNSET
 from ..type_text import format_parameter_type, format_type
 from ..url_list import Entry
 from .findings import Finding
-from .source import Reader, Written
+from .source import FunctionSource, SourceReader
 
 HELPER: Final = re.compile(
     r"_*(?:get|set|load|save|fetch|make|build|create|parse|format|compute|calculate|validate|check|is|has|to|from|as"
     r"|init|setup|configure|helper|util)_\w+|\w+_(?:helper|util)|helper|log|setup"
 )
-"""Names that functions have which others call."""
+"""Names that are typical of functions that other functions call."""
 
 SIGNS: Final = 2
-"""How many signs of a helper it takes to say so: each by itself is found in handlers too."""
+"""The number of signs that make a method look like a helper: handlers may show a single one, too."""
 
 SENDABLE: Final = (
     str, int, float, bytes, bytearray, memoryview, Path, Enum, Mapping, AsyncIterable, Iterable, Awaitable
 )  # fmt: skip
-"""What can be sent beside what msgspec knows (SPEC 4)."""
+"""The types that can be sent, besides those that msgspec encodes (SPEC 4)."""
 
 BARE: Final = (dict, list, tuple, set, frozenset)
+"""The containers that say nothing about their items if they stand alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One handler that is looked at, or a function that it depends on."""
+    """A handler that is checked, or a function that it depends on."""
 
     entry: Entry
     route: Route
@@ -57,122 +58,124 @@ class Subject:
     """`Class.method`, or `module.function`."""
     function: Callable[..., Any]
     signature: Signature
-    written: Written | None
+    source: FunctionSource | None
     called: frozenset[str] = frozenset()
-    """The methods that its class's own code calls on `self`."""
+    """The methods that the code of its class calls on `self`."""
 
     @property
     def is_handler(self) -> bool:
-        """Whether it is the handler itself."""
+        """True for a handler, False for a dependency."""
         return self.signature is self.route.signature
 
-    def finding(
+    def make_finding(
         self, code: str, what: str, remedy: str, *, parameter: Parameter | None = None, line: int | None = None
     ) -> Finding:
-        """What is wrong with it, at its `def`, at one parameter of it, or at `line`."""
-        file, at = locate_function(self.function)
-        if self.written is not None:
-            at = line or (self.written.line if parameter is None else self.written.line_of(parameter.name))
-        shown = format_parameter_type(parameter) if parameter is not None else ""
-        named = f" ({parameter.name}{': ' if shown else ''}{shown})" if parameter is not None else ""
-        return Finding(code, self.where + named, what, remedy, file, at)
+        """Return a finding about the function, placed at its `def`, at one of its parameters, or at `line`."""
+        file, place = locate_function(self.function)
+        if self.source is not None:
+            place = line or (self.source.line if parameter is None else self.source.find_parameter(parameter.name))
+        type_text = format_parameter_type(parameter) if parameter is not None else ""
+        suffix = f" ({parameter.name}{': ' if type_text else ''}{type_text})" if parameter is not None else ""
+        return Finding(code, self.where + suffix, what, remedy, file, place)
 
 
-def list_subjects(entries: Iterable[Entry], reader: Reader) -> list[Subject]:
-    """The user's handlers among `entries`, each followed by the functions that it depends on."""
+def list_subjects(entries: Iterable[Entry], reader: SourceReader) -> list[Subject]:
+    """Return the user's handlers among `entries`, each followed by the functions that it depends on."""
     calls: dict[type, frozenset[str]] = {}
-    found = []
+    subjects = []
     for entry in entries:
         route = entry.endpoint
         if isinstance(route, Route) and not _is_ours(route):
             owner = type(entry.owner)
             if owner not in calls:
-                calls[owner] = frozenset(name for one in list_own_functions(owner, reader) for name in one.own_calls())
+                sources = list_methods(owner, reader)
+                calls[owner] = frozenset(name for source in sources for name in source.list_own_calls())
             where, signature, handler = f"{owner.__qualname__}.{route.attribute}", route.signature, route.handler
-            found.append(Subject(entry, route, where, handler, signature, reader.written(handler), calls[owner]))
-            for one in signature.dependencies():
-                function = one.function
-                found.append(Subject(entry, route, one.name, function, one.signature, reader.written(function)))
-    return found
+            source = reader.find_source(handler)
+            subjects.append(Subject(entry, route, where, handler, signature, source, calls[owner]))
+            for dependency in signature.dependencies():
+                function = dependency.function
+                source = reader.find_source(function)
+                subjects.append(Subject(entry, route, dependency.name, function, dependency.signature, source))
+    return subjects
 
 
 def _is_ours(route: Route) -> bool:
-    """Whether it is the framework's own, such as the page that documents the app."""
+    """Return True for a route of the framework, such as the page that documents the app."""
     return str(getattr(route.handler, "__module__", "")).startswith("micropie.")
 
 
-def list_own_functions(owner: type, reader: Reader) -> Iterator[Written]:
-    """The methods of a user's class and of those above it, public or not."""
+def list_methods(owner: type, reader: SourceReader) -> Iterator[FunctionSource]:
+    """Yield the sources of the methods of a user's class and of its base classes, private ones included."""
     for cls in owner.__mro__:
         if not cls.__module__.startswith("micropie."):
             for value in vars(cls).values():
                 inner = value.fget if isinstance(value, property) else value
-                found = reader.written(inner)
-                if found is not None:
-                    yield found
+                source = reader.find_source(inner)
+                if source is not None:
+                    yield source
 
 
 def check_handler(subject: Subject) -> Iterator[Finding]:
-    """What the signature of one handler, or of what it depends on, gives reason to say."""
+    """Yield what the signature of a handler, or of a dependency, does wrong."""
     if not subject.is_handler:
-        yield from _untyped_parameters(subject)
+        yield from _check_parameters(subject)
     else:
-        yield from list(_accidental(subject)) or (*_untyped_parameters(subject), *_untyped_return(subject))
+        yield from list(_check_helper(subject)) or (*_check_parameters(subject), *_check_return(subject))
     for parameter in subject.signature.parameters:
-        yield from _ill_typed_default(subject, parameter)
+        yield from _check_default(subject, parameter)
 
 
 # accidental-url
 
 
-def _accidental(subject: Subject) -> Iterator[Finding]:
+def _check_helper(subject: Subject) -> Iterator[Finding]:
     if subject.entry.protocol == "websocket" or _is_declared(subject):
         return
-    unsendable = _unsendable(subject.route)
+    unsendable = _find_unsendable(subject.route)
     signs = [sign for sign, holds in _SIGNS.items() if holds(subject)]
     if unsendable:
-        reason = f"returns {unsendable}, which no response can be"
+        reason = f"returns {unsendable}, which cannot be sent as a response"
     elif len(signs) >= SIGNS:
         reason = f"looks like a helper: {', '.join(signs)}"
     else:
         return
     name = subject.route.attribute
-    remedy = f"Call it '_{name}' if it should have no URL, or annotate what it takes and returns"
-    yield subject.finding("accidental-url", f"answers {subject.entry.url}, but {reason}", remedy)
+    remedy = f"Rename it to '_{name}' if it should have no URL, or annotate its parameters and its result"
+    yield subject.make_finding("accidental-url", f"answers {subject.entry.url}, but {reason}", remedy)
 
 
 def _is_declared(subject: Subject) -> bool:
-    """Whether the URL is no accident: `@route`, a verb, `index`."""
-    declared = read_options(subject.route.handler) is not None
-    return (
-        declared or subject.route.attribute == "index" or subject.route in subject.entry.trail[-1].http.verbs.values()
-    )
+    """Return True if the URL is intended: with `@route`, for a verb method, and for `index`."""
+    route = subject.route
+    has_options = read_options(route.handler) is not None
+    return has_options or route.attribute == "index" or route in subject.entry.trail[-1].http.verbs.values()
 
 
 def _is_unannotated(subject: Subject) -> bool:
-    written = inspect.signature(subject.route.handler)
-    annotated = [one.annotation is not inspect.Parameter.empty for one in written.parameters.values()]
-    return not any(annotated) and written.return_annotation is inspect.Signature.empty
+    signature = inspect.signature(subject.route.handler)
+    annotated = [parameter.annotation is not inspect.Parameter.empty for parameter in signature.parameters.values()]
+    return not any(annotated) and signature.return_annotation is inspect.Signature.empty
 
 
 def _is_static(subject: Subject) -> bool:
-    found = inspect.getattr_static(subject.entry.owner, subject.route.attribute, None)
-    return isinstance(found, staticmethod | classmethod)
+    attribute = inspect.getattr_static(subject.entry.owner, subject.route.attribute, None)
+    return isinstance(attribute, staticmethod | classmethod)
 
 
 _SIGNS: Final[dict[str, Callable[[Subject], bool]]] = {
-    "its name is a helper's": lambda subject: HELPER.fullmatch(subject.route.attribute) is not None,
-    "nothing is annotated": _is_unannotated,
-    "it is a static or a class method": _is_static,
+    "it has a helper's name": lambda subject: HELPER.fullmatch(subject.route.attribute) is not None,
+    "it has no annotations": _is_unannotated,
+    "it is a static or class method": _is_static,
     "its own class calls it": lambda subject: subject.route.attribute in subject.called,
 }
 
 
-def _unsendable(route: Route) -> str:
-    """The return type that can never be a response; empty where there is none."""
+def _find_unsendable(route: Route) -> str:
+    """Return the return type that cannot be sent as a response; empty if all can be sent."""
     returns = route.signature.returns
     promised = (*returns.statuses.values(), *returns.any_status) if returns is not None else ()
-    return next((format_type(one) for one in promised if not _is_sendable(one)), "")
+    return next((format_type(annotation) for annotation in promised if not _is_sendable(annotation)), "")
 
 
 def _is_sendable(annotation: Any) -> bool:
@@ -180,7 +183,7 @@ def _is_sendable(annotation: Any) -> bool:
     cls = get_origin(plain) or plain
     if cls is Callable:
         return False
-    # A protocol or an abstract class says nothing of what will come.
+    # A protocol or an abstract class does not say which class the result will have.
     if not isinstance(cls, type) or issubclass(cls, SENDABLE) or inspect.isabstract(cls) or _is_protocol(cls):
         return True
     try:
@@ -194,7 +197,7 @@ def _is_protocol(cls: type) -> bool:
 
 
 def _is_custom(plain: Any) -> bool:
-    """Whether msgspec knows nothing of it, and not only of a part of it."""
+    """Return True if msgspec does not support the type itself, and not only a part of it."""
     try:
         return isinstance(mi.type_info(plain), mi.CustomType)
     except (TypeError, NameError, AttributeError):
@@ -204,50 +207,54 @@ def _is_custom(plain: Any) -> bool:
 # untyped-parameter, untyped-return
 
 
-def _untyped_parameters(subject: Subject) -> Iterator[Finding]:
+def _check_parameters(subject: Subject) -> Iterator[Finding]:
     for parameter in subject.signature.parameters:
         if parameter.role is Role.VALUE and parameter.converter.shape is Shape.ANY and parameter.sources:
-            says = "has no annotation" if parameter.annotation is inspect.Parameter.empty else "may be anything"
-            what = f"{says}, so it is text, JSON or a file, whichever comes"
-            yield subject.finding("untyped-parameter", what, "Annotate it with a type: str, int …", parameter=parameter)
+            is_missing = parameter.annotation is inspect.Parameter.empty
+            fault = "has no annotation" if is_missing else "has a type that allows anything"
+            what = f"{fault}, so it may become text, JSON or a file"
+            yield subject.make_finding(
+                "untyped-parameter", what, "Annotate it with a type: str, int …", parameter=parameter
+            )
 
 
-def _untyped_return(subject: Subject) -> Iterator[Finding]:
+def _check_return(subject: Subject) -> Iterator[Finding]:
     if subject.entry.protocol == "websocket":
         return
     returns = subject.route.signature.returns
     if returns is not None:
-        bare = [one for one in (*returns.statuses.values(), *returns.any_status) if unwrap_annotated(one)[0] in BARE]
+        promised = (*returns.statuses.values(), *returns.any_status)
+        bare = [annotation for annotation in promised if unwrap_annotated(annotation)[0] in BARE]
         if bare:
             name = format_type(bare[0])
-            what, remedy = f"returns a {name} of anything", f"Say of what: {name}[…], or a class with fields"
-            yield subject.finding("untyped-return", what, remedy)
+            what, remedy = f"returns a {name} of anything", f"Annotate its items, {name}[…], or use a class with fields"
+            yield subject.make_finding("untyped-return", what, remedy)
         return
-    written = inspect.signature(subject.route.handler).return_annotation
-    if written is inspect.Signature.empty:
+    annotation = inspect.signature(subject.route.handler).return_annotation
+    if annotation is inspect.Signature.empty:
         what = "has no return annotation"
     else:
-        shown = written if isinstance(written, str) else format_type(written)
-        what = f"returns {shown}, which promises nothing"
-    remedy = "Annotate what it returns: -> str, -> Todo, -> tuple[Literal[201], Todo]"
-    yield subject.finding("untyped-return", what, remedy)
+        type_text = annotation if isinstance(annotation, str) else format_type(annotation)
+        what = f"returns {type_text}, which promises nothing"
+    remedy = "Annotate the result: -> str, -> Todo, -> tuple[Literal[201], Todo]"
+    yield subject.make_finding("untyped-return", what, remedy)
 
 
 # default-type
 
 
-def _ill_typed_default(subject: Subject, parameter: Parameter) -> Iterator[Finding]:
+def _check_default(subject: Subject, parameter: Parameter) -> Iterator[Finding]:
     default = parameter.default
     if default is UNSET or parameter.kind not in (Kind.POSITIONAL, Kind.KEYWORD) or _fits(parameter, default):
         return
-    what = f"the default {default!r} is no {format_parameter_type(parameter)}"
+    what = f"the default {default!r} is not of type {format_parameter_type(parameter)}"
     optional = f"{format_type(parameter.annotation)} | None" if default is None else ""
-    remedy = f"Write {optional}" if optional else "Write the default as a value of that type, within its limits"
-    yield subject.finding("default-type", what, remedy, parameter=parameter)
+    remedy = f"Annotate it with {optional}" if optional else "Use a default of that type, within its limits"
+    yield subject.make_finding("default-type", what, remedy, parameter=parameter)
 
 
 def _fits(parameter: Parameter, default: object) -> bool:
-    """Whether `default` is what a handler expects who reads the annotation."""
+    """Return True if `default` is a value that the annotation promises to the handler."""
     plain, metadata = unwrap_annotated(parameter.annotation)
     if parameter.role in (Role.FILE, Role.FILES):
         return default is not None or type(None) in getattr(plain, "__args__", ())
@@ -259,7 +266,6 @@ def _fits(parameter: Parameter, default: object) -> bool:
         read = parameter.converter.from_value(default)
     except CONVERSION_ERRORS:
         return False
-    # What had to be converted fits a request, not a default, which is passed on as it is. An int is a float (PEP 484).
-    return (type(read) is type(default) or isinstance(default, int)) and (
-        read == default or repr(read) == repr(default)
-    )
+    # A default is passed on unconverted, so conversion must not change it. An int counts as a float (PEP 484).
+    is_same_type = type(read) is type(default) or isinstance(default, int)
+    return is_same_type and (read == default or repr(read) == repr(default))

@@ -1,6 +1,7 @@
-"""Handlers that no path reaches, or not with the values that they need, since something else answers first.
+"""This module finds handlers that no path reaches, or not with the values that they need, since others answer first.
 
-It asks `routing.match`, as a request does, with a path that has all values that a handler can take, then one fewer.
+It routes paths to each handler as a request would: first a path with all values that the handler can take, then paths
+with fewer.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,73 +19,72 @@ from .handlers import Subject
 
 
 def check_urls(subject: Subject) -> Iterator[Finding]:
-    """Whether paths lead to one handler."""
+    """Yield a finding if no path reaches the handler, or none with its required values."""
     entry = subject.entry
-    reaching = [path for path in _paths(entry) if _reaches(entry, path)]
+    reaching = [path for path in _list_paths(entry) if _is_reached(entry, path)]
     if not reaching:
-        path = _paths(entry)[0]
-        what = f"answers {_shown(entry, path)}, but {_winner(entry, path)} does so before it"
-        yield subject.finding("shadowed-url", what, "Rename one of the two, or give it another path with @route")
+        path = _list_paths(entry)[0]
+        what = f"has the URL {_format_url(entry, path)}, but {_find_winner(entry, path)} answers it first"
+        yield subject.make_finding("shadowed-url", what, "Rename one of the two, or give it another path with @route")
         return
-    needed = [one.name for one in subject.route.signature.parameters if one.index is not None and one.required]
-    lost = [path for path in _paths(entry) if len(_values(path)) == len(needed) and path not in reaching]
+    parameters = subject.route.signature.parameters
+    needed = [parameter.name for parameter in parameters if parameter.index is not None and parameter.required]
+    lost = [path for path in _list_paths(entry) if len(_list_values(path)) == len(needed) and path not in reaching]
     if needed and lost and not _is_template(entry):
         names = ", ".join(needed)
-        what = f"never gets {names} from the path: {_winner(entry, lost[0])} answers {_shown(entry, lost[0])} before it"
-        yield subject.finding(
-            "shadowed-value", what, "Rename one of the two, or mark where the value comes from: Query()"
-        )
+        winner = _find_winner(entry, lost[0])
+        what = f"never gets {names} from the path: {winner} answers {_format_url(entry, lost[0])} first"
+        yield subject.make_finding("shadowed-value", what, "Rename one of the two, or mark another source: Query()")
 
 
-def _winner(entry: Entry, path: Sequence[str]) -> str:
-    """What answers `path` first, with whichever method."""
-    for method in _methods(entry):
-        for one in trace_route(entry.trail[:1], [*_prefix(entry.trail), *path], method):
-            if one.outcome != "lost":
-                return one.name
+def _find_winner(entry: Entry, path: Sequence[str]) -> str:
+    """Return the name of what answers `path`, by any method of the handler."""
+    for method in _list_methods(entry):
+        for candidate in trace_route(entry.trail[:1], [*_list_prefix(entry.trail), *path], method):
+            if candidate.outcome != "lost":
+                return candidate.name
     return "something else"
 
 
-def _shown(entry: Entry, path: Sequence[str]) -> str:
-    return "/" + "/".join((*_prefix(entry.trail), *path))
+def _format_url(entry: Entry, path: Sequence[str]) -> str:
+    return "/" + "/".join((*_list_prefix(entry.trail), *path))
 
 
-def _reaches(entry: Entry, path: Sequence[str]) -> bool:
-    return any(
-        _found(entry.trail[:1], [*_prefix(entry.trail), *path], one) is entry.endpoint for one in _methods(entry)
-    )
+def _is_reached(entry: Entry, path: Sequence[str]) -> bool:
+    segments = [*_list_prefix(entry.trail), *path]
+    return any(_find_endpoint(entry.trail[:1], segments, method) is entry.endpoint for method in _list_methods(entry))
 
 
-def _found(trail: Trail, segments: Sequence[str], method: str) -> Route | Mount | None:
-    """What answers, nested apps included."""
+def _find_endpoint(trail: Trail, segments: Sequence[str], method: str) -> Route | Mount | None:
+    """Return what answers the path, in nested apps, too; None for a 404 or 405."""
     try:
         return resolve_route(trail, segments, method)[0]
     except HTTPError:
         return None
 
 
-def _methods(entry: Entry) -> Iterable[str]:
+def _list_methods(entry: Entry) -> Iterable[str]:
     return ("",) if entry.protocol == "websocket" else entry.methods or METHODS
 
 
-def _prefix(trail: Trail) -> list[str]:
-    """The segments that lead from the outermost app to the owner at the end of `trail`."""
+def _list_prefix(trail: Trail) -> list[str]:
+    """Return the segments from the outermost app to the owner at the end of `trail`."""
     pairs = pairwise(trail)
     return [next(name for name, node in above.children.items() if node is below) for above, below in pairs]
 
 
-def _paths(entry: Entry) -> list[list[str]]:
-    """Paths below its owner that should reach a handler, values in braces, the longest first."""
+def _list_paths(entry: Entry) -> list[list[str]]:
+    """Return the paths below the owner that should reach a handler, values in braces, the longest first."""
     route = entry.endpoint
     if not isinstance(route, Route):
         return []
     segments = [segment for segment in route.path.split("/")[1:] if segment]
-    rest = any(one.kind is Kind.VAR_POSITIONAL for one in route.signature.parameters)
-    least = len(segments) - rest if _is_template(entry) else len(segments) - len(_values(segments))
+    takes_rest = any(parameter.kind is Kind.VAR_POSITIONAL for parameter in route.signature.parameters)
+    least = len(segments) - (takes_rest if _is_template(entry) else len(_list_values(segments)))
     return [segments[:length] for length in range(len(segments), least - 1, -1)]
 
 
-def _values(path: Sequence[str]) -> list[str]:
+def _list_values(path: Sequence[str]) -> list[str]:
     return [segment for segment in path if segment.startswith("{")]
 
 
