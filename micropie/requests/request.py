@@ -17,7 +17,7 @@ from ..config import Limits
 from ..errors import BadRequest, HTTPError, Invalid
 from ..media_types import Media
 from ..sentinels import EMPTY
-from ..sessions import SessionState
+from ..sessions.state import SessionState
 from ..types import Message, Receive, RunSync, Scope
 from ..uploads.multipart import MultipartBody, parse_boundary
 from ..uploads.upload_file import UploadFile

@@ -11,15 +11,5 @@
 
 from .backend import SessionBackend
 from .memory import InMemorySessionBackend
-from .session_cookie import build_session_cookie, is_secure_cookie
-from .state import SessionState, generate_identifier, is_identifier
 
-__all__ = [
-    "InMemorySessionBackend",
-    "SessionBackend",
-    "SessionState",
-    "build_session_cookie",
-    "generate_identifier",
-    "is_identifier",
-    "is_secure_cookie",
-]
+__all__ = ["InMemorySessionBackend", "SessionBackend"]

@@ -12,8 +12,10 @@ from ..config import SessionConfig
 from ..responses.headers import VARY
 from ..sentinels import UNSET
 from ..types import HeaderItems, Scope
-from . import SessionBackend, SessionState, build_session_cookie, is_secure_cookie
+from .backend import SessionBackend
+from .session_cookie import build_session_cookie, is_secure_cookie
 from .snapshot import Frozen
+from .state import SessionState
 
 
 class HasSession(Protocol):

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from micropie.sessions import InMemorySessionBackend, SessionBackend, SessionState
+from micropie.sessions import InMemorySessionBackend, SessionBackend
+from micropie.sessions.state import SessionState
 
 T = TypeVar("T")
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from micropie.sessions import SessionBackend, generate_identifier
+from micropie.sessions import SessionBackend
+from micropie.sessions.state import generate_identifier
 from tests.sessions.stores import EVERY, HOUR, KNOWN, OTHER, MemoryWaiting, Plain, run
 
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from micropie.sentinels import UNSET, Unset
-from micropie.sessions import SessionBackend, SessionState
+from micropie.sessions import SessionBackend
+from micropie.sessions.state import SessionState
 from tests.sessions.stores import HOUR, KNOWN, WAITING, Change, MemoryWaiting, Plain, Recorded, login, run
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from micropie.config import SessionConfig
-from micropie.sessions import build_session_cookie, is_secure_cookie
+from micropie.sessions.session_cookie import build_session_cookie, is_secure_cookie
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from micropie.sentinels import UNSET
-from micropie.sessions import InMemorySessionBackend, SessionState
+from micropie.sessions import InMemorySessionBackend
+from micropie.sessions.state import SessionState
 from tests.sessions.stores import HOUR, KNOWN, Merged, run
 
 

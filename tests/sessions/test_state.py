@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from micropie.sentinels import UNSET, Unset
-from micropie.sessions import InMemorySessionBackend, SessionBackend, SessionState, generate_identifier, is_identifier
+from micropie.sessions import InMemorySessionBackend, SessionBackend
+from micropie.sessions.state import SessionState, generate_identifier, is_identifier
 from tests.sessions.stores import EVERY, HOUR, KNOWN, WAITING, Change, Clock, Plain, Recorded, login, run, spelled
 
 
