@@ -266,11 +266,11 @@ def _find_value(parameter: Parameter, request: Request, values: Sequence[str]) -
     if parameter.whole:
         return _find_whole_value(parameter, request)
     for source in parameter.sources:
-        there = LOOKUPS[source](parameter, request, values)
-        if there is not UNSET:
+        sent = LOOKUPS[source](parameter, request, values)
+        if sent is not UNSET:
             index = (parameter.index or 0) + 1
             origin = f"path segment {index}" if source == "path" else _ORIGINS[source].format(parameter.alias)
-            return source, origin, _format_sent(source, there)
+            return source, origin, _format_sent(source, sent)
     return None, _describe_missing(parameter), None
 
 
@@ -293,12 +293,12 @@ def _find_whole_value(parameter: Parameter, request: Request) -> tuple[Source | 
     return source, _WHOLE[source], None
 
 
-def _format_sent(source: Source, there: Any) -> str:
+def _format_sent(source: Source, sent: Any) -> str:
     if source == "body":
-        return _text(bytes(there))
+        return _text(bytes(sent))
     if source == "file":
-        return ", ".join(str(file.filename) for file in there)
-    return repr(there) if source == "session" else ", ".join(there)
+        return ", ".join(str(file.filename) for file in sent)
+    return repr(sent) if source == "session" else ", ".join(sent)
 
 
 def _text(sent: bytes) -> str:

@@ -1,7 +1,6 @@
-"""This module finds the route for a path: it holds what can answer a path, in which order, and the walk that does it.
+"""This module finds the route for a path: it owns the order of precedence, the walk through the tables, and a memory.
 
-The tables that it searches are `table.py`'s. Which attributes of an owner become URLs is decided in `discovery.py`;
-the app calls the handler.
+`table.py` holds the tables, `discovery.py` fills them. The app calls the handler.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +21,7 @@ _MOST_KNOWN: Final = 10_000
 
 
 Match: TypeAlias = tuple[Route | Trail | Mount, Sequence[str]]
-"""The answer to a path: a route, the trail to a nested app, or a mounted application; and the remaining segments."""
+"""A route, the trail to a nested app, or a mounted application; and the segments that are left as path values."""
 
 
 class Precedence(Enum):
@@ -144,9 +143,9 @@ def match_path(trail: Trail, segments: Sequence[str], method: str) -> Match:
                 return _choose_by_method(found[0], method), found[1]
         rest = segments[start:]
         if route is None:
-            answer = _match_verb(table.verbs, method, rest) if table.verbs else _match_index(table, method, rest)
-            if answer is not None:
-                return answer, rest
+            last = _match_verb(table.verbs, method, rest) if table.verbs else _match_index(table, method, rest)
+            if last is not None:
+                return last, rest
         if () in node.mounts:
             return Mount(node.mounts[()]), rest
         raise HTTPError(404)

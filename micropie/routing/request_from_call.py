@@ -80,7 +80,9 @@ class _Drafter:
         self._to_url = to_url
         self._handler = describe_handler(route)
         self._draft = RequestDraft()
-        has_whole_body = any(one.whole and not FROM_BODY.isdisjoint(one.sources) for one in self._parameters)
+        has_whole_body = any(
+            parameter.whole and not FROM_BODY.isdisjoint(parameter.sources) for parameter in self._parameters
+        )
         self._may_use_body = not (to_url or has_whole_body)
         """True if a value that could be in the URL may be in the body."""
         self._prefers_body = self._may_use_body and route.methods is not None and route.methods <= BODY_METHODS
@@ -110,7 +112,7 @@ class _Drafter:
 
         A value that may also be in the query goes there if its parameter has a default and was passed `by_name`.
         """
-        takers = [(one.index, one) for one in self._parameters if one.index is not None]
+        takers = [(parameter.index, parameter) for parameter in self._parameters if parameter.index is not None]
         takers.sort(key=lambda taker: taker[0])
         needed = max((index for index, parameter in takers if _needs_path(parameter, arguments)), default=-1)
         for index, parameter in takers:
@@ -312,8 +314,9 @@ class _Drafter:
 
     def _write_json(self) -> bytes:
         """Return the JSON body: a whole value, an object of keys, or a whole object with the keys added to it."""
-        whole = [self._encode(one, value) for one, value in self._in_body if one.whole]
-        keys = {one.alias: msgspec.Raw(self._encode(one, value)) for one, value in self._in_body if not one.whole}
+        encoded = [(parameter, self._encode(parameter, value)) for parameter, value in self._in_body]
+        whole = [json for parameter, json in encoded if parameter.whole]
+        keys = {parameter.alias: msgspec.Raw(json) for parameter, json in encoded if not parameter.whole}
         if not whole:
             return msgspec.json.encode(keys)
         if not keys:

@@ -71,7 +71,7 @@ def make_route(
 def _list_labels(signature: Signature) -> list[str]:
     """Return the names of the path values as they stand in braces: `id`, `*rest`."""
     parameters = [parameter for parameter in signature.parameters if parameter.index is not None]
-    return [("*" if one.kind is Kind.VAR_POSITIONAL else "") + one.name for one in parameters]
+    return [("*" if parameter.kind is Kind.VAR_POSITIONAL else "") + parameter.name for parameter in parameters]
 
 
 def _read_message_types(signature: Signature) -> tuple[Any, Any]:
