@@ -45,7 +45,7 @@ def report_errors(parameters: Sequence[Parameter], request: Request, segments: S
         errors.update(_collect(_find_source_errors, source, request))
     for parameter in parameters:
         errors.update(_collect(_find_errors, parameter, request, segments))
-    return BadRequest(list(errors) or [Invalid("The request does not fit")])
+    return BadRequest(list(errors) or [Invalid("The request is invalid")])
 
 
 def _collect(find: Callable[..., Sequence[Invalid]], *args: object) -> dict[Invalid, None]:

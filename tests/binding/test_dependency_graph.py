@@ -41,7 +41,7 @@ def reads_request(request: Request) -> object:
     return [request.method, request.form("title")]
 
 
-def reads_session(user: Annotated[str, Session()] = "nobody") -> object:
+def reads_session(user: Annotated[str, Session()] = "guest") -> object:
     return user
 
 
@@ -57,7 +57,7 @@ def reads_rest(**names: int) -> object:
         (reads_whole, "/", b"title=Milk", FORM, "Milk"),
         (reads_request, "/", b"title=Milk", FORM, ["POST", "Milk"]),
         (reads_request, "/", form_data({"title": "Milk"}), MULTIPART, ["POST", "Milk"]),
-        (reads_session, "/?user=root", b"", [], "nobody"),
+        (reads_session, "/?user=root", b"", [], "guest"),
         (reads_rest, "/?a=1&b=2", b"", [], {"a": 1, "b": 2}),
         (reads_raw, "/", b"12345", [], 5),
         (reads_file, "/", form_data({"file": ("a.txt", "text/plain", b"x")}), MULTIPART, ["a.txt", "x"]),

@@ -136,7 +136,7 @@ def assert_errors(app: App, source: str, value: object, line: str, member: Mappi
 
 @pytest.mark.parametrize("source", MARKERS)
 @pytest.mark.parametrize(("annotation", "text", "_json", "wanted", "_json_wanted"), [*WRONG, *MANY])
-def test_a_text_that_does_not_fit_is_400_word_for_word(
+def test_invalid_text_is_reported_word_for_word(
     annotation: Any, text: str, _json: object, wanted: str, _json_wanted: str, source: str
 ) -> None:
     is_many = (annotation, text) in [(case[0], case[1]) for case in MANY]
@@ -151,7 +151,7 @@ def test_a_text_that_does_not_fit_is_400_word_for_word(
 
 @pytest.mark.parametrize("marker", [None, Body(alias="v")])
 @pytest.mark.parametrize(("annotation", "_text", "value", "_wanted", "wanted"), [*WRONG, *MANY])
-def test_a_json_value_that_does_not_fit_is_400_word_for_word(
+def test_invalid_json_value_is_reported_word_for_word(
     annotation: Any, _text: str, value: object, _wanted: str, wanted: str, marker: Any
 ) -> None:
     member = {"detail": f"Expected {wanted}", "pointer": "/v"}
@@ -168,7 +168,7 @@ def test_a_json_value_that_does_not_fit_is_400_word_for_word(
         (list[int], [1, "x"], "an integer, got a string at '/1'"),
     ],
 )
-def test_a_session_value_that_does_not_fit_is_400_word_for_word(
+def test_invalid_session_value_is_reported_word_for_word(
     annotation: Any, value: object, wanted: str, marker: Any
 ) -> None:
     detail = f"Expected {wanted} in the stored session"
@@ -202,7 +202,7 @@ MISSING = "400 Bad Request: Missing required parameter 'v'"
         (list[UploadFile], None, form_data({"v": "x"}), MULTIPART, {"in": "file", "parameter": "v"}),
     ],
 )
-def test_a_missing_value_is_told_in_the_documented_words(
+def test_missing_value_is_reported_at_its_source(
     annotation: Any, marker: Any, body: bytes, headers: RawHeaders, member: Mapping[str, str]
 ) -> None:
     app = app_for(annotation, marker)
@@ -401,7 +401,7 @@ def errors(answer: Answer) -> list[tuple[str, str, str]]:
     ]
 
 
-def test_every_error_of_every_source_is_told_at_once() -> None:
+def test_errors_of_all_sources_are_reported_at_once() -> None:
     app = Api()
     body = msgspec.json.encode({"customer": 5, "items": [{"name": "", "amount": 0}, 5], "x": 1, "limit": 9})
     login = logged_in(app, {"user": "me"})
@@ -426,7 +426,7 @@ def test_every_error_of_every_source_is_told_at_once() -> None:
     ]
 
 
-def test_nothing_is_told_of_what_is_well() -> None:
+def test_valid_values_are_not_reported() -> None:
     app = Api()
     login = logged_in(app, {"user": 5})
     body = msgspec.json.encode({"customer": "c", "items": [{"name": "n"}]})
@@ -437,7 +437,7 @@ def test_nothing_is_told_of_what_is_well() -> None:
     assert errors(answer) == [("pointer", "/order", "Missing required parameter 'order'")]
 
 
-def test_everything_that_is_missing_is_told_at_once_in_plain_text() -> None:
+def test_all_missing_values_are_reported_at_once_in_plain_text() -> None:
     assert call(Api(), "GET", "/everything").text == "\n".join(
         f"400 Bad Request: {line}"
         for line in (
@@ -482,7 +482,7 @@ def test_everything_that_is_missing_is_told_at_once_in_plain_text() -> None:
         ("/picture", {"title": "x", "image": "y"}, [("/image", "Expected a file")]),
     ],
 )  # fmt: skip
-def test_a_json_body_is_told_every_error_with_its_pointer(
+def test_errors_of_a_json_body_are_reported_with_their_pointers(
     path: str, body: object, found: list[tuple[str, str]]
 ) -> None:
     answer = call(Api(), "POST", path, msgspec.json.encode(body), JSON)
@@ -534,16 +534,16 @@ def test_a_json_body_is_told_every_error_with_its_pointer(
         ]),
     ],
 )  # fmt: skip
-def test_names_and_texts_are_told_every_error(
+def test_errors_of_names_and_texts_are_all_reported(
     path: str, body: bytes, headers: RawHeaders, found: list[tuple[str, str, str]]
 ) -> None:
     assert errors(call(Api(), "POST", path, body, [*headers, *PROBLEM])) == found
 
 
-def test_a_rule_that_changes_its_mind_still_refuses() -> None:
+def test_validator_that_accepts_the_value_later_still_refuses_the_request() -> None:
     moods.clear()
     answer = call(Api(), "POST", "/moody", b"x=1", FORM)
-    assert (answer.status, answer.text) == (400, "400 Bad Request: The request does not fit")
+    assert (answer.status, answer.text) == (400, "400 Bad Request: The request is invalid")
 
 
 # --- what is unreadable as a whole ------------------------------------------------------------------------------------
@@ -572,7 +572,7 @@ def test_a_json_key_that_is_malformed_is_bad_json_at_the_body_or_the_key(annotat
 
 
 @pytest.mark.parametrize("path", ["/h/5", "/h?v=5"])
-def test_a_malformed_json_body_is_told_even_if_nothing_of_it_was_needed(path: str) -> None:
+def test_malformed_json_body_is_reported_even_if_another_source_has_the_value(path: str) -> None:
     assert errors(call(app_for(int), "POST", path, b"{", JSON)) == [("pointer", "", "Bad JSON")]
 
 
@@ -581,7 +581,7 @@ BAD_TEXT = ["%FF", "%C3%28", "%ED%A0%80", "%00", "a%00b", "%c0%80"]
 
 @pytest.mark.parametrize("bad", BAD_TEXT)
 @pytest.mark.parametrize("annotation", [str, Any, int, list[str], Annotated[Page, Query()], Annotated[dict, Query()]])
-def test_a_query_that_is_no_utf8_or_holds_nul_is_400(annotation: Any, bad: str) -> None:
+def test_query_with_invalid_utf8_or_nul_is_400(annotation: Any, bad: str) -> None:
     for query in (f"v={bad}", f"{bad}=1&v=5"):
         answer = call(app_for(annotation), "GET", f"/h?{query}", headers=PROBLEM)
         assert errors(answer) == [("query", "", "The query is not valid UTF-8 text")]
@@ -590,20 +590,20 @@ def test_a_query_that_is_no_utf8_or_holds_nul_is_400(annotation: Any, bad: str) 
 
 @pytest.mark.parametrize("bad", BAD_TEXT)
 @pytest.mark.parametrize("annotation", [str, Any, Item, Annotated[int, Form()], Annotated[dict, Form()]])
-def test_a_form_that_is_no_utf8_or_holds_nul_is_400(annotation: Any, bad: str) -> None:
+def test_form_with_invalid_utf8_or_nul_is_400(annotation: Any, bad: str) -> None:
     answer = call(app_for(annotation), "POST", "/h", f"v={bad}".encode(), [*FORM, *PROBLEM])
     assert errors(answer) == [("form", "", "The form is not valid UTF-8 text")]
 
 
 @pytest.mark.parametrize("bad", [b"v=\xff", b"\x00=5", b"v=\x00"])
-def test_raw_bytes_in_a_form_or_query_that_are_no_text_are_400(bad: bytes) -> None:
+def test_unencoded_bytes_that_are_not_utf8_in_a_form_or_query_are_400(bad: bytes) -> None:
     assert call(app_for(str), "POST", "/h", bad, FORM).status == 400
     assert call(app_for(str), "GET", "/h", query_string=bad).status == 400
 
 
 @pytest.mark.parametrize("bad", [b"\xff", b"a\x00b"])
 @pytest.mark.parametrize("annotation", [str, list[str], dict[str, str], Wanted])
-def test_a_header_that_is_no_utf8_or_holds_nul_is_400(annotation: Any, bad: bytes) -> None:
+def test_header_with_invalid_utf8_or_nul_is_400(annotation: Any, bad: bytes) -> None:
     app = app_for(annotation, Header())
     found = errors(call(app, "GET", "/h", headers=[(b"v", bad), (b"x-token", bad), *PROBLEM]))
     assert found == [("header", "V", "Expected UTF-8 text")]
@@ -614,19 +614,19 @@ def test_a_header_that_is_no_utf8_or_holds_nul_is_400(annotation: Any, bad: byte
     [(b"v=\xff", "The Cookie header is not valid UTF-8 text"), (b"v=a\x00b", "The Cookie header holds a NUL")],
 )
 @pytest.mark.parametrize("annotation", [str, Page])
-def test_a_cookie_that_is_no_utf8_or_holds_nul_is_400(annotation: Any, bad: bytes, detail: str) -> None:
+def test_cookie_with_invalid_utf8_or_nul_is_400(annotation: Any, bad: bytes, detail: str) -> None:
     answer = call(app_for(annotation, Cookie()), "GET", "/h", headers=[(b"cookie", bad), *PROBLEM])
     assert errors(answer) == [("cookie", "", detail)]
 
 
 @pytest.mark.parametrize("bad", ["%FF", "%00", "a%00", "%ED%A0%80"])
-def test_a_path_that_is_no_utf8_or_holds_nul_is_400(bad: str) -> None:
+def test_path_with_invalid_utf8_or_nul_is_400(bad: str) -> None:
     assert call(app_for(str), "GET", f"/h/{bad}").status == 400
 
 
 @pytest.mark.parametrize("bad", [b"\xff", b"\x00"])
 @pytest.mark.parametrize("annotation", [str, Page, UploadFile])
-def test_a_multipart_field_or_name_that_is_no_utf8_or_holds_nul_is_400(annotation: Any, bad: bytes) -> None:
+def test_multipart_field_or_name_with_invalid_utf8_or_nul_is_400(annotation: Any, bad: bytes) -> None:
     field = b'--frontier\r\nContent-Disposition: form-data; name="v"\r\n\r\n' + bad + b"\r\n--frontier--\r\n"
     named = (
         b'--frontier\r\nContent-Disposition: form-data; name="v"; filename="' + bad + b'"\r\n\r\nx\r\n--frontier--\r\n'
@@ -665,7 +665,7 @@ class Limited(App):
         (Limits(multipart=50), "/h", form_data({"v": "1234"}), MULTIPART, 413, None),
     ],
 )  # fmt: skip
-def test_what_is_over_a_limit_is_refused(
+def test_request_over_a_limit_is_refused(
     limits: Limits, path: str, body: bytes, headers: RawHeaders, status: int, text: str | None
 ) -> None:
     answer = call(Limited(limits=limits), "POST", path, body, headers)
@@ -673,7 +673,7 @@ def test_what_is_over_a_limit_is_refused(
     assert text is None or answer.text.replace("Request Entity", "Content") == text
 
 
-def test_what_is_just_within_the_limits_is_not() -> None:
+def test_request_just_within_the_limits_is_accepted() -> None:
     assert call(Limited(), "GET", "/h?" + "&".join(["v=1"] * 1000)).status == 200
     assert call(Limited(limits=Limits(query=8)), "GET", "/h?v=123456").status == 200
     assert call(Limited(limits=Limits(body=3)), "POST", "/h", b"v=1", FORM).status == 200
@@ -709,12 +709,12 @@ def test_a_structured_body_of_another_media_type_is_415(annotation: Any, accepte
 
 @pytest.mark.parametrize("headers", [FORM, MULTIPART])
 @pytest.mark.parametrize("annotation", [list[Item], Order, Annotated[Page, Body()], Annotated[int, Body()]])
-def test_a_form_where_only_json_will_do_is_415(annotation: Any, headers: RawHeaders) -> None:
+def test_form_for_a_json_only_parameter_is_415(annotation: Any, headers: RawHeaders) -> None:
     body = b"page=1" if headers is FORM else form_data({"page": 1})
     assert call(app_for(annotation), "POST", "/h", body, headers).status == 415
 
 
-def test_json_where_only_a_form_will_do_is_415() -> None:
+def test_json_for_a_form_only_parameter_is_415() -> None:
     answer = call(app_for(Annotated[Page, Form()]), "POST", "/h", b"{}", JSON)
     assert answer.status == 415
     assert answer.json["detail"].endswith("application/x-www-form-urlencoded or multipart/form-data")
@@ -725,7 +725,7 @@ def test_json_where_only_a_form_will_do_is_415() -> None:
 
 @given(st.text("abcdefghijklmnopqrstuvwxyzäöü ", min_size=1).map("§{}§".format))
 @pytest.mark.parametrize("source", ["path", "query", "form", "multipart", "header", "cookie", "json", "session"])
-def test_a_value_that_was_sent_is_never_in_the_answer(source: str, secret: str) -> None:
+def test_sent_value_is_never_in_the_response(source: str, secret: str) -> None:
     markers = {"header": Header(), "cookie": Cookie()}
     for annotation in (int, Colour, list[int], date | UUID, Annotated[str, Meta(pattern="^$")]):
         if source == "path" and annotation == list[int]:
@@ -739,13 +739,13 @@ def test_a_value_that_was_sent_is_never_in_the_answer(source: str, secret: str) 
 @given(st.binary())
 @pytest.mark.parametrize("headers", [JSON, FORM, MULTIPART])
 @pytest.mark.parametrize("annotation", [int, Any, Order, dict, Annotated[Page, Form()], UploadFile])
-def test_no_body_is_too_strange_to_answer(annotation: Any, headers: RawHeaders, body: bytes) -> None:
+def test_any_body_gets_a_response(annotation: Any, headers: RawHeaders, body: bytes) -> None:
     assert call(app_for(annotation), "POST", "/h", body, headers).status in (200, 400, 413, 415)
     ran.clear()
 
 
 @given(st.binary())
-def test_no_query_or_header_is_too_strange_to_answer(raw: bytes) -> None:
+def test_any_query_or_header_gets_a_response(raw: bytes) -> None:
     app = Api()
     for path in ("/kwargs", "/closed", "/point", "/rule"):
         assert call(app, "GET", path, query_string=raw).status in (200, 204, 400, 413)
@@ -755,7 +755,7 @@ def test_no_query_or_header_is_too_strange_to_answer(raw: bytes) -> None:
     ran.clear()
 
 
-def test_a_resource_is_told_the_same() -> None:
+def test_resource_reports_the_same_errors() -> None:
     class Orders(Resource):
         async def post(self, order: Order) -> None:
             ran.append(order)

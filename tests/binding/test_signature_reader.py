@@ -148,7 +148,7 @@ SCALAR = ("path", "query", "form", "body", "session")
         (Annotated[AsyncIterator[bytes], Body()], ("body",)),
     ],
 )
-def test_a_type_and_its_marker_say_where_its_value_comes_from(annotation: Any, sources: tuple[str, ...]) -> None:
+def test_sources_follow_from_the_type_and_its_marker(annotation: Any, sources: tuple[str, ...]) -> None:
     parameter = only(positional(annotation))
     assert parameter.sources == sources
     assert is_pinned(parameter) is (len(sources) == 1)
@@ -246,12 +246,12 @@ def test_a_parameter_has_its_own_name_on_the_wire_or_an_alias(annotation: Any, a
         (MyRequest, Role.REQUEST),
     ],
 )
-def test_a_type_says_what_is_given(annotation: Any, role: Role) -> None:
+def test_role_follows_from_the_type(annotation: Any, role: Role) -> None:
     assert only(positional(annotation)).role is role
 
 
 @pytest.mark.parametrize("annotation", [WebSocketRequest, Request])
-def test_a_websocket_handler_is_given_its_request(annotation: Any) -> None:
+def test_websocket_handler_can_take_its_request(annotation: Any) -> None:
     assert only(positional(annotation), websocket=True).role is Role.REQUEST
 
 
@@ -260,7 +260,7 @@ def test_the_first_parameter_of_a_websocket_handler_is_the_connection(annotation
     assert only(positional(annotation), websocket=True).role is Role.WEBSOCKET
 
 
-def test_a_websocket_is_known_by_its_type_wherever_it_stands() -> None:
+def test_websocket_parameter_is_recognised_by_its_type_at_any_position() -> None:
     def handler(name: str, socket: WebSocket, other) -> None: ...  # type: ignore[no-untyped-def]
 
     assert [one.role for one in read(handler, websocket=True).parameters] == [Role.VALUE, Role.WEBSOCKET, Role.VALUE]
@@ -307,7 +307,7 @@ def test_a_structured_type_takes_all_of_its_source_unless_it_has_a_key_there(ann
     assert only(positional(annotation)).whole is whole
 
 
-def test_of_several_structured_types_each_has_a_key_of_the_body() -> None:
+def test_each_of_several_structured_parameters_takes_a_key_of_the_body() -> None:
     def handler(
         todo: Todo, user: User, page: Annotated[Filter, Query()], cart: Annotated[Todo, Session()], note: str = ""
     ) -> None: ...
@@ -352,7 +352,7 @@ class Handlers:
         (functools.partial(Handlers.static), {"a"}),
     ],
 )
-def test_kwargs_have_no_name_that_the_call_has_already(handler: Handler, excluded: set[str]) -> None:
+def test_kwargs_exclude_the_names_that_the_call_passes_already(handler: Handler, excluded: set[str]) -> None:
     assert read(handler).parameters[-1].excluded == excluded
 
 
@@ -365,7 +365,7 @@ def test_the_return_annotation_is_read() -> None:
     assert returns.statuses == {201: Todo}
 
 
-def test_a_return_annotation_that_is_missing_or_cannot_be_told_promises_nothing() -> None:
+def test_missing_or_unresolvable_return_annotation_is_none() -> None:
     def missing(): ...  # type: ignore[no-untyped-def]
 
     def unknown() -> "Nowhere": ...  # type: ignore[name-defined]  # noqa: F821  # pyright: ignore
@@ -374,7 +374,7 @@ def test_a_return_annotation_that_is_missing_or_cannot_be_told_promises_nothing(
     assert read(unknown).returns is None
 
 
-def test_a_new_type_and_an_alias_are_what_they_stand_for() -> None:
+def test_new_type_and_type_alias_are_resolved() -> None:
     parameter = only(positional(Named))
     assert (parameter.annotation, parameter.sources, parameter.alias) == (int, ("query",), "a")
 
@@ -498,7 +498,7 @@ def test_a_signature_that_cannot_work_is_refused_with_the_remedy(
     assert problems[0].where.startswith("Api.h")
 
 
-def test_unmarked_parameters_may_share_what_pinned_ones_may_not() -> None:
+def test_unmarked_parameters_can_share_a_name() -> None:
     def handler(a: int, b: Annotated[int, Query(alias="a")], c: Annotated[int, Header("a")], **rest: str) -> None: ...
 
     assert len(read(handler).parameters) == 4

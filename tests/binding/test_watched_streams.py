@@ -85,7 +85,7 @@ class Streams(App):
         ("one_of_two", '{"name":"x"}'),
     ],
 )
-def test_items_that_were_promised_pass(path: str, text: str) -> None:
+def test_items_of_the_annotated_type_pass(path: str, text: str) -> None:
     app = Streams()
     with TestClient(app) as client:
         assert client.get(f"/{path}").text == text
@@ -100,7 +100,7 @@ def test_items_that_were_promised_pass(path: str, text: str) -> None:
         ("wrong_row", "an item of the stream does not fit the return annotation Row: .*count"),
     ],
 )
-def test_a_first_item_that_was_not_promised_is_a_500_that_says_which(
+def test_first_item_of_another_type_is_a_500_that_names_it(
     path: str, why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with TestClient(Streams()) as client:
@@ -111,6 +111,6 @@ def test_a_first_item_that_was_not_promised_is_a_500_that_says_which(
         raise error[1] or AssertionError
 
 
-def test_a_later_item_that_was_not_promised_breaks_the_response_off() -> None:
+def test_later_item_of_another_type_breaks_the_response_off() -> None:
     with TestClient(Streams()) as client, pytest.raises(BrokenResponse):
         client.get("/wrong_later")
