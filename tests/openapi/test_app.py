@@ -33,18 +33,18 @@ SERVED: list[tuple[dict[str, Any], set[str]]] = [
 
 
 @pytest.mark.parametrize(("arguments", "expected"), SERVED)
-def test_what_is_asked_for_is_served(arguments: dict[str, Any], expected: set[str]) -> None:
+def test_arguments_of_app_decide_what_is_served(arguments: dict[str, Any], expected: set[str]) -> None:
     with TestClient(Shop(**arguments)) as client:
         found = {path for path in PATHS if client.get(path).status_code == 200}
     assert found == expected
 
 
-def test_the_documents_are_methods_of_the_app() -> None:
+def test_app_has_methods_that_return_the_documents() -> None:
     app = Shop()
     assert (app.openapi(), app.asyncapi()) == (document(app), asyncapi.document(app))
 
 
-def test_a_path_that_is_taken_is_reported_when_the_app_is_made() -> None:
+def test_path_in_use_is_reported_when_the_app_is_made() -> None:
     class Taken(Shop):
         async def docs(self) -> str:
             return ""
@@ -53,7 +53,7 @@ def test_a_path_that_is_taken_is_reported_when_the_app_is_made() -> None:
         Taken(docs=True)
 
 
-def test_nothing_of_it_is_loaded_by_an_app_that_asks_for_none_of_it() -> None:
+def test_app_without_documents_does_not_load_the_package() -> None:
     code = "import sys, micropie; micropie.App(); print([name for name in sys.modules if 'micropie.openapi' in name])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

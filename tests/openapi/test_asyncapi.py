@@ -85,7 +85,7 @@ def made(**handlers: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", MESSAGES)
-def test_messages_are_the_members_of_what_travels(name: str) -> None:
+def test_messages_are_the_members_of_the_union(name: str) -> None:
     received, sent, messages = MESSAGES[name]
     found = made(ws_talk=vars(Talk)[name])
     assert {
@@ -96,7 +96,7 @@ def test_messages_are_the_members_of_what_travels(name: str) -> None:
     assert list(found["channels"]["talk"]["messages"]) == [message["name"] for message in messages]
 
 
-def test_operations_are_the_servers() -> None:
+def test_operations_describe_the_server() -> None:
     operations = made(ws_talk=Talk.structures)["operations"]
     assert {name: one["action"] for name, one in operations.items()} == {"receive_talk": "receive", "send_talk": "send"}
     assert {one["channel"]["$ref"] for one in operations.values()} == {"#/channels/talk"}
@@ -129,7 +129,7 @@ def test_each_url_is_a_channel(name: str) -> None:
     assert {key: (one["address"], one.get("parameters", {})) for key, one in channels.items()} == CHANNELS[name]
 
 
-def test_all_that_an_app_holds_has_channels() -> None:
+def test_handlers_of_held_resources_are_channels() -> None:
     class Rooms(Resource):
         async def ws_talk(self, ws: WebSocket) -> None: ...
 
@@ -147,7 +147,7 @@ def test_all_that_an_app_holds_has_channels() -> None:
     }
 
 
-def test_what_a_handshake_takes_is_said() -> None:
+def test_parameters_of_the_handshake_are_documented() -> None:
     async def ws_talk(
         self: App,
         ws: WebSocket,
@@ -190,13 +190,13 @@ def test_what_a_handshake_takes_is_said() -> None:
     ]
 
 
-def test_docstrings_of_types_are_theirs() -> None:
+def test_schema_has_the_docstring_of_its_type() -> None:
     schemas = made(ws_talk=Talk.structures)["components"]["schemas"]
     assert schemas["Told"]["description"] == "What everybody hears."
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_every_reference_leads_somewhere(name: str, tmp_path: FilePath) -> None:
+def test_every_reference_can_be_resolved(name: str, tmp_path: FilePath) -> None:
     found = asyncapi.document(example_app(name, tmp_path))
     for reference in references(found):
         place: Any = found

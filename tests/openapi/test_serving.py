@@ -87,14 +87,14 @@ PLACES: list[tuple[str | None, str | None, set[str]]] = [
 
 
 @pytest.mark.parametrize(("openapi_path", "docs_path", "expected"), PLACES)
-def test_each_is_where_it_is_wanted_and_nowhere_else(
+def test_documents_and_page_are_served_only_at_their_paths(
     openapi_path: str | None, docs_path: str | None, expected: set[str]
 ) -> None:
     found = answers(documented(Shop(), openapi_path, docs_path), *EVERYTHING)
     assert found == {path: 200 if path in expected else 404 for path in EVERYTHING}
 
 
-def test_the_documents_are_of_the_users_own_routes() -> None:
+def test_documents_describe_only_the_users_routes() -> None:
     with TestClient(documented(Shop())) as client:
         openapi, asyncapi = client.get(OPENAPI), client.get("/asyncapi.json")
     validate(openapi.json())
@@ -134,7 +134,7 @@ class Loading(HTMLParser):
 
 @pytest.mark.parametrize("docs_path", ["/docs", "/a/help", "/"])
 @pytest.mark.parametrize("slash", ["", "/", "//"])
-def test_the_page_loads_only_what_is_beside_it(is_swagger: bool, docs_path: str, slash: str) -> None:
+def test_page_loads_only_files_beside_it(is_swagger: bool, docs_path: str, slash: str) -> None:
     class Empty(App):
         async def price(self) -> str:
             return ""
@@ -153,7 +153,7 @@ def test_the_page_loads_only_what_is_beside_it(is_swagger: bool, docs_path: str,
     assert all(path.startswith(docs_path.rstrip("/") + "/") for path in loaded)
 
 
-def test_the_page_may_load_nothing_from_elsewhere(is_swagger: bool) -> None:
+def test_content_security_policy_allows_only_the_site_itself(is_swagger: bool) -> None:
     with TestClient(documented(Shop())) as client:
         headers = client.get(DOCS).headers
     policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
@@ -163,7 +163,7 @@ def test_the_page_may_load_nothing_from_elsewhere(is_swagger: bool) -> None:
     assert policy.get("script-src") == ("'self'" if is_swagger else None)
 
 
-def test_no_validator_elsewhere_is_asked() -> None:
+def test_swagger_ui_uses_no_online_validator() -> None:
     with TestClient(documented(Shop())) as client:
         assert "validatorUrl: null" in client.get("/docs/start.js").text
 
@@ -173,7 +173,7 @@ def test_no_other_file_is_served(file: str) -> None:
     assert answers(documented(Shop()), f"/docs/{file}") == {f"/docs/{file}": 404}
 
 
-def test_the_page_without_javascript_shows_all_of_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_without_javascript_shows_the_whole_document(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "swagger_ui_bundle", None)
     with TestClient(documented(Shop())) as client:
         page = Loading(client.get(DOCS).text)
@@ -198,7 +198,7 @@ def test_the_page_without_javascript_shows_all_of_the_document(monkeypatch: pyte
 # --- below something --------------------------------------------------------------------------------------------------
 
 
-def test_below_a_root_path_the_document_says_so() -> None:
+def test_document_below_a_root_path_names_it_as_server() -> None:
     app = documented(Shop())
     with TestClient(app, root_path="/v1") as client:
         assert client.get("/v1/openapi.json").json()["servers"] == [{"url": "/v1"}]
@@ -208,13 +208,13 @@ def test_below_a_root_path_the_document_says_so() -> None:
         assert "servers" not in client.get(OPENAPI).json()
 
 
-def test_a_page_may_be_asked_for_with_hyphens() -> None:
+def test_page_can_be_requested_with_hyphens() -> None:
     with TestClient(documented(Shop(), "/api_document", "/my_docs")) as client:
         assert all(path.startswith("/my_docs/") for path in Loading(client.get("/my-docs").text).loaded)
         assert "servers" not in client.get("/api-document").json()
 
 
-def test_an_app_that_is_held_or_mounted_has_pages_of_its_own() -> None:
+def test_held_or_mounted_app_serves_its_own_pages() -> None:
     class Site(App):
         async def index(self) -> str:
             return "site"
@@ -255,7 +255,7 @@ TAKEN: dict[str, tuple[Mapping[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize("name", TAKEN)
-def test_a_path_that_is_taken_is_a_problem(name: str) -> None:
+def test_path_in_use_is_a_problem(name: str) -> None:
     members, path, other = TAKEN[name]
     (problem,) = add_pages(type("Taken", (App,), dict(members))(), None, path)
     assert problem.where == "Taken(docs_path=…)"
@@ -265,12 +265,12 @@ def test_a_path_that_is_taken_is_a_problem(name: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["docs", "//docs", "/a//b", "/{docs}"])
-def test_what_is_no_path_is_refused(path: str) -> None:
+def test_invalid_path_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match="is not a path: expected one that starts with '/'"):
         add_pages(Shop(), None, path)
 
 
-def test_the_document_is_made_once() -> None:
+def test_document_is_made_once() -> None:
     app = documented(Shop())
     with TestClient(app) as client:
         first = client.get(OPENAPI).json()
@@ -283,7 +283,7 @@ def test_the_document_is_made_once() -> None:
         assert client.get(OPENAPI).json() == first
 
 
-def test_the_users_own_routes_are_found_as_before() -> None:
+def test_routes_of_the_user_still_answer() -> None:
     with TestClient(documented(Shop())) as client:
         assert client.get("/price/apple/2").json() == {"apple": 2}
         assert msgspec.json.decode(client.post("/save", json={"text": "x"}).content) == {"text": "x", "tags": []}

@@ -52,7 +52,7 @@ def write(path: Path, content: Any) -> Path:
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_the_examples_do_what_their_documents_say(example: str, tmp_path: Path) -> None:
+def test_example_conforms_to_its_document(example: str, tmp_path: Path) -> None:
     described = write(tmp_path / "openapi.json", document(example_app(example, tmp_path)))
     (tmp_path / "film.mp4").write_bytes(bytes(range(256)) * 400)
     kept = {"TODOS_DB": "served.db", "UPLOADS": "uploads", "VIDEO": "film.mp4"}
@@ -120,7 +120,7 @@ def message_types(npm: Path, app: App, path: Path) -> Path:
     return path
 
 
-def test_the_documents_of_the_examples_become_typescript(npm: Path, tmp_path: Path) -> None:
+def test_documents_of_the_examples_compile_to_typescript(npm: Path, tmp_path: Path) -> None:
     apps = {example: example_app(example, tmp_path) for example in EXAMPLES}
     sources = [openapi_types(npm, app, tmp_path / f"{example}.d.ts") for example, app in apps.items()]
     talking = {example: app for example, app in apps.items() if asyncapi.document(app)["channels"]}
@@ -128,7 +128,7 @@ def test_the_documents_of_the_examples_become_typescript(npm: Path, tmp_path: Pa
     compiled(npm, *sources)
 
 
-def test_clients_are_written_against_the_types(npm: Path, tmp_path: Path) -> None:
+def test_typescript_client_compiles_against_the_types(npm: Path, tmp_path: Path) -> None:
     openapi_types(npm, example_app("todo", tmp_path), tmp_path / "todo.d.ts")
     message_types(npm, example_app("chat", tmp_path), tmp_path / "chat.d.ts")
     shutil.copy(TOOLS / "client.ts", tmp_path)
@@ -183,7 +183,7 @@ def answer(page: Page, place: str) -> str:
     return str(page.wait(f"document.querySelector('{place} .live-responses-table .response')?.innerText"))
 
 
-def test_swagger_ui_tries_requests_out(tmp_path: Path) -> None:
+def test_swagger_ui_sends_requests(tmp_path: Path) -> None:
     with the_page(tmp_path, swagger=True) as (page, server):
         place = open_operation(page, "todos_post")
         assert "201" in answer(page, place)
@@ -194,7 +194,7 @@ def test_swagger_ui_tries_requests_out(tmp_path: Path) -> None:
         page.wait(f"document.querySelector('{place} input[type=file]') !== null")
 
 
-def test_without_the_extra_there_is_a_page_without_javascript(tmp_path: Path) -> None:
+def test_page_without_the_extra_has_no_javascript(tmp_path: Path) -> None:
     with the_page(tmp_path, swagger=False) as (page, server):
         page.wait("document.querySelectorAll('article').length")
         assert page.run("document.scripts.length") == 0
