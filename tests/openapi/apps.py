@@ -16,9 +16,9 @@ T = TypeVar("T")
 
 
 class New(Struct):
-    """What a new one has."""
+    """A thing before it is stored."""
 
-    title: Annotated[str, Meta(min_length=1, description="How it is called")]
+    title: Annotated[str, Meta(min_length=1, description="Its title")]
     rank: int = 3
 
 
@@ -75,25 +75,15 @@ class Movie(TypedDict):
 
 
 JSON, URLENCODED, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
-
-
 FILE = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
-
-
 NEW = {"$ref": "#/components/schemas/New"}
-
-
 REF = {"$ref": "#/components/schemas/Thing"}
-
-
 TEXT = {"schema": {"type": "string"}}
-
-
 ERRORS = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}, "text/plain": TEXT}
 
 
 class Handlers:
-    """Handlers, each with the operations that it is documented as."""
+    """Handlers, for which `OPERATIONS` lists the documented operations."""
 
     async def nothing(self) -> None: ...
     async def optional(self, a: str = "", b: int = 1) -> None: ...
@@ -157,20 +147,20 @@ class Shop(App):
 
 
 def make_document(**handlers: Any) -> dict[str, Any]:
-    """The valid document of an app with `handlers`."""
+    """Make the document of an app with `handlers`, and validate it."""
     app = type("Shop", (App,), handlers)()
-    found = document(app)
-    validate(found)
-    return found
+    doc = document(app)
+    validate(doc)
+    return doc
 
 
-def list_operations(found: dict[str, Any]) -> list[str]:
-    return [f"{method.upper()} {path}" for path, item in found["paths"].items() for method in item]
+def list_operations(doc: dict[str, Any]) -> list[str]:
+    return [f"{method.upper()} {path}" for path, item in doc["paths"].items() for method in item]
 
 
 def find_operation(handler: Any, at: str = "") -> dict[str, Any]:
-    """The operation of a method called `call`: the only one, or the one at `METHOD /path`."""
-    found = make_document(call=handler)
-    method, _, path = (at or list_operations(found)[0]).partition(" ")
-    made_operation: dict[str, Any] = found["paths"][path][method.lower()]
-    return made_operation
+    """Document `handler` as a method `call`, and return its only operation, or the one at `METHOD /path`."""
+    doc = make_document(call=handler)
+    method, _, path = (at or list_operations(doc)[0]).partition(" ")
+    operation: dict[str, Any] = doc["paths"][path][method.lower()]
+    return operation

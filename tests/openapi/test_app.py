@@ -1,4 +1,4 @@
-"""`App(docs=…, openapi_path=…, docs_path=…)`: which of the documents and the page it serves, and where."""
+"""These tests show where `App(docs=…, openapi_path=…, docs_path=…)` serves the documents and the page."""
 
 import subprocess
 import sys
@@ -35,8 +35,8 @@ SERVED: list[tuple[dict[str, Any], set[str]]] = [
 @pytest.mark.parametrize(("arguments", "expected"), SERVED)
 def test_arguments_of_app_decide_what_is_served(arguments: dict[str, Any], expected: set[str]) -> None:
     with TestClient(Shop(**arguments)) as client:
-        found = {path for path in PATHS if client.get(path).status_code == 200}
-    assert found == expected
+        served = {path for path in PATHS if client.get(path).status_code == 200}
+    assert served == expected
 
 
 def test_app_has_methods_that_return_the_documents() -> None:

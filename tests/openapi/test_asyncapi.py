@@ -1,4 +1,4 @@
-"""The AsyncAPI document: which channels there are, what travels over each, and how its messages are called."""
+"""These tests show the channels, operations and messages of the AsyncAPI document."""
 
 from enum import StrEnum
 from pathlib import Path as FilePath
@@ -21,7 +21,7 @@ class Leave(Struct, tag="leave"):
 
 
 class Told(Struct):
-    """What everybody hears."""
+    """A text that every client receives."""
 
     who: str
 
@@ -31,10 +31,10 @@ class Mood(StrEnum):
 
 
 class Talk:
-    """Handlers, each with the messages it receives and sends."""
+    """Handlers, for which `MESSAGES` lists the messages that they receive and send."""
 
     async def bare(self, ws: WebSocket) -> None: ...
-    async def unannotated(self, ws) -> None: ...  # type: ignore[no-untyped-def]  # that is what is tested
+    async def unannotated(self, ws) -> None: ...  # type: ignore[no-untyped-def]  # the missing annotation is what is tested
     async def structures(self, ws: WebSocket[Say | Leave, Told]) -> None: ...
     async def octets(self, ws: WebSocket[bytes, bytes | Told]) -> None: ...
     async def listed(self, ws: WebSocket[list[int], Any]) -> None: ...
@@ -46,23 +46,27 @@ TEXT = {"name": "text", "contentType": "text/plain", "payload": {"type": "string
 BINARY = {"name": "binary", "contentType": "application/octet-stream", "payload": {"type": "string"}}
 
 
-def json_message(name: str, payload: Any) -> dict[str, Any]:
+def make_json_message(name: str, payload: Any) -> dict[str, Any]:
     return {"name": name, "contentType": "application/json", "payload": payload}
 
 
-def structure(name: str) -> dict[str, Any]:
-    return json_message(name, {"$ref": f"#/components/schemas/{name}"})
+def make_message(name: str) -> dict[str, Any]:
+    return make_json_message(name, {"$ref": f"#/components/schemas/{name}"})
 
 
 MESSAGES: dict[str, tuple[list[str], list[str], list[dict[str, Any]]]] = {
     "bare": (["text"], ["text"], [TEXT]),
     "unannotated": (["text"], ["text"], [TEXT]),
-    "structures": (["Say", "Leave"], ["Told"], [structure("Say"), structure("Leave"), structure("Told")]),
-    "octets": (["binary"], ["binary", "Told"], [BINARY, structure("Told")]),
+    "structures": (
+        ["Say", "Leave"],
+        ["Told"],
+        [make_message("Say"), make_message("Leave"), make_message("Told")],
+    ),
+    "octets": (["binary"], ["binary", "Told"], [BINARY, make_message("Told")]),
     "listed": (
         ["list_int_"],
         ["Any"],
-        [json_message("list_int_", {"type": "array", "items": {"type": "integer"}}), json_message("Any", {})],
+        [make_json_message("list_int_", {"type": "array", "items": {"type": "integer"}}), make_json_message("Any", {})],
     ),
     "choices": (
         ["choice"],
@@ -75,35 +79,36 @@ MESSAGES: dict[str, tuple[list[str], list[str], list[dict[str, Any]]]] = {
     "text_in_json": (
         ["text", "Say"],
         ["text_2"],
-        [json_message("text", {"type": "string"}), structure("Say"), {**TEXT, "name": "text_2"}],
+        [make_json_message("text", {"type": "string"}), make_message("Say"), {**TEXT, "name": "text_2"}],
     ),
 }
 
 
-def made(**handlers: Any) -> dict[str, Any]:
+def make_document(**handlers: Any) -> dict[str, Any]:
     return asyncapi.document(type("Talks", (App,), handlers)())
 
 
 @pytest.mark.parametrize("name", MESSAGES)
 def test_messages_are_the_members_of_the_union(name: str) -> None:
     received, sent, messages = MESSAGES[name]
-    found = made(ws_talk=vars(Talk)[name])
+    doc = make_document(ws_talk=vars(Talk)[name])
     assert {
-        key: [one["$ref"].rpartition("/")[2] for one in operation["messages"]]
-        for key, operation in found["operations"].items()
+        key: [message["$ref"].rpartition("/")[2] for message in operation["messages"]]
+        for key, operation in doc["operations"].items()
     } == {"receive_talk": received, "send_talk": sent}
-    assert list(found["components"]["messages"].values()) == messages
-    assert list(found["channels"]["talk"]["messages"]) == [message["name"] for message in messages]
+    assert list(doc["components"]["messages"].values()) == messages
+    assert list(doc["channels"]["talk"]["messages"]) == [message["name"] for message in messages]
 
 
 def test_operations_describe_the_server() -> None:
-    operations = made(ws_talk=Talk.structures)["operations"]
-    assert {name: one["action"] for name, one in operations.items()} == {"receive_talk": "receive", "send_talk": "send"}
-    assert {one["channel"]["$ref"] for one in operations.values()} == {"#/channels/talk"}
+    operations = make_document(ws_talk=Talk.structures)["operations"]
+    actions = {name: operation["action"] for name, operation in operations.items()}
+    assert actions == {"receive_talk": "receive", "send_talk": "send"}
+    assert {operation["channel"]["$ref"] for operation in operations.values()} == {"#/channels/talk"}
 
 
 class Places:
-    """Handlers, each with its channels."""
+    """Handlers, for which `CHANNELS` lists the channels."""
 
     async def index(self, ws: WebSocket) -> None: ...
     async def values(self, ws: WebSocket, room: str, page: int = 1) -> None: ...
@@ -125,8 +130,10 @@ CHANNELS: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
 
 @pytest.mark.parametrize("name", CHANNELS)
 def test_each_url_is_a_channel(name: str) -> None:
-    channels = made(ws_call=vars(Places)[name])["channels"]
-    assert {key: (one["address"], one.get("parameters", {})) for key, one in channels.items()} == CHANNELS[name]
+    channels = make_document(ws_call=vars(Places)[name])["channels"]
+    assert {key: (channel["address"], channel.get("parameters", {})) for key, channel in channels.items()} == CHANNELS[
+        name
+    ]
 
 
 def test_handlers_of_held_resources_are_channels() -> None:
@@ -140,7 +147,7 @@ def test_handlers_of_held_resources_are_channels() -> None:
         async def page(self) -> None: ...
 
     channels = asyncapi.document(Talks())["channels"]
-    assert {name: one["address"] for name, one in channels.items()} == {
+    assert {name: channel["address"] for name, channel in channels.items()} == {
         "index": "/",
         "a_talk": "/a/talk",
         "b_talk": "/b/talk",
@@ -166,8 +173,8 @@ def test_parameters_of_the_handshake_are_documented() -> None:
         :param limit: How long.
         """
 
-    found = made(ws_talk=ws_talk)
-    channel = found["channels"]["talk"]
+    doc = make_document(ws_talk=ws_talk)
+    channel = doc["channels"]["talk"]
     assert (channel["summary"], channel["description"]) == ("Talk.", "At length.")
     assert channel["parameters"] == {"mood": {"description": "How it goes.", "enum": ["bad", "good"]}}
     assert channel["bindings"]["ws"] == {
@@ -180,34 +187,34 @@ def test_parameters_of_the_handshake_are_documented() -> None:
         "headers": {"type": "object", "properties": {"X-Tag": {"type": "string", "default": ""}}},
         "bindingVersion": "0.1.0",
     }
-    assert found["components"]["securitySchemes"] == {
+    assert doc["components"]["securitySchemes"] == {
         "session_id": {"type": "httpApiKey", "in": "cookie", "name": "session_id"},
         "session": {"type": "httpApiKey", "in": "cookie", "name": "session_id"},
     }
-    assert found["operations"]["receive_talk"]["security"] == [
+    assert doc["operations"]["receive_talk"]["security"] == [
         {"$ref": "#/components/securitySchemes/session_id"},
         {"$ref": "#/components/securitySchemes/session"},
     ]
 
 
 def test_schema_has_the_docstring_of_its_type() -> None:
-    schemas = made(ws_talk=Talk.structures)["components"]["schemas"]
-    assert schemas["Told"]["description"] == "What everybody hears."
+    schemas = make_document(ws_talk=Talk.structures)["components"]["schemas"]
+    assert schemas["Told"]["description"] == "A text that every client receives."
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_reference_can_be_resolved(name: str, tmp_path: FilePath) -> None:
-    found = asyncapi.document(example_app(name, tmp_path))
-    for reference in references(found):
-        place: Any = found
+    doc = asyncapi.document(example_app(name, tmp_path))
+    for reference in list_references(doc):
+        target: Any = doc
         for part in reference.removeprefix("#/").split("/"):
-            place = place[part]
+            target = target[part]
 
 
-def references(value: Any) -> list[str]:
+def list_references(value: Any) -> list[str]:
     if isinstance(value, list):
-        return [found for item in value for found in references(item)]
+        return [reference for item in value for reference in list_references(item)]
     if not isinstance(value, dict):
         return []
-    here = [value["$ref"]] if "$ref" in value else []
-    return here + [found for item in value.values() for found in references(item)]
+    own = [value["$ref"]] if "$ref" in value else []
+    return own + [reference for item in value.values() for reference in list_references(item)]

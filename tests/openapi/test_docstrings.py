@@ -68,11 +68,11 @@ def sphinx(self: App, count: int, name: str = "") -> str:
 
 @pytest.mark.parametrize("handler", [google, numpy, sphinx])
 def test_docstring_describes_the_operation_and_its_parameters(handler: Any) -> None:
-    found = find_operation(handler, "GET /call/{count}/{name}")
-    said = {one["name"]: one.get("description") for one in found["parameters"]}
-    assert said == {"count": "How often, at most.", "name": "Who says it."}
-    assert (found["summary"], found["description"]) == ("Say it.", "More of it.")
-    assert found["responses"]["200"]["description"] == "What was said."
+    operation = find_operation(handler, "GET /call/{count}/{name}")
+    texts = {parameter["name"]: parameter.get("description") for parameter in operation["parameters"]}
+    assert texts == {"count": "How often, at most.", "name": "Who says it."}
+    assert (operation["summary"], operation["description"]) == ("Say it.", "More of it.")
+    assert operation["responses"]["200"]["description"] == "What was said."
 
 
 def test_partial_method_has_the_docstring_of_its_method() -> None:
@@ -88,9 +88,9 @@ def test_partial_method_has_the_docstring_of_its_method() -> None:
 
 @given(st.text(st.sampled_from("ab :-\n*(),") | st.characters()))
 def test_any_text_can_be_parsed_as_a_docstring(text: str) -> None:
-    found = read_docstring(text)
-    assert found.summary == " ".join(found.summary.split())
-    assert all(name.strip("*") == name for name in found.parameters)
+    docstring = read_docstring(text)
+    assert docstring.summary == " ".join(docstring.summary.split())
+    assert all(name.strip("*") == name for name in docstring.parameters)
 
 
 DOCSTRINGS: dict[str, tuple[str, dict[str, str], str]] = {
@@ -112,5 +112,5 @@ DOCSTRINGS: dict[str, tuple[str, dict[str, str], str]] = {
 
 @pytest.mark.parametrize("text", DOCSTRINGS)
 def test_docstrings_are_read_in_three_styles(text: str) -> None:
-    found = read_docstring(text)
-    assert (found.summary, found.parameters, found.returns) == DOCSTRINGS[text]
+    docstring = read_docstring(text)
+    assert (docstring.summary, docstring.parameters, docstring.returns) == DOCSTRINGS[text]

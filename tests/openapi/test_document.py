@@ -15,16 +15,16 @@ from tests.support.examples import EXAMPLES, example_app
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_documents_of_the_examples_are_valid(name: str, tmp_path: FilePath) -> None:
-    found = document(example_app(name, tmp_path))
-    validate(found)
-    assert found["openapi"] == "3.1.0"
-    assert found["paths"]
+    doc = document(example_app(name, tmp_path))
+    validate(doc)
+    assert doc["openapi"] == "3.1.0"
+    assert doc["paths"]
 
 
 def test_handlers_of_held_resources_are_documented() -> None:
-    found = document(Shop())
-    validate(found)
-    assert sorted(list_operations(found)) == [
+    doc = document(Shop())
+    validate(doc)
+    assert sorted(list_operations(doc)) == [
         "DELETE /things/{id}",
         "GET /",
         "GET /sign_up",
@@ -34,12 +34,12 @@ def test_handlers_of_held_resources_are_documented() -> None:
         "GET /{page}",
         "POST /things",
     ]
-    assert found["tags"] == [
+    assert doc["tags"] == [
         {"name": "Shop", "description": "A shop."},
         {"name": "Things", "description": "All the things. More of them come."},
     ]
-    assert found["info"] == {"title": "Shop", "version": "0", "description": "A shop.\n\nIt sells things."}
-    ids = [one["operationId"] for item in found["paths"].values() for one in item.values()]
+    assert doc["info"] == {"title": "Shop", "version": "0", "description": "A shop.\n\nIt sells things."}
+    ids = [operation["operationId"] for item in doc["paths"].values() for operation in item.values()]
     assert sorted(ids) == [
         "index",
         "index_by_page",
@@ -60,17 +60,17 @@ def test_operations_at_one_url_share_the_names_of_its_parameters() -> None:
         @route("/{key}", methods=["GET"])
         async def read(self, key: int) -> None: ...
 
-    found = make_document(sides=Sides())
-    assert list_operations(found) == ["PUT /sides/{name}", "GET /sides/{name}"]
-    assert found["paths"]["/sides/{name}"]["get"]["parameters"][0]["name"] == "name"
+    doc = make_document(sides=Sides())
+    assert list_operations(doc) == ["PUT /sides/{name}", "GET /sides/{name}"]
+    assert doc["paths"]["/sides/{name}"]["get"]["parameters"][0]["name"] == "name"
 
 
 def test_operation_ids_are_unique() -> None:
     class Sides(Resource):
         async def get(self) -> None: ...
 
-    found = make_document(a=Sides(), b=Sides(), call=Handlers.maybe_body, a_get=Handlers.nothing)
-    ids = [one["operationId"] for item in found["paths"].values() for one in item.values()]
+    doc = make_document(a=Sides(), b=Sides(), call=Handlers.maybe_body, a_get=Handlers.nothing)
+    ids = [operation["operationId"] for item in doc["paths"].values() for operation in item.values()]
     assert sorted(ids) == ["a_get", "a_get_2", "b_get", "call_get", "call_get_by_a", "call_post", "call_post_by_a"]
 
 

@@ -30,7 +30,7 @@ from tests.openapi.apps import (
 
 
 class Asking:
-    """Handlers, each with what it is said to take."""
+    """Handlers, for which `PARAMETERS` lists the documented parameters."""
 
     async def texts(
         self, *, a: int, b: str | None = None, c: bool = True, d: Decimal = Decimal(1), e: bytes = b"x"
@@ -49,7 +49,7 @@ class Asking:
     async def structured_headers(self, wanted: Annotated[Filter, Header()]) -> None: ...
     async def whole_query(self, wanted: Annotated[dict[str, int], Query()]) -> None: ...
     async def rest(self, **more: int) -> None: ...
-    async def said(self, *, a: Annotated[int, Meta(description="A number", examples=[3])]) -> None: ...
+    async def described(self, *, a: Annotated[int, Meta(description="A number", examples=[3])]) -> None: ...
 
 
 PARAMETERS: dict[str, list[dict[str, Any]]] = {
@@ -129,7 +129,7 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {
             "schema": {"type": "object", "additionalProperties": {"type": "integer"}},
         }
     ],
-    "said": [
+    "described": [
         {
             "name": "a",
             "in": "query",
@@ -165,7 +165,7 @@ class Nested(Struct):
 
 
 class Bodies:
-    """Handlers, each with its body."""
+    """Handlers, for which `CONTENTS` lists the media types and schemas of the body."""
 
     async def whole(self, thing: New) -> None: ...
     async def whole_json(self, thing: Annotated[New, Body()]) -> None: ...
@@ -276,34 +276,34 @@ CONTENTS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", CONTENTS)
 def test_body_is_documented_for_every_media_type_that_can_carry_it(name: str) -> None:
     body = find_operation(vars(Bodies)[name])["requestBody"]
-    assert {media: content["schema"] for media, content in body["content"].items()} == CONTENTS[name]
+    assert {media_type: content["schema"] for media_type, content in body["content"].items()} == CONTENTS[name]
     assert body.get("required", False) is (name not in ("rest", "lines"))
 
 
 @pytest.mark.parametrize(
-    ("handler", "said"),
+    ("handler", "description"),
     [
         (Bodies.keys, "Each value may also come from the query, which takes precedence over the body."),
         (Bodies.upload, "note may also come from the query, which takes precedence over the body."),
         (Bodies.form_key, None),
     ],
 )
-def test_body_description_names_values_that_may_come_from_the_query(handler: Any, said: str | None) -> None:
-    assert find_operation(handler)["requestBody"].get("description") == said
+def test_body_description_names_values_that_may_come_from_the_query(handler: Any, description: str | None) -> None:
+    assert find_operation(handler)["requestBody"].get("description") == description
 
 
 def test_json_lines_body_has_the_type_of_its_lines() -> None:
-    found = find_operation(Bodies.lines)
-    assert found["requestBody"]["content"]["application/jsonl"]["x-line"] == NEW
-    assert list(found["responses"]) == ["204", "400", "413", "415", "default"]
+    operation = find_operation(Bodies.lines)
+    assert operation["requestBody"]["content"]["application/jsonl"]["x-line"] == NEW
+    assert list(operation["responses"]) == ["204", "400", "413", "415", "default"]
 
 
 def test_file_with_content_types_can_be_refused_with_415() -> None:
     async def call(self: App, file: Annotated[UploadFile, File(content_types=["image/*"])]) -> None: ...
 
-    found = find_operation(call)
-    assert "415" in found["responses"]
-    assert found["requestBody"]["content"][MULTIPART]["encoding"] == {"file": {"contentType": "image/*"}}
+    operation = find_operation(call)
+    assert "415" in operation["responses"]
+    assert operation["requestBody"]["content"][MULTIPART]["encoding"] == {"file": {"contentType": "image/*"}}
 
 
 class Basket(Struct):
@@ -358,8 +358,8 @@ SCHEMES: dict[str, tuple[list[Any], dict[str, Any]]] = {
 @pytest.mark.parametrize("name", SCHEMES)
 def test_credentials_are_security_schemes(name: str) -> None:
     app = type("Safe", (App,), {"call": vars(Secured)[name]})(sessions=SessionConfig(cookie="sid"))
-    found = document(app)
-    validate(found)
-    (call,) = [one for item in found["paths"].values() for one in item.values()]
-    assert (call["security"], found["components"]["securitySchemes"]) == SCHEMES[name]
+    doc = document(app)
+    validate(doc)
+    (call,) = [operation for item in doc["paths"].values() for operation in item.values()]
+    assert (call["security"], doc["components"]["securitySchemes"]) == SCHEMES[name]
     assert "parameters" not in call

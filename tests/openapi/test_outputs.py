@@ -43,7 +43,7 @@ def test_refusals_are_documented_where_they_can_occur(name: str) -> None:
 
 
 class Unknown:
-    """What msgspec cannot describe."""
+    """A class that msgspec cannot describe."""
 
 
 class Returning:
@@ -55,7 +55,7 @@ class Returning:
     async def maybe(self) -> Thing | None: ...
     async def either(self) -> Thing | str | list[int]: ...
     async def anything(self) -> Any: ...
-    async def unsaid(self): ...  # type: ignore[no-untyped-def]  # that is what is tested
+    async def unannotated(self): ...  # type: ignore[no-untyped-def]  # the missing annotation is what is tested
     async def file(self) -> FilePath: ...
     async def statuses(self) -> tuple[Literal[201], Thing] | tuple[Literal[404, 410], dict[str, str]]: ...
     async def with_headers(self) -> tuple[Literal[201], Thing, dict[str, str]]: ...
@@ -97,7 +97,7 @@ RESPONSES: dict[str, dict[str, Any]] = {
         }
     },
     "anything": {"200": {"*/*": {}}},
-    "unsaid": {"200": {"*/*": {}}},
+    "unannotated": {"200": {"*/*": {}}},
     "file": {"200": {"*/*": {"schema": FILE}}, "206": {"*/*": {"schema": FILE}}, "304": None},
     "statuses": {
         "201": {JSON: {"schema": REF}},
@@ -138,8 +138,8 @@ RESPONSES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", RESPONSES)
 def test_each_status_of_a_return_annotation_is_documented(name: str) -> None:
     responses = find_operation(vars(Returning)[name])["responses"]
-    found = {status: one.get("content") for status, one in responses.items() if "$ref" not in one}
-    assert found == RESPONSES[name]
+    contents = {status: response.get("content") for status, response in responses.items() if "$ref" not in response}
+    assert contents == RESPONSES[name]
     assert "default" in responses
 
 
@@ -153,10 +153,10 @@ def test_status_of_the_handler_is_merged_with_the_refusal() -> None:
 def test_errors_of_an_app_with_an_error_handler_have_no_format() -> None:
     app = Shop()
     app.error_handlers[HTTPError] = lambda *_: (400, "no")
-    found = document(app)
-    validate(found)
-    assert "Problem" not in found["components"]["schemas"]
-    assert "content" not in found["components"]["responses"]["BadRequest"]
+    doc = document(app)
+    validate(doc)
+    assert "Problem" not in doc["components"]["schemas"]
+    assert "content" not in doc["components"]["responses"]["BadRequest"]
 
 
 def test_problem_class_of_the_user_keeps_its_name() -> None:

@@ -24,17 +24,17 @@ TYPES: list[Any] = [
 ]  # fmt: skip
 
 
-def normal(schema: Any) -> Any:
-    """`schema` without what says the same in two ways: an empty `required`, the order of what may be chosen."""
+def normalize(schema: Any) -> Any:
+    """Remove differences without meaning from `schema`: an empty `required`, the order of `anyOf` and `enum`."""
     if isinstance(schema, list):
-        return [normal(item) for item in schema]
+        return [normalize(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    found = {name: normal(value) for name, value in schema.items() if not (name == "required" and value == [])}
+    normalized = {name: normalize(value) for name, value in schema.items() if not (name == "required" and value == [])}
     for name in ("anyOf", "enum"):
-        if isinstance(found.get(name), list):
-            found[name] = sorted(found[name], key=str)
-    return found
+        if isinstance(normalized.get(name), list):
+            normalized[name] = sorted(normalized[name], key=str)
+    return normalized
 
 
 @pytest.mark.parametrize("annotation", TYPES, ids=str)
@@ -43,19 +43,22 @@ def test_json_schema_equals_that_of_msgspec(annotation: Any) -> None:
     (theirs,), components = msgspec.json.schema_components([annotation], ref_template=prefix + "{name}")
     info = msgspec.inspect.type_info(annotation)
     ours = Schemas([info], prefix)
-    assert (normal(ours.json(info)), normal(ours.components)) == (_flat(normal(theirs)), normal(components))
+    assert (normalize(ours.json(info)), normalize(ours.components)) == (
+        flatten(normalize(theirs)),
+        normalize(components),
+    )
 
 
-def _flat(schema: Any) -> Any:
-    """msgspec puts the tagged ones of an optional union into a union of their own."""
+def flatten(schema: Any) -> Any:
+    """Flatten a union: msgspec puts the tagged members of an optional union into an inner union."""
     members = schema.get("anyOf", [])
-    inner = next((one for one in members if "discriminator" in one), None)
+    inner = next((member for member in members if "discriminator" in member), None)
     if inner is None:
         return schema
-    return {"anyOf": sorted([*inner["anyOf"], *(one for one in members if one is not inner)], key=str)}
+    return {"anyOf": sorted([*inner["anyOf"], *(member for member in members if member is not inner)], key=str)}
 
 
-# Where msgspec says less than is known.
+# Types for which msgspec leaves out what is known.
 RICHER: dict[str, tuple[Any, Any]] = {
     "a date and time": (datetime, {"type": "string", "format": "date-time"}),
     "a local one": (Annotated[datetime, Meta(tz=False)], {"type": "string", "format": "date-time-local"}),
@@ -78,9 +81,9 @@ def test_decimal_is_a_string_in_json_and_a_number_in_text() -> None:
 
 
 def test_types_with_the_same_name_are_named_with_their_modules() -> None:
-    one = msgspec.defstruct("Thing", [("x", int)], module="shop.one")
-    two = msgspec.defstruct("Thing", [("y", int)], module="shop.two")
-    infos = [msgspec.inspect.type_info(cls) for cls in (one, two, Page[one], Page[two], New)]  # type: ignore[valid-type]
+    first = msgspec.defstruct("Thing", [("x", int)], module="shop.one")
+    second = msgspec.defstruct("Thing", [("y", int)], module="shop.two")
+    infos = [msgspec.inspect.type_info(cls) for cls in (first, second, Page[first], Page[second], New)]  # type: ignore[valid-type]
     assert sorted(Schemas(infos).components) == [
         "New",
         "shop.one.Thing",

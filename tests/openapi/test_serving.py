@@ -1,4 +1,4 @@
-"""The documents and their page as URLs of an app: where they are, what they load, and who else answers there."""
+"""These tests show how an app serves its documents and their page, what the page loads, and which paths conflict."""
 
 import sys
 from collections.abc import Mapping
@@ -48,20 +48,20 @@ class Shop(App):
         await ws.accept()
 
 
-def documented(app: App, openapi_path: str | None = OPENAPI, docs_path: str | None = DOCS) -> App:
+def add_docs(app: App, openapi_path: str | None = OPENAPI, docs_path: str | None = DOCS) -> App:
     assert add_pages(app, openapi_path, docs_path) == []
     return app
 
 
 @pytest.fixture(params=["Swagger UI", "no JavaScript"])
 def is_swagger(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """With the extra `docs`, and as if it were not installed."""
+    """Run the test with the extra `docs`, and again as if it were not installed."""
     if request.param != "Swagger UI":
         monkeypatch.setitem(sys.modules, "swagger_ui_bundle", None)
     return bool(request.param == "Swagger UI")
 
 
-def answers(app: App, *paths: str, root_path: str = "") -> dict[str, int]:
+def request_statuses(app: App, *paths: str, root_path: str = "") -> dict[str, int]:
     with TestClient(app, root_path=root_path) if root_path else TestClient(app) as client:
         return {path: client.get(path).status_code for path in paths}
 
@@ -90,12 +90,12 @@ PLACES: list[tuple[str | None, str | None, set[str]]] = [
 def test_documents_and_page_are_served_only_at_their_paths(
     openapi_path: str | None, docs_path: str | None, expected: set[str]
 ) -> None:
-    found = answers(documented(Shop(), openapi_path, docs_path), *EVERYTHING)
-    assert found == {path: 200 if path in expected else 404 for path in EVERYTHING}
+    statuses = request_statuses(add_docs(Shop(), openapi_path, docs_path), *EVERYTHING)
+    assert statuses == {path: 200 if path in expected else 404 for path in EVERYTHING}
 
 
 def test_documents_describe_only_the_users_routes() -> None:
-    with TestClient(documented(Shop())) as client:
+    with TestClient(add_docs(Shop())) as client:
         openapi, asyncapi = client.get(OPENAPI), client.get("/asyncapi.json")
     validate(openapi.json())
     assert openapi.headers["content-type"] == asyncapi.headers["content-type"] == "application/json"
@@ -105,14 +105,14 @@ def test_documents_describe_only_the_users_routes() -> None:
 
 @pytest.mark.parametrize("path", [OPENAPI, DOCS, "/docs/openapi.json"])
 def test_other_methods_are_refused(path: str) -> None:
-    with TestClient(documented(Shop())) as client:
+    with TestClient(add_docs(Shop())) as client:
         refused = client.post(path)
         assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
         assert (client.head(path).status_code, client.head(path).content) == (200, b"")
 
 
-class Loading(HTMLParser):
-    """What a page loads, and the text in it."""
+class PageParser(HTMLParser):
+    """A parser that collects the URLs that a page loads, its tags and its text."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -139,9 +139,9 @@ def test_page_loads_only_files_beside_it(is_swagger: bool, docs_path: str, slash
         async def price(self) -> str:
             return ""
 
-    with TestClient(documented(Empty(), OPENAPI, docs_path)) as client:
+    with TestClient(add_docs(Empty(), OPENAPI, docs_path)) as client:
         page = client.get(docs_path.rstrip("/") + slash or "/")
-        loaded = Loading(page.text).loaded
+        loaded = PageParser(page.text).loaded
         types = {path.rpartition("/")[2]: client.get(path).headers["content-type"] for path in loaded}
     expected = {
         "swagger-ui.css": "text/css; charset=utf-8",
@@ -154,7 +154,7 @@ def test_page_loads_only_files_beside_it(is_swagger: bool, docs_path: str, slash
 
 
 def test_content_security_policy_allows_only_the_site_itself(is_swagger: bool) -> None:
-    with TestClient(documented(Shop())) as client:
+    with TestClient(add_docs(Shop())) as client:
         headers = client.get(DOCS).headers
     policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
     assert policy["default-src"] == "'none'"
@@ -164,21 +164,21 @@ def test_content_security_policy_allows_only_the_site_itself(is_swagger: bool) -
 
 
 def test_swagger_ui_uses_no_online_validator() -> None:
-    with TestClient(documented(Shop())) as client:
+    with TestClient(add_docs(Shop())) as client:
         assert "validatorUrl: null" in client.get("/docs/start.js").text
 
 
 @pytest.mark.parametrize("file", ["../serving.py", "index.html", "swagger-ui.css/x", "style.css", "%2e%2e/x", "x"])
 def test_no_other_file_is_served(file: str) -> None:
-    assert answers(documented(Shop()), f"/docs/{file}") == {f"/docs/{file}": 404}
+    assert request_statuses(add_docs(Shop()), f"/docs/{file}") == {f"/docs/{file}": 404}
 
 
 def test_page_without_javascript_shows_the_whole_document(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "swagger_ui_bundle", None)
-    with TestClient(documented(Shop())) as client:
-        page = Loading(client.get(DOCS).text)
+    with TestClient(add_docs(Shop())) as client:
+        page = PageParser(client.get(DOCS).text)
     assert "script" not in page.tags
-    for said in (
+    for text in (
         "Sells & buys.",
         "GET /price/{item}/{count}",
         "The price of <something>.",
@@ -192,14 +192,14 @@ def test_page_without_javascript_shows_the_whole_document(monkeypatch: pytest.Mo
         "session, or nothing",
         "pip install 'micropie[docs]'",
     ):
-        assert said in page.text
+        assert text in page.text
 
 
 # --- below something --------------------------------------------------------------------------------------------------
 
 
 def test_document_below_a_root_path_names_it_as_server() -> None:
-    app = documented(Shop())
+    app = add_docs(Shop())
     with TestClient(app, root_path="/v1") as client:
         assert client.get("/v1/openapi.json").json()["servers"] == [{"url": "/v1"}]
         assert "/v1/docs/start.js" in client.get("/v1/docs").text
@@ -209,8 +209,8 @@ def test_document_below_a_root_path_names_it_as_server() -> None:
 
 
 def test_page_can_be_requested_with_hyphens() -> None:
-    with TestClient(documented(Shop(), "/api_document", "/my_docs")) as client:
-        assert all(path.startswith("/my_docs/") for path in Loading(client.get("/my-docs").text).loaded)
+    with TestClient(add_docs(Shop(), "/api_document", "/my_docs")) as client:
+        assert all(path.startswith("/my_docs/") for path in PageParser(client.get("/my-docs").text).loaded)
         assert "servers" not in client.get("/api-document").json()
 
 
@@ -220,8 +220,8 @@ def test_held_or_mounted_app_serves_its_own_pages() -> None:
             return "site"
 
     site = Site()
-    setattr(site, "shop", documented(Shop()))  # noqa: B010  (no class says that it has it)
-    site.mount("/mounted", documented(Shop()))
+    setattr(site, "shop", add_docs(Shop()))  # noqa: B010  (no class declares the attribute)
+    site.mount("/mounted", add_docs(Shop()))
     with TestClient(site) as client:
         for prefix in ("/shop", "/mounted"):
             assert client.get(f"{prefix}/openapi.json").json()["servers"] == [{"url": prefix}]
@@ -271,19 +271,19 @@ def test_invalid_path_is_refused(path: str) -> None:
 
 
 def test_document_is_made_once() -> None:
-    app = documented(Shop())
+    app = add_docs(Shop())
     with TestClient(app) as client:
         first = client.get(OPENAPI).json()
 
         async def added(self: App) -> str:
             return ""
 
-        setattr(app, "added", added.__get__(app))  # noqa: B010  (no class says that it has it)
+        setattr(app, "added", added.__get__(app))  # noqa: B010  (no class declares the attribute)
         assert client.get("/added").status_code == 200
         assert client.get(OPENAPI).json() == first
 
 
 def test_routes_of_the_user_still_answer() -> None:
-    with TestClient(documented(Shop())) as client:
+    with TestClient(add_docs(Shop())) as client:
         assert client.get("/price/apple/2").json() == {"apple": 2}
         assert msgspec.json.decode(client.post("/save", json={"text": "x"}).content) == {"text": "x", "tags": []}

@@ -1,7 +1,6 @@
-"""The documents in the hands of the tools that they are for: schemathesis, TypeScript, and a browser.
+"""These tests run the tools that read the documents: schemathesis, TypeScript, and a browser.
 
-A tool that is not installed is a test that is skipped by name; with MICROPIE_ALL_TESTS set, as it is where a change is
-decided on, it is a test that fails.
+Tests of a tool that is not installed are skipped. If MICROPIE_ALL_TESTS is set, they fail instead.
 """
 
 import os
@@ -26,18 +25,18 @@ from tests.support.examples import EXAMPLES, FOLDER, example_app
 
 TOOLS: Final = Path(__file__).parents[1] / "support"
 SECONDS: Final = 120
-"""After which a tool that should have ended is taken for stuck."""
+"""Seconds after which a tool is considered stuck."""
 
 
-def missing(what: str) -> NoReturn:
-    """Skip the test, or fail it where all tests are wanted."""
+def skip_without(what: str) -> NoReturn:
+    """Skip the test, or fail it if MICROPIE_ALL_TESTS is set."""
     if os.environ.get("MICROPIE_ALL_TESTS"):
         pytest.fail(f"{what} is missing, and MICROPIE_ALL_TESTS is set")
     pytest.skip(f"{what} is missing")
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    """What `command` prints, which must end well."""
+    """Run `command`, assert that it succeeds, and return its output."""
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=SECONDS)
     assert done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -64,7 +63,7 @@ def test_example_conforms_to_its_document(example: str, tmp_path: Path) -> None:
 
 
 def exercise(described: Path, server: Server) -> None:
-    """Everything that schemathesis thinks of, the same at every run."""
+    """Send the requests that schemathesis generates, the same ones in every run."""
     options = ["--generation-deterministic", "--max-examples", "25", "--request-timeout", "10", "--no-color"]
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(TOOLS / "schemathesis.toml"), "run"]
     run(*command, str(described), "--url", server.http, *options, cwd=TOOLS)
@@ -75,8 +74,8 @@ def exercise(described: Path, server: Server) -> None:
 
 @pytest.fixture(scope="session")
 def npm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with what `tools/package.json` names. MICROPIE_NPM names one to keep."""
-    command = shutil.which("npm") or missing("npm")
+    """Install the packages of `support/package.json`. MICROPIE_NPM names a folder to keep between runs."""
+    command = shutil.which("npm") or skip_without("npm")
     kept = os.environ.get("MICROPIE_NPM")
     folder = Path(kept) if kept else tmp_path_factory.mktemp("npm")
     wanted = (TOOLS / "package.json").read_text()
@@ -88,26 +87,26 @@ def npm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def binary(npm: Path, name: str) -> Path:
+def find_binary(npm: Path, name: str) -> Path:
     return npm / "node_modules" / ".bin" / name
 
 
-def compiled(npm: Path, *sources: Path) -> None:
-    """Have `sources` checked by TypeScript at its strictest."""
+def compile_typescript(npm: Path, *sources: Path) -> None:
+    """Check `sources` with TypeScript at its strictest."""
     options = ["--noEmit", "--strict", "--exactOptionalPropertyTypes", "--target", "es2022"]
-    # Not where npm's packages are: it would check the types of all of them, too.
+    # Not in the folder of the npm packages, where TypeScript would check their types, too.
     folder = sources[0].parent
-    run(binary(npm, "tsc"), *options, "--moduleResolution", "bundler", "--module", "esnext", *sources, cwd=folder)
+    run(find_binary(npm, "tsc"), *options, "--moduleResolution", "bundler", "--module", "esnext", *sources, cwd=folder)
 
 
-def openapi_types(npm: Path, app: App, path: Path) -> Path:
+def write_openapi_types(npm: Path, app: App, path: Path) -> Path:
     described = write(path.with_suffix(".openapi.json"), document(app))
-    run(binary(npm, "openapi-typescript"), described, "-o", path, cwd=npm)
+    run(find_binary(npm, "openapi-typescript"), described, "-o", path, cwd=npm)
     return path
 
 
-def message_types(npm: Path, app: App, path: Path) -> Path:
-    """TypeScript of what travels over an app's WebSockets: each schema of its AsyncAPI document becomes a type."""
+def write_message_types(npm: Path, app: App, path: Path) -> Path:
+    """Write a TypeScript type for each schema of the app's AsyncAPI document."""
     schemas = asyncapi.document(app).get("components", {}).get("schemas", {})
     text = msgspec.json.encode(schemas).replace(b"#/components/schemas/", b"#/$defs/")
     whole = {
@@ -116,30 +115,32 @@ def message_types(npm: Path, app: App, path: Path) -> Path:
         "anyOf": [{"$ref": f"#/$defs/{name}"} for name in schemas],
     }
     described = write(path.with_suffix(".schema.json"), whole)
-    run(binary(npm, "json2ts"), "-i", described, "-o", path, cwd=npm)
+    run(find_binary(npm, "json2ts"), "-i", described, "-o", path, cwd=npm)
     return path
 
 
 def test_documents_of_the_examples_compile_to_typescript(npm: Path, tmp_path: Path) -> None:
     apps = {example: example_app(example, tmp_path) for example in EXAMPLES}
-    sources = [openapi_types(npm, app, tmp_path / f"{example}.d.ts") for example, app in apps.items()]
+    sources = [write_openapi_types(npm, app, tmp_path / f"{example}.d.ts") for example, app in apps.items()]
     talking = {example: app for example, app in apps.items() if asyncapi.document(app)["channels"]}
-    sources += [message_types(npm, app, tmp_path / f"{example}.messages.d.ts") for example, app in talking.items()]
-    compiled(npm, *sources)
+    sources += [
+        write_message_types(npm, app, tmp_path / f"{example}.messages.d.ts") for example, app in talking.items()
+    ]
+    compile_typescript(npm, *sources)
 
 
 def test_typescript_client_compiles_against_the_types(npm: Path, tmp_path: Path) -> None:
-    openapi_types(npm, example_app("todo", tmp_path), tmp_path / "todo.d.ts")
-    message_types(npm, example_app("chat", tmp_path), tmp_path / "chat.d.ts")
+    write_openapi_types(npm, example_app("todo", tmp_path), tmp_path / "todo.d.ts")
+    write_message_types(npm, example_app("chat", tmp_path), tmp_path / "chat.d.ts")
     shutil.copy(TOOLS / "client.ts", tmp_path)
-    compiled(npm, tmp_path / "client.ts")
+    compile_typescript(npm, tmp_path / "client.ts")
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_the_asyncapi_documents_of_the_examples_are_valid(npm: Path, example: str, tmp_path: Path) -> None:
     schema = npm / "node_modules" / "@asyncapi" / "specs" / "schemas" / "3.0.0.json"
-    found = asyncapi.document(example_app(example, tmp_path))
-    Draft7Validator(msgspec.json.decode(schema.read_bytes())).validate(found)
+    doc = asyncapi.document(example_app(example, tmp_path))
+    Draft7Validator(msgspec.json.decode(schema.read_bytes())).validate(doc)
 
 
 # --- a browser --------------------------------------------------------------------------------------------------------
@@ -154,9 +155,9 @@ from todo import app
 
 
 @contextmanager
-def the_page(folder: Path, *, swagger: bool) -> Generator[tuple[Page, Server]]:
-    """The page of the todo example, in a browser; nothing may leave this machine, and nothing may go wrong."""
-    command = find_browser() or missing("Chromium")
+def open_docs(folder: Path, *, swagger: bool) -> Generator[tuple[Page, Server]]:
+    """Open the page of the todo example in a browser; assert that it sends requests only to the server, without errors."""
+    command = find_browser() or skip_without("Chromium")
     (folder / "documented.py").write_text(DOCUMENTED.format(examples=str(FOLDER), swagger=swagger))
     profile = folder / "profile"
     with (
@@ -170,32 +171,32 @@ def the_page(folder: Path, *, swagger: bool) -> Generator[tuple[Page, Server]]:
 
 
 def open_operation(page: Page, name: str) -> str:
-    """Unfold an operation and begin to try it out; the CSS selector of where it is."""
+    """Unfold an operation, press "Try it out", and return the CSS selector of the operation."""
     place = f"#operations-Todos-{name}"
     page.click(f"{place} .opblock-summary-control")
     page.click(f"{place} .try-out__btn")
     return place
 
 
-def answer(page: Page, place: str) -> str:
-    """Send the request, and wait for what came back."""
+def execute(page: Page, place: str) -> str:
+    """Send the request, wait for the response, and return its text."""
     page.click(f"{place} .execute")
     return str(page.wait(f"document.querySelector('{place} .live-responses-table .response')?.innerText"))
 
 
 def test_swagger_ui_sends_requests(tmp_path: Path) -> None:
-    with the_page(tmp_path, swagger=True) as (page, server):
+    with open_docs(tmp_path, swagger=True) as (page, server):
         place = open_operation(page, "todos_post")
-        assert "201" in answer(page, place)
+        assert "201" in execute(page, place)
         place = open_operation(page, "todos_get")
-        assert '"priority": 3' in answer(page, place)
+        assert '"priority": 3' in execute(page, place)
         assert f"{server.http}/todos?limit=20" in page.requests
         place = open_operation(page, "todos_load")
         page.wait(f"document.querySelector('{place} input[type=file]') !== null")
 
 
 def test_page_without_the_extra_has_no_javascript(tmp_path: Path) -> None:
-    with the_page(tmp_path, swagger=False) as (page, server):
+    with open_docs(tmp_path, swagger=False) as (page, server):
         page.wait("document.querySelectorAll('article').length")
         assert page.run("document.scripts.length") == 0
         page.wait("getComputedStyle(document.querySelector('article')).borderTopStyle === 'solid'")
