@@ -1,4 +1,4 @@
-"""What a return annotation promises, and results that keep the promise or do not."""
+"""These tests show what a return annotation promises, and which results it refuses."""
 
 from collections.abc import AsyncIterator, Generator, Iterable, Iterator
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class User:
 
 
 class Text(str):
-    """A text that knows more than that, such as markup."""
+    """A subclass of str, such as markup."""
 
 
 class Size(StrEnum):
@@ -64,7 +64,7 @@ Name = NewType("Name", str)
         (Point, {}, (Point,)),
     ],
 )
-def test_an_annotation_promises_a_body_for_each_status(
+def test_annotation_promises_a_body_for_each_status(
     annotation: Any, statuses: dict[int, Any], any_status: tuple[Any, ...]
 ) -> None:
     returns = read_return_annotation(annotation)
@@ -93,7 +93,7 @@ class Rows(AsyncIterator[Todo]):
         (Annotated[str, Meta(max_length=3)] | Name, [BodyKind.TEXT, BodyKind.TEXT]),
     ],
 )
-def test_each_body_has_the_kind_in_which_it_is_sent(annotation: Any, kinds: list[BodyKind]) -> None:
+def test_body_has_the_kind_in_which_it_is_sent(annotation: Any, kinds: list[BodyKind]) -> None:
     returns = read_return_annotation(tuple[Literal[200], annotation])
     assert returns is not None
     assert [body.kind for body in returns.responses[0].bodies] == kinds
@@ -110,9 +110,7 @@ def test_each_body_has_the_kind_in_which_it_is_sent(annotation: Any, kinds: list
         (ServerSentEvent[int], int, [BodyKind.JSON]),
     ],
 )
-def test_a_stream_and_an_event_have_the_types_of_what_they_carry(
-    annotation: Any, item: Any, kinds: list[BodyKind]
-) -> None:
+def test_stream_and_event_have_the_types_of_their_items(annotation: Any, item: Any, kinds: list[BodyKind]) -> None:
     returns = read_return_annotation(annotation)
     assert returns is not None
     (body,) = returns.responses[0].bodies
@@ -133,14 +131,14 @@ def test_a_stream_and_an_event_have_the_types_of_what_they_carry(
         (Todo, None),
     ],
 )
-def test_streams_have_the_content_type_of_their_items(annotation: Any, content_type: str | None) -> None:
+def test_stream_has_the_content_type_of_its_items(annotation: Any, content_type: str | None) -> None:
     returns = read_return_annotation(annotation)
     assert returns is not None
     assert returns.stream_type == content_type
 
 
 @pytest.mark.parametrize("annotation", [Any, object, Any | Todo, tuple[int, Any], Annotated[Any, "x"]])
-def test_an_annotation_of_anything_promises_nothing(annotation: Any) -> None:
+def test_annotation_of_anything_promises_nothing(annotation: Any) -> None:
     assert read_return_annotation(annotation) is None
 
 
@@ -177,7 +175,7 @@ def test_an_annotation_of_anything_promises_nothing(annotation: Any) -> None:
         (Iterable[Todo], 200, [Todo("x")]),
     ],
 )
-def test_a_result_that_keeps_the_promise_is_well(annotation: Any, status: int, body: object) -> None:
+def test_result_that_fits_the_annotation_passes(annotation: Any, status: int, body: object) -> None:
     returns = read_return_annotation(annotation)
     assert returns is not None
     returns.check(status, body)
@@ -206,7 +204,7 @@ def test_a_result_that_keeps_the_promise_is_well(annotation: Any, status: int, b
         (Todo, 200, object(), "Encoding objects of type object is unsupported"),
     ],
 )  # fmt: skip
-def test_a_result_that_breaks_the_promise_is_an_error_that_names_the_field(
+def test_result_that_does_not_fit_raises_an_error_that_names_the_field(
     annotation: Any, status: int, body: object, message: str
 ) -> None:
     returns = read_return_annotation(annotation)
@@ -225,7 +223,7 @@ class Api(App):
 
 
 @pytest.mark.parametrize(("debug", "status"), [(True, 500), (False, 200)])
-def test_the_promise_is_held_in_debug_mode(debug: bool, status: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_results_are_checked_in_debug_mode(debug: bool, status: int, caplog: pytest.LogCaptureFixture) -> None:
     app = Api(debug=debug)
     assert call(app, "GET", "/good").status == 201
     assert call(app, "GET", "/bad").status == status

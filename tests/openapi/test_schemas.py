@@ -43,10 +43,8 @@ def test_json_schema_equals_that_of_msgspec(annotation: Any) -> None:
     (theirs,), components = msgspec.json.schema_components([annotation], ref_template=prefix + "{name}")
     info = msgspec.inspect.type_info(annotation)
     ours = Schemas([info], prefix)
-    assert (normalize(ours.json(info)), normalize(ours.components)) == (
-        flatten(normalize(theirs)),
-        normalize(components),
-    )
+    assert normalize(ours.json(info)) == flatten(normalize(theirs))
+    assert normalize(ours.components) == normalize(components)
 
 
 def flatten(schema: Any) -> Any:

@@ -156,7 +156,7 @@ from todo import app
 
 @contextmanager
 def open_docs(folder: Path, *, swagger: bool) -> Generator[tuple[Page, Server]]:
-    """Open the page of the todo example in a browser; assert that it sends requests only to the server, without errors."""
+    """Open the page of the todo example in a browser; assert that it asks only the server, and without errors."""
     command = find_browser() or skip_without("Chromium")
     (folder / "documented.py").write_text(DOCUMENTED.format(examples=str(FOLDER), swagger=swagger))
     profile = folder / "profile"
