@@ -41,4 +41,4 @@ URL carries: bodies, forms, files, headers, cookies.
 
 
 EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
-"""The mapping without items that every "nothing here" shares, so that none is created per request."""
+"""An immutable mapping without items, shared so that requests create none."""

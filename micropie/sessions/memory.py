@@ -19,7 +19,7 @@ _SWEPT_PER_SAVE: Final = 2
 
 
 class InMemorySessionBackend(SessionBackend):
-    """A store of at most `max_sessions` sessions, which drops the one that was saved longest ago.
+    """A store of at most `max_sessions` sessions, which drops the one saved longest ago.
 
     `clock` returns seconds and never goes back. Raises ValueError when `max_sessions` is less than 1.
     """

@@ -20,8 +20,8 @@ def test_function_is_compiled_from_its_lines_and_reads_its_cells() -> None:
 
 
 def test_two_functions_of_the_same_source_have_separate_cells() -> None:
-    made = [compile_function("f", ["def f():", "    return x"], {"x": x}, "<micropie test f>") for x in (1, 2)]
-    assert [f() for f in made] == [1, 2]
+    functions = [compile_function("f", ["def f():", "    return x"], {"x": x}, "<micropie test f>") for x in (1, 2)]
+    assert [f() for f in functions] == [1, 2]
 
 
 def test_a_function_needs_no_cells() -> None:

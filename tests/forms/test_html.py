@@ -197,13 +197,13 @@ class Attributes(HTMLParser):
 
     def __init__(self, html: str) -> None:
         super().__init__()
-        self.found: dict[str, str | None] = {}
+        self.attributes: dict[str, str | None] = {}
         self.tags = 0
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags += 1
-        self.found = dict(attrs)
+        self.attributes = dict(attrs)
 
 
 @given(st.text())
@@ -211,7 +211,7 @@ def test_text_never_leaves_its_attribute(text: str) -> None:
     form = blank(Signup).showing(Signup(text, 1))
     parsed = Attributes(f"<input {form.attributes('name')}>")
     assert parsed.tags == 1
-    assert parsed.found["value"] == text
+    assert parsed.attributes["value"] == text
 
 
 @given(

@@ -54,11 +54,11 @@ def test_changes_to_different_keys_add_up_in_any_order(order: list[int], removin
 
 def sparse() -> set[int]:
     """Return a set that lists its members in another order once it has been pickled and unpickled."""
-    found = set(range(100))
+    members = set(range(100))
     for number in range(100):
-        found.discard(number)
-    found.update([194, 107, 10, 66])
-    return found
+        members.discard(number)
+    members.update([194, 107, 10, 66])
+    return members
 
 
 def test_unchanged_set_does_not_undo_the_change_of_another_request() -> None:

@@ -228,8 +228,8 @@ def test_nothing_is_loaded_without_a_cookie_and_nothing_saved_without_a_change(
 
     answer = asyncio.run(main())
     assert backend.calls == calls
-    found = [name for name in ("vary", "set-cookie", "cache-control") if answer.header(name) is not None]
-    assert found == headers
+    present = [name for name in ("vary", "set-cookie", "cache-control") if answer.header(name) is not None]
+    assert present == headers
     assert answer.header("vary") in (None, "Cookie")
     assert answer.header("cache-control") in (None, "no-store")
 

@@ -18,13 +18,13 @@ def test_merge_calls_an_overridden_load_or_save(name: str, on_the_class: bool) -
         raise ConnectionError
 
     async def check() -> None:
-        made = type("Mine", (InMemorySessionBackend,), {name: broken} if on_the_class else {})()
-        await InMemorySessionBackend.save(made, KNOWN, {"a": 1}, HOUR)
+        backend = type("Mine", (InMemorySessionBackend,), {name: broken} if on_the_class else {})()
+        await InMemorySessionBackend.save(backend, KNOWN, {"a": 1}, HOUR)
         if not on_the_class:
-            setattr(made, name, broken)
+            setattr(backend, name, broken)
         with pytest.raises(ConnectionError):
-            await made.merge(KNOWN, {"a": 2}, [], HOUR)
-        assert await InMemorySessionBackend.load(made, KNOWN) == {"a": 1}
+            await backend.merge(KNOWN, {"a": 2}, [], HOUR)
+        assert await InMemorySessionBackend.load(backend, KNOWN) == {"a": 1}
 
     run(check())
 
@@ -126,7 +126,7 @@ def test_each_save_has_its_own_expiry() -> None:
         clock.now += 0.001
         assert await backend.load(KNOWN) == {}
         assert await backend.load(OTHER) == {"a": 1}
-        await backend.save(OTHER, {"a": 2}, 5)  # an earlier expiry takes the place of a later one
+        await backend.save(OTHER, {"a": 2}, 5)  # an earlier expiry replaces a later one
         clock.now += 5
         assert await backend.load(OTHER) == {}
         assert not backend._sessions
@@ -192,8 +192,8 @@ def test_session_saved_longest_ago_is_dropped_over_the_cap() -> None:
         await backend.save("a", {"name": "a again"}, HOUR)
         await backend.load("b")  # looking does not count
         await backend.save("d", {"name": "d"}, HOUR)
-        found = {name: bool(await backend.load(name)) for name in "abcd"}
-        assert found == {"a": True, "b": False, "c": True, "d": True}
+        is_kept = {name: bool(await backend.load(name)) for name in "abcd"}
+        assert is_kept == {"a": True, "b": False, "c": True, "d": True}
 
     run(check())
 
@@ -241,8 +241,8 @@ def test_expired_sessions_are_dropped_by_later_saves() -> None:
         clock.now += 10
         for number in range(10):
             await backend.save(f"next {number}", {"a": 1}, HOUR)
-        assert len(backend._sessions) > 900, "one save does not pay for all"
-        for _ in range(1011):  # a round that had begun and a whole one, two sessions a save
+        assert len(backend._sessions) > 900, "a single save does not drop them all"
+        for _ in range(1011):  # the rest of a round and a whole one, at two sessions per save
             await backend.save(KNOWN, {"a": 1}, HOUR)
         assert len(backend._sessions) == 11
 

@@ -15,9 +15,9 @@ from tests.sessions.stores import EVERY, HOUR, KNOWN, WAITING, Change, Clock, Pl
 
 
 def test_new_identifiers_are_43_url_safe_characters_and_unique() -> None:
-    made = {generate_identifier() for _ in range(1000)}
-    assert len(made) == 1000
-    assert all(len(identifier) == 43 and is_identifier(identifier) for identifier in made)
+    identifiers = {generate_identifier() for _ in range(1000)}
+    assert len(identifiers) == 1000
+    assert all(len(identifier) == 43 and is_identifier(identifier) for identifier in identifiers)
 
 
 @pytest.mark.parametrize(
@@ -562,7 +562,7 @@ def test_regenerate_moves_the_session_and_ends_the_old_identifier() -> None:
         identifier = await state.commit(backend, HOUR)
         assert isinstance(identifier, str)
         assert identifier == state.identifier != KNOWN
-        # Stored before the old one goes: cut off in between, the client still has a session.
+        # Stored before the old one is deleted: cut off in between, the client still has a session.
         assert backend.calls[-2:] == [("save", identifier), ("delete", KNOWN)]
         assert (await SessionState.open(backend, KNOWN)).identifier is None
         assert (await SessionState.open(backend, identifier)).data == {"cart": [1], "user": "ann"}
@@ -635,7 +635,7 @@ def test_rotation_beside_another_commit_ends_the_old_identifier(
         assert await backend.load(KNOWN) == {}
         assert rotating.identifier is not None
         moved = await backend.load(rotating.identifier)
-        # The other's change either came first and moved along, or was told that the session is gone.
+        # The other change either came first and moved along, or found no session to merge into.
         assert moved == {"cart": 1, "user": "ann"} | ({} if other.identifier is None else {"other": 2})
 
     for head_start in range(12):
