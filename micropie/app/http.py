@@ -234,7 +234,7 @@ def apply_return_annotation(route: Route, reply: Reply, *, check: bool) -> Reply
     returns = route.signature.returns
     if check and returns is not None:
         returns.check(status, body)
-        body = returns.watched(body)
+        body = returns.watch(body)
     return status, body, headers
 
 

@@ -1,4 +1,4 @@
-"""This module reads return annotations: which responses a handler promises, and how each body is sent.
+"""This module parses return annotations: which responses a handler promises, and how each body is sent.
 
 `tuple[Literal[201], Todo] | tuple[Literal[404], Problem]` becomes a `ReturnAnnotation` with two `ResponseShape`s. The
 OpenAPI document and the typed client read the same structure. In debug mode and under the test client, results are
@@ -60,14 +60,14 @@ class BodyShape(msgspec.Struct, frozen=True):
     cls: type | None
     """The class without its type arguments; None for what is not a class, such as a `Literal`."""
     item: Any = Any
-    """The type of a stream's items, or of an event's data; Any where the annotation does not name it."""
+    """The type of a stream's items, or of an event's data; Any if the annotation does not name it."""
     items: tuple["BodyShape", ...] = ()
     """The members of `item`."""
 
     @property
     def json_annotation(self) -> Any:
         """The type of the body when it is sent as JSON: an `Iterable[T]` is a `list[T]`."""
-        return list[self.item] if self.kind is BodyKind.LIST_OR_STREAM else self.annotation  # type: ignore[name-defined]  # at run time
+        return list[self.item] if self.kind is BodyKind.LIST_OR_STREAM else self.annotation  # type: ignore[name-defined]  # mypy reads no attribute in a type
 
 
 class ResponseShape(msgspec.Struct, frozen=True):
@@ -78,9 +78,9 @@ class ResponseShape(msgspec.Struct, frozen=True):
     bodies: tuple[BodyShape, ...]
     """The members of `body`."""
     statuses: tuple[int, ...] | None = None
-    """The statuses in `Literal`; empty for `int`; None where the handler returns the body alone."""
+    """The statuses in `Literal`; empty for `int`; None if the handler returns the body alone."""
     headers: Any = None
-    """The annotation of the headers, where the handler returns them too."""
+    """The annotation of the headers; None if the handler does not return them."""
 
     @property
     def stream(self) -> BodyShape | None:
@@ -89,7 +89,7 @@ class ResponseShape(msgspec.Struct, frozen=True):
 
 
 class ReturnAnnotation(msgspec.Struct, frozen=True):
-    """A return annotation, parsed."""
+    """A parsed return annotation."""
 
     annotation: Any
     responses: tuple[ResponseShape, ...]
@@ -128,7 +128,7 @@ class ReturnAnnotation(msgspec.Struct, frozen=True):
             raise ResponseError(f"status {status} is not among those that the return annotation promises: {promised}")
         _check_body(body, [shape for response in responses for shape in response.bodies], subject)
 
-    def watched(self, body: object) -> object:
+    def watch(self, body: object) -> object:
         """Return `body`; if it is a generator, wrap it so that an item that was not promised raises ResponseError."""
         items = self._list_items()
         if not items:
@@ -138,7 +138,7 @@ class ReturnAnnotation(msgspec.Struct, frozen=True):
         return _watch_sync(body, items) if isinstance(body, Generator) else body
 
     def _list_items(self) -> list[BodyShape]:
-        """List what the items of all streams may be, but for streams of anything."""
+        """List the types that items of the promised streams have, without streams of anything."""
         return [
             item
             for response in self.responses

@@ -37,7 +37,7 @@ class Channel(msgspec.Struct, frozen=True, eq=False):
 
 
 def document(app: Documented) -> dict[str, Any]:
-    """Return a new AsyncAPI 3.0 document of `app`: its WebSocket handlers, and those of the objects that it holds."""
+    """Return a new AsyncAPI 3.0 document of `app`: its WebSocket handlers, and those of all that it holds."""
     channels = list(_find_channels(app))
     schemas = Schemas(_find_types(channels))
     writer = _Writer(app.session_config.cookie, schemas)

@@ -45,19 +45,18 @@ class Operation(msgspec.Struct, frozen=True, eq=False):
 
 
 def document(app: Documented) -> dict[str, Any]:
-    """Return a new OpenAPI 3.1 document of `app`: its handlers, those of the Apps and Resources that it holds, and
-    the types that they name.
+    """Return a new OpenAPI 3.1 document of `app`.
 
-    An app that is mounted is another application, and is left out.
+    It contains the handlers of the app, those of the Apps and Resources that it holds, and the types that they name. An
+    app that is mounted is another application, and is left out.
     """
     operations = list(_find_operations(app._trail))
     schemas = Schemas(_find_types(operations))
     components = schemas.components
     problem = None
     if not _has_error_handler(app):
-        problem = (
-            "Problem" if "Problem" not in components else "micropie.Problem"
-        )  # a class of the user's keeps its name
+        # A class of the user's that is called Problem keeps its name.
+        problem = "micropie.Problem" if "Problem" in components else "Problem"
         components[problem] = PROBLEM
     responses = Responses(schemas, f"#/components/schemas/{problem}" if problem is not None else None)
     writer = _Writer(app, schemas, responses)
@@ -101,7 +100,7 @@ def _is_ours(endpoint: Endpoint) -> bool:
 
 
 def _has_error_handler(app: Documented) -> bool:
-    """Return True if an error handler of the user's answers bad requests: no signature says in which format."""
+    """Return True if an error handler of the user's answers bad requests, in a format that is unknown here."""
     return any(issubclass(BadRequest, handled) for handled in app.error_handlers)
 
 

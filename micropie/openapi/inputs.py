@@ -111,7 +111,9 @@ class _Writer:
         self._schemas = schemas
         self._parameters: list[Json] = []
         self._keys: list[Parameter] = []
+        """The parameters that are keys of the body."""
         self._wholes: list[Parameter] = []
+        """The parameters that are made of the whole body."""
         self._required_schemes: dict[str, list[str]] = {}
         self._optional_schemes: dict[str, list[str]] = {}
         self._schemes: dict[str, Json] = {}
@@ -202,7 +204,9 @@ class _Writer:
 
     def _write_text(self, parameter: Parameter) -> Json:
         schema = self._schemas.text(parameter.converter.info)
-        return require_one_item(schema) if parameter.required else {**schema, **_write_default(parameter, as_text=True)}
+        return (
+            require_one_item(schema) if parameter.required else {**schema, **_describe_default(parameter, as_text=True)}
+        )
 
     # --- the body ---
 
@@ -262,7 +266,7 @@ class _Writer:
         if media_type == JSON:
             if "body" not in parameter.sources or parameter.converter.has_files:
                 return None
-            return {**self._schemas.json(info), **_write_default(parameter)}
+            return {**self._schemas.json(info), **_describe_default(parameter)}
         return self._schemas.form(info) if get_form_readers(parameter) is not None else None
 
     def _write_object(self, keys: Sequence[Parameter], media_type: str) -> Json:
@@ -283,7 +287,7 @@ class _Writer:
             schema = {"type": "array", "items": {**BINARY}}
             schema = require_one_item(schema) if parameter.required else schema
         elif media_type == JSON:
-            schema = {**self._schemas.json(parameter.converter.info), **_write_default(parameter)}
+            schema = {**self._schemas.json(parameter.converter.info), **_describe_default(parameter)}
         else:
             schema = self._write_text(parameter)
         size = parameter.marker.max_size if isinstance(parameter.marker, File) else None
@@ -292,7 +296,7 @@ class _Writer:
         return {**schema, "description": description} if description else schema
 
 
-def _write_default(parameter: Parameter, *, as_text: bool = False) -> Json:
+def _describe_default(parameter: Parameter, *, as_text: bool = False) -> Json:
     """Return the keyword `default`. None is left out, as no text means None."""
     if parameter.default is UNSET or parameter.default is None:
         return {}
@@ -300,7 +304,10 @@ def _write_default(parameter: Parameter, *, as_text: bool = False) -> Json:
 
 
 def needs_value(parameter: Parameter) -> bool:
-    """Return True if a request without the value is refused. An empty session fits a class without required fields."""
+    """Return True if a request without the value is refused.
+
+    A class without required fields that takes a whole source, such as the session, can be made from nothing.
+    """
     fields = getattr(parameter.converter.info, "fields", None) if parameter.whole else None
     return parameter.required and (fields is None or any(field.required for field in fields))
 

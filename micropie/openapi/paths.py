@@ -1,8 +1,8 @@
 """This module decides at which URLs, and for which methods, a route is documented.
 
 A route may answer many more: a plain method answers seven HTTP methods, and a value that is missing from the path is
-looked for in the query. The rules here pick what the users of a route would call its URLs. The router itself is asked
-whether it gives such a URL to another route, which is then left out.
+looked for in the query. The rules here pick the URLs that users would expect. A URL that the router gives to another
+route is left out.
 """
 
 from collections.abc import Iterator, Sequence
@@ -76,8 +76,8 @@ def find_endpoints(trail: Trail, *, websocket: bool = False, holders: tuple[str,
 def list_methods(route: Route) -> list[str]:
     """List the methods under which `route` is documented.
 
-    Those that the route declares, without HEAD beside GET. A route that declares none is documented as POST if it takes
-    something that only a body can bring, as GET and POST if that is optional, and else as GET.
+    They are the methods that the route declares, without HEAD beside GET. A route that declares none is documented as
+    POST if it requires something that only a body can bring, as GET and POST if that is optional, and else as GET.
     """
     if route.methods is not None:
         return sorted(route.methods - {"HEAD"} if "GET" in route.methods else route.methods)
@@ -107,8 +107,8 @@ def _takes_whole_body(parameter: Parameter) -> bool:
 def list_urls(endpoint: Endpoint, method: str) -> Iterator[Url]:
     """Yield the URLs of a route, one for each number of path values. For a WebSocket `method` is `""`.
 
-    The path holds every required value; there is a URL with and one without an optional one. A value that the body may
-    bring is not in the path, unless it is pinned to it.
+    Every URL holds the required values. For each optional value there is a URL with it and one without it. A value that
+    the body may bring is not in the path, unless it is pinned to it.
     """
     values = [parameter for parameter in endpoint.route.signature.inputs() if parameter.index is not None]
     rest = tuple(parameter for parameter in values if parameter.kind is Kind.VAR_POSITIONAL)
