@@ -1,7 +1,7 @@
-"""A type in, the functions that read it out: from text, several texts, a form, JSON, a Python value.
+"""This module makes the functions that read one type: from a text, several texts, a form, JSON, or a Python value.
 
-Everything is decided here once per type and cached. What a reader raises for bad input is one of
-`validation.FAILURES`. Where the value came from is none of this module's business.
+Everything is decided once per type and cached. For bad input the functions raise one of `CONVERSION_ERRORS`. The source
+of a value is left to the binder.
 """
 
 import re
@@ -35,62 +35,64 @@ from .unwrap_annotated import UnsupportedTypeError, describe_annotation, split_u
 
 
 class Shape(Enum):
-    """How much of a request one value takes up."""
+    """A share of the request that one value takes up."""
 
     ANY = auto()
-    """Whatever was sent: unannotated, `Any`, `object`."""
+    """Anything that was sent: the type is missing, `Any` or `object`."""
     SCALAR = auto()
     """One text or one JSON value."""
     MANY = auto()
-    """Every text of one name, or one JSON array."""
+    """All texts of one name, or one JSON array."""
     STRUCTURED = auto()
     """Several names: a whole body, or all names of one source."""
 
 
 class Converter(msgspec.Struct, frozen=True, eq=False):
-    """How one type is read. A reader is None where the type cannot come that way."""
+    """A set of functions that read one type. A function is None if the type cannot come from there."""
 
     shape: Shape
     infos: tuple[mi.Type, ...]
-    """msgspec's description: one, or one for each member of a union that msgspec itself cannot read."""
+    """msgspec's description of the type, or of each member of a union that msgspec itself cannot read."""
     from_json: Callable[[Any], Any]
-    """JSON bytes to the value."""
+    """Reads JSON, as bytes or text."""
     from_value: Callable[[object], Any]
-    """A Python value (a session's) to the value."""
+    """Reads a Python value, such as one from a session."""
     from_text: TextReader | None = None
-    """One text to the value; None with shape SCALAR or ANY means that the text is the value."""
+    """Reads one text; None with the shape SCALAR or ANY means that the text itself is the value."""
     from_texts: TextsReader | None = None
+    """Reads all texts of one name."""
     form: FormReaders | None = None
+    """Reads the names of a form or a query."""
 
     @property
     def info(self) -> mi.Type:
-        """All of the type in one description."""
+        """The whole type in one description."""
         return self.infos[0] if len(self.infos) == 1 else mi.UnionType(self.infos)
 
     @property
     def has_files(self) -> bool:
-        """Whether uploaded files are part of it."""
+        """True if uploaded files are part of the type."""
         return any(isinstance(part, mi.CustomType) for part in walk_types(self.info))
 
     @property
     def has_names(self) -> bool:
-        """Whether it is written as names and values, as a session is."""
+        """True if the type is written as names and values, as a session is."""
         info = remove_none(self.info)
         members = map(unwrap_metadata, info.types) if isinstance(info, mi.UnionType) else [info]
-        return all(isinstance(one, (*OBJECTS, mi.DictType)) and not is_positional(one) for one in members)
+        return all(isinstance(member, (*OBJECTS, mi.DictType)) and not is_positional(member) for member in members)
 
     @property
     def expected(self) -> str:
-        """What the type wants, in words."""
+        """The words for what the type expects."""
         return describe_expected(self.info)
 
     @property
     def expected_text(self) -> str:
-        """What the type wants when it is written as text, where nothing is `null` and bytes are UTF-8."""
+        """The words for what the type expects as text, which cannot be `null` and has bytes as UTF-8."""
         return describe_expected_text(self.info)
 
     def find_json_errors(self, document: bytes | memoryview | msgspec.Raw, pointer: str) -> list[Invalid]:
-        """Everything wrong with the JSON `document`, which stands at `pointer` of the body."""
+        """Return the errors in the JSON `document`, which is at `pointer` in the body. There is at least one."""
         try:
             value = msgspec.json.decode(document)
         except CONVERSION_ERRORS:
@@ -98,37 +100,33 @@ class Converter(msgspec.Struct, frozen=True, eq=False):
         try:
             if _may_collide(self.info):  # no other type makes the search build a set or a dict of numbers
                 refuse_collisions(document)
-            found = list(find_errors(self.info, value, pointer))
+            errors = find_errors(self.info, value, pointer)
         except RecursionError:
-            found = [Invalid("Nested too deeply", pointer=pointer)]
+            errors = [Invalid("Nested too deeply", pointer=pointer)]
         except ValueError as error:
-            found = [Invalid(str(error), pointer=pointer)]
-        return found or [Invalid(f"Expected {self.expected}", pointer=pointer)]
+            errors = [Invalid(str(error), pointer=pointer)]
+        return errors or [Invalid(f"Expected {self.expected}", pointer=pointer)]
 
     def list_classes(self) -> set[type]:
-        """The classes with fields that the type is made of."""
-        found = [
-            getattr(part, "cls", None) for info in self.infos for part in walk_types(info) if hasattr(part, "fields")
-        ]
-        return {get_origin(cls) or cls for cls in found if cls is not None}
+        """Return the classes with fields that are part of the type."""
+        parts = [part for info in self.infos for part in walk_types(info) if hasattr(part, "fields")]
+        classes = [getattr(part, "cls", None) for part in parts]
+        return {get_origin(cls) or cls for cls in classes if cls is not None}
 
     def find_value_errors(self, value: object) -> list[Invalid]:
-        """Everything wrong with `value`, a Python value that does not fit, by JSON pointers into it."""
+        """Return the errors in the Python `value`, with JSON pointers into it. There is at least one."""
         try:
-            found = list(find_errors(self.info, msgspec.to_builtins(value)))
-        except (TypeError, RecursionError):  # nothing that JSON could say
-            found = []
-        return found or [Invalid(f"Expected {self.expected}")]
-
-
-# --- annotations ----------------------------------------------------------------------------------------------------
+            errors = find_errors(self.info, msgspec.to_builtins(value))
+        except (TypeError, RecursionError):  # JSON cannot hold the value
+            errors = []
+        return errors or [Invalid(f"Expected {self.expected}")]
 
 
 # --- JSON -----------------------------------------------------------------------------------------------------------
 
 
-def _spelled(word: str) -> str:
-    """A pattern for `word` as JSON and Decimal may spell it: letters escaped, underscores anywhere."""
+def _make_spelling_pattern(word: str) -> str:
+    """Return a pattern for `word` as JSON and Decimal may spell it: letters escaped, underscores anywhere."""
     return r"(?:_|\\u005f)*".join(rf"(?:{c}|\\u00(?:{ord(c):02x}|{ord(c.upper()):02x}))" for c in word)
 
 
@@ -136,122 +134,125 @@ def _spelled(word: str) -> str:
 # a number; msgspec leaves such texts to Decimal. An escaped first letter of a word is excluded: each text can then be
 # matched in one way only, so that the search takes linear time.
 _PADDING: Final = r"[\s_+\x80-\xff-]|\\[bfnrt]|\\u(?!00[46][9e]|00[57]3)[0-9a-f]{4}"
-_WORDS: Final = "|".join(map(_spelled, ("nan", "snan", "inf", "infinity")))
+_WORDS: Final = "|".join(map(_make_spelling_pattern, ("nan", "snan", "inf", "infinity")))
 _NOT_FINITE: Final = lazy_pattern(
     f'"(?:{_PADDING})*(?:{_WORDS})(?:[0-9]|{_PADDING})*"'.encode("latin-1"), re.IGNORECASE
 )
-_UNLIMITED: Final = (mi.IntType, mi.DecimalType, mi.UUIDType)
+_UNLIMITED_NUMBERS: Final = (mi.IntType, mi.DecimalType, mi.UUIDType)
 
 
-def _then(read: Callable[..., Any], complete: Callable[[Any], Any] | None) -> Callable[..., Any]:
-    return read if complete is None else lambda *given: complete(read(*given))
+def _chain(read: Callable[..., Any], fill_defaults: Callable[[Any], Any] | None) -> Callable[..., Any]:
+    return read if fill_defaults is None else lambda *arguments: fill_defaults(read(*arguments))
 
 
 def make_json_decoder(annotation: Any, info: mi.Type) -> Callable[[Any], Any]:
-    """JSON, as bytes or text, to `annotation`, which `info` describes. Its function raises one of `CONVERSION_ERRORS`.
+    """Return a function that reads JSON, as bytes or text, as the type `annotation`, which `info` describes.
 
-    Where msgspec is more lenient or more trusting than it may be, it has a look first.
+    The function raises one of `CONVERSION_ERRORS`. It refuses what msgspec would accept: colliding numbers in a set or
+    as keys, and Decimals that are infinite or not a number.
     """
-    decode = _then(msgspec.json.Decoder(annotation).decode, make_defaults_filler(info, walk_types(info)))
+    decode = _chain(msgspec.json.Decoder(annotation).decode, make_defaults_filler(info, walk_types(info)))
     may_collide = _may_collide(info)
     has_decimals = any(isinstance(part, mi.DecimalType) for part in walk_types(info))
 
-    def look_and_decode(document: Any) -> Any:
+    def check_and_decode(document: Any) -> Any:
         octets = document.encode() if isinstance(document, str) else memoryview(document)
         if may_collide:
             refuse_collisions(octets)
-        looks_odd = has_decimals and _NOT_FINITE.search(octets)
-        if looks_odd and any(find_errors(info, msgspec.json.decode(document))):
+        is_suspicious = has_decimals and _NOT_FINITE.search(octets)
+        if is_suspicious and any(find_errors(info, msgspec.json.decode(document))):
             raise ValueError("not a finite number")
         return decode(document)
 
-    return look_and_decode if may_collide or has_decimals else decode
+    return check_and_decode if may_collide or has_decimals else decode
 
 
 def _may_collide(info: mi.Type) -> bool:
+    """Return True if a set or a dict of unlimited numbers is part of `info`."""
     return any(map(_hashes_numbers, walk_types(info)))
 
 
 def _hashes_numbers(info: mi.Type) -> bool:
-    """Whether `info` is a set or a dict of numbers that have no limit."""
     if isinstance(info, mi.SetType | mi.FrozenSetType):
-        return any(isinstance(part, (*_UNLIMITED, mi.AnyType)) for part in walk_types(info.item_type))
-    return isinstance(info, mi.DictType) and any(isinstance(part, _UNLIMITED) for part in walk_types(info.key_type))
+        return any(isinstance(part, (*_UNLIMITED_NUMBERS, mi.AnyType)) for part in walk_types(info.item_type))
+    return isinstance(info, mi.DictType) and any(
+        isinstance(part, _UNLIMITED_NUMBERS) for part in walk_types(info.key_type)
+    )
 
 
 # --- converters -----------------------------------------------------------------------------------------------------
 
 
 def get_converter(annotation: Any) -> Converter:
-    """The readers of `annotation`, made once. Raises UnsupportedTypeError."""
+    """Return the converter of `annotation`, made once. Raises UnsupportedTypeError."""
     try:
         hash(annotation)
     except TypeError:  # an unhashable constraint, such as examples=[...]
-        return _make(annotation)
-    return _cached(annotation, repr(annotation))
+        return _make_converter(annotation)
+    return _get_cached(annotation, repr(annotation))
 
 
 @lru_cache(maxsize=4096)
-def _cached(annotation: Any, _written: str) -> Converter:
-    """`_make`, remembered; unions are equal in any order, but are described in the one in which they were written."""
-    return _make(annotation)
+def _get_cached(annotation: Any, _spelling: str) -> Converter:
+    """Return the converter of `annotation` as spelled: unions are equal in any order, but errors keep the order."""
+    return _make_converter(annotation)
 
 
-def _make(annotation: Any) -> Converter:
+def _make_converter(annotation: Any) -> Converter:
     plain, _ = unwrap_annotated(annotation)
     if plain is Any or plain is object:
         return Converter(Shape.ANY, (mi.AnyType(),), msgspec.json.Decoder().decode, lambda value: value)
     members = split_union(annotation)
     if len(members) == 1:
-        return _single(members[0], describe_annotation(members[0]))
+        return _make_single_converter(members[0], describe_annotation(members[0]))
     infos = tuple(describe_annotation(member) for member in members)
     try:
         whole: Any = Union[members]  # noqa: UP007  (built from a tuple)
-        return _single(whole, describe_annotation(whole))
+        return _make_single_converter(whole, describe_annotation(whole))
     except UnsupportedTypeError:
         if not all(is_scalar(info) for info in infos):
             raise
-    return _wide_union(members, infos)
+    return _make_union_converter(members, infos)
 
 
-def _single(annotation: Any, info: mi.Type) -> Converter:
+def _make_single_converter(annotation: Any, info: mi.Type) -> Converter:
     from_json = make_json_decoder(annotation, info)
 
-    complete = make_defaults_filler(info, walk_types(info))
-    from_value = _then(partial(msgspec.convert, type=annotation, str_keys=True), complete)
+    fill_defaults = make_defaults_filler(info, walk_types(info))
+    from_value = _chain(partial(msgspec.convert, type=annotation, str_keys=True), fill_defaults)
     if is_scalar(info):
         return Converter(Shape.SCALAR, (info,), from_json, from_value, from_text=make_text_reader(info))
     array = remove_none(info)
     if is_scalar_array(array):
         optional = isinstance(unwrap_metadata(info), mi.UnionType)
-        return Converter(Shape.MANY, (info,), from_json, from_value, from_texts=_optional_texts(array, optional))
+        return Converter(Shape.MANY, (info,), from_json, from_value, from_texts=_make_array_reader(array, optional))
     return Converter(Shape.STRUCTURED, (info,), from_json, from_value, form=make_form_readers(annotation, info))
 
 
-def _optional_texts(info: mi.Type, optional: bool) -> TextsReader:
+def _make_array_reader(info: mi.Type, optional: bool) -> TextsReader:
     read = make_texts_reader(info)
     return (lambda texts: None if list(texts) == [""] else read(texts)) if optional else read
 
 
-def _wide_union(members: Sequence[Any], infos: tuple[mi.Type, ...]) -> Converter:
-    """A union of scalars of which several are strings in JSON: each member is tried, the narrowest first."""
+def _make_union_converter(members: Sequence[Any], infos: tuple[mi.Type, ...]) -> Converter:
+    """Make the converter of a union whose members are strings in JSON: it tries each member, the narrowest first."""
     ordered = sorted(zip(members, infos, strict=True), key=lambda pair: rank_narrowness(pair[1]))
     decoders = [make_json_decoder(member, info) for member, info in ordered]
 
     def from_json(document: Any) -> Any:
-        return _first(decoders, document)
+        return _read_by_first(decoders, document)
 
     def from_value(value: object) -> Any:
-        return _first([partial(msgspec.convert, type=member) for member, _ in ordered], value)
+        return _read_by_first([partial(msgspec.convert, type=member) for member, _ in ordered], value)
 
     whole = mi.UnionType(tuple(info for _, info in ordered))
     return Converter(Shape.SCALAR, whole.types, from_json, from_value, from_text=make_text_reader(whole))
 
 
-def _first(readers: Sequence[Callable[[Any], Any]], given: object) -> Any:
+def _read_by_first(readers: Sequence[Callable[[Any], Any]], source: object) -> Any:
     for read in readers:
         try:
-            return read(given)
+            return read(source)
         except CONVERSION_ERRORS:
             continue
     raise ValueError("fits no member of the union")

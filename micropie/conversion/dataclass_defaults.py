@@ -1,7 +1,7 @@
-"""Defaults of plain dataclasses, set on each instance that msgspec made.
+"""This module sets the defaults of plain dataclasses on the instances that msgspec made.
 
-msgspec leaves a default that is no factory to the class, where attribute access finds it, but encoding does not: what
-came in without that field would go out without it. Types without such dataclasses cost nothing.
+msgspec leaves a default without a factory to the class. Attribute access finds it there, but encoding does not: a value
+that came in without that field would go out without it. Types without such dataclasses cost nothing.
 """
 
 import dataclasses
@@ -18,39 +18,42 @@ T = TypeVar("T")
 
 
 def make_defaults_filler(info: mi.Type, inside: Iterable[mi.Type]) -> Callable[[T], T] | None:
-    """What completes a value of `info`, in which `inside` are all types there are; None where nothing is to be done."""
-    if any(isinstance(part, mi.DataclassType) and _class_defaults(part) for part in inside):
-        return partial(_completed, info)
+    """Return a function that sets the defaults in a value of `info` and returns it; None if there are none to set.
+
+    `inside` are the types that are part of `info`.
+    """
+    if any(isinstance(part, mi.DataclassType) and _read_class_defaults(part) for part in inside):
+        return partial(_fill, info)
     return None
 
 
-def _class_defaults(info: mi.DataclassType) -> dict[str, Any]:
+def _read_class_defaults(info: mi.DataclassType) -> dict[str, Any]:
     cls = get_origin(info.cls) or info.cls
     if not dataclasses.is_dataclass(cls):  # attrs sets its own
         return {}
     return {field.name: field.default for field in info.fields if field.default is not NODEFAULT}
 
 
-def _completed(info: mi.Type, value: T) -> T:
-    _complete(info, value)
+def _fill(info: mi.Type, value: T) -> T:
+    _set_defaults(info, value)
     return value
 
 
-def _complete(info: Any, value: Any) -> None:
-    """Set the defaults in `value`, an `info`, and in all that it holds."""
+def _set_defaults(info: Any, value: Any) -> None:
+    """Set the defaults in `value`, which is an `info`, and in its parts."""
     info = unwrap_metadata(info)
     if isinstance(info, mi.DataclassType) and hasattr(value, "__dict__"):
         values = vars(value)
-        for name, default in _class_defaults(info).items():
+        for name, default in _read_class_defaults(info).items():
             values.setdefault(name, default)
-    for part, item in _held(info, value):
-        _complete(part, item)
+    for part, item in _list_parts(info, value):
+        _set_defaults(part, item)
 
 
-def _held(info: Any, value: Any) -> Iterable[tuple[Any, Any]]:
-    """What `value` directly holds, each with its type."""
+def _list_parts(info: Any, value: Any) -> Iterable[tuple[Any, Any]]:
+    """Return the direct parts of `value`, each after its type."""
     if isinstance(info, mi.UnionType):
-        return [(member, value) for member in map(unwrap_metadata, info.types) if _may_be(member, value)]
+        return [(member, value) for member in map(unwrap_metadata, info.types) if _is_instance(member, value)]
     if isinstance(info, ARRAYS):
         return [(info.item_type, item) for item in value]
     if isinstance(info, mi.TupleType):
@@ -62,8 +65,8 @@ def _held(info: Any, value: Any) -> Iterable[tuple[Any, Any]]:
     return [(field.type, getattr(value, field.name)) for field in getattr(info, "fields", ())]
 
 
-def _may_be(member: Any, value: Any) -> bool:
-    """Whether `value` is of this member of a union, if the member can hold anything at all."""
+def _is_instance(member: Any, value: Any) -> bool:
+    """Return True if `value` is of the union's `member`, and that member has parts."""
     if isinstance(member, (*ARRAYS, mi.TupleType)):
         return isinstance(value, list | tuple | set | frozenset)
     if isinstance(member, mi.DictType | mi.TypedDictType):

@@ -1,15 +1,15 @@
-"""To be described."""
+"""This module lists the exceptions that a conversion raises for bad input, and reads their messages."""
 
 from typing import Final
 
 import msgspec
 
 CONVERSION_ERRORS: Final = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
-"""What a conversion may raise for bad input; of msgspec's own, UnicodeDecodeError, TypeError (for what cannot be in a
-set) and RecursionError are no MsgspecError."""
+"""The exceptions that a conversion raises for bad input. msgspec itself also raises UnicodeDecodeError, TypeError (for
+an item that a set cannot hold) and RecursionError, which are not a MsgspecError."""
 
 
 def validator_message(error: BaseException) -> str | None:
-    """What a type's own rule (`__post_init__` and the like) said, as `error` came of it; None when it was no rule."""
+    """Return the message of a type's own rule, such as `__post_init__`, that raised `error`; None for other errors."""
     rule = error.__cause__ if isinstance(error, msgspec.MsgspecError) else error
     return str(rule) if rule is not None and not isinstance(rule, msgspec.MsgspecError) else None

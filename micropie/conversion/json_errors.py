@@ -67,6 +67,7 @@ class _ArrayCheck(Check):
         self.builds_sets = self._item_check.builds_sets or isinstance(info, mi.SetType | mi.FrozenSetType)
 
     def find_errors(self, search: Search, value: Any, pointer: str) -> None:
+        """Add the errors in the array `value` and its items."""
         if not isinstance(value, list):
             self.add_mismatch(search, value, pointer)
             return
@@ -91,6 +92,7 @@ class _DictCheck(Check):
         self._is_valid_key = _make_key_predicate(remove_none(info.key_type))
 
     def find_errors(self, search: Search, value: Any, pointer: str) -> None:
+        """Add the errors in the keys and values of the object `value`."""
         if not isinstance(value, dict):
             self.add_mismatch(search, value, pointer)
             return
@@ -147,6 +149,7 @@ class _PositionsCheck(Check):
         return _find_rule(self._info, self._item_checks)
 
     def find_errors(self, search: Search, value: Any, pointer: str) -> None:
+        """Add the errors in the array `value` and its items."""
         if not isinstance(value, list) or not self._least <= len(value) <= self._most:
             self.add_mismatch(search, value, pointer)
             return
@@ -189,6 +192,7 @@ class _FieldsCheck(Check):
         return _find_rule(self._info, [check for _, _, _, check, _, _ in self._fields])
 
     def find_errors(self, search: Search, value: Any, pointer: str) -> None:
+        """Add the errors in the object `value` and its fields."""
         if not isinstance(value, dict):
             self.add_mismatch(search, value, pointer)
             return
@@ -253,6 +257,7 @@ class _UnionCheck(Check):
         ]
 
     def find_errors(self, search: Search, value: Any, pointer: str) -> None:
+        """Add the errors in `value` by the member that was meant, or that it is not any member."""
         for check in self._checks:
             if check.is_clearly_valid(value):
                 return

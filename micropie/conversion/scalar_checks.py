@@ -34,6 +34,7 @@ class ScalarCheck(Check):
         self._decided = decided if self.kind is not None else frozenset()
 
     def find_errors(self, search: Search, value: Any, pointer: str) -> None:
+        """Add the error in `value`, if there is one."""
         if type(value) not in self._decided:
             try:
                 msgspec.convert((value,), self._box)
@@ -48,6 +49,7 @@ class DecimalCheck(ScalarCheck):
     """A check of a number that JSON may also write as text."""
 
     def find_errors(self, search: Search, value: Any, pointer: str) -> None:
+        """Add the error in `value`, if there is one."""
         if isinstance(value, str) and not is_finite_decimal(value):
             self.add_mismatch(search, value, pointer)
         else:

@@ -1,8 +1,8 @@
-"""Value to text: what `texts.py` and `forms.py` read, written.
+"""This module writes values as the texts that `from_text` and `from_fields` read.
 
-The spellings are those of JSON without the quotes: `true`, `2.5`, RFC 3339 dates, the values of an Enum; bytes are
-their UTF-8, nothing is the empty text. Whether a text is read as the same value again is for the caller to try: only
-who knows the type can.
+The spellings are those of JSON without the quotes: `true`, `2.5`, RFC 3339 dates, the values of an Enum. Bytes are
+written as UTF-8, and None is the empty text. A text may be read as another value again, such as `"5"` for `int | str`:
+the caller, which has the type, must try it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -32,11 +32,11 @@ _SPELLINGS: Final[tuple[tuple[Any, Callable[[Any], str]], ...]] = (
     ((UUID, date, time, timedelta), msgspec.to_builtins),
     (type(None), lambda _: ""),
 )
-"""The first that fits writes a value."""
+"""The types and their writers; the first type that fits writes the value."""
 
 
 def value_to_text(value: object) -> str:
-    """`value`, a scalar, as text. Raises ValueError for what has none: structures, bytes that are no UTF-8."""
+    """Return the scalar `value` as text. Raises ValueError for a structure, and for bytes that are not UTF-8."""
     for kind, write in _SPELLINGS:
         if isinstance(value, kind):
             return write(value)
@@ -44,32 +44,33 @@ def value_to_text(value: object) -> str:
 
 
 def value_to_texts(value: object) -> list[str]:
-    """The texts of `value`: one for a scalar, several for an array of them. Raises ValueError."""
+    """Return the texts of `value`: one for a scalar, several for an array of scalars. Raises ValueError."""
     return [value_to_text(item) for item in value] if isinstance(value, _MANY) else [value_to_text(value)]
 
 
-def is_same_value(found: Any, value: Any) -> bool:
-    """Whether `found` says what `value` did; classes may have no equality, and a list may stand for a set."""
-    if found == value:
+def is_same_value(received: Any, sent: Any) -> bool:
+    """Return True if both values are written alike: a class may lack `__eq__`, and a list may replace a set."""
+    if received == sent:
         return True
     try:
-        one, other = msgspec.to_builtins(found, str_keys=True), msgspec.to_builtins(value, str_keys=True)
+        plain_received = msgspec.to_builtins(received, str_keys=True)
+        plain_sent = msgspec.to_builtins(sent, str_keys=True)
     except (TypeError, ValueError, RecursionError):
         return False
-    return type(one) is type(other) and bool(one == other)
+    return type(plain_received) is type(plain_sent) and bool(plain_received == plain_sent)
 
 
 def value_to_fields(info: mi.Type, value: Any) -> tuple[Pairs, list[tuple[str, Any]]]:
-    """`value`, an `info` with fields, as names with texts, and as names with files. Raises ValueError."""
-    meant = _meant(remove_none(info), value)
-    if isinstance(meant, mi.DictType):
+    """Return `value`, which is an `info` with fields, as names with texts and names with files. Raises ValueError."""
+    member = _select_member(remove_none(info), value)
+    if isinstance(member, mi.DictType):
         return [(value_to_text(name), text) for name, item in value.items() for text in value_to_texts(item)], []
     pairs: Pairs = []
     files: list[tuple[str, Any]] = []
-    if getattr(meant, "tag_field", None) is not None:
-        pairs.append((meant.tag_field, str(meant.tag)))
-    for field in meant.fields:
-        item = _field_value(value, field.name)
+    if getattr(member, "tag_field", None) is not None:
+        pairs.append((member.tag_field, str(member.tag)))
+    for field in member.fields:
+        item = _get_field_value(value, field.name)
         if _is_left_out(field, item):
             continue
         if _is_file(field.type):
@@ -79,21 +80,21 @@ def value_to_fields(info: mi.Type, value: Any) -> tuple[Pairs, list[tuple[str, A
     return pairs, files
 
 
-def _meant(info: Any, value: object) -> Any:
-    """The member of a union that `value` is."""
+def _select_member(info: Any, value: object) -> Any:
+    """Return the member of a union that `value` is an instance of. Raises ValueError."""
     for member in info.types if isinstance(info, mi.UnionType) else (info,):
         cls: Any = Mapping if isinstance(member, mi.DictType | mi.TypedDictType) else getattr(member, "cls", object)
         if isinstance(value, get_origin(cls) or cls):
             return member
-    raise ValueError(f"{type(value).__name__} is none of what was expected")
+    raise ValueError(f"{type(value).__name__} is not an instance of any expected type")
 
 
-def _field_value(value: Any, name: str) -> object:
+def _get_field_value(value: Any, name: str) -> object:
     return value.get(name, msgspec.UNSET) if isinstance(value, Mapping) else getattr(value, name, msgspec.UNSET)
 
 
 def _is_left_out(field: mi.Field, item: object) -> bool:
-    """Whether it is said by saying nothing: what is not set, a None that is the default, several of which are none."""
+    """Return True if the field is left out: it is not set, it is None by default, or it is an empty array."""
     return item is msgspec.UNSET or (item is None and field.default is None) or (isinstance(item, _MANY) and not item)
 
 

@@ -1,4 +1,7 @@
-"""To be described."""
+"""This module takes annotations apart and describes them by `msgspec.inspect`.
+
+It refuses types that cannot be read from a request when the app is made, and says how to fix them.
+"""
 
 from types import UnionType
 from typing import Annotated, Any, Final, NewType, Union, get_args, get_origin
@@ -13,7 +16,7 @@ from .type_info import remove_none, unwrap_metadata, walk_types
 
 
 class UnsupportedTypeError(Exception):
-    """A type that no reader can be made for: what is wrong with it, and the remedy."""
+    """A type that cannot be read from a request. It has the fault in `what` and the fix in `remedy`."""
 
     def __init__(self, what: str, remedy: str) -> None:
         super().__init__(what)
@@ -22,7 +25,7 @@ class UnsupportedTypeError(Exception):
 
 
 def unwrap_annotated(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
-    """`annotation` without `Annotated`, `NewType` and type aliases around it, and the metadata found on the way."""
+    """Return `annotation` without `Annotated`, `NewType` and type aliases around it, and the metadata in them."""
     if isinstance(annotation, type):
         return annotation, ()
     metadata: tuple[Any, ...] = ()
@@ -39,22 +42,25 @@ def unwrap_annotated(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def split_union(annotation: Any) -> tuple[Any, ...]:
-    """The members of a union, flattened, each with the constraints that stood around the whole; else `annotation`."""
+    """Return the members of a union, flattened, each with the constraints around the union; else `annotation` alone.
+
+    Raises UnsupportedTypeError for a constraint that cannot hold for any member.
+    """
     plain, metadata = unwrap_annotated(annotation)
     if get_origin(plain) not in (Union, UnionType):
         return (annotation,)
     members = [inner for member in get_args(plain) for inner in split_union(member)]
     for meta in metadata:
         if isinstance(meta, msgspec.Meta):
-            constrained = [_constrained(member, meta) for member in members]
-            if all(now is before for now, before in zip(constrained, members, strict=True)):
-                raise UnsupportedTypeError(f"{meta} can hold for no member of the union", _REMEDY)
+            constrained = [_constrain(member, meta) for member in members]
+            if all(new is old for new, old in zip(constrained, members, strict=True)):
+                raise UnsupportedTypeError(f"{meta} cannot hold for any member of the union", _REMEDY)
             members = constrained
     return tuple(members)
 
 
-def _constrained(annotation: Any, meta: msgspec.Meta) -> Any:
-    """`annotation` under `meta` where that can hold for it (`>= 1` says nothing of `None`)."""
+def _constrain(annotation: Any, meta: msgspec.Meta) -> Any:
+    """Return `annotation` with the constraint `meta`, or unchanged if it cannot hold (`>= 1` for `None`)."""
     candidate = Annotated[annotation, meta]
     try:
         mi.type_info(candidate)
@@ -71,11 +77,11 @@ _REMEDY: Final = (
 
 
 def describe_annotation(annotation: Any) -> mi.Type:
-    """msgspec's description of `annotation`. Raises UnsupportedTypeError, with the remedy, for what cannot be."""
+    """Return msgspec's description of `annotation`. Raises UnsupportedTypeError if it cannot be read."""
     try:
         info = mi.type_info(annotation)
     except (NameError, AttributeError) as error:
-        remedy = "Define at module level what the annotations inside that class name"
+        remedy = "Define at module level the names in the annotations of that class"
         raise UnsupportedTypeError(str(error), remedy) from error
     except TypeError as error:
         raise UnsupportedTypeError(str(error).split(" - type ")[0], _REMEDY) from error
@@ -85,8 +91,8 @@ def describe_annotation(annotation: Any) -> mi.Type:
 
 
 def _refuse_unreadable(info: mi.Type) -> None:
-    """Raises UnsupportedTypeError for what msgspec would only refuse when a request comes."""
-    if isinstance(info, mi.CustomType) and info.cls is not UploadFile:  # files are read by their own room
+    """Raise UnsupportedTypeError for a type that msgspec would not refuse before a request comes."""
+    if isinstance(info, mi.CustomType) and info.cls is not UploadFile:  # files are read by `uploads`
         raise UnsupportedTypeError(f"'{_type_name(info.cls)}' cannot be read from a request", _REMEDY)
     if isinstance(info, mi.SetType | mi.FrozenSetType) and not _is_hashable(unwrap_metadata(info.item_type)):
         remedy = "Make it frozen (a Struct with frozen=True, @dataclass(frozen=True)), or use list[T]"

@@ -98,7 +98,7 @@ class HtmlField(msgspec.Struct, frozen=True, eq=False):
             return field.required and field.absent is None
         empty: Sequence[Any] = field.absent if field.absent is not None else [""]
         try:
-            field.value(empty)
+            field.read_value(empty)
         except CONVERSION_ERRORS:
             return True
         return False
@@ -114,7 +114,7 @@ class HtmlField(msgspec.Struct, frozen=True, eq=False):
     def is_checked(self, texts: Sequence[str]) -> bool:
         """Return True if `texts` are those of a checked box."""
         try:
-            return bool(texts) and self.form_field.value(texts) is True
+            return bool(texts) and self.form_field.read_value(texts) is True
         except CONVERSION_ERRORS:
             return False
 

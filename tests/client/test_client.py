@@ -143,9 +143,9 @@ ODD: list[tuple[Any, tuple[Any, ...], str]] = [
     (Odd.full, ([], "x"), "the body is one value, to which note cannot be added"),
     (Odd.twice, (User("x"), "y"), "the body is one value, to which name cannot be added"),
     (Odd.emptied, ({},), "'tags' is empty, which names and texts cannot express"),
-    (Odd.asked, (5,), "'user' cannot be written as names and texts: int is none of what was expected"),
+    (Odd.asked, (5,), "'user' cannot be written as names and texts: int is not an instance of any expected type"),
     (Odd.asked, (User("a\0b"),), "'user' holds a NUL"),
-    (Odd.typed, (5,), "'user' cannot be written as names and texts: int is none of what was expected"),
+    (Odd.typed, (5,), "'user' cannot be written as names and texts: int is not an instance of any expected type"),
     (Odd.raw, (None,), "'body' cannot be empty"),
 ]
 

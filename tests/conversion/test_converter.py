@@ -489,7 +489,7 @@ def test_the_constraints_around_a_union_hold_for_the_members_they_can(
 
 @pytest.mark.parametrize("annotation", [Annotated[str | None, ONE], Annotated[Decimal | bool, ONE]])
 def test_a_constraint_that_holds_for_no_member_of_a_union_is_refused(annotation: Any) -> None:
-    with pytest.raises(UnsupportedTypeError, match="can hold for no member of the union"):
+    with pytest.raises(UnsupportedTypeError, match="cannot hold for any member of the union"):
         get_converter(annotation)
 
 
@@ -525,7 +525,7 @@ class HasCallable(Struct):
         (dict[bool, int], "JSON's keys are text", "Use dict[str, T]"),
         (dict[tuple[int, int], int], "JSON's keys are text", "Use dict[str, T]"),
         (dict[int | bool, int], "JSON's keys are text", "Use dict[str, T]"),
-        (LocalNames, "name 'Missing' is not defined", "Define at module level what the annotations inside that class"),
+        (LocalNames, "name 'Missing' is not defined", "Define at module level the names in the annotations"),
     ],
 )  # fmt: skip
 def test_a_type_that_can_never_be_read_is_refused_with_the_remedy(annotation: Any, what: str, remedy: str) -> None:
