@@ -1,6 +1,6 @@
-"""An app in which everything goes wrong that can: what `test_servers.py` sends its clients to.
+"""This app fails in every way that an app can fail. `test_reliability.py` sends requests to it.
 
-Whatever happens is noted under the request's `token`, and `/noted/…` tells.
+The app notes what happens to a request under the request's `token`, and `/noted/…` returns the notes.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from msgspec import Meta
 from micropie import App, Limits, UploadError, UploadFile, WebSocket
 from micropie.types import Receive, Scope, Send
 
-SECRET = "what nobody outside may read"
+SECRET = "text that no client may read"
 NUL = "\N{SYMBOL FOR NULL}"
-"""Stands for a NUL in what is to become a header: the query string lets none through."""
+"""A placeholder for NUL in a header, because a query string cannot contain NUL."""
 KIB = 1024
 PATIENCE = 30.0
 
@@ -29,7 +29,7 @@ notes: defaultdict[str, list[str]] = defaultdict(list)
 
 
 class Strict(App):
-    """Takes less than it might, or soon loses its patience."""
+    """An app that is mounted with small limits or short timeouts."""
 
     async def body(self) -> int:
         return len(self.request.body)
@@ -59,7 +59,7 @@ class Faulty(App):
         return "taken"
 
     async def save(self, token: str, file: UploadFile) -> int:
-        """Keep an upload under the name `token`; tells what came of it."""
+        """Save an upload under the name `token`, and note the outcome."""
         notes[token].append("handler")
         try:
             size = await file.save(Path(token))
@@ -82,7 +82,7 @@ class Faulty(App):
         return [len(await first.read()), note]
 
     def spools(self) -> list[str]:
-        """The temporary files that this process has open."""
+        """List the temporary files that this process has open."""
         links: list[str] = []
         for descriptor in Path("/proc/self/fd").iterdir():
             with suppress(OSError):

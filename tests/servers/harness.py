@@ -1,7 +1,7 @@
-"""Real servers in processes of their own, and a client that says exactly the bytes it is given.
+"""This module starts real servers in separate processes, and has a client that sends exactly the given bytes.
 
-A server here is a command line and a list of what that server is known to be unable to do. Everything that is started
-has its own port and its own directory, writes a log that tests can read, and is stopped with SIGTERM.
+A server is a command line and a list of what that server cannot do. Each process has its own port and directory, writes
+a log that tests can read, and is stopped with SIGTERM.
 """
 
 import os
@@ -30,15 +30,15 @@ EXAMPLES: Final = ROOT / "examples"
 FIXTURES: Final = Path(__file__).parent
 
 PATIENCE: Final = 30.0
-"""Seconds after which what should have happened is taken for something that never will."""
+"""Seconds to wait for something before the test fails."""
 
 
 class Ability(Enum):
-    """What an app needs a server for, and not every server does."""
+    """Something that an app needs from its server, and that not every server does."""
 
     RUN_LIFESPAN = "run the lifespan"
-    PASS_BODIES_ON = "hand a body over before it is whole"
-    BREAK_OFF = "break a connection off when a response fails half way"
+    PASS_BODIES_ON = "pass a body on before it is complete"
+    BREAK_OFF = "break off a connection when a response fails midway"
     FINISH_REQUESTS = "let requests finish at SIGTERM"
     CLOSE_SOCKETS = "close WebSockets at SIGTERM with a code"
     CLOSE_TOO_LARGE = "close a WebSocket with a code when a message is too large"
@@ -47,21 +47,21 @@ class Ability(Enum):
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of server: how it is started for a target such as `todo:app`, and what it cannot do."""
+    """A kind of server: the command that serves a target such as `todo:app`, and what the server cannot do."""
 
     name: str
     command: Callable[[str, str], Sequence[str]]
-    """The arguments of `python`, from the target and the port."""
+    """Builds the arguments of `python` from the target and the port."""
     cannot: frozenset[Ability] = frozenset()
     clean: int = 0
-    """How it exits when SIGTERM ended it properly."""
+    """The exit code after a clean end by SIGTERM."""
 
 
 def _uvicorn(http: str) -> Kind:
     return Kind(
         f"uvicorn-{http}",
         lambda target, port: ["-m", "uvicorn", "--http", http, "--port", port, target],
-        clean=-signal.SIGTERM,  # when everything is done it lets the signal have its way
+        clean=-signal.SIGTERM,  # it raises the signal again when it has finished
     )
 
 
@@ -82,7 +82,7 @@ MICROPIE: Final = Kind("micropie", lambda target, port: ["-m", "micropie", "run"
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer, whole."""
+    """A complete response."""
 
     status: int
     headers: HTTPMessage
@@ -98,14 +98,14 @@ class Reply:
 
 
 def read_reply(client: socket.socket, method: str = "GET") -> Reply:
-    """The next answer on `client`. Raises http.client.HTTPException or OSError for one that breaks off."""
+    """Read the next response on `client`. Raises http.client.HTTPException or OSError if it breaks off."""
     with HTTPResponse(client, method=method) as response:
         response.begin()
         return Reply(response.status, response.headers, response.read())
 
 
 def closed_with(socket: ClientConnection) -> Close | None:
-    """The close frame that the server sends next, or None when the connection just breaks."""
+    """Return the close frame that the server sends next, or None if the connection breaks without one."""
     with pytest.raises(ConnectionClosed) as closed:
         socket.recv(PATIENCE)
     return closed.value.rcvd
@@ -113,13 +113,13 @@ def closed_with(socket: ClientConnection) -> Close | None:
 
 @dataclass
 class Server:
-    """A server process under way."""
+    """A running server process."""
 
     kind: Kind
     port: int
     process: subprocess.Popen[bytes]
     folder: Path
-    """Its working directory; its temporary files go there too."""
+    """The working directory of the process, also for its temporary files."""
 
     @property
     def http(self) -> str:
@@ -133,19 +133,19 @@ class Server:
         return what not in self.kind.cannot
 
     def needs(self, what: Ability) -> None:
-        """Skip a test that is about what this server cannot do, saying so."""
+        """Skip the test if this server cannot do `what`."""
         if not self.can(what):
             pytest.skip(f"{self.kind.name} cannot {what.value}")
 
     def log(self) -> str:
-        """What the process has written so far."""
+        """Return what the process has written so far."""
         return (self.folder / "server.log").read_text(errors="replace")
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
 
     def say(self, head: str | bytes, pieces: Iterable[bytes] = (), method: str = "GET") -> Reply:
-        """Send `head`, then `pieces` one after the other for as long as they are taken; the answer to that."""
+        """Send `head`, then `pieces` for as long as the server accepts them, and return the response."""
         with self.connect() as client:
             client.sendall(encoded(head))
             sending = threading.Thread(target=_send_all, args=(client, pieces))
@@ -158,7 +158,7 @@ class Server:
                 sending.join()
 
     def ask(self, method: str, path: str, body: bytes = b"", *headers: str) -> Reply:
-        """A request on a connection of its own, and its answer. `headers` are whole lines."""
+        """Send a request on a new connection and return the response. `headers` are complete lines."""
         framing = [f"Content-Length: {len(body)}"] if body else []
         return self.say(request_head(method, path, "Connection: close", *framing, *headers), [body], method)
 
@@ -166,13 +166,13 @@ class Server:
         return self.ask("GET", path)
 
     def stop(self) -> None:
-        """End it with SIGTERM. Fails, showing its log, when it does not go or does not go well."""
+        """End the process with SIGTERM. Fail with its log if it does not end, or not with the clean exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         self.check_end()
 
     def check_end(self) -> None:
-        """Wait for its end, which has been asked for."""
+        """Wait until the process has ended after SIGTERM, and check how."""
         try:
             code = self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
@@ -182,39 +182,39 @@ class Server:
             assert sign not in self.log(), self.log()
 
     def kill(self) -> None:
-        """End it and what it started at once, if that is still necessary."""
+        """Kill the process and its children, if they still run."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
 
 def request_head(method: str, path: str, *headers: str) -> str:
-    """A request up to and with the empty line."""
+    """Build a request head, including the empty line at its end."""
     return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", *headers, "", ""])
 
 
 def encoded(text: str | bytes) -> bytes:
-    """`text` as it goes over the wire: a character, a byte."""
+    """Encode `text` for the wire, each character as a byte."""
     return text.encode("latin-1") if isinstance(text, str) else text
 
 
 def _send_all(client: socket.socket, pieces: Iterable[bytes]) -> None:
-    with suppress(OSError):  # a server that has answered need not listen any longer
+    with suppress(OSError):  # a server that has sent its response need not read on
         for piece in pieces:
             client.sendall(piece)
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:
-    """Return once `condition()` is true. Fails when that does not happen."""
+    """Return once `condition()` is true. Fail if it does not become true in time."""
     end = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < end, f"waited {PATIENCE} seconds in vain for {what}"
+        assert time.monotonic() < end, f"waited {PATIENCE} seconds for {what}"
         time.sleep(0.02)
 
 
 @contextmanager
 def serving(kind: Kind, target: str, app_dir: Path, folder: Path, **environment: str) -> Generator[Server]:
-    """`target`, a module in `app_dir`, served by a process that lives in `folder` until the block ends."""
+    """Serve `target`, a module in `app_dir`, with a process that works in `folder`, until the block ends."""
     port = _free_port()
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
@@ -224,7 +224,7 @@ def serving(kind: Kind, target: str, app_dir: Path, folder: Path, **environment:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # so that what it starts can be found again
+            start_new_session=True,  # so that its children can be killed with it
         )
     server = Server(kind, port, process, folder)
     try:
@@ -241,8 +241,8 @@ def _environment(app_dir: Path, folder: Path) -> dict[str, str]:
 
 
 def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
         return port
 
 

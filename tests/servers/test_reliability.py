@@ -1,6 +1,6 @@
-"""What must happen when a client, a handler or the operator does its worst: `faulty.py` on every server, over sockets.
+"""The promises hold whatever a client, a handler or the operator does: `faulty.py` runs on every server, over sockets.
 
-Where a server stands in the way of a promise, `harness.KINDS` says so, and so does the test.
+If a server makes a promise impossible, `harness.KINDS` says so, and the test allows for it.
 """
 
 import re
@@ -31,7 +31,7 @@ from tests.servers.harness import (
 )
 
 MIB: Final = 1024 * 1024
-SECRET: Final = "what nobody outside may read"
+SECRET: Final = "text that no client may read"
 
 _tokens = count()
 
@@ -45,13 +45,13 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def token() -> str:
-    """A name for one request, under which the app notes what becomes of it."""
+    """The name of a request, under which the app notes what happens to it."""
     return f"token{next(_tokens)}"
 
 
 def noted(server: Server, token: str) -> list[str]:
-    found: list[str] = server.get(f"/noted/{token}").json
-    return found
+    notes: list[str] = server.get(f"/noted/{token}").json
+    return notes
 
 
 def wait_for_note(server: Server, token: str, note: str) -> None:
@@ -59,7 +59,7 @@ def wait_for_note(server: Server, token: str, note: str) -> None:
 
 
 def multipart(*parts: tuple[str, str | None, bytes]) -> list[bytes]:
-    """A multipart body in pieces, of (field, file name, content); the boundary is `frontier`."""
+    """Build a multipart body in pieces from (field, file name, content); the boundary is `frontier`."""
     pieces: list[bytes] = []
     for name, filename, content in parts:
         file = f'; filename="{filename}"' if filename else ""
@@ -77,7 +77,7 @@ def upload(server: Server, path: str, pieces: Sequence[bytes]) -> Reply:
     return server.say(request_head("POST", path, MULTIPART, f"Content-Length: {length}"), pieces)
 
 
-# --- Clients that leave in mid-body -----------------------------------------------------------------------------------
+# --- Clients that leave during the body -------------------------------------------------------------------------------
 
 UNFINISHED = {
     "json": ("Content-Type: application/json", "Content-Length: 100", b'{"a": '),
@@ -165,7 +165,7 @@ def test_handler_waits_for_a_field_after_a_large_file(server: Server) -> None:
 
 
 def records(server: Server, token: str) -> int:
-    """How many log records show what was raised for `token`, each with its traceback."""
+    """Count the log records that show the exception of `token` with its traceback."""
     return len(re.findall(rf"^RuntimeError: {SECRET} {token}$", server.log(), re.MULTILINE))
 
 
@@ -249,7 +249,7 @@ def test_a_body_at_the_limit_is_taken(server: Server) -> None:
     assert server.ask("POST", "/modest/body", bytes(65536)).json == 65536
 
 
-# --- Paths and headers that are none ----------------------------------------------------------------------------------
+# --- Bad paths and headers ----------------------------------------------------------------------------------
 
 BAD_PATHS = [
     "/greet/%ff",
@@ -296,7 +296,7 @@ TRAVERSAL = [
 
 BAD_HEADERS = ["Cookie: a=\xff", "Cookie: session_id=\xff", "X-Odd: \xff", "Content-Type: \xff"]
 
-# What goes into a header here is refused wherever it stands; the last one can be percent-encoded in a redirect.
+# These values are refused in any header; only a redirect can send the last one, percent-encoded.
 UNFIT = ["a%0d%0aSet-Cookie:%20evil=1", "a%0aEvil:%201", "a%0dEvil:%201", "a%E2%90%80b", "a%7fb", "%e2%82%ac"]
 INTO_HEADERS = ["/header", "/header_name", "/cookie", "/location", "/redirect"]
 
@@ -344,7 +344,7 @@ def test_a_message_over_the_limit_closes_the_websocket(server: Server) -> None:
 
 
 def test_websocket_without_a_handler_is_refused(server: Server) -> None:
-    with pytest.raises(InvalidStatus) as refused, connect(f"{server.ws}/nobody"):
+    with pytest.raises(InvalidStatus) as refused, connect(f"{server.ws}/missing"):
         pass
     assert refused.value.response.status_code == 403
 

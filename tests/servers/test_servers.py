@@ -1,4 +1,4 @@
-"""The same client uses the same app, `examples/todo.py`, on every server: nothing of it depends on which one serves."""
+"""The same client uses the same app, `examples/todo.py`, on every server, and gets the same responses."""
 
 import socket
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ MILK = {"title": "Milk", "priority": 1, "id": 1, "done": False}
 BREAD = {"title": "Brötchen & Käse", "priority": 3, "id": 2, "done": False}
 MISSING = {"detail": "Todo 77 does not exist"}
 
-# A body that is wrong in two places, and how each caller is told.
+# A body with two errors, as JSON and as a form.
 BAD_JSON = b'{"title": "", "priority": 9}'
 BAD_FORM = {"title": "", "priority": "9"}
 
@@ -44,7 +44,7 @@ def test_every_server_serves_the_same_app(server: Server) -> None:
 
 
 def create(client: httpx2.Client) -> None:
-    """As JSON and as a form, and see both listed."""
+    """Add a todo as JSON and another as a form, and list both."""
     assert client.get("/todos").json() == []
     as_json = client.post("/todos", json={"title": "Milk", "priority": 1})
     assert (as_json.status_code, as_json.json(), as_json.headers["location"]) == (201, MILK, "/todos/1")
@@ -56,7 +56,7 @@ def create(client: httpx2.Client) -> None:
 
 
 def be_refused(client: httpx2.Client) -> None:
-    """Every error at once, in the form that the caller prefers."""
+    """Get every error at once, in the format that the client prefers."""
     as_json = client.post("/todos", content=BAD_JSON, headers={"Content-Type": "application/json"})
     assert (as_json.status_code, as_json.headers["content-type"]) == (400, "application/problem+json")
     assert [error["pointer"] for error in as_json.json()["errors"]] == ["/title", "/priority"]
@@ -88,7 +88,7 @@ def read_and_change(client: httpx2.Client) -> None:
 
 
 def ask_for_the_wrong_thing(client: httpx2.Client) -> None:
-    """Methods: 404, 405 with Allow, OPTIONS, and HEAD without a body."""
+    """Get 404, 405 with Allow, OPTIONS, and HEAD without a body."""
     assert client.get("/nothing").status_code == 404
     refused = client.put("/todos")
     assert refused.status_code == 405
@@ -99,7 +99,7 @@ def ask_for_the_wrong_thing(client: httpx2.Client) -> None:
     got, head = client.get("/todos/2"), client.head("/todos/2")
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-length"] == got.headers["content-length"]
-    assert client.get("/todos/2").json() == BREAD  # nothing of a body is left on the connection
+    assert client.get("/todos/2").json() == BREAD  # the HEAD response has left no body on the connection
 
 
 def allowed(response: httpx2.Response) -> set[str]:
@@ -107,15 +107,15 @@ def allowed(response: httpx2.Response) -> set[str]:
 
 
 def spell_paths_differently(client: httpx2.Client) -> None:
-    """Percent-encoding means the same, and a trailing slash nothing."""
+    """Find the same todo by percent-encoded paths and with a trailing slash."""
     for path in ("/%74odos/%32", "/todos/2/", "/%74%6f%64%6f%73/2"):
         assert client.get(path).json() == BREAD
-    assert client.get("/todos%2F2").status_code == 404  # an encoded slash separates nothing
+    assert client.get("/todos%2F2").status_code == 404  # an encoded slash does not separate segments
     assert client.get("/todos/%ff").status_code == 400
 
 
 def import_and_export(client: httpx2.Client) -> None:
-    """A file of JSON Lines, and the list as a stream of them."""
+    """Import a file of JSON Lines, and export the list as a stream of JSON Lines."""
     lines = b'{"title": "one"}\n{"title": "two", "priority": 5}\n'
     imported = client.post("/todos/import", files={"file": ("todos.jsonl", lines, "application/jsonl")})
     assert (imported.status_code, imported.json()) == (201, {"count": 2})
@@ -127,7 +127,7 @@ def import_and_export(client: httpx2.Client) -> None:
 
 
 def append(client: httpx2.Client) -> None:
-    """JSON Lines as the body, each taken as it comes, up to one that is no todo."""
+    """Send JSON Lines as the body: each is added as it arrives, up to the first wrong line."""
     lines = [b'{"title": "three"}\n{"tit', b'le": "four"}\n{"title": ""}\n{"title": "never"}']
     refused = client.post("/todos/append", content=iter(lines), headers={"Content-Type": "application/jsonl"})
     assert (refused.status_code, refused.json()["errors"]) == (
@@ -141,7 +141,7 @@ def append(client: httpx2.Client) -> None:
 
 
 def leave_an_import_unfinished(client: httpx2.Client, server: Server) -> None:
-    """The client is gone in mid-upload: nothing of it is kept."""
+    """Leave during an upload: nothing of it is kept."""
     part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n{"title": "never"}\n'
     head = request_head("POST", "/todos/import", "Content-Type: multipart/form-data; boundary=x", "Content-Length: 999")
     with server.connect() as leaving:
@@ -152,7 +152,7 @@ def leave_an_import_unfinished(client: httpx2.Client, server: Server) -> None:
 
 
 def listen(client: httpx2.Client, server: Server) -> None:
-    """The live feed tells what others do."""
+    """Receive the changes of others over the live feed."""
     with connect(f"{server.ws}/live") as socket:
         added = client.post("/todos", json={"title": "News"}).json()
         assert event(socket.recv(PATIENCE)) == {"what": "added", "id": added["id"]}
@@ -165,8 +165,8 @@ def event(message: str | bytes) -> Any:
 
 
 def stay_connected(client: httpx2.Client) -> None:
-    """One connection serves one request after the other, whatever became of the one before."""
-    ways = [
+    """Send several requests over the same connection, also after errors."""
+    responses = [
         client.get("/todos"),
         client.get("/nothing"),
         client.post("/todos", content=BAD_JSON, headers={"Content-Type": "application/json"}),
@@ -175,4 +175,5 @@ def stay_connected(client: httpx2.Client) -> None:
         client.delete("/todos/77"),
         client.get("/todos"),
     ]
-    assert len({way.extensions["network_stream"].get_extra_info("client_addr") for way in ways}) == 1
+    streams = [response.extensions["network_stream"] for response in responses]
+    assert len({stream.get_extra_info("client_addr") for stream in streams}) == 1

@@ -1,4 +1,4 @@
-"""What arrives typed, on every server: `typed.py` with a real client before it."""
+"""JSON Lines, typed sessions and forms work on every server: `typed.py` is used by a real client."""
 
 from collections.abc import Iterator
 from functools import partial

@@ -1,4 +1,4 @@
-"""An app of what arrives typed: JSON Lines, sessions, forms. What `test_typed.py` sends its clients to."""
+"""This app takes JSON Lines, typed sessions and forms. `test_typed.py` sends requests to it."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -20,7 +20,7 @@ class Cart(Struct):
 
 class Typed(App):
     taken: int = 0
-    """Rows that `keep` has taken from its latest request."""
+    """The number of rows that `keep` has taken from its latest request."""
 
     async def index(self) -> int:
         return self.taken

@@ -1,6 +1,7 @@
-"""One request or one connection to an app by plain ASGI messages, as a server would bring it: no client in between.
+"""This module calls an app with plain ASGI messages, as a server would, without a client in between.
 
-`call(app, "GET", "/path?x=1")` is one whole request; `call_socket(app, "/chat", ["hello"])` one whole connection.
+`call(app, "GET", "/path?x=1")` sends a complete request. `call_socket(app, "/chat", ["hello"])` runs a complete
+WebSocket connection.
 """
 
 import asyncio
@@ -23,13 +24,13 @@ PROBLEM: Final[RawHeaders] = ((b"accept", b"application/problem+json"),)
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: the status, the headers as they were sent, the body in one piece."""
+    """A response: the status, the headers as the app sent them, the complete body."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
     messages: list[Message]
-    """Every message that the app sent, the first of them `http.response.start`."""
+    """Every message that the app sent; the first is `http.response.start`."""
 
     @property
     def text(self) -> str:
@@ -40,13 +41,13 @@ class Answer:
         return msgspec.json.decode(self.body)
 
     def header(self, name: str) -> str | None:
-        """The value of the header `name`, in any case; of a repeated one all of them, joined by a comma."""
-        found = [value for key, value in self.headers if key.lower() == name.lower().encode()]
-        return b", ".join(found).decode("latin-1") if found else None
+        """Return the value of the header `name`, in any case. Values of a repeated header are joined by commas."""
+        values = [value for key, value in self.headers if key.lower() == name.lower().encode()]
+        return b", ".join(values).decode("latin-1") if values else None
 
 
 def http_scope(method: str, path: str, headers: RawHeaders = (), **overrides: Any) -> dict[str, Any]:
-    """The scope of a request for `path`, percent-encoded as on the wire, with its query string."""
+    """Build the scope of a request for `path`, which is percent-encoded and includes the query string."""
     return _scope("http", path, headers) | {"method": method, "scheme": "http", "http_version": "1.1"} | overrides
 
 
@@ -73,7 +74,7 @@ def call(
     headers: RawHeaders = (),
     **scope_overrides: Any,
 ) -> Answer:
-    """The answer to one request. A `body` of several pieces comes chunk by chunk, and without Content-Length."""
+    """Send a request and return its response. A `body` in pieces is sent in chunks, without a Content-Length."""
     return asyncio.run(acall(app, method, path, body, headers, **scope_overrides))
 
 
@@ -85,7 +86,7 @@ async def acall(
     headers: RawHeaders = (),
     **scope_overrides: Any,
 ) -> Answer:
-    """`call`, for those who are in an event loop already."""
+    """Send a request as `call` does, inside a running event loop."""
     framing: list[tuple[bytes, bytes]] = []
     if isinstance(body, bytes):
         pieces = [body]
@@ -100,7 +101,7 @@ async def acall(
 
     async def receive() -> Message:
         message = next(arriving, None)
-        if message is None:  # everything was sent; the client waits for the answer, however long it takes
+        if message is None:  # everything was sent; the client waits for the response
             await asyncio.Event().wait()
             raise AssertionError("nothing sets this event")
         return message
@@ -109,9 +110,9 @@ async def acall(
         sent.append(message)
 
     await app(scope, receive, send)
-    assert sent, "the app answered nothing"
+    assert sent, "the app sent no response"
     assert sent[0]["type"] == "http.response.start"
-    assert not sent[-1].get("more_body", False), "the answer was left unfinished"
+    assert not sent[-1].get("more_body", False), "the response is not complete"
     payload = b"".join(message.get("body", b"") for message in sent[1:])
     return Answer(sent[0]["status"], list(sent[0]["headers"]), payload, sent)
 
@@ -128,7 +129,7 @@ def call_socket(
     headers: RawHeaders = (),
     **scope_overrides: Any,
 ) -> list[Message]:
-    """What the app sent over one connection, to a client that connects, sends `messages`, and leaves (1000)."""
+    """Connect, send `messages`, and leave with 1000. Return the messages that the app sent."""
     scope = _scope("websocket", path, headers) | {"scheme": "ws", "subprotocols": []} | scope_overrides
     arriving: Iterator[Message] = iter(
         [{"type": "websocket.connect"}, *map(_socket_message, messages), {"type": "websocket.disconnect", "code": 1000}]
@@ -157,7 +158,7 @@ def _socket_message(message: str | bytes | Message) -> Message:
 
 
 def form_data(parts: Mapping[str, object] | Sequence[tuple[str, object]]) -> bytes:
-    """A multipart/form-data body (boundary `frontier`): fields are text, files `(file name, content type, bytes)`."""
+    """Build a multipart body (boundary `frontier`) of text fields and of files `(file name, content type, bytes)`."""
     pairs = parts.items() if isinstance(parts, Mapping) else parts
     return b"".join(_part(name, value) for name, value in pairs) + b"--frontier--\r\n"
 

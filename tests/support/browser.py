@@ -1,4 +1,4 @@
-"""A headless Chromium, spoken to over its DevTools protocol: one page, what it asks for, and what it complains of."""
+"""This module controls a headless Chromium over its DevTools protocol and records its requests and errors."""
 
 import base64
 import itertools
@@ -15,9 +15,9 @@ from websockets.sync.client import ClientConnection, connect
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PATIENCE: Final = 30.0
-"""Seconds after which what should have happened in the page is taken for something that never will."""
+"""Seconds to wait for a change in the page before the test fails."""
 
-# Nothing of the browser's own: only what the page asks for is to be seen.
+# These turn off the browser's own requests, so that only those of the page are recorded.
 FLAGS: Final = (
     "--headless=new",
     "--no-sandbox",
@@ -34,25 +34,25 @@ FLAGS: Final = (
 
 
 def find_browser() -> str | None:
-    """The browser's command; None where there is none."""
-    return next((found for name in NAMES if (found := shutil.which(name))), None)
+    """Return the command of an installed browser, or None."""
+    return next((command for name in NAMES if (command := shutil.which(name))), None)
 
 
 class Page:
-    """One page of a browser."""
+    """A page of a browser."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
         self._numbers = itertools.count(1)
         self.requests: list[str] = []
-        """The URLs of everything that the page has asked for."""
+        """The URLs of all requests of the page."""
         self.complaints: list[str] = []
-        """What the browser has logged as an error: scripts that failed, and what a policy forbade."""
+        """The errors that the browser has logged: failed scripts, and violations of a policy."""
         for domain in ("Page", "Network", "Runtime", "Log"):
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **parameters: Any) -> Any:
-        """The result of a method of the protocol; what happens meanwhile is noted."""
+        """Call a method of the protocol and return its result. Events that arrive meanwhile are recorded."""
         number = next(self._numbers)
         self._socket.send(msgspec.json.encode({"id": number, "method": method, "params": parameters}).decode())
         while True:
@@ -60,56 +60,56 @@ class Page:
             if message.get("id") == number:
                 assert "error" not in message, message
                 return message["result"]
-            self._note(message.get("method"), message.get("params", {}))
+            self._record(message.get("method"), message.get("params", {}))
 
-    def _note(self, event: str, said: Any) -> None:
+    def _record(self, event: str, parameters: Any) -> None:
         if event == "Network.requestWillBeSent":
-            self.requests.append(said["request"]["url"])
-        elif event == "Log.entryAdded" and said["entry"]["level"] == "error":
-            self.complaints.append(said["entry"]["text"])
+            self.requests.append(parameters["request"]["url"])
+        elif event == "Log.entryAdded" and parameters["entry"]["level"] == "error":
+            self.complaints.append(parameters["entry"]["text"])
         elif event == "Runtime.exceptionThrown":
-            self.complaints.append(said["exceptionDetails"]["text"])
+            self.complaints.append(parameters["exceptionDetails"]["text"])
 
     def visit(self, url: str) -> None:
         self.call("Page.navigate", url=url)
 
     def run(self, script: str) -> Any:
-        """The value of an expression of JavaScript."""
-        found = self.call("Runtime.evaluate", expression=script, returnByValue=True)
-        assert "exceptionDetails" not in found, found
-        return found["result"].get("value")
+        """Evaluate a JavaScript expression and return its value."""
+        evaluation = self.call("Runtime.evaluate", expression=script, returnByValue=True)
+        assert "exceptionDetails" not in evaluation, evaluation
+        return evaluation["result"].get("value")
 
     def wait(self, script: str) -> Any:
-        """The value of an expression once it is true."""
-        return self._until(lambda: self.run(script), script)
+        """Wait until a JavaScript expression is true and return its value."""
+        return self._wait_until(lambda: self.run(script), script)
 
     def click(self, selector: str) -> None:
-        """Click on the first element that fits the CSS `selector`, once there is one."""
+        """Wait for an element that matches the CSS `selector`, and click on it."""
         self.wait(f"document.querySelector({selector!r}) !== null")
         self.run(f"document.querySelector({selector!r}).click()")
 
     def picture(self, path: Path) -> None:
-        """Write a picture of the page, PNG, to `path`."""
+        """Write a screenshot of the page as PNG to `path`."""
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
 
     @staticmethod
-    def _until(value: Callable[[], Any], what: str) -> Any:
+    def _wait_until(condition: Callable[[], Any], description: str) -> Any:
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            if found := value():
-                return found
+            if value := condition():
+                return value
             time.sleep(0.05)
-        raise AssertionError(f"never true: {what}")
+        raise AssertionError(f"not true within {PATIENCE} seconds: {description}")
 
 
 @contextmanager
 def browsing(command: str, folder: Path) -> Generator[Page]:
-    """A page of a new browser, which keeps what it has to in `folder`."""
+    """Open a page in a new browser, which keeps its profile in `folder`."""
     port_file = folder / "DevToolsActivePort"
     flags = [*FLAGS, f"--user-data-dir={folder}", "about:blank"]
     with subprocess.Popen([command, *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            text = Page._until(lambda: port_file.exists() and port_file.read_text(), "the browser has started")
+            text = Page._wait_until(lambda: port_file.exists() and port_file.read_text(), "the browser has started")
             port, path = text.split()
             with connect(f"ws://127.0.0.1:{port}{path}", max_size=None) as socket:
                 browser = _Browser(socket)
@@ -121,7 +121,7 @@ def browsing(command: str, folder: Path) -> Generator[Page]:
 
 
 class _Browser(Page):
-    """The browser itself, which has no pages' events."""
+    """The browser itself, which sends no events of pages."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket

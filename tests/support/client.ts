@@ -1,4 +1,4 @@
-// What somebody would write against the types that were generated from examples/todo.py and examples/chat.py.
+// A client that uses the types that were generated from examples/todo.py and examples/chat.py.
 
 import type { components, operations, paths } from "./todo";
 import type { Joined, Leave, Left, Said, Say } from "./chat";
@@ -9,8 +9,8 @@ const added: paths["/todos"]["post"]["requestBody"]["content"]["application/json
 const query: operations["todos_get"]["parameters"]["query"] = { done: false, limit: 5 };
 const path: operations["todos_change"]["parameters"]["path"] = { id: 3 };
 
-export function title(found: operations["todos_read"]["responses"][200]["content"]["application/json"]): string {
-  const todo: Todo = found;
+export function title(response: operations["todos_read"]["responses"][200]["content"]["application/json"]): string {
+  const todo: Todo = response;
   return `${todo.title} ${todo.priority} ${todo.id} ${todo.done}`;
 }
 
@@ -37,7 +37,7 @@ export function shown(event: Event): string {
 }
 
 const command: Command = { type: "say", text: "Hello!" };
-// @ts-expect-error: nobody can shout
+// @ts-expect-error: shouting is not a command
 const shout: Command = { type: "shout", text: "Hello!" };
 
 export { added, query, path, wrong, command, shout };

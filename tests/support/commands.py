@@ -1,4 +1,4 @@
-"""The command line in this process, on a small project of the test's own."""
+"""This module runs the command line in this process, on a small project that the test writes."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ from micropie.cli import command_line
 
 @dataclass(frozen=True)
 class Ran:
-    """What a command did."""
+    """The result of a command."""
 
     exit_code: int
     out: str
@@ -23,17 +23,17 @@ class Ran:
 
 
 def run(*arguments: str, stdin: str | bytes = "", color: bool = False, **environment: str) -> Ran:
-    """`micropie arguments`. What is no mistake of the user's is raised."""
+    """Run `micropie` with `arguments`. Exceptions that are not mistakes of the user are raised."""
     environment.setdefault("NO_COLOR", "")
-    done = CliRunner().invoke(
+    result = CliRunner().invoke(
         command_line(), arguments, input=stdin, env=environment, color=color, catch_exceptions=False
     )
-    return Ran(done.exit_code, done.stdout, done.stderr)
+    return Ran(result.exit_code, result.stdout, result.stderr)
 
 
 @contextmanager
 def project(directory: Path, files: Mapping[str, str]) -> Generator[Path]:
-    """`directory` with `files`, as the working directory; what was imported from it is forgotten afterwards."""
+    """Write `files` into `directory` and work there. Afterwards, modules imported from it are forgotten."""
     for name, text in files.items():
         file = directory / name
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The examples as apps in this process."""
+"""This module loads the examples as apps in this process."""
 
 import importlib.util
 from pathlib import Path
@@ -13,7 +13,7 @@ EXAMPLES: Final = sorted(path.stem for path in FOLDER.glob("[!_]*.py"))
 
 
 def example_app(name: str, folder: Path) -> App:
-    """A new app of the example called `name`, which keeps what it keeps in `folder`."""
+    """Load the example `name` as a new app that keeps its files in `folder`."""
     spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None

@@ -1,4 +1,4 @@
-"""Middleware for tests: it notes what it sees, and returns or raises what it was told to."""
+"""This module holds middleware for tests, which records its calls and returns or raises given values."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from micropie import HttpMiddleware, Request, WebSocketMiddleware, WebSocketRequ
 
 
 class Hook(HttpMiddleware):
-    """`before` and `after` are what its two methods return, or raise; `log` is shared by those whose order matters."""
+    """HTTP middleware whose methods return or raise `before` and `after`. Several hooks may share a `log`."""
 
     def __init__(self, name: str = "", log: list[str] | None = None, *, before: Any = None, after: Any = None) -> None:
         self.name = name
@@ -15,18 +15,18 @@ class Hook(HttpMiddleware):
         self.before = before
         self.after = after
         self.seen: list[tuple[int, Any, list[tuple[str, str]]]] = []
-        """What `after_request` was given."""
+        """The arguments of each call of `after_request`: status, body, headers."""
 
     async def before_request(self, request: Request) -> Mapping[str, Any] | None:
         self.log.append(f"before {self.name}")
-        return given(self.before)
+        return return_or_raise(self.before)
 
     async def after_request(
         self, request: Request, status_code: int, response_body: Any, extra_headers: list[tuple[str, str]]
     ) -> Mapping[str, Any] | None:
         self.log.append(f"after {self.name}")
         self.seen.append((status_code, response_body, list(extra_headers)))
-        return given(self.after)
+        return return_or_raise(self.after)
 
     @property
     def statuses(self) -> list[int]:
@@ -34,7 +34,7 @@ class Hook(HttpMiddleware):
 
 
 class SocketHook(WebSocketMiddleware):
-    """The same for WebSockets."""
+    """WebSocket middleware that does the same as Hook."""
 
     def __init__(self, name: str = "", log: list[str] | None = None, *, before: Any = None, after: Any = None) -> None:
         self.name = name
@@ -44,16 +44,16 @@ class SocketHook(WebSocketMiddleware):
 
     async def before_websocket(self, request: WebSocketRequest) -> Mapping[str, Any] | None:
         self.log.append(f"before {self.name}")
-        return given(self.before)
+        return return_or_raise(self.before)
 
     async def after_websocket(self, request: WebSocketRequest) -> None:
         self.log.append(f"after {self.name}")
-        given(self.after)
+        return_or_raise(self.after)
 
 
-def given(what: Any) -> Mapping[str, Any] | None:
-    """`what`, raised if it is an exception."""
-    if isinstance(what, BaseException):
-        raise what
-    answer: Mapping[str, Any] | None = what
-    return answer
+def return_or_raise(value: Any) -> Mapping[str, Any] | None:
+    """Return `value`, or raise it if it is an exception."""
+    if isinstance(value, BaseException):
+        raise value
+    response: Mapping[str, Any] | None = value
+    return response

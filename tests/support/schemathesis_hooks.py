@@ -1,4 +1,4 @@
-"""What schemathesis has to be told of bodies, beside the document."""
+"""This module tells schemathesis the rules for bodies that the OpenAPI document cannot express."""
 
 from typing import Any
 
@@ -9,28 +9,31 @@ FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 @schemathesis.serializer("application/jsonl")
 def lines(_context: schemathesis.SerializationContext, value: Any) -> bytes:
-    """JSON Lines, as the text that the document has them be."""
+    """Serialise JSON Lines, which are text in the document."""
     return value if isinstance(value, bytes) else str(value).encode()
 
 
 @schemathesis.hook
 def map_body(_context: schemathesis.HookContext, body: Any) -> Any:
-    """To JSON Schema 5.0 is an integer, to msgspec it is none."""
-    return plain(body)
+    """Replace 5.0 by 5: JSON Schema takes 5.0 for an integer, msgspec does not."""
+    return convert_whole_floats(body)
 
 
-def plain(value: Any) -> Any:
-    """`value` with whole numbers written as such."""
+def convert_whole_floats(value: Any) -> Any:
+    """Convert each float that is a whole number to int, at any depth."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, list):
-        return [plain(item) for item in value]
-    return {name: plain(item) for name, item in value.items()} if isinstance(value, dict) else value
+        return [convert_whole_floats(item) for item in value]
+    return {name: convert_whole_floats(item) for name, item in value.items()} if isinstance(value, dict) else value
 
 
 @schemathesis.hook
 def filter_case(_context: schemathesis.HookContext, case: schemathesis.Case[Any]) -> bool:
-    """A form is all text: what was meant as a value of the wrong type may be a right one. An empty one is no body."""
+    """Leave out form cases that may be valid after all.
+
+    A form is text, so a value that was generated with the wrong type may be a right one. An empty form has no body.
+    """
     is_form = case.media_type in FORMS
     is_wrong = case.meta is not None and case.meta.generation.mode.is_negative
     return not (is_form and (is_wrong or not case.body))

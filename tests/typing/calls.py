@@ -1,4 +1,4 @@
-"""What an editor sees of `app.url` and of a client: arguments and results follow from the handler. Never run."""
+"""This file checks the types of `app.url` and of a client's calls, which follow from the handler. It is never run."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from pathlib import Path
@@ -45,7 +45,7 @@ class Api(App):
         assert_type(self.url(self.user, 3), str)
         return Todo("x")
 
-    def page(self, /, *names: str, **options: int) -> str:  # "/", else `self` might be one of the options
+    def page(self, /, *names: str, **options: int) -> str:  # "/", otherwise `self` could be one of the options
         return "x"
 
     async def nothing(self) -> None: ...

@@ -1,4 +1,4 @@
-"""What a type checker must refuse. Each line that ends in `# error` is one, for mypy and for pyright; no other line is."""
+"""This file holds mistakes that type checkers must report: each line that ends in `# error`, and no other line."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal, assert_never
@@ -135,7 +135,7 @@ held.url(Held.user, 3, True)  # error
 held.url(held.user, "x")  # error
 held.url(held.todos.get)  # error
 held.url("user", 3)  # error
-held.url(Held.nobody)  # error
+held.url(Held.missing)  # error
 
 
 async def call(client: Client[Held]) -> None:

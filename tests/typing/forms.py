@@ -1,4 +1,4 @@
-"""What an editor sees of forms, typed sessions and JSON Lines. Never run: mypy and pyright read it with the rest."""
+"""This file checks the types of forms, typed sessions and JSON Lines. It is never run: mypy and pyright read it."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from typing import Annotated, assert_type
@@ -22,7 +22,7 @@ class Row(Struct):
 
 
 def page(form: FormResult[Struct]) -> str:
-    """What shows any form takes each: the type of its value is only given out."""
+    """Accept every form: the type of the value is covariant."""
     return form.attributes("name") + form.error() + form.options("plan")
 
 

@@ -1,4 +1,4 @@
-"""What an editor sees in handlers and around them. Never run: mypy and pyright read it with everything else."""
+"""This file checks the types inside and around handlers. It is never run: mypy and pyright read it."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -63,7 +63,7 @@ CurrentUser = Annotated[Todo, Depends(current_user)]
 
 
 class Api(App):
-    """A marker changes nothing about a parameter's type, and `@route` nothing about a method's."""
+    """A marker does not change the type of a parameter, and `@route` does not change the type of a method."""
 
     async def user(self, id: int, verbose: Annotated[bool, Query()] = False) -> Todo:
         assert_type(id, int)
@@ -124,7 +124,7 @@ class Api(App):
         await ws.send(Todo("x"))
 
     async def ws_protocol(self, ws: WebSocket[Add | Reset, Todo | Gone]) -> None:
-        """A tagged union narrows by itself, and what is left over is seen."""
+        """A type checker narrows a tagged union, and reports a case that is missing."""
         await ws.accept(on_invalid=told_so)
         async for message in ws:
             assert_type(message, Add | Reset)

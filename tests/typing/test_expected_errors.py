@@ -1,4 +1,4 @@
-"""The lines that type checkers must refuse are refused by both, and no others."""
+"""Both type checkers report each line that is marked as an error, and no other line."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def test_mypy_reports_each_wrong_line_and_no_other() -> None:
 
 
 def test_pyright_reports_each_wrong_line_and_no_other(tmp_path: Path) -> None:
-    copy = tmp_path / FILE.name  # the file itself is excluded from the project, for the run over everything
+    copy = tmp_path / FILE.name  # the file itself is excluded from the project, so that the check of the project passes
     copy.write_text(FILE.read_text())
     output = run("pyright", "--pythonpath", sys.executable, "--outputjson", str(copy))
     found = {item["range"]["start"]["line"] + 1 for item in json.loads(output)["generalDiagnostics"]}
