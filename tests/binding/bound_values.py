@@ -21,11 +21,8 @@ class Page(Struct):
     size: Annotated[int, Meta(le=100)] = 10
 
 
-# --- the rules --------------------------------------------------------------------------------------------------------
-
-
 class Recorder(App):
-    """Keeps what its handlers were given."""
+    """An app whose handlers return the values that they get."""
 
     async def any(self, v=None):  # type: ignore[no-untyped-def]
         return {"v": v if not isinstance(v, dict) or "content" not in v else "a file"}
@@ -66,6 +63,7 @@ class Recorder(App):
 
 
 def bound_value(method: str, path: str, body: bytes = b"", headers: RawHeaders = (), app: App | None = None) -> Any:
+    """Return the value that a handler of `app`, by default a Recorder, gets from a request. Fails unless it is 200."""
     answer = call(app if app is not None else Recorder(), method, path, body, headers)
     assert answer.status == 200, answer.text
     return answer.json["v"]

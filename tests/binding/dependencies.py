@@ -14,7 +14,7 @@ class Todo(Struct):
 
 
 def handler_of(function: Any) -> App:
-    """An app whose index returns what `function` gives."""
+    """Return an app whose index returns the result of `function`."""
 
     class Api(App):
         async def index(self, value: Annotated[Any, Depends(function)]) -> Any:

@@ -416,7 +416,7 @@ def test_invalid_handshake_is_refused_with_the_reason(path: str, reason: str) ->
     ]
 
 
-# --- the law ----------------------------------------------------------------------------------------------------------
+# --- all sources ------------------------------------------------------------------------------------------------------
 
 
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
@@ -429,7 +429,7 @@ class Law(App):
 
 @given(NAMES, st.integers(), st.lists(st.integers(), max_size=5), NAMES)
 def test_values_arrive_unchanged_from_every_source(text: str, number: int, numbers: list[int], other: str) -> None:
-    rest = urlencode([*(("m", one) for one in numbers), ("o", other)])
+    rest = urlencode([*(("m", item) for item in numbers), ("o", other)])
     names = urlencode({"t": text, "n": number}) + "&" + rest
     document = msgspec.json.encode({"t": text, "n": number, "m": numbers, "o": other})
     requests: list[tuple[str, bytes, RawHeaders]] = [

@@ -18,7 +18,7 @@ from tests.support.hooks import Hook
 
 
 class Transactions(App):
-    """Its dependencies and handlers write into `log` what happens to them."""
+    """An app whose dependencies and handlers log what happens to them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -290,11 +290,14 @@ def test_failing_cleanup_is_logged_and_the_others_still_run(
     handler_fails: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     log: Log = []
-    one, two, three = (leaving(log, "1", OSError(1)), leaving(log, "2"), leaving(log, "3", KeyError(3)))
+    first, second, third = (leaving(log, "1", OSError(1)), leaving(log, "2"), leaving(log, "3", KeyError(3)))
 
     class Api(App):
         async def index(
-            self, a: Annotated[str, Depends(one)], b: Annotated[str, Depends(two)], c: Annotated[str, Depends(three)]
+            self,
+            a: Annotated[str, Depends(first)],
+            b: Annotated[str, Depends(second)],
+            c: Annotated[str, Depends(third)],
         ) -> str:
             if handler_fails:
                 raise HTTPError(404)

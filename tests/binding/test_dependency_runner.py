@@ -110,8 +110,8 @@ def test_any_callable_can_be_a_dependency(function: Any, expected: object) -> No
 
 def test_class_without_parameters_is_called_without_arguments() -> None:
     class Api(App):
-        async def index(self, made: Annotated[Plain, Depends(Plain)]) -> bool:
-            return type(made) is Plain
+        async def index(self, value: Annotated[Plain, Depends(Plain)]) -> bool:
+            return type(value) is Plain
 
     assert call(Api(), "GET", "/").json is True
 
@@ -153,17 +153,17 @@ def test_dependency_works_for_every_kind_of_handler(path: str, on_the_loop: bool
 
 
 def test_shared_dependency_is_called_once_per_request() -> None:
-    made: list[object] = []
+    connections: list[object] = []
 
     def connection() -> object:
-        made.append(object())
-        return made[-1]
+        connections.append(object())
+        return connections[-1]
 
-    def first(found: Annotated[object, Depends(connection)]) -> object:
-        return found
+    def first(opened: Annotated[object, Depends(connection)]) -> object:
+        return opened
 
-    async def second(found: Annotated[object, Depends(connection)], _: Annotated[object, Depends(first)]) -> object:
-        return found
+    async def second(opened: Annotated[object, Depends(connection)], _: Annotated[object, Depends(first)]) -> object:
+        return opened
 
     class Api(App):
         async def index(
@@ -178,15 +178,15 @@ def test_shared_dependency_is_called_once_per_request() -> None:
 
     app = Api()
     assert [call(app, "GET", "/").json for _ in range(2)] == [True, True]
-    assert len(made) == 2
+    assert len(connections) == 2
 
 
 def test_shared_method_of_an_object_is_called_once_per_request() -> None:
-    made: Log = []
+    log: Log = []
 
     class Pool:
         def connection(self) -> None:
-            made.append("connection")
+            log.append("connection")
 
     pool = Pool()
 
@@ -196,7 +196,7 @@ def test_shared_method_of_an_object_is_called_once_per_request() -> None:
         ) -> None: ...
 
     call(Api(), "GET", "/")
-    assert made == ["connection"]
+    assert log == ["connection"]
 
 
 def test_errors_of_all_functions_are_reported_before_any_is_called() -> None:
@@ -383,9 +383,9 @@ def test_override_of_the_called_app_wins_over_that_of_a_held_app(overriding: lis
             self.inner = self.between.inner
 
     app = Outer()
-    for name, one in (("outer", app), ("inner", app.inner)):
+    for name, overrider in (("outer", app), ("inner", app.inner)):
         if name in overriding:
-            one.overrides[asynchronous] = functools.partial(two, name, "")
+            overrider.overrides[asynchronous] = functools.partial(two, name, "")
     assert [call(app, "GET", path).text for path in ("/inner/me", "/between/inner/me")] == [text, text]
 
 
@@ -400,4 +400,7 @@ def test_source_of_a_route_shows_every_binder() -> None:
 
 
 def test_repr_of_depends_names_its_function() -> None:
-    assert [repr(one) for one in (Depends(sync), Depends(AsyncCallable))] == ["Depends(sync)", "Depends(AsyncCallable)"]
+    assert [repr(depends) for depends in (Depends(sync), Depends(AsyncCallable))] == [
+        "Depends(sync)",
+        "Depends(AsyncCallable)",
+    ]

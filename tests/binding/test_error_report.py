@@ -1,4 +1,4 @@
-"""What a bad request gets: every error at once, of every source, in both forms, word for word; and nothing runs."""
+"""A bad request gets every error of every source at once, as text and as JSON, and its handler does not run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,14 +31,14 @@ ran: list[object] = []
 
 @pytest.fixture(autouse=True)
 def nothing_runs() -> Any:
-    """Every handler of this module's apps notes that it ran; none may, but those that a test asks for."""
+    """Assert that no handler ran, except those that a test has asked for. Every handler here adds to `ran`."""
     ran.clear()
     yield
     assert ran == []
 
 
 def app_for(annotation: Any, marker: Any = None) -> App:
-    """An app whose `/h` takes one parameter `v`; `/store` puts what it is sent into the session."""
+    """Return an app whose `/h` takes one parameter `v`, and whose `/store` puts a JSON body into the session."""
     pinned: Any = annotation if marker is None else Annotated[annotation, marker]
 
     class Api(App):
@@ -59,7 +59,7 @@ def logged_in(app: App, data: Mapping[str, object]) -> tuple[bytes, bytes]:
 
 
 def ask(app: App, source: str, value: object, accept: RawHeaders = ()) -> Answer:
-    """A request whose `v` is `value` in `source`: a text, or for JSON and the session any value."""
+    """Send a request with `value` as `v` in `source`: any value for JSON and the session, else a text."""
     if source == "path":
         return call(app, "GET", f"/h/{quote(str(value), safe='')}", headers=accept)
     if source == "query":
@@ -77,9 +77,9 @@ def ask(app: App, source: str, value: object, accept: RawHeaders = ()) -> Answer
     return call(app, "GET", "/h", headers=[*accept, logged_in(app, {"v": value})])
 
 
-# --- one wrong value, of every type, in every source ------------------------------------------------------------------
+# --- one invalid value, of every type, in every source ----------------------------------------------------------------
 
-# The type, a text that it is not, a JSON value that it is not, and what is said of the two.
+# The type, an invalid text, an invalid JSON value, and what is expected in place of each.
 WRONG: Sequence[tuple[Any, str, object, str, str]] = [
     (int, "x", "x", "an integer", "an integer, got a string"),
     (int, "1_000", 5.5, "an integer", "an integer"),
@@ -118,7 +118,7 @@ MARKERS: Mapping[str, Any] = {
 
 
 def assert_errors(app: App, source: str, value: object, line: str, member: Mapping[str, str]) -> None:
-    """That the answer is 400 with exactly `line` as plain text, and exactly `member` as problem details."""
+    """Assert that the response is 400, with exactly `line` as plain text and exactly `member` as problem details."""
     accept = PROBLEM
     if source != "json":
         plain = ask(app, source, value)
@@ -141,7 +141,7 @@ def test_invalid_text_is_reported_word_for_word(
 ) -> None:
     is_many = (annotation, text) in [(case[0], case[1]) for case in MANY]
     if (source == "path" and (is_many or not text)) or (source == "header" and not text):
-        return  # a path segment is one text, an empty one ends the path
+        return  # a path segment is one text, and an empty segment ends the path
     name = "V" if source == "header" else "v"
     where = "form" if source == "multipart" else source
     line = f"Invalid {where} parameter '{name}': Expected {wanted}"
@@ -176,7 +176,7 @@ def test_invalid_session_value_is_reported_word_for_word(
     assert_errors(app_for(annotation, marker), "session", value, f"Invalid session parameter 'v': {detail}", member)
 
 
-# --- what is missing --------------------------------------------------------------------------------------------------
+# --- missing values ---------------------------------------------------------------------------------------------------
 
 MISSING = "400 Bad Request: Missing required parameter 'v'"
 
@@ -298,7 +298,7 @@ class Picture(Struct):
 
 
 class Moody(Struct):
-    """A rule that changes its mind."""
+    """A class whose validator refuses only the first value."""
 
     x: int
 
@@ -391,13 +391,13 @@ class Api(App):
 
 
 def errors(answer: Answer) -> list[tuple[str, str, str]]:
-    """Each error as (where, what, detail); where is `pointer` or the source."""
+    """Return each error as (`pointer` or the source, the pointer or the name, the detail)."""
     assert answer.status == 400
     return [
-        ("pointer", one["pointer"], one["detail"])
-        if "pointer" in one
-        else (one["in"], one.get("parameter", ""), one["detail"])
-        for one in answer.json["errors"]
+        ("pointer", error["pointer"], error["detail"])
+        if "pointer" in error
+        else (error["in"], error.get("parameter", ""), error["detail"])
+        for error in answer.json["errors"]
     ]
 
 
@@ -453,7 +453,7 @@ def test_all_missing_values_are_reported_at_once_in_plain_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "found"),
+    ("path", "body", "expected"),
     [
         ("/order", {}, [("/customer", "Missing required field"), ("/items", "Missing required field")]),
         ("/order", [], [("", "Expected an object, got an array")]),
@@ -483,15 +483,15 @@ def test_all_missing_values_are_reported_at_once_in_plain_text() -> None:
     ],
 )  # fmt: skip
 def test_errors_of_a_json_body_are_reported_with_their_pointers(
-    path: str, body: object, found: list[tuple[str, str]]
+    path: str, body: object, expected: list[tuple[str, str]]
 ) -> None:
     answer = call(Api(), "POST", path, msgspec.json.encode(body), JSON)
-    assert errors(answer) == [("pointer", pointer, detail) for pointer, detail in found]
-    assert answer.json["detail"] == "; ".join(Invalid(detail, pointer=pointer).line() for pointer, detail in found)
+    assert errors(answer) == [("pointer", pointer, detail) for pointer, detail in expected]
+    assert answer.json["detail"] == "; ".join(Invalid(detail, pointer=pointer).line() for pointer, detail in expected)
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "headers", "found"),
+    ("path", "body", "headers", "expected"),
     [
         ("/range", b"low=2&high=1", FORM, [("form", "range", "low must not be above high")]),
         ("/range", b"low=x", FORM, [
@@ -535,9 +535,9 @@ def test_errors_of_a_json_body_are_reported_with_their_pointers(
     ],
 )  # fmt: skip
 def test_errors_of_names_and_texts_are_all_reported(
-    path: str, body: bytes, headers: RawHeaders, found: list[tuple[str, str, str]]
+    path: str, body: bytes, headers: RawHeaders, expected: list[tuple[str, str, str]]
 ) -> None:
-    assert errors(call(Api(), "POST", path, body, [*headers, *PROBLEM])) == found
+    assert errors(call(Api(), "POST", path, body, [*headers, *PROBLEM])) == expected
 
 
 def test_validator_that_accepts_the_value_later_still_refuses_the_request() -> None:
@@ -546,7 +546,7 @@ def test_validator_that_accepts_the_value_later_still_refuses_the_request() -> N
     assert (answer.status, answer.text) == (400, "400 Bad Request: The request is invalid")
 
 
-# --- what is unreadable as a whole ------------------------------------------------------------------------------------
+# --- sources that are malformed as a whole ----------------------------------------------------------------------------
 
 NOT_JSON = [
     b"{", b"nope", b"{'x':1}", b'{"x":1}}', b"\xff", b'{"v":"\xff"}', b'{"v":"\\ud800"}', b"\xef\xbb\xbf{}",
@@ -605,8 +605,8 @@ def test_unencoded_bytes_that_are_not_utf8_in_a_form_or_query_are_400(bad: bytes
 @pytest.mark.parametrize("annotation", [str, list[str], dict[str, str], Wanted])
 def test_header_with_invalid_utf8_or_nul_is_400(annotation: Any, bad: bytes) -> None:
     app = app_for(annotation, Header())
-    found = errors(call(app, "GET", "/h", headers=[(b"v", bad), (b"x-token", bad), *PROBLEM]))
-    assert found == [("header", "V", "Expected UTF-8 text")]
+    reported = errors(call(app, "GET", "/h", headers=[(b"v", bad), (b"x-token", bad), *PROBLEM]))
+    assert reported == [("header", "V", "Expected UTF-8 text")]
 
 
 @pytest.mark.parametrize(
@@ -720,7 +720,7 @@ def test_json_for_a_form_only_parameter_is_415() -> None:
     assert answer.json["detail"].endswith("application/x-www-form-urlencoded or multipart/form-data")
 
 
-# --- the laws ---------------------------------------------------------------------------------------------------------
+# --- all requests -----------------------------------------------------------------------------------------------------
 
 
 @given(st.text("abcdefghijklmnopqrstuvwxyzäöü ", min_size=1).map("§{}§".format))

@@ -1,15 +1,231 @@
 # ruff: noqa: B006  (mutable defaults, which requests must not share, are part of what is tested)
-"""A marker pins a parameter to one source and one name there (SPEC 3)."""
+"""A parameter has sources, and a name there, that follow from its type and its marker (SPEC 3)."""
 
-from typing import Annotated
+import inspect
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal
 
 import pytest
+from msgspec import Meta
 
-from micropie import App, Body, Cookie, Form, Header, InMemorySessionBackend, Path, Query, Session, route
+from micropie import (
+    App,
+    Body,
+    Cookie,
+    File,
+    Form,
+    Header,
+    InMemorySessionBackend,
+    Path,
+    Query,
+    Request,
+    Session,
+    UploadFile,
+    route,
+)
+from micropie.binding.signature import Kind, derive_header_name, is_pinned
 from tests.binding.bound_values import Todo, bound_value
+from tests.binding.signatures import (
+    ANY,
+    SCALAR,
+    Filter,
+    Handler,
+    Nested,
+    Pair,
+    Point,
+    assert_refused,
+    only,
+    positional,
+    read,
+    value,
+)
 from tests.support.asgi import FORM, JSON, call
 
-# --- pinned sources ---------------------------------------------------------------------------------------------------
+# --- the sources of a parameter ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("annotation", "sources"),
+    [
+        (inspect.Parameter.empty, ANY),
+        (Any, ANY),
+        (object, ANY),
+        (str, SCALAR),
+        (int | None, SCALAR),
+        (Literal["a"], SCALAR),
+        (list[int], ("query", "form", "body", "session")),
+        (set[str] | None, ("query", "form", "body", "session")),
+        (Todo, ("body",)),
+        (Pair | None, ("body",)),
+        (Point, ("body",)),
+        (dict, ("body",)),
+        (list[Todo], ("body",)),
+        (UploadFile, ("file",)),
+        (UploadFile | None, ("file",)),
+        (list[UploadFile], ("file",)),
+        (list[UploadFile] | None, ("file",)),
+        (AsyncIterator[bytes], ("body",)),
+        (Annotated[int, Path()], ("path",)),
+        (Annotated[int, Query()], ("query",)),
+        (Annotated[int, Query], ("query",)),
+        (Annotated[int, Meta(ge=1), Form()], ("form",)),
+        (Annotated[int, Body()], ("body",)),
+        (Annotated[int, Header()], ("header",)),
+        (Annotated[int, Cookie()], ("cookie",)),
+        (Annotated[int, Session()], ("session",)),
+        (Annotated[UploadFile, File(max_size=5)], ("file",)),
+        (Annotated[list[UploadFile] | None, File()], ("file",)),
+        (Annotated[Filter, Query()], ("query",)),
+        (Annotated[Filter, Header()], ("header",)),
+        (Annotated[Nested, Session()], ("session",)),
+        (Annotated[Nested, Body()], ("body",)),
+        (Annotated[bytes, Body()], ("body",)),
+        (Annotated[AsyncIterator[bytes], Body()], ("body",)),
+    ],
+)
+def test_sources_follow_from_the_type_and_its_marker(annotation: Any, sources: tuple[str, ...]) -> None:
+    parameter = only(positional(annotation))
+    assert parameter.sources == sources
+    assert is_pinned(parameter) is (len(sources) == 1)
+
+
+@pytest.mark.parametrize(("annotation", "sources"), [(inspect.Parameter.empty, ANY[1:]), (int, SCALAR[1:])])
+def test_a_keyword_only_parameter_is_never_a_path_segment(annotation: Any, sources: tuple[str, ...]) -> None:
+    parameter = only(value(annotation))
+    assert (parameter.sources, parameter.index, parameter.kind) == (sources, None, Kind.KEYWORD)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "sources"), [(int, ("path", "query", "session")), (list[int], ("query", "session"))]
+)
+def test_a_websocket_handshake_has_no_body(annotation: Any, sources: tuple[str, ...]) -> None:
+    assert only(positional(annotation), websocket=True).sources == sources
+
+
+def test_path_values_are_for_positional_parameters_in_order() -> None:
+    def handler(
+        a: int, request: Request, b: Annotated[int, Query()], c: list[int], d: Todo, e: str, *rest: int, f: int
+    ) -> None: ...
+
+    indexes = {parameter.name: parameter.index for parameter in read(handler).parameters}
+    assert indexes == {"a": 0, "request": None, "b": None, "c": None, "d": None, "e": 1, "rest": 2, "f": None}
+
+
+def test_path_values_of_a_template_are_for_parameters_by_name() -> None:
+    def handler(a: int, b: int = 0, *rest: str, c: int) -> None: ...
+
+    parameters = read(handler, template=["c", "a"]).parameters
+    places = {parameter.name: (parameter.index, parameter.sources[0]) for parameter in parameters}
+    assert places == {"a": (1, "path"), "b": (None, "query"), "rest": (2, "path"), "c": (0, "path")}
+
+
+@pytest.mark.parametrize(
+    ("handler", "count"),
+    [
+        (positional(), 1),
+        (value(int), 0),
+        (value(int, kind="VAR_POSITIONAL"), float("inf")),
+        (value(int, kind="POSITIONAL_ONLY"), 1),
+    ],
+)
+def test_a_signature_says_how_many_path_values_it_takes(handler: Handler, count: float) -> None:
+    assert read(handler).path_values == count
+
+
+# --- the names of a parameter -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "header"), [("x_request_id", "X-Request-Id"), ("accept", "Accept"), ("ETag", "Etag"), ("x__y", "X--Y")]
+)
+def test_a_header_is_named_after_its_parameter(name: str, header: str) -> None:
+    assert derive_header_name(name) == header
+
+
+@pytest.mark.parametrize(
+    ("annotation", "alias"),
+    [
+        (int, "v"),
+        (Annotated[int, Query(alias="page[size]")], "page[size]"),
+        (Annotated[int, Query("p")], "p"),
+        (Annotated[int, Header()], "V"),
+        (Annotated[int, Header(alias="x-a")], "x-a"),
+        (Annotated[int, Cookie(alias="c")], "c"),
+        (Annotated[int, Session(alias="user.id")], "user.id"),
+        (Annotated[int, Body(alias="")], ""),
+        (Annotated[UploadFile, File(alias="f")], "f"),
+    ],
+)
+def test_a_parameter_has_its_own_name_on_the_wire_or_an_alias(annotation: Any, alias: str) -> None:
+    assert only(positional(annotation)).alias == alias
+
+
+# --- sources that cannot work -----------------------------------------------------------------------------------------
+
+
+ONE_TEXT = "each value of *args or **kwargs is one text, which cannot become this type"
+NO_BODY = "a WebSocket handshake has no body"
+
+
+@pytest.mark.parametrize(
+    ("handler", "options", "what", "remedy"),
+    [
+        (
+            positional(Annotated[AsyncIterator[bytes], Query()]),
+            {},
+            "only the body can be streamed",
+            "Remove the marker",
+        ),
+        (positional(Annotated[int, File()]), {}, "File() is for UploadFile only", "Write Annotated[UploadFile, File("),
+        (positional(Annotated[UploadFile, Form()]), {}, "File() is for UploadFile only", "Write Annotated[UploadFile"),
+        (positional(Annotated[list[int], Path()]), {}, "a path segment is one text", "Use a scalar type, or *args"),
+        (positional(Annotated[Filter, Path()]), {}, "a path segment is one text", "Use a scalar type, or *args"),
+        (positional(list[int]), {"template": ["v"]}, "a path segment is one text", "Use a scalar type, or *args"),
+        (positional(Filter), {"template": ["v"]}, "a path segment is one text", "Use a scalar type, or *args"),
+        (positional(UploadFile), {"template": ["v"]}, "File() is for UploadFile only", "Write Annotated[UploadFile"),
+        (value(Annotated[int, Path()]), {}, "a keyword-only parameter is never a path", "Move it before the *, or"),
+        (positional(Annotated[Nested, Query()]), {}, "the query cannot carry this type", "Use a flat type, or Body()"),
+        (positional(Annotated[list[Todo], Form()]), {}, "the form cannot carry this type", "Use a flat type"),
+        (positional(Annotated[Nested, Cookie()]), {}, "the cookie cannot carry this type", "Use a flat type"),
+        (positional(Annotated[Filter, Query(alias="f")]), {}, "takes all names of its source", "Remove the alias"),
+        (positional(Annotated[str, Header(alias="X Y")]), {}, "'X Y' cannot be the name of a header", "Give it an"),
+        (positional(Annotated[str, Cookie(alias="a;b")]), {}, "'a;b' cannot be the name of a cookie", "Give it an"),
+        (value(list[int], kind="VAR_POSITIONAL"), {}, ONE_TEXT, "Annotate it with a scalar type"),
+        (value(UploadFile, kind="VAR_POSITIONAL"), {}, ONE_TEXT, "Annotate it with a scalar type"),
+        (value(Request, kind="VAR_POSITIONAL"), {}, ONE_TEXT, "Annotate it with a scalar type"),
+        (value(Todo, kind="VAR_KEYWORD"), {}, ONE_TEXT, "Annotate it with a scalar type"),
+        (value(list[UploadFile], kind="VAR_KEYWORD"), {}, ONE_TEXT, "Annotate it with a scalar type"),
+        (
+            value(Annotated[int, Query()], kind="VAR_POSITIONAL"),
+            {},
+            "*args takes only path segments",
+            "Remove the marker",
+        ),
+        (
+            value(Annotated[int, Header()], kind="VAR_KEYWORD"),
+            {},
+            "**kwargs takes only the remaining names",
+            "Use Query() or",
+        ),
+        (
+            value(Annotated[int, Query("x")], kind="VAR_KEYWORD"),
+            {},
+            "**kwargs takes only the remaining names",
+            "Use Query()",
+        ),
+        (positional(Todo), {"websocket": True}, NO_BODY, "Take it from the path, the query or a message"),
+        (value(UploadFile), {"websocket": True}, NO_BODY, "Take it from the path, the query or a message"),
+        (positional(AsyncIterator[bytes]), {"websocket": True}, NO_BODY, "Take it from the path"),
+        (positional(Annotated[int, Form()]), {"websocket": True}, NO_BODY, "Take it from the path"),
+    ],
+)
+def test_parameter_that_its_source_cannot_fill_is_refused_with_the_remedy(
+    handler: Handler, options: dict[str, Any], what: str, remedy: str
+) -> None:
+    assert_refused(handler, options, what, remedy)
+
+
+# --- values of pinned parameters --------------------------------------------------------------------------------------
 
 
 EVERYWHERE = b'{"x":"1","y":"1"}'

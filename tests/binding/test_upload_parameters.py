@@ -31,10 +31,10 @@ class Uploads(App):
         return {"v": await shown(f)}
 
     async def several(self, f: list[UploadFile] = []) -> object:
-        return {"v": [await shown(one) for one in f]}
+        return {"v": [await shown(file) for file in f]}
 
     async def album(self, album: Album) -> object:
-        return {"v": [album.title, await shown(album.cover), [await shown(one) for one in album.pages], album.note]}
+        return {"v": [album.title, await shown(album.cover), [await shown(file) for file in album.pages], album.note]}
 
     async def limited(
         self, f: Annotated[UploadFile, File(alias="file", max_size=3, content_types=["image/*"])]
@@ -42,7 +42,7 @@ class Uploads(App):
         return {"v": await shown(f)}
 
     async def each_limited(self, f: Annotated[list[UploadFile], File(max_size=3)]) -> object:
-        return {"v": [await shown(one) for one in f]}
+        return {"v": [await shown(file) for file in f]}
 
     async def form_over_query(self, title: Annotated[str, Form()], f: UploadFile) -> object:
         return {"v": title}

@@ -1,4 +1,4 @@
-"""Items of a stream are held against the return annotation too, in debug mode and under the test client."""
+"""Items of a stream are checked against the return annotation in debug mode and under the test client."""
 
 from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any, Literal
