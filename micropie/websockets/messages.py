@@ -5,7 +5,7 @@ StrEnum), a text message is the text itself; otherwise it is JSON. So `bytes | E
 Connections are left to `connection.py`.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from enum import Enum
 from functools import lru_cache, partial, reduce, wraps
 from operator import or_
@@ -111,11 +111,14 @@ def _hide_keys(pointer: str, document: bytes, converter: Converter) -> str:
         names = [field.encode_name for field in getattr(info, "fields", ())]
         declared.update(map(escape_token, [*names, getattr(info, "tag_field", "")]))
     place = ""
-    value = msgspec.json.decode(document)
+    value: Any = msgspec.json.decode(document)
     for token in pointer.split("/")[1:]:
-        is_index = isinstance(value, list)
-        place += f"/{token}" if is_index or token in declared else "/*"
-        members = enumerate(value) if is_index else value.items() if isinstance(value, dict) else ()
+        place += f"/{token}" if isinstance(value, list) or token in declared else "/*"
+        members: Iterable[tuple[object, Any]] = ()
+        if isinstance(value, list):
+            members = enumerate(value)
+        elif isinstance(value, dict):
+            members = value.items()
         value = next((member for name, member in members if escape_token(name) == token), None)
     return place
 
