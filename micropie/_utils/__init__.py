@@ -1,4 +1,4 @@
-"""This package holds helpers that know nothing of routes, handlers or types. It is internal.
+"""This package holds internal helpers that do not depend on routes, handlers or conversion.
 
 - `after_response`: the clean-up that a request runs once its response was sent
 - `caching`: a dictionary that fills itself, up to a bound
