@@ -77,7 +77,8 @@ async def serve(app: HttpApp, scope: Scope, receive: Receive, send: Send) -> Non
                 result = await enter(app, request, app._trail, None)
             else:
                 found, values = find_route(app._node, scope, request.method)
-                result = await dispatch(app, request, app._trail, found, values)
+                begin = respond if request.has_body else dispatch
+                result = await begin(app, request, app._trail, found, values)
             reply: Reply = (200, result, [])
             if not _body_types[type(result)]:
                 reply = split_result(await result if hasattr(result, "__await__") else result)
@@ -163,37 +164,38 @@ def dispatch(
     """Return the awaitable of what responds to the request: a handler's result, or a reply.
 
     The app at the end of `trail` routed the request to `found`; `values` are the segments that are left of the path.
-    Await the result inside the same `try`: a request that does not fit may raise before or after the first await.
+    When the request has nothing to wait for, that is the coroutine of the handler itself, else one of `respond`. Either
+    call may raise at once, so make it inside the `try` that awaits it. `serve` takes a request with a body directly to
+    `respond`, which saves 1 % of its instructions.
     """
-    if type(found) is Route:
-        if (
-            not request.has_body
-            and found.is_plain
-            and not app.check_returns
-            and (not request.cookie_header or try_load_session(request, app.session_backend, app.session_config))
-        ):
-            request.path_params = values
-            handler_call: Awaitable[Any] = found.bind(found.call, request, values)
-            return handler_call
-        return call_handler(app, request, trail, found, values)
-    if isinstance(found, Mount):
-        return reply_from_mount(request, found, values)
-    return enter(app, request, found, values)  # type: ignore[arg-type]  # neither a Route nor a Mount: a Trail
+    if (
+        type(found) is Route
+        and not request.has_body
+        and found.is_plain
+        and not app.check_returns
+        and (not request.cookie_header or try_load_session(request, app.session_backend, app.session_config))
+    ):
+        request.path_params = values
+        handler_call: Awaitable[Any] = found.bind(found.call, request, values)
+        return handler_call
+    return respond(app, request, trail, found, values)
 
 
-async def reply_from_mount(request: Request, mount: Mount, below: Sequence[str]) -> Reply:
-    """Return the reply that stands for the response of a mounted application, which gets the segments `below`."""
-    return 200, Mounted(mount.app, build_mounted_scope(request.scope, split_prefix(request.scope, below))), []
+async def respond(
+    app: HttpApp, request: Request, trail: Trail, found: Route | Trail | Mount, values: Sequence[str]
+) -> Any:
+    """Return what the handler of the route `found` returned, after everything that it asks for has arrived.
 
-
-async def call_handler(app: HttpApp, request: Request, trail: Trail, route: Route, values: Sequence[str]) -> Any:
-    """Return what the handler of `route` returned, after everything that it asks for has arrived.
-
-    Raises what the handler raises, and HTTPError for a request that does not fit its signature.
+    For a nested app return what its middleware and handler return, for a mounted one the reply that stands for its
+    response. Raises what the handler raises, and HTTPError for a request that does not fit its signature.
     """
-    bound: BoundHandler = route
-    if route.prepare is not None:
-        bound = route.prepare(request, app._run_sync, merge_overrides(trail))
+    if not isinstance(found, Route):
+        if isinstance(found, Mount):
+            return 200, Mounted(found.app, build_mounted_scope(request.scope, split_prefix(request.scope, values))), []
+        return await enter(app, request, found, values)
+    bound: BoundHandler = found
+    if found.prepare is not None:
+        bound = found.prepare(request, app._run_sync, merge_overrides(trail))
     request.path_params = values
     if request.cookie_header and not try_load_session(request, app.session_backend, app.session_config):
         await load_session(request, app.session_backend, app.session_config)
@@ -209,9 +211,9 @@ async def call_handler(app: HttpApp, request: Request, trail: Trail, route: Rout
         result = await result
     elif bound.mode is Mode.THREAD:
         result = await app._run_sync(result)
-    if route.stream_type is not None or app.check_returns:
+    if found.stream_type is not None or app.check_returns:
         reply = split_result(await result if hasattr(result, "__await__") else result)
-        return apply_return_annotation(route, reply, check=app.check_returns)
+        return apply_return_annotation(found, reply, check=app.check_returns)
     return result
 
 
@@ -308,9 +310,9 @@ async def send_or_replace(
         headers = [*headers, *added]
     try:
         if type(body) is Mounted:
-            respond = partial(send_or_replace, app, request, send)
+            send_instead = partial(send_or_replace, app, request, send)
             failed = partial(respond_to_error, app, request, trail=app._trail)
-            await run_mounted(body, request, send, headers, failed, partial(leave, app, request), respond)
+            await run_mounted(body, request, send, headers, failed, partial(leave, app, request), send_instead)
         else:
             await send_response(
                 request.scope,

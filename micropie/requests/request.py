@@ -335,11 +335,11 @@ class Request:
         self.body_opened = True
         limits = self.limits
         media = self.announced_media
-        in_memory = not streaming and (raw or media is not _MULTIPART)
-        size = limits.body if in_memory else limits.multipart
+        arrives_later = streaming or (media is _MULTIPART and not raw)
+        size = limits.multipart if arrives_later else limits.body
         if self._length is not None and self._length > size:
             raise body_too_large(size)
-        if not in_memory:
+        if arrives_later:
             self.body_stream = self._make_stream(size, limits.multipart_timeout)
             if streaming:
                 self.media = _NONE
