@@ -1,0 +1,66 @@
+"""SPEC 2, methods: these tests ask handlers by HTTP methods that they answer, and by others."""
+
+import pytest
+
+from micropie.routing.methods import METHODS
+from tests.support.asgi import call
+
+from .apps import API
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_handler_without_methods_answers_every_method(method: str) -> None:
+    answer = call(API, method, "/plain")
+    assert answer.status == 200
+    assert answer.text == ("" if method == "HEAD" else method)
+
+
+ALL = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("TRACE", "/plain", ALL),
+        ("CONNECT", "/plain", ALL),
+        ("BREW", "/plain", ALL),
+        ("get", "/plain", ALL),
+        ("GET", "/write", "OPTIONS, POST, PUT"),
+        ("POST", "/read", "GET, HEAD, OPTIONS"),
+        ("PUT", "/things", "DELETE, GET, HEAD, OPTIONS, POST"),
+        ("POST", "/things/3", "DELETE, GET, HEAD, OPTIONS"),  # post takes no path value
+    ],
+)
+def test_method_that_is_not_answered_is_refused_with_allow(method: str, path: str, allow: str) -> None:
+    answer = call(API, method, path)
+    assert (answer.status, answer.text, answer.header("allow")) == (405, "405 Method Not Allowed", allow)
+
+
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [
+        ("/write", "OPTIONS, POST, PUT"),
+        ("/read", "GET, HEAD, OPTIONS"),
+        ("/things", "DELETE, GET, HEAD, OPTIONS, POST"),
+        ("/things/3", "DELETE, GET, HEAD, OPTIONS"),
+    ],
+)
+def test_options_is_answered_automatically_where_methods_are_declared(path: str, allow: str) -> None:
+    answer = call(API, "OPTIONS", path)
+    assert (answer.status, answer.body, answer.header("allow")) == (204, b"", allow)
+
+
+@pytest.mark.parametrize("path", ["/plain", "/read", "/things", "/things/3"])
+def test_head_is_answered_as_get_without_body(path: str) -> None:
+    got, head = call(API, "GET", path), call(API, "HEAD", path)
+    assert (head.status, head.body) == (200, b"")
+    # What /plain says is the method's name, so that its length differs.
+    assert head.header("content-length") == str(len(got.body) if path != "/plain" else len("HEAD"))
+
+
+@pytest.mark.parametrize("path", ["/write", "/nothing"])
+def test_refused_head_has_no_body(path: str) -> None:
+    answer = call(API, "HEAD", path)
+    assert answer.status in (404, 405)
+    assert answer.body == b""
+    assert answer.header("content-length") != "0"
