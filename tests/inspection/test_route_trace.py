@@ -1,4 +1,4 @@
-"""Why a path leads where it leads: the same as where it leads, and in words."""
+"""These tests hold the trace of a path to what the router does, and to its words."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -18,7 +18,7 @@ SEGMENTS = ("a", "b", "c_d", "c-d", "index", "x", "get", "")
 
 
 def elsewhere() -> Any:
-    """An ASGI application, each time another."""
+    """Return a new ASGI application."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None: ...
 
@@ -32,7 +32,7 @@ async def many(self: Any, *rest: str) -> None: ...
 
 
 def copy(function: Any) -> FunctionType:
-    """A handler of its own: `@route` marks the function."""
+    """Return a separate function, since `@route` marks the function itself."""
     return FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__)
 
 
@@ -55,7 +55,7 @@ VERBS = st.lists(st.sampled_from(["GET", "POST", "DELETE"]), min_size=1, max_siz
 
 @st.composite
 def templates(draw: st.DrawFn) -> FunctionType:
-    """A handler with a `@route` path."""
+    """Draw a handler with a `@route` path."""
     path = draw(st.sampled_from(sorted(TEMPLATES)))
     handler = copy(draw(st.sampled_from(TEMPLATES[path])))
     return route(path, methods=draw(st.none() | VERBS))(handler)
@@ -73,7 +73,7 @@ def owners(draw: st.DrawFn, base: type = App, depth: int = 2) -> Any:
         body[name] = draw(owners(draw(st.sampled_from([App, Resource])), depth - 1))
     try:
         return type("Owner", (base,), body)()
-    except SetupError:  # two of them answer one URL
+    except SetupError:  # two handlers answer one URL
         reject()
 
 
@@ -86,7 +86,7 @@ def apps(draw: st.DrawFn) -> App:
 
 
 def found_by_match(app: App, segments: Sequence[str], method: str) -> object:
-    """The route or the mounted application; `405` and `404` for those."""
+    """Return the route or the mounted application that is found; 404 or 405 without one."""
     try:
         found, _, _ = resolve_route(app._trail, segments, method)
     except HTTPError as error:
@@ -114,7 +114,7 @@ ASKED = ("GET", "HEAD", "POST", "OPTIONS", "TRACE", "")
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(apps(), LONG)
-def test_what_is_told_is_what_happens(app: App, long: list[list[str]]) -> None:
+def test_trace_of_any_app_agrees_with_match_path(app: App, long: list[list[str]]) -> None:
     for segments in (*SHORT, *long):
         for method in ASKED:
             told = found_by_trace(trace_route(app._trail, segments, method))
@@ -122,7 +122,7 @@ def test_what_is_told_is_what_happens(app: App, long: list[list[str]]) -> None:
 
 
 class Crowd(Resource):
-    """Something of everything, so that each comes before another somewhere."""
+    """A Resource with candidates of every kind, so that each kind competes with another somewhere."""
 
     async def get(self, *rest: str) -> None: ...
     async def post(self, x: str = "") -> None: ...
@@ -159,7 +159,7 @@ class Square(App):
 
 
 @pytest.mark.parametrize("root", [False, True])
-def test_what_is_told_is_what_happens_where_much_could(root: bool) -> None:
+def test_trace_of_crowded_app_agrees_with_match_path(root: bool) -> None:
     app = Square()
     if root:
         app.mount("/", elsewhere())
@@ -192,7 +192,7 @@ class Site(App):
     async def sign_up(self) -> None: ...
 
     @route("/greet/all")
-    async def everybody(self) -> None: ...
+    async def greet_all(self) -> None: ...
 
     @route("/{page}", methods=["GET"])
     async def page(self, page: str) -> None: ...
@@ -273,7 +273,7 @@ WORDS: dict[str, list[tuple[str, str, str]]] = {
 
 
 @pytest.mark.parametrize("asked", WORDS)
-def test_each_candidate_is_told_why(asked: str) -> None:
+def test_trace_gives_a_reason_for_each_candidate(asked: str) -> None:
     method, _, path = asked.partition(" ")
     found = trace_route(site._trail, [part for part in path.split("/") if part], method)
     assert [(one.outcome, one.url, one.why) for one in found if one.near] == WORDS[asked]

@@ -23,11 +23,11 @@ class Shop(App):
     async def keyword(self, *, name: str = "Guest") -> str:
         return name
 
-    async def sign_up(self, name: str = "nobody") -> str:
+    async def sign_up(self, name: str = "guest") -> str:
         return f"signed up {name}"
 
     async def ws_chat(self, ws: Any) -> None:
-        raise AssertionError("nobody connects here")
+        raise AssertionError("this test opens no WebSocket")
 
 
 SHOP = Shop()

@@ -1,4 +1,4 @@
-"""SPEC 2: which attributes of an App or a Resource are URLs, which are state, and what is refused at once."""
+"""These tests decide which attributes of an App or Resource are URLs and which are state (SPEC 2)."""
 
 import functools
 import itertools
@@ -33,7 +33,7 @@ def statuses(app: App, *paths: str) -> list[int]:
 
 
 def problems(cls: type[App]) -> list[str]:
-    """What is wrong with `cls`: each problem's first line."""
+    """Return the setup problems of `cls`, each as its place and fault."""
     with pytest.raises(SetupError) as refused:
         cls()
     return [f"{problem.where}: {problem.what}" for problem in refused.value.problems]
@@ -43,11 +43,11 @@ def problems(cls: type[App]) -> list[str]:
 
 
 class Touched(Exception):
-    """Something was evaluated that must not be."""
+    """Raised if the router evaluates what it must not."""
 
 
 class Tempting(App):
-    """Everything that one might reach by a URL and must not."""
+    """An app with attributes of all kinds that must not be URLs."""
 
     public_number = 5
     public_list: ClassVar[list[int]] = [1]
@@ -91,13 +91,13 @@ HIDDEN = sorted({*dir(TEMPTING), *vars(TEMPTING), *dir(App), *App.__annotations_
 
 
 @pytest.mark.parametrize("name", HIDDEN)
-def test_no_other_attribute_is_a_url_and_nothing_is_evaluated(name: str) -> None:
+def test_hidden_attribute_is_not_found_and_not_evaluated(name: str) -> None:
     encoded = "".join(f"%{byte:02x}" for byte in name.encode())
     assert statuses(TEMPTING, f"/{name}", f"/{name}/", f"/{name}/x", f"/{encoded}") == [404] * 4
     assert statuses(TEMPTING, f"/{name.replace('_', '-')}") == [404]
 
 
-def test_there_are_such_attributes() -> None:
+def test_hidden_attributes_include_private_ones_properties_and_state() -> None:
     wanted = {"evaluated", "cached", "_private", "ws_chat", "callback", "on_event", "__class__", "mount", "request"}
     assert wanted < set(HIDDEN)
     assert call(TEMPTING, "GET", "/greet").status == 200
@@ -114,16 +114,16 @@ def test_there_are_such_attributes() -> None:
         "/_Tempting__mangled",
     ],
 )
-def test_python_itself_cannot_be_reached(path: str) -> None:
+def test_special_attributes_are_not_found(path: str) -> None:
     assert statuses(TEMPTING, path) == [404]
 
 
 @pytest.mark.parametrize("name", HIDDEN)
-def test_nor_as_a_websocket(name: str) -> None:
+def test_hidden_attribute_is_not_found_as_a_websocket(name: str) -> None:
     assert [message["code"] for message in call_socket(TEMPTING, f"/{name}")] == [1008]
 
 
-def test_a_resource_hides_the_same() -> None:
+def test_hidden_attributes_of_a_resource_are_not_found() -> None:
     class Hiding(Resource):
         @property
         def evaluated(self) -> str:
@@ -194,7 +194,7 @@ class Kinds(App):
         ("/partial", "plain y"),
     ],
 )
-def test_every_public_method_is_a_url_of_whatever_kind(path: str, text: str) -> None:
+def test_public_method_of_any_kind_is_a_url(path: str, text: str) -> None:
     answer = call(Kinds(), "GET", path)
     assert (answer.status, answer.text) == (200, text)
 
@@ -221,7 +221,7 @@ class Abstract(ABC):
 
 
 class Derived(Mixin, Base, Abstract):
-    taken_away = None  # type: ignore[assignment]  # how a subclass takes a URL away
+    taken_away = None  # type: ignore[assignment]  # a subclass removes a URL in this way
 
     async def replaced(self) -> str:
         return "derived, not " + await super().replaced()
@@ -238,7 +238,7 @@ def test_handlers_are_inherited_and_mixed_in(path: str, text: str) -> None:
     assert call(Derived(), "GET", path).text == text
 
 
-def test_a_subclass_takes_a_url_away() -> None:
+def test_handler_that_a_subclass_sets_to_none_has_no_url() -> None:
     assert statuses(Derived(), "/taken_away") == [404]
     assert statuses(Base(), "/taken_away") == [200]
 
@@ -251,7 +251,7 @@ class Store(Resource, Generic[T]):
         return self.thing
 
 
-def test_a_resource_may_be_generic_and_held_many_times() -> None:
+def test_generic_resource_may_be_held_many_times() -> None:
     class Stores(App):
         numbers = Store(1)
         texts = Store("one")
@@ -274,7 +274,7 @@ def bound(function: Callable[..., object], app: object) -> Any:
     return function.__get__(app)
 
 
-def test_a_handler_may_be_set_replaced_and_deleted_after_construction() -> None:
+def test_handler_may_be_set_replaced_and_deleted_after_construction() -> None:
     app = Kinds()
     late(app, "hello", bound(hello, app))
     assert call(app, "GET", "/hello").text == "hello"
@@ -284,7 +284,7 @@ def test_a_handler_may_be_set_replaced_and_deleted_after_construction() -> None:
     assert statuses(app, "/hello") == [404]
 
 
-def test_one_set_late_hides_the_classs_own_until_it_is_deleted() -> None:
+def test_handler_that_is_set_late_hides_that_of_the_class_until_it_is_deleted() -> None:
     app = Kinds()
     late(app, "plain", bound(hello, app))
     assert call(app, "GET", "/plain").text == "hello"
@@ -294,7 +294,7 @@ def test_one_set_late_hides_the_classs_own_until_it_is_deleted() -> None:
     assert statuses(app, "/plain") == [404]
 
 
-def test_a_websocket_and_a_route_may_be_set_late_too() -> None:
+def test_websocket_handler_and_route_path_may_be_set_late() -> None:
     async def ws_late(self: App, ws: WebSocket) -> None:
         await ws.close(4000, "late")
 
@@ -319,7 +319,7 @@ def test_a_websocket_and_a_route_may_be_set_late_too() -> None:
     assert call_socket(app, "/late")[0]["code"] == 1008
 
 
-def test_sub_trees_may_be_set_late_replaced_and_deleted() -> None:
+def test_sub_tree_may_be_set_replaced_and_deleted_after_construction() -> None:
     app = Kinds()
     late(app, "things", Store(1))
     assert call(app, "GET", "/things").text == "1"
@@ -332,7 +332,7 @@ def test_sub_trees_may_be_set_late_replaced_and_deleted() -> None:
     assert statuses(app, "/things") == [404]
 
 
-def test_what_a_held_resource_gets_late_is_a_url_too() -> None:
+def test_handler_that_a_held_resource_gets_late_is_a_url() -> None:
     app, store = Kinds(), Store(1)
     late(app, "store", store)
     late(store, "hello", bound(hello, store))
@@ -344,7 +344,7 @@ def test_what_a_held_resource_gets_late_is_a_url_too() -> None:
 
 
 class Answering:
-    """A client whose every attribute is something, as proxies have it."""
+    """A client that has every attribute, as proxies do."""
 
     def __getattr__(self, name: str) -> Any:
         return self
@@ -356,27 +356,27 @@ class Answering:
 @pytest.mark.parametrize(
     "state", [Answering(), lambda: "called", print, dict, Kinds.static, functools.partial(print), Answering().anything]
 )
-def test_any_other_callable_kept_on_an_instance_is_state(state: object) -> None:
+def test_other_callable_of_an_instance_is_state(state: object) -> None:
     app = Kinds()
     late(app, "state", state)
     late(app, "plain", state)
     assert statuses(app, "/state", "/plain") == [404, 404]
 
 
-def test_a_method_of_another_object_is_state() -> None:
+def test_method_of_another_object_is_state() -> None:
     app, other = Kinds(), Kinds()
     late(app, "borrowed", other.plain)
     late(app, "alias", app.plain)
     assert statuses(app, "/borrowed", "/alias") == [404, 200]
 
 
-def test_a_private_method_stays_private_under_another_name() -> None:
+def test_private_method_under_a_public_name_is_state() -> None:
     app = Tempting()
     late(app, "exposed", app._private)
     assert statuses(app, "/exposed") == [404]
 
 
-def test_state_that_changes_with_every_request_costs_no_look_at_the_class(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_assigning_state_does_not_rebuild_routes(monkeypatch: pytest.MonkeyPatch) -> None:
     class Counter(App):
         def __init__(self) -> None:
             super().__init__()
@@ -392,7 +392,7 @@ def test_state_that_changes_with_every_request_costs_no_look_at_the_class(monkey
     assert [call(app, "GET", "/").text for _ in range(2)] == ["1", "2"]
 
 
-def test_a_bad_handler_set_late_is_refused() -> None:
+def test_bad_handler_that_is_set_late_is_refused() -> None:
     async def bad(self: App, x: complex) -> str:
         return ""
 
@@ -406,7 +406,7 @@ def test_a_bad_handler_set_late_is_refused() -> None:
 
 
 class Database:
-    """A dependency: callable, so that it could be mistaken for a handler."""
+    """A dependency that is callable, and could be mistaken for a handler."""
 
     def __call__(self) -> str:
         raise Touched
@@ -473,7 +473,7 @@ WITHOUT_INIT = [Plain, Frozen, Slotted, All, Forgetful]
 
 
 @pytest.mark.parametrize("cls", WITHOUT_INIT)
-def test_an_apps_fields_are_its_state_and_nothing_breaks_without_super_init(cls: Any) -> None:
+def test_fields_of_an_app_are_state_and_super_init_is_optional(cls: Any) -> None:
     app = cls(db=Database())
     assert [call(app, "GET", path).text for path in ("/", "/store")] == ["Database", "7"]
     assert statuses(app, "/db", "/clock", "/names") == [404] * 3
@@ -486,7 +486,7 @@ def test_an_apps_fields_are_its_state_and_nothing_breaks_without_super_init(cls:
 @pytest.mark.parametrize(
     "options", [{}, {"frozen": True}, {"slots": True}, {"frozen": True, "slots": True, "eq": False}]
 )
-def test_a_resource_may_be_a_dataclass(options: dict[str, bool]) -> None:
+def test_resource_may_be_a_dataclass(options: dict[str, bool]) -> None:
     class Todos(Resource):
         db: Database
         clock: Callable[[], float] = time.time
@@ -505,7 +505,7 @@ def test_a_resource_may_be_a_dataclass(options: dict[str, bool]) -> None:
 
     app = Holding()
     assert [call(app, "GET", path).text for path in ("/todos/3", "/todos/late")] == ["Database 3", "GET"]
-    assert statuses(app, "/todos/db", "/todos/clock") == [400, 400]  # values for `get`, and no int
+    assert statuses(app, "/todos/db", "/todos/clock") == [400, 400]  # they are values for `get`, and not integers
 
 
 class Named:
@@ -513,7 +513,7 @@ class Named:
     slotted: Any
 
 
-def test_what_stands_in_a_slot_is_an_instance_attribute() -> None:
+def test_value_in_a_slot_is_an_instance_attribute() -> None:
     class Slots(Named, App):
         def __init__(self, value: object) -> None:
             super().__init__()
@@ -555,7 +555,7 @@ class Parent(App):
         return "parent"
 
 
-def test_a_reference_back_up_is_no_url() -> None:
+def test_reference_back_up_the_tree_is_not_a_url() -> None:
     app = Parent()
     assert statuses(app, "/sub", "/shared", "/sub/parent", "/sub/parent/sub") == [200, 200, 404, 404]
     assert statuses(app.sub, "/", "/parent", "/parent/sub", "/parent/shared") == [200, 200, 404, 200]
@@ -564,7 +564,7 @@ def test_a_reference_back_up_is_no_url() -> None:
 
 
 @pytest.mark.parametrize("order", ["down first", "up first"])
-def test_whichever_of_the_two_references_was_made_first(order: str) -> None:
+def test_order_of_references_between_two_apps_does_not_matter(order: str) -> None:
     parent, sub = Kinds(), Sub()
     steps: list[tuple[App, str, App]] = [(parent, "sub", sub), (sub, "parent", parent)]
     for holder, name, held in steps if order == "down first" else reversed(steps):
@@ -573,7 +573,7 @@ def test_whichever_of_the_two_references_was_made_first(order: str) -> None:
     assert statuses(sub, "/parent/plain", "/parent/sub") == [200, 404]
 
 
-def test_resources_may_know_each_other_and_themselves() -> None:
+def test_resources_may_hold_each_other_and_themselves() -> None:
     class Knowing(Resource):
         other: Any = None
 
@@ -603,7 +603,7 @@ def nested_app() -> tuple[App, Sub, list[str]]:
     return app, app.sub, log
 
 
-def test_a_nested_apps_middleware_runs_inside_that_of_the_app_that_holds_it() -> None:
+def test_middleware_of_a_nested_app_runs_inside_that_of_its_holder() -> None:
     app, _, log = nested_app()
     assert statuses(app, "/sub") == [200]
     assert log == ["before outer", "before inner", "after inner", "after outer"]
@@ -616,19 +616,19 @@ def test_a_nested_apps_middleware_runs_inside_that_of_the_app_that_holds_it() ->
     ]
 
 
-def test_a_nested_apps_middleware_runs_where_the_outer_one_has_none() -> None:
+def test_middleware_of_a_nested_app_runs_if_its_holder_has_none() -> None:
     app = Parent()
     hook = Hook(before={"status_code": 401})
     app.sub.middlewares.append(hook)
     assert statuses(app, "/sub", "/") == [401, 200]
 
 
-def test_each_app_between_gets_its_turn() -> None:
+def test_middleware_of_every_app_on_the_way_runs() -> None:
     log: list[str] = []
     apps = [Sub() for _ in range(4)]
     for number, (holder, held) in enumerate(itertools.pairwise(apps)):
         late(holder, "down", held)
-        if number != 1:  # one in the middle has nothing to do
+        if number != 1:  # the one in the middle has no middleware
             holder.middlewares.append(Hook(str(number), log))
     assert statuses(apps[0], "/down/down/down") == [200]
     assert log == ["before 0", "before 2", "after 2", "after 0"]
@@ -657,7 +657,7 @@ def raising(error: Exception) -> Any:
         ({LookupError: raising(ValueError())}, {LookupError: answer_with(502)}, {}, (500, "500 Internal Server Error")),
     ],
 )
-def test_the_error_handler_nearest_to_the_handler_answers(
+def test_error_handler_nearest_to_the_handler_responds(
     inner: Any, middle: Any, outer: Any, expected: tuple[int, str]
 ) -> None:
     apps = [Sub(), Sub(), Sub()]
@@ -669,13 +669,13 @@ def test_the_error_handler_nearest_to_the_handler_answers(
     assert (answer.status, answer.text) == expected
 
 
-def test_a_nested_apps_error_handlers_are_not_for_others() -> None:
+def test_error_handler_of_a_nested_app_does_not_respond_for_other_apps() -> None:
     app = Parent()
     app.sub.error_handlers[Exception] = answer_with(501)
     assert statuses(app, "/sub/nothing", "/sub/wrong", "/shared/nothing", "/nothing") == [501, 501, 404, 404]
 
 
-def test_a_sub_tree_may_be_shared_by_several_apps() -> None:
+def test_sub_tree_may_be_shared_by_several_apps() -> None:
     first, second = Parent(), Parent()
     late(Parent.shared, "hello", bound(hello, Parent.shared))
     try:
@@ -694,7 +694,7 @@ class Broken(Resource):
     async def fine(self) -> None: ...
 
 
-def test_every_bad_handler_is_in_one_report_and_those_below_too() -> None:
+def test_every_bad_handler_of_an_app_and_its_resources_is_in_one_report() -> None:
     class Bad(App):
         broken = Broken()
         again = broken
@@ -705,10 +705,10 @@ def test_every_bad_handler_is_in_one_report_and_those_below_too() -> None:
 
     named = [text.partition(":")[0] for text in problems(Bad)]
     assert named == ["Broken.get (x", f"{Bad.__qualname__}.one (x", f"{Bad.__qualname__}.two (y"]
-    assert problems(Bad) == problems(Bad)  # and again the second time
+    assert problems(Bad) == problems(Bad)  # the second attempt reports the same
 
 
-def test_a_problem_names_the_method_the_place_and_the_remedy() -> None:
+def test_problem_names_method_place_and_remedy() -> None:
     class Bad(App):
         async def index(self, x: complex) -> None: ...
 
@@ -724,16 +724,16 @@ def test_a_problem_names_the_method_the_place_and_the_remedy() -> None:
     "name",
     sorted(name for name in {*dir(App), *App.__annotations__} if not name.startswith("_") and name != "lifespan"),
 )
-def test_a_handler_or_a_sub_tree_by_a_name_of_the_frameworks_is_refused(name: str) -> None:
+def test_handler_or_sub_tree_with_a_name_of_the_framework_is_refused(name: str) -> None:
     what = f"'{name}' is a name of the framework's own class and never a URL"
     assert [what] == [text.partition(": ")[2] for text in problems(type("Bad", (App,), {name: hello}))]
     if not isinstance(getattr(App, name, None), property):
-        # An instance's own value goes before the class's, so a sub-tree would be silently lost there too.
+        # A value of the instance goes before that of the class, so a sub-tree would silently get lost there as well.
         made = type("Bad", (App,), {"__init__": lambda self: late(self, name, Store(1))})
         assert [what] == [text.partition(": ")[2] for text in problems(made)]
 
 
-def test_the_remedy_for_that_works() -> None:
+def test_remedy_for_a_reserved_name_works() -> None:
     class Mended(App):
         @route("/debug")
         async def debugging(self) -> str:
@@ -742,7 +742,7 @@ def test_the_remedy_for_that_works() -> None:
     assert call(Mended(), "GET", "/debug").text == "debug"
 
 
-def test_state_by_a_name_of_the_frameworks_is_the_users_business() -> None:
+def test_state_with_a_name_of_the_framework_is_accepted() -> None:
     class Own(App):
         debug = True
 
@@ -756,7 +756,7 @@ def test_state_by_a_name_of_the_frameworks_is_the_users_business() -> None:
     assert statuses(app, "/mount", "/debug") == [404, 404]
 
 
-def test_lifespan_may_be_overridden_and_is_no_url() -> None:
+def test_lifespan_may_be_overridden_and_is_not_a_url() -> None:
     class Living(App):
         def lifespan(self) -> Any:
             raise Touched
@@ -805,7 +805,7 @@ def test_index_and_a_route_at_the_root_are_two_handlers_for_one_url() -> None:
     assert problems(Bad) == [f"{Bad.__qualname__}.front: answers /, as {__name__}.{Bad.__qualname__}.index does"]
 
 
-def test_routes_that_share_nothing_are_no_conflict() -> None:
+def test_routes_with_different_methods_or_paths_do_not_conflict() -> None:
     class Good(App):
         @route("/x/{id}", methods=["GET"])
         async def get_x(self, id: int) -> str:
@@ -832,7 +832,7 @@ def test_routes_that_share_nothing_are_no_conflict() -> None:
     assert call_socket(app, "/x")[0]["code"] == 4000
 
 
-def test_a_resources_own_url_is_answered_by_its_verbs_or_by_index() -> None:
+def test_resource_with_verbs_and_index_is_refused() -> None:
     class Both(Resource):
         async def get(self) -> None: ...
 
@@ -862,7 +862,7 @@ class Wrong(App):
     async def twice(self, *, a: int = 0, b: complex = 0j) -> None: ...
 
 
-def test_what_cannot_work_is_named() -> None:
+def test_problems_name_what_cannot_work() -> None:
     assert sorted(problems(Wrong)) == [
         "Wrong._hidden: @route cannot give a URL to a name that starts with '_'",
         "Wrong.not_ws (ws: micropie.websockets.connection.WebSocket): only a ws_ method can take a WebSocket",
@@ -940,7 +940,7 @@ class Router(Hook):
         ("_broken", [], 500, "500 Internal Server Error"),
     ],
 )
-def test_middleware_may_choose_the_handler_by_its_name(
+def test_middleware_may_choose_a_handler_by_name(
     handler: str, values: list[Any], status: int, text: str, old: bool
 ) -> None:
     app = Routed(handler, *values, old=old)
@@ -949,12 +949,12 @@ def test_middleware_may_choose_the_handler_by_its_name(
         assert (answer.status, answer.text) == (status, text)
 
 
-def test_the_methods_of_that_handler_hold() -> None:
+def test_methods_of_a_chosen_handler_apply() -> None:
     answer = call(Routed("templated", "3"), "POST", "/")
     assert (answer.status, answer.header("allow")) == (405, "GET, HEAD, OPTIONS")
 
 
-def test_websocket_middleware_may_choose_too() -> None:
+def test_websocket_middleware_may_choose_a_handler_by_name() -> None:
     class Choosing(App):
         async def ws_room(self, ws: WebSocket, name: str) -> None:
             await ws.close(4000, name)
@@ -970,5 +970,5 @@ def test_websocket_middleware_may_choose_too() -> None:
     assert call_socket(app, "/whatever")[0]["reason"] == "den"
 
 
-def test_templates_written_with_braces_are_shown_as_written() -> None:
+def test_route_path_is_listed_with_its_braces() -> None:
     assert re.fullmatch(r"GET /by/\{id\}", next(key for key in Routed("greet").routes if "by" in key))

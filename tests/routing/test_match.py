@@ -1,4 +1,4 @@
-"""SPEC 2: which path leads to which handler, with which path values, and what every other path gets."""
+"""These tests send paths to apps: which handler answers, with which values, and what is not found (SPEC 2)."""
 
 import gc
 import weakref
@@ -77,7 +77,7 @@ def test_index_gets_every_segment_if_the_first_names_no_method(app: App, path: s
 
 @pytest.mark.parametrize(
     ("path", "text"),
-    [("/sign-up", "signed up nobody"), ("/sign-up/Ann", "signed up Ann"), ("/sign_up", "signed up nobody")],
+    [("/sign-up", "signed up guest"), ("/sign-up/Ann", "signed up Ann"), ("/sign_up", "signed up guest")],
 )
 def test_hyphen_in_a_path_finds_an_underscore_in_a_name(path: str, text: str) -> None:
     assert call(SHOP, "GET", path).text == text
@@ -91,7 +91,7 @@ def test_name_with_a_hyphen_goes_before_one_with_an_underscore() -> None:
 
     setattr(app, "sign-up", exact.__get__(app))
     assert call(app, "GET", "/sign-up").text == "exact"
-    assert call(app, "GET", "/sign_up").text == "signed up nobody"
+    assert call(app, "GET", "/sign_up").text == "signed up guest"
 
 
 # --- Resources ---
@@ -176,7 +176,7 @@ def test_held_apps_and_resources_answer_below_their_names_at_any_depth(path: str
     assert call(OUTER, "GET", path).text == text
 
 
-@pytest.mark.parametrize("path", ["/", "/inner_app/ann", "/users/ann/bob", "/inner_app/users/nobody/posts", "/posts"])
+@pytest.mark.parametrize("path", ["/", "/inner_app/ann", "/users/ann/bob", "/inner_app/users/ben/posts", "/posts"])
 def test_path_that_nothing_held_answers_is_not_found(path: str) -> None:
     assert call(OUTER, "GET", path).status == 404
 
@@ -239,7 +239,7 @@ EXPLICIT = Explicit()
         ("DELETE", "/users/ann", "DELETE ann"),
         ("PUT", "/users/ann", "PUT ann"),
         ("GET", "/users/me/name", "my name"),
-        ("GET", "/users/me/posts/1", None),  # `me` is no int, but the literal had nothing for it
+        ("GET", "/users/me/posts/1", None),  # the literal `me` has no such path, so `me` is a value, and not an int
         ("GET", "/files", "[]"),
         ("GET", "/files/a/b", '["a","b"]'),
         ("GET", "/two/a/1/2", '["a",1,2]'),
@@ -286,7 +286,7 @@ def test_one_path_has_a_handler_for_each_method_and_refuses_other_methods() -> N
 
 
 class Mixed(App):
-    """One path, of which one method has a handler of its own."""
+    """A path with a separate handler for one method."""
 
     @route("/thing", methods=["POST"])
     async def create(self) -> str:
@@ -401,7 +401,7 @@ def test_any_path_finds_a_handler_that_takes_its_values_or_none(path: str) -> No
     assert len(values) <= found.path_values
 
 
-# --- what was found once is remembered, until the tree changes ---
+# --- remembered paths, until the tree changes ---
 
 
 class Shelf(Resource):
@@ -512,7 +512,7 @@ def test_remembered_path_leads_where_match_path_leads(asked: list[tuple[str, lis
 
 
 class Lanes(App):
-    """Methods with path values, and all that may come before or after them."""
+    """Methods with path values, and routes that go before or after them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -603,11 +603,11 @@ def test_route_that_is_found_while_the_tree_changes_is_not_remembered() -> None:
     hashed = []
 
     class Meanwhile(str):
-        """A method that another thread changes the tree after, between its being found and being remembered."""
+        """An HTTP method that changes the tree, as another thread might, before its route is remembered."""
 
         def __hash__(self) -> int:
             hashed.append(self)
-            if len(hashed) == 3:  # by path, by first segment, and to be remembered
+            if len(hashed) == 3:  # by path, by first segment, and for the memory
                 close_open(library)
             return super().__hash__()
 
@@ -619,7 +619,7 @@ def test_route_that_is_found_while_the_tree_changes_is_not_remembered() -> None:
 
 
 def named(found: Any) -> object:
-    """What was found, a Mount being nothing but its app."""
+    """Return what was found, with the app in place of a Mount."""
     return (found[0].app, found[1]) if isinstance(found[0], Mount) else found
 
 

@@ -1,4 +1,4 @@
-"""SPEC 2, methods: these tests ask handlers by HTTP methods that they answer, and by others."""
+"""These tests send HTTP methods that a handler answers, and others (SPEC 2)."""
 
 import pytest
 
@@ -54,7 +54,7 @@ def test_options_is_answered_automatically_where_methods_are_declared(path: str,
 def test_head_is_answered_as_get_without_body(path: str) -> None:
     got, head = call(API, "GET", path), call(API, "HEAD", path)
     assert (head.status, head.body) == (200, b"")
-    # What /plain says is the method's name, so that its length differs.
+    # /plain returns the method's name, so the lengths differ.
     assert head.header("content-length") == str(len(got.body) if path != "/plain" else len("HEAD"))
 
 

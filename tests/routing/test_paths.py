@@ -1,4 +1,4 @@
-"""SPEC 2, paths: these tests split paths into segments, decoded and below the root path."""
+"""These tests split paths into segments, decoded and below the root path (SPEC 2)."""
 
 from typing import Any
 
@@ -49,7 +49,10 @@ def test_empty_first_segment_does_not_name_a_method(path: str, segments: list[st
         ({"path": "/anything/a/b", "raw_path": b"/anything/a/b"}, ["a", "b"]),
         ({"path": "/anything/a/b", "raw_path": b"/anything/a%2Fb"}, ["a/b"]),
         ({"path": "/anything/a/b", "raw_path": b"/anything/a%2Fb?x=%2F"}, ["a/b"]),
-        ({"path": "/anything/a/b", "raw_path": b"/somewhere/else/a%2Fb"}, ["a", "b"]),  # `path` was changed since
+        (
+            {"path": "/anything/a/b", "raw_path": b"/somewhere/else/a%2Fb"},
+            ["a", "b"],
+        ),  # a middleware has changed `path`
         ({"path": "/anything/a/b", "raw_path": None}, ["a", "b"]),
     ],
 )
@@ -60,12 +63,12 @@ def test_raw_path_is_used_if_it_decodes_to_the_path(scope: dict[str, Any], segme
 @pytest.mark.parametrize(
     ("root_path", "path"),
     [
-        ("/api", "/api/greet/Ann"),  # ASGI's way: the path has the root in it
+        ("/api", "/api/greet/Ann"),  # as in ASGI: the path begins with the root path
         ("/api/", "/api/greet/Ann"),
         ("/v1/api", "/v1/api/greet/Ann"),
-        ("/api", "/greet/Ann"),  # some servers have taken it away
+        ("/api", "/greet/Ann"),  # some servers remove it
         ("/", "/greet/Ann"),
-        ("/gr", "/greet/Ann"),  # a prefix of a segment is no prefix of a path
+        ("/gr", "/greet/Ann"),  # a prefix of a segment is not a prefix of a path
     ],
 )
 def test_root_path_is_removed_before_routing(root_path: str, path: str) -> None:
@@ -99,7 +102,7 @@ SEGMENT = st.text(st.characters(exclude_characters="\0\ufffd", exclude_categorie
 @given(st.lists(SEGMENT, max_size=4))
 def test_encoded_segments_arrive_decoded(segments: list[str]) -> None:
     encoded = "".join("/" + "".join(f"%{byte:02X}" for byte in segment.encode()) for segment in segments)
-    path = f"/anything{encoded}/"  # the last slash is ignored, so that the last segment may be empty
+    path = f"/anything{encoded}/"  # the last slash is ignored, so the last segment may be empty
     assert call(SHOP, "GET", path).json == segments
 
 

@@ -1,4 +1,4 @@
-"""URLs from the methods themselves: which one a method has, what its arguments become, and what is refused."""
+"""These tests build URLs from handlers and arguments, and refuse those that would lead elsewhere."""
 
 import asyncio
 from collections.abc import Callable
@@ -296,7 +296,7 @@ class Holds(App):
 @pytest.mark.parametrize(
     ("path", "url"),
     [
-        ("/one/1", "/one/2"),  # of several, the one that asks
+        ("/one/1", "/one/2"),  # of several, that of the caller
         ("/two/1", "/two/2"),
         ("/two/other", "/user/3"),
         ("/nested/parts/1", "/nested/parts/2"),
@@ -309,7 +309,7 @@ def test_held_resources_in_a_request_build_every_url_of_the_app(path: str, url: 
 
 
 def test_url_of_a_held_app_in_a_request_begins_with_its_place() -> None:
-    assert call(Holds(), "GET", "/nested").text == "/nested/parts/1 /nested"  # of several, the one that it holds
+    assert call(Holds(), "GET", "/nested").text == "/nested/parts/1 /nested"  # of several, that which it holds
     assert call(Nested(), "GET", "/").text == "/parts/1 /"
     assert {"type": "websocket.send", "text": "/nested"} in call_socket(Holds(), "/where")
 
