@@ -1,12 +1,12 @@
 """Every supported type, read from text, from JSON and from a stored value; and every type that is refused, with why."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, IntEnum
-from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypedDict, TypeVar, Union
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypedDict, TypeVar
 from uuid import UUID
 
 import attrs
@@ -15,11 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta, Struct
-from typing_extensions import TypeAliasType
 
 from micropie.conversion.converter import Shape, get_converter
 from micropie.conversion.exceptions import CONVERSION_ERRORS
-from micropie.conversion.unwrap_annotated import UnsupportedTypeError, split_union, unwrap_annotated
 from micropie.uploads.upload_file import UploadFile
 
 T = TypeVar("T")
@@ -445,99 +443,3 @@ def test_what_is_expected_is_said_for_json_and_for_text(annotation: Any, expecte
 )
 def test_it_is_known_whether_files_are_part_of_a_type(annotation: Any, found: bool) -> None:
     assert get_converter(annotation).has_files is found
-
-
-# --- annotations ----------------------------------------------------------------------------------------------------
-
-ONE, TWO = Meta(ge=1), Meta(le=9)
-Young = NewType("Young", Annotated[Age, TWO])  # pyright: ignore[reportGeneralTypeIssues]  (a class, says pyright)
-Count = TypeAliasType("Count", Annotated[int, ONE])
-
-
-@pytest.mark.parametrize(
-    ("annotation", "plain", "metadata"),
-    [
-        (int, int, ()),
-        (Annotated[int, ONE], int, (ONE,)),
-        (Annotated[Annotated[int, ONE], TWO], int, (ONE, TWO)),
-        (Age, int, ()),
-        (Young, int, (TWO,)),
-        (Annotated[Count, TWO], int, (ONE, TWO)),
-    ],
-)
-def test_what_is_wrapped_around_a_type_is_taken_off(annotation: Any, plain: Any, metadata: tuple[Any, ...]) -> None:
-    assert unwrap_annotated(annotation) == (plain, metadata)
-
-
-@pytest.mark.parametrize(
-    ("annotation", "members"),
-    [
-        (int, (int,)),
-        (Annotated[int, ONE], (Annotated[int, ONE],)),
-        (int | None, (int, type(None))),
-        (int | Annotated[str | None, "a note"], (int, str, type(None))),
-        (Union[int, str], (int, str)),  # noqa: UP007  (the older spelling is another type)
-        (Annotated[int | None, ONE], (Annotated[int, ONE], type(None))),
-        (Annotated[int | str, ONE, Meta(min_length=1)], (Annotated[int, ONE], Annotated[str, Meta(min_length=1)])),
-    ],
-)
-def test_the_constraints_around_a_union_hold_for_the_members_they_can(
-    annotation: Any, members: tuple[Any, ...]
-) -> None:
-    assert split_union(annotation) == members
-
-
-@pytest.mark.parametrize("annotation", [Annotated[str | None, ONE], Annotated[Decimal | bool, ONE]])
-def test_a_constraint_that_holds_for_no_member_of_a_union_is_refused(annotation: Any) -> None:
-    with pytest.raises(UnsupportedTypeError, match="cannot hold for any member of the union"):
-        get_converter(annotation)
-
-
-class LocalNames(Struct):
-    x: "Missing"  # type: ignore[name-defined]  # noqa: F821  # pyright: ignore  (that is the point)
-
-
-class HasCallable(Struct):
-    f: Callable[[], int]
-
-
-@pytest.mark.parametrize(
-    ("annotation", "what", "remedy"),
-    [
-        (complex, "'builtins.complex' cannot be read from a request", "Use a type that msgspec can read"),
-        (Callable[[], int], "'collections.abc.Callable' cannot be read", "Use a type"),
-        (Iterable[int], "'collections.abc.Iterable' cannot be read", "Use a type"),
-        (HasCallable, "'collections.abc.Callable' cannot be read", "Use a type"),
-        (list[dict[str, complex]], "'builtins.complex' cannot be read", "Use a type"),
-        (int | list[complex], "'builtins.complex' cannot be read", "Use a type"),
-        (Annotated[str, ONE], "Can only set `ge` on a numeric type", "Use a type"),
-        (Annotated[Decimal, ONE], "Can only set `ge` on a numeric type", "constraints are those that msgspec.Meta has"),
-        (Item | User, "Type unions may not contain more than one dict-like type", "Use a type"),
-        (list[date | datetime], "Type unions may not contain more than one str-like type", "Use a type"),
-        (Literal[1.5], "Literal may only contain", "Use a type"),
-        (Enum("Odd", {"A": 1.5}), "Enums must contain either all str or all int values", "Use a type"),
-        ("text", "Type ''text'' is not supported", "Use a type"),
-        (set[Item], "a set cannot hold an object that may change", "frozen=True"),
-        (frozenset[User], "a set cannot hold an object that may change", "frozen=True"),
-        (set[list[int]], "a set cannot hold an array that may change", "or use list[T]"),
-        (dict[str, set[Address]], "a set cannot hold an object that may change", "or use list[T]"),
-        (dict[Key, int], "JSON's keys are text, which cannot become these keys", "Use dict[str, T]"),
-        (dict[bool, int], "JSON's keys are text", "Use dict[str, T]"),
-        (dict[tuple[int, int], int], "JSON's keys are text", "Use dict[str, T]"),
-        (dict[int | bool, int], "JSON's keys are text", "Use dict[str, T]"),
-        (LocalNames, "name 'Missing' is not defined", "Define at module level the names in the annotations"),
-    ],
-)  # fmt: skip
-def test_a_type_that_can_never_be_read_is_refused_with_the_remedy(annotation: Any, what: str, remedy: str) -> None:
-    with pytest.raises(UnsupportedTypeError) as caught:
-        get_converter(annotation)
-    assert caught.value.what.startswith(what)
-    assert remedy in caught.value.remedy
-
-
-@pytest.mark.parametrize(
-    "annotation",
-    [set[Key], set[Frozen], set[Identical], set[Hashed], set[tuple[int, str]], dict[int | None, int], dict[Any, int]],
-)
-def test_a_type_that_can_be_read_is_not(annotation: Any) -> None:
-    get_converter(annotation)
