@@ -1,4 +1,4 @@
-"""The example project stands in a directory of its own."""
+"""These fixtures write the example project into a temporary directory."""
 
 import sys
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def in_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The project as the working directory; imports from it are forgotten afterwards."""
+    """Make the project the working directory. Modules imported from it are forgotten afterwards."""
     monkeypatch.chdir(project)
     monkeypatch.setattr(sys, "path", sys.path[:])
     known = set(sys.modules)

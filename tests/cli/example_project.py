@@ -1,4 +1,4 @@
-"""A project with every kind of target and mistake, and two ways to run the command on it."""
+"""This module holds a project with every kind of target and mistake, and runs the command on it in two ways."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 
 PATIENCE = 30.0
-"""Seconds after which a process that should have answered or ended is taken for stuck."""
+"""Seconds to wait for a process to answer or to end before the test fails."""
 
 
 PROJECT = {

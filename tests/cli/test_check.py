@@ -1,4 +1,4 @@
-"""`micropie check`: the report in its three formats, and what the exit code says."""
+"""`micropie check` reports findings in three formats, and its exit code tells whether there are any."""
 
 import os
 import re
@@ -118,9 +118,9 @@ def test_the_report_names_file_line_rule_and_remedy(form: str, expected: str) ->
 def test_the_report_as_json(sites: Path) -> None:
     ran = run("check", "bad:Site", "--format", "json")
     assert ran.exit_code == 1
-    found = msgspec.json.decode(ran.out)
-    assert (found["errors"], found["warnings"], len(found["findings"])) == (2, 1, 3)
-    assert found["findings"][2] == {
+    report = msgspec.json.decode(ran.out)
+    assert (report["errors"], report["warnings"], len(report["findings"])) == (2, 1, 3)
+    assert report["findings"][2] == {
         "level": "warning",
         "code": "untyped-return",
         "where": "Site.list",
@@ -188,8 +188,8 @@ REFUSED = {
 @pytest.mark.parametrize("target", REFUSED)
 def test_app_that_cannot_be_created_is_a_finding_but_a_failed_import_is_not(target: str) -> None:
     ran = run("check", target)
-    found = [line for line in ran.out.splitlines() if "error:" in line]
-    assert [line[: len(start)] for line, start in zip(found, REFUSED[target], strict=True)] == REFUSED[target]
+    errors = [line for line in ran.out.splitlines() if "error:" in line]
+    assert [line[: len(start)] for line, start in zip(errors, REFUSED[target], strict=True)] == REFUSED[target]
 
 
 def test_special_characters_are_escaped_in_github_annotations(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""`micropie explain`: what is told is what would happen, and nothing of the user's is called for it."""
+"""`micropie explain` shows what would happen, and calls none of the user's code."""
 
 import asyncio
 import importlib
@@ -97,10 +97,10 @@ def shop(tmp_path: Path) -> Iterator[Path]:
 def explained(*arguments: str, stdin: str = "") -> Any:
     ran = run("explain", "shop:app", *arguments, "--format", "json", stdin=stdin)
     assert ran.err == ""
-    found = msgspec.json.decode(ran.out)
-    refused = found["answer"] is not None and found["answer"]["status"] >= 400
+    document = msgspec.json.decode(ran.out)
+    refused = document["answer"] is not None and document["answer"]["status"] >= 400
     assert ran.exit_code == (1 if refused else 0)
-    return found
+    return document
 
 
 TEXT = """\
@@ -253,21 +253,21 @@ ARGUMENTS: list[tuple[list[str], list[tuple[str, str | None, str, str | None, st
     (["/again/page/3"], [("number", "path", "path segment 1", "3", "3")]),
     (["/inner/page/3"], [("number", "path", "path segment 1", "3", "3")]),
 ]
-"""What is asked; of each argument its name, source, origin, what was sent, and what it became."""
+"""Command-line arguments; then name, source, origin, sent text and value of each argument of the handler."""
 
 
 @pytest.mark.parametrize(("arguments", "expected"), ARGUMENTS, ids=lambda value: " ".join(map(str, value))[:40])
 def test_each_argument_is_shown_with_its_source(arguments: list[str], expected: list[Any]) -> None:
-    found = explained(*arguments, stdin='{"name":"In"}')
+    document = explained(*arguments, stdin='{"name":"In"}')
     names = ("name", "source", "origin", "sent", "value")
-    assert [tuple(one[name] for name in names) for one in found["arguments"]] == expected
-    assert (found["answer"], found["route"]["outcome"]) == (None, "chosen")
+    assert [tuple(item[name] for name in names) for item in document["arguments"]] == expected
+    assert (document["answer"], document["route"]["outcome"]) == (None, "chosen")
 
 
 def test_a_file_and_a_stream_are_named_and_not_read() -> None:
     multipart = '--x\r\nContent-Disposition: form-data; name="photo"; filename="a.png"\r\n\r\nabc\r\n--x--\r\n'
-    found = explained("/photo", "-d", multipart, "-H", "Content-Type: multipart/form-data; boundary=x")
-    photo, title = found["arguments"]
+    document = explained("/photo", "-d", multipart, "-H", "Content-Type: multipart/form-data; boundary=x")
+    photo, title = document["arguments"]
     assert (photo["origin"], photo["sent"], photo["value"][:19]) == ("the file 'photo'", "a.png", "<UploadFile 'photo'")
     assert (title["origin"], title["value"]) == ("its default", "''")
     stream = explained("/stream", "-d", "abc")["arguments"][0]
@@ -287,22 +287,22 @@ ERRORS = [
 
 @pytest.mark.parametrize(("arguments", "name", "errors"), ERRORS)
 def test_each_argument_is_shown_with_its_error(arguments: list[str], name: str, errors: list[str]) -> None:
-    found = explained(*arguments)
-    argument = next(one for one in found["arguments"] if one["name"] == name)
+    document = explained(*arguments)
+    argument = next(item for item in document["arguments"] if item["name"] == name)
     assert len(argument["errors"]) == len(errors)
     assert all(part in whole for part, whole in zip(errors, argument["errors"], strict=True))
-    assert (found["answer"] is not None) is bool(errors)
+    assert (document["answer"] is not None) is bool(errors)
 
 
 def test_the_framework_answers_options_itself() -> None:
-    found = explained("OPTIONS /items/3")
-    assert (found["answer"]["status"], found["answer"]["headers"]) == (204, [["Allow", "GET, HEAD, OPTIONS"]])
+    document = explained("OPTIONS /items/3")
+    assert (document["answer"]["status"], document["answer"]["headers"]) == (204, [["Allow", "GET, HEAD, OPTIONS"]])
     assert run("explain", "shop:app", "OPTIONS /items/3").exit_code == 0
 
 
 def test_a_handshake_is_refused_with_a_code_and_a_reason() -> None:
-    found = explained("WEBSOCKET /chat/lobby?size=big")
-    assert (found["answer"]["status"], found["answer"]["reason"]) == (
+    document = explained("WEBSOCKET /chat/lobby?size=big")
+    assert (document["answer"]["status"], document["answer"]["reason"]) == (
         1008,
         "Invalid query parameter 'size': Expected an integer",
     )
@@ -311,8 +311,8 @@ def test_a_handshake_is_refused_with_a_code_and_a_reason() -> None:
 
 
 def test_mounted_app_is_named_and_not_called() -> None:
-    found = explained("/static/a.css")
-    assert (found["route"]["url"], found["route"]["name"], found["arguments"]) == ("/static", "shop.plain", [])
+    document = explained("/static/a.css")
+    assert (document["route"]["url"], document["route"]["name"], document["arguments"]) == ("/static", "shop.plain", [])
     assert "shop.plain, which is mounted here, would be called." in run("explain", "shop:app", "/static/x").out
 
 
@@ -325,8 +325,8 @@ def test_notes_list_what_could_change_the_result() -> None:
 
 
 def test_binder_is_the_source_of_the_route() -> None:
-    told = explained("/items/3")["binder"]
-    assert told == importlib.import_module("shop").app.routes["GET /items/{id}"].source
+    binder = explained("/items/3")["binder"]
+    assert binder == importlib.import_module("shop").app.routes["GET /items/{id}"].source
 
 
 def test_request_line_is_parsed_into_method_target_and_headers() -> None:
@@ -380,11 +380,11 @@ def test_missing_app_exits_3(target: str, exit_code: int) -> None:
 
 
 NO_TEXT = "\udcff"
-"""What Python makes of an argument's byte 0xFF (PEP 383)."""
+"""Python's spelling of the byte 0xFF in an argument (PEP 383)."""
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "detail"),
     [
         ([f"/find/{NO_TEXT}"], "The path is not valid UTF-8 text"),
         ([f"/find?limit={NO_TEXT}"], "The query is not valid UTF-8 text"),
@@ -392,13 +392,13 @@ NO_TEXT = "\udcff"
         (["/items", "-d", f"name={NO_TEXT}"], "The form is not valid UTF-8 text"),
     ],
 )
-def test_bytes_that_are_not_text_are_sent_unchanged(arguments: list[str], told: str) -> None:
+def test_bytes_that_are_not_text_are_sent_unchanged(arguments: list[str], detail: str) -> None:
     ran = run("explain", "shop:app", *arguments)
-    assert (ran.exit_code, told in ran.out) == (1, True)
-    assert told in explained(*arguments)["answer"]["body"]
+    assert (ran.exit_code, detail in ran.out) == (1, True)
+    assert detail in explained(*arguments)["answer"]["body"]
 
 
-# What a handler depends on
+# Dependencies
 
 
 def token(authorization: Annotated[str, Header()]) -> str:
@@ -425,24 +425,26 @@ class Depending(App):
 def test_parameters_of_dependencies_are_shown_without_calling_them(
     headers: list[tuple[str, str]], session: dict[str, Any], expected: list[Any]
 ) -> None:
-    told = asyncio.run(explain_request(Depending(), AskedRequest("GET", "/me?page=3", headers, session=session)))
-    functions = [one.dependency.rpartition(".")[2] for one in told.arguments]
+    explanation = asyncio.run(explain_request(Depending(), AskedRequest("GET", "/me?page=3", headers, session=session)))
+    functions = [argument.dependency.rpartition(".")[2] for argument in explanation.arguments]
     assert functions == ["", "", "token", "user", "user"]
-    assert told.notes == []
-    if told.response is None:
-        values = [None if one.value is UNSET else one.value for one in told.arguments]
-        assert list(zip([one.parameter.name for one in told.arguments], values, strict=True)) == expected
+    assert explanation.notes == []
+    if explanation.response is None:
+        values = [None if argument.value is UNSET else argument.value for argument in explanation.arguments]
+        assert (
+            list(zip([argument.parameter.name for argument in explanation.arguments], values, strict=True)) == expected
+        )
     else:
-        assert told.response.status == 400
-        lines = told.response.body.splitlines()
+        assert explanation.response.status == 400
+        lines = explanation.response.body.splitlines()
         assert [words in line for words, line in zip(expected, lines, strict=True)] == [True, True]
 
 
-# What is told is what the client gets
+# The explanation is what a client gets
 
 
 class Refusing(App):
-    """Every handler says which arguments it got."""
+    """An app whose handlers return their arguments."""
 
     async def index(self) -> str:
         return "index"
@@ -487,13 +489,16 @@ def test_explained_response_is_the_response_that_a_client_gets(
     if body or method == "POST":
         headers.append(("Content-Length", str(len(body))))
     app = Refusing(limits=Limits(body=11))
-    told = asyncio.run(explain_request(app, AskedRequest(method, target, headers, body.encode())))
+    explanation = asyncio.run(explain_request(app, AskedRequest(method, target, headers, body.encode())))
     with TestClient(app) as client:
-        came = client.request(method, target, headers=headers, content=body.encode() or None)
-    if told.response is None:
-        assert came.status_code == 200
+        response = client.request(method, target, headers=headers, content=body.encode() or None)
+    if explanation.response is None:
+        assert response.status_code == 200
     else:
-        assert (came.status_code, came.text) == (told.response.status, "" if method == "HEAD" else told.response.body)
+        assert (response.status_code, response.text) == (
+            explanation.response.status,
+            "" if method == "HEAD" else explanation.response.body,
+        )
 
 
 class Refuse(HttpMiddleware):
@@ -511,6 +516,6 @@ class Nested(App):
 
 
 def test_request_to_a_nested_app_with_middleware_is_explained() -> None:
-    told = asyncio.run(explain_request(Nested(), AskedRequest("GET", "/inner/one/1")))
-    assert [argument.value for argument in told.arguments] == [1, 0.5]
-    assert told.notes == ["Middleware is not run here; it may respond first or choose another route: Refuse."]
+    explanation = asyncio.run(explain_request(Nested(), AskedRequest("GET", "/inner/one/1")))
+    assert [argument.value for argument in explanation.arguments] == [1, 0.5]
+    assert explanation.notes == ["Middleware is not run here; it may respond first or choose another route: Refuse."]

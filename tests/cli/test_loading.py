@@ -139,7 +139,7 @@ CANNOT_BE_LOADED = {
     ),
     "--factory generated:create": "'generated:create' failed.\n<string>:1: ZeroDivisionError: division by zero",
 }
-"""Target and message, of what exits 3."""
+"""Target → message, for mistakes that exit with 3."""
 
 
 CANNOT_BE_MEANT = {
@@ -178,7 +178,7 @@ CANNOT_BE_MEANT = {
         "Make it a plain function, and await in a startup handler."
     ),
 }
-"""Target and message, of what exits 2."""
+"""Target → message, for mistakes that exit with 2."""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`micropie openapi`: what it writes, where, and how it ends."""
+"""`micropie openapi` writes the document to the right place, and ends with the right exit code."""
 
 import sys
 from collections.abc import Generator
@@ -18,8 +18,8 @@ def run(*arguments: str) -> Result:
 
 
 @pytest.fixture(autouse=True)
-def _as_it_was(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Generator[None]:
-    """What a command loads, and where it looks, is its own."""
+def _restored_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Generator[None]:
+    """Restore loaded modules and the import path after each command."""
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setenv("TODOS_DB", str(tmp_path / "todos.db"))
     monkeypatch.chdir(tmp_path)
@@ -29,21 +29,24 @@ def _as_it_was(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Generator[Non
 
 
 def test_openapi_prints_json(tmp_path: Path) -> None:
-    done = run("todo:app")
-    assert (done.exit_code, msgspec.json.decode(done.stdout)) == (0, document(example_app("todo", tmp_path)))
+    result = run("todo:app")
+    assert (result.exit_code, msgspec.json.decode(result.stdout)) == (0, document(example_app("todo", tmp_path)))
 
 
 def test_asyncapi_prints_json(tmp_path: Path) -> None:
-    done = run("chat:app", "--asyncapi")
-    assert (done.exit_code, msgspec.json.decode(done.stdout)) == (0, asyncapi.document(example_app("chat", tmp_path)))
+    result = run("chat:app", "--asyncapi")
+    assert (result.exit_code, msgspec.json.decode(result.stdout)) == (
+        0,
+        asyncapi.document(example_app("chat", tmp_path)),
+    )
 
 
 @pytest.mark.parametrize("name", ["made.json", "made.yaml", "made.YML", "made"])
 def test_file_extension_selects_the_format(name: str, tmp_path: Path) -> None:
-    done = run("hello:app", "--output", name)
+    result = run("hello:app", "--output", name)
     content = (tmp_path / name).read_bytes()
     decode = msgspec.yaml.decode if name.lower().endswith(("yaml", "yml")) else msgspec.json.decode
-    assert (done.exit_code, done.output) == (0, "")
+    assert (result.exit_code, result.output) == (0, "")
     assert decode(content) == document(example_app("hello", tmp_path))
     assert content.endswith(b"\n")
 
@@ -59,21 +62,21 @@ FAILURES = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "code", "said"), FAILURES)
+@pytest.mark.parametrize(("arguments", "code", "message"), FAILURES)
 def test_each_mistake_is_reported_in_a_sentence(
-    arguments: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("plain.py").write_text("async def app(scope, receive, send): ...")
-    done = run(*arguments)
-    text = done.output + capsys.readouterr().err
-    assert (done.exit_code, said in text, "Traceback" in text) == (code, True, False), text
+    result = run(*arguments)
+    text = result.output + capsys.readouterr().err
+    assert (result.exit_code, message in text, "Traceback" in text) == (code, True, False), text
 
 
 def test_yaml_without_pyyaml_names_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "yaml", None)
-    done = run("hello:app", "--output", "made.yaml")
-    assert done.exit_code == 3
+    result = run("hello:app", "--output", "made.yaml")
+    assert result.exit_code == 3
     assert (
         "Writing YAML needs PyYAML, which is not installed. Install it with: pip install 'micropie[docs]'"
-        in done.output
+        in result.output
     )

@@ -13,14 +13,14 @@ from .example_project import PATIENCE, command_environment, micropie_command
 def test_prints_while_the_app_is_loaded_go_to_standard_error(project: Path) -> None:
     ended = micropie_command("routes", "prints:app", "--format", "json", cwd=project)
     assert (ended.returncode, ended.stderr) == (0, "hello\n")
-    assert [one["url"] for one in json.loads(ended.stdout)] == ["/"]
+    assert [entry["url"] for entry in json.loads(ended.stdout)] == ["/"]
 
 
 def test_characters_outside_the_terminals_encoding_are_escaped(project: Path) -> None:
-    asked = ["explain", "site_one:app", "/", "-H", "X-Name: \u2192"]
-    told = micropie_command(*asked, cwd=project, PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
-    assert (told.returncode, told.stderr) == (0, "")
-    ended = micropie_command(*asked, "--format", "json", cwd=project, PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
+    arguments = ["explain", "site_one:app", "/", "-H", "X-Name: \u2192"]
+    ran = micropie_command(*arguments, cwd=project, PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    ended = micropie_command(*arguments, "--format", "json", cwd=project, PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
     assert ["X-Name", "\u2192"] in json.loads(ended.stdout)["request"]["headers"]
 
 

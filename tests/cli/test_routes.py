@@ -1,4 +1,4 @@
-"""`micropie routes`: every URL, for people and for programs."""
+"""`micropie routes` lists every URL, as a table and as JSON."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import date
@@ -111,9 +111,9 @@ def listed(*arguments: str) -> dict[str, dict[str, Any]]:
 
 
 def test_json_has_the_same_and_the_place_of_each_handler(shop: Path) -> None:
-    found = listed("shop:app")
-    assert len(found) == 10
-    assert found["/items/{page} GET HEAD"] == {
+    entries = listed("shop:app")
+    assert len(entries) == 10
+    assert entries["/items/{page} GET HEAD"] == {
         "url": "/items/{page}",
         "protocol": "http",
         "methods": ["GET", "HEAD"],
@@ -135,15 +135,15 @@ def test_json_has_the_same_and_the_place_of_each_handler(shop: Path) -> None:
         ],
         "returns": "list[Item]",
     }
-    chat = found["/chat/{room} "]
+    chat = entries["/chat/{room} "]
     assert {key: chat[key] for key in ("protocol", "receives", "sends")} == {
         "protocol": "websocket",
         "receives": "Item",
         "sends": "int",
     }
-    assert found["/static "] == {"url": "/static", "protocol": "mount", "app": "shop.plain"}
-    assert found["/admin/stats DELETE GET HEAD OPTIONS PATCH POST PUT"]["returns"] is None
-    assert found["/items/{id} GET HEAD"]["line"] == 15
+    assert entries["/static "] == {"url": "/static", "protocol": "mount", "app": "shop.plain"}
+    assert entries["/admin/stats DELETE GET HEAD OPTIONS PATCH POST PUT"]["returns"] is None
+    assert entries["/items/{id} GET HEAD"]["line"] == 15
 
 
 DEPENDING = """
@@ -167,7 +167,7 @@ def test_parameters_of_dependencies_are_listed_once_per_handler(tmp_path: Path) 
             "    user.name            str  session",
         ]
         (entry,) = listed("depending:Site").values()
-        assert [(one["dependency"], one["name"]) for one in entry["parameters"]] == [
+        assert [(item["dependency"], item["name"]) for item in entry["parameters"]] == [
             (None, "who"),
             (None, "page"),
             ("depending.token", "authorization"),
@@ -209,7 +209,7 @@ def test_each_mistake_has_its_message_and_its_exit_code(written: str) -> None:
     assert "Traceback" not in ran.err
 
 
-# Types, as people write them
+# Types, as they are written in source
 
 UserId = NewType("UserId", int)
 T = TypeVar("T")

@@ -25,10 +25,10 @@ SERVED = {
 
         async def plain(scope, receive, send):
             if scope["type"] != "http":
-                raise RuntimeError("only HTTP is spoken here")
-            told = {"root_path": scope["root_path"], "client": scope["client"][0], "process": os.getpid()}
+                raise RuntimeError("this app only serves HTTP")
+            document = {"root_path": scope["root_path"], "client": scope["client"][0], "process": os.getpid()}
             await send({"type": "http.response.start", "status": 200, "headers": []})
-            await send({"type": "http.response.body", "body": json.dumps(told).encode()})
+            await send({"type": "http.response.body", "body": json.dumps(document).encode()})
 
         class Site(App):
             async def index(self) -> dict[str, str]:
@@ -56,7 +56,7 @@ SERVED = {
 
 @dataclass
 class Served:
-    """A `micropie run` of ours, and where it listens."""
+    """A running `micropie run` process, its port and its log."""
 
     process: subprocess.Popen[bytes]
     port: int
@@ -67,12 +67,12 @@ class Served:
             return json.load(response)
 
     def answers(self, expected: object = None) -> bool:
-        """Whether there is an answer, and the expected one if any is."""
+        """Return True if the server answers, with the expected response if one is given."""
         try:
-            answer = self.get()
+            response = self.get()
         except OSError:
             return False
-        return expected is None or bool(answer == expected)
+        return expected is None or bool(response == expected)
 
     def wait_until(self, ready: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE
@@ -82,7 +82,7 @@ class Served:
             time.sleep(0.05)
 
     def stop(self, how: signal.Signals) -> int:
-        """Stop it as `kill` does, or as a terminal does: every process gets Ctrl-C. Returns the exit code."""
+        """Send the signal and return the exit code. As in a terminal, SIGINT goes to every process of the group."""
         if how is signal.SIGINT:
             os.killpg(self.process.pid, how)
         else:
@@ -139,8 +139,8 @@ def test_target_is_served_until_it_is_interrupted(
 ) -> None:
     with serving(site, *arguments) as served:
         served.wait_until(served.answers)
-        answer = served.get()
-        assert {key: answer[key] for key in expected} == expected
+        response = served.get()
+        assert {key: response[key] for key in expected} == expected
         assert served.stop(how) == 0
         assert "Traceback" not in served.log.read_text()
 
@@ -193,7 +193,7 @@ def test_reload_serves_a_change_and_survives_a_broken_change(tmp_path: Path) -> 
     edit("['first']")
     with serving(tmp_path, "changing:Site", "--reload") as served:
         served.wait_until(lambda: served.answers(["first"]))
-        # uvicorn begins to watch a quarter of a second after it started the server; what changes before is not seen.
+        # uvicorn starts to watch a quarter of a second after it has started the server, and misses earlier changes.
         time.sleep(1)
         edit("['second']")
         served.wait_until(lambda: served.answers(["second"]))

@@ -1,4 +1,4 @@
-"""`micropie shell`: what is at hand, and the ways to give it something to do."""
+"""`micropie shell` holds the app and a client, and executes code from an option, a pipe or a terminal."""
 
 import os
 import pty
@@ -148,7 +148,7 @@ def test_a_terminal_gets_a_banner_a_prompt_and_completion(site: Path) -> None:
 def _read(terminal: int) -> bytes:
     try:
         return os.read(terminal, 4096)
-    except OSError:  # how Linux says that nobody is left at the other end
+    except OSError:  # on Linux, this means that the other end has closed
         return b""
 
 

@@ -1,5 +1,8 @@
-"""Every code block of the README and of docs/ runs: Python blocks as they stand, one namespace a file; `curl` lines of
-console blocks against the file's `app`, their output to the letter."""
+"""Every code block of the README and of docs/ runs.
+
+Python blocks run unchanged, in a namespace for each file. The `curl` commands of console blocks are sent to the file's
+`app`, and must print exactly the output that is shown.
+"""
 
 import shlex
 import textwrap
@@ -19,7 +22,7 @@ FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def curl(client: TestClient, words: list[str]) -> str:
-    """What `curl words` would print, asked of the app."""
+    """Return what `curl` would print with these arguments."""
     method, headers, data, url = "", {}, [], ""
     arguments = iter(words)
     for word in arguments:
@@ -34,17 +37,17 @@ def curl(client: TestClient, words: list[str]) -> str:
             url = word
     if data:
         headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
-    answer: httpx2.Response = client.request(
+    response: httpx2.Response = client.request(
         method or ("POST" if data else "GET"),
         url.removeprefix("localhost:8000"),
         headers=headers,
         content="&".join(data).encode() if data else None,
     )
-    return answer.text
+    return response.text
 
 
 def run_console(example: Example) -> None:
-    """Each `$ curl …` of a console block, and the lines that it is said to print."""
+    """Run each `$ curl …` of a console block, and compare the output."""
     app = example.namespace["app"]
     commands = textwrap.dedent(example.parsed).strip("\n").split("$ ")[1:]
     with TestClient(app) as client:
@@ -56,7 +59,7 @@ def run_console(example: Example) -> None:
 
 
 def console_blocks(document: Document) -> Iterable[Region]:
-    """The console blocks of a Markdown document."""
+    """Find the console blocks of a Markdown document."""
     start = 0
     while (start := document.text.find("```console\n", start)) >= 0:
         end = document.text.index("\n```", start)

@@ -1,4 +1,4 @@
-"""The sessions in docs/cli.md, run on the file that is shown there."""
+"""The commands in docs/cli.md print what is shown there, for the file that is shown there."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""Each example, served by `micropie run` and used by a real client. `tests/servers` use `todo`, on every server."""
+"""Each example works when `micropie run` serves it to a real client. `tests/servers` uses `todo` on every server."""
 
 import hashlib
 from collections.abc import Generator
@@ -20,7 +20,7 @@ MIB: Final = 1024 * 1024
 
 @contextmanager
 def using(example: str, folder: Path, **environment: str) -> Generator[tuple[Server, httpx2.Client]]:
-    """The example's server, and a client of it. Nothing may go wrong unnoticed."""
+    """Start the example's server and a client. Fail if the log has a traceback."""
     with (
         serving(MICROPIE, f"{example}:app", EXAMPLES, folder, **environment) as server,
         httpx2.Client(base_url=server.http, timeout=PATIENCE) as client,
@@ -30,8 +30,8 @@ def using(example: str, folder: Path, **environment: str) -> Generator[tuple[Ser
 
 
 def test_no_example_is_forgotten() -> None:
-    mine = {name.split("_")[1] for name in globals() if name.startswith("test_") and name.endswith("_example")}
-    assert mine | {"todo"} == {path.stem for path in EXAMPLES.glob("[!_]*.py")}
+    tested = {name.split("_")[1] for name in globals() if name.startswith("test_") and name.endswith("_example")}
+    assert tested | {"todo"} == {path.stem for path in EXAMPLES.glob("[!_]*.py")}
 
 
 def test_hello_example(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def store(client: httpx2.Client, path: Path, **fields: str) -> httpx2.Response:
 
 
 def seek_in(client: httpx2.Client, path: str, content: bytes) -> None:
-    """What a player or a browser's cache asks of a file."""
+    """Send the requests for a file that a player or a browser's cache sends."""
     whole = client.get(path)
     assert (whole.status_code, whole.content, whole.headers["accept-ranges"]) == (200, content, "bytes")
     for wanted, part in {"bytes=100-199": slice(100, 200), "bytes=-50": slice(-50, None)}.items():
@@ -117,7 +117,7 @@ def test_sessions_example(tmp_path: Path) -> None:
         assert "you have apples, &lt;b&gt;pears&lt;/b&gt; in your cart. Visits: 2." in client.get("/").text
         before = client.cookies["session_id"]
         assert client.post("/login", data={"user": "ann", "password": "wrong"}).status_code == 403
-        nobody_is_logged_in(client)
+        check_logged_out(client)
 
         assert client.post("/login", data={"user": "ann", "password": "secret"}).status_code == 302
         after = client.cookies["session_id"]
@@ -125,24 +125,24 @@ def test_sessions_example(tmp_path: Path) -> None:
         assert "ann, you have apples" in client.get("/").text
         for path in ("/account", "/account?user=ben"):
             assert client.get(path).json() == {"user": "ann"}
-        with as_somebody_with(server, before) as other:
-            nobody_is_logged_in(other)
+        with client_with_session(server, before) as other:
+            check_logged_out(other)
             assert "Stranger, you have nothing" in other.get("/").text
 
         assert client.post("/logout").status_code == 302
-        nobody_is_logged_in(client)
-        with as_somebody_with(server, after) as other:
-            nobody_is_logged_in(other)
+        check_logged_out(client)
+        with client_with_session(server, after) as other:
+            check_logged_out(other)
 
 
-def nobody_is_logged_in(client: httpx2.Client) -> None:
-    """And nothing that a client sends can make it seem so."""
+def check_logged_out(client: httpx2.Client) -> None:
+    """Check that no source lets a client claim to be logged in."""
     asked = [client.get("/account"), client.get("/account?user=ann"), client.post("/account", data={"user": "ann"})]
     asked += [client.post("/account", json={"user": "ann"}), client.get("/account", headers={"User": "ann"})]
     assert [response.status_code for response in asked] == [401] * len(asked)
 
 
-def as_somebody_with(server: Server, session_id: str) -> httpx2.Client:
+def client_with_session(server: Server, session_id: str) -> httpx2.Client:
     return httpx2.Client(base_url=server.http, timeout=PATIENCE, cookies={"session_id": session_id})
 
 
@@ -179,7 +179,7 @@ def test_streaming_example(tmp_path: Path) -> None:
     with using("streaming", tmp_path, VIDEO=str(film)) as (_, client):
         assert client.get("/count?to=3").text == "Line 0\nLine 1\nLine 2\n"
         with client.stream("GET", "/count?to=2&pause=3600") as response:
-            assert next(response.iter_lines()) == "Line 0"  # long before the next one is made
+            assert next(response.iter_lines()) == "Line 0"  # long before the next line is produced
 
         primes = client.get("/primes?below=12")
         assert primes.headers["content-type"] == "application/jsonl"
@@ -217,18 +217,18 @@ def test_chat_example(tmp_path: Path) -> None:
             be_refused(server)
             be_thrown_out(server, ann)
             say(zoe, "Anybody?")
-            assert heard(zoe)["text"] == "Anybody?"  # and nothing of the lobby before it
+            assert heard(zoe)["text"] == "Anybody?"  # no message of the lobby came before it
 
 
 def be_refused(server: Server) -> None:
-    """A name that is none does not get in."""
+    """Try to join with invalid names: the handshake is refused."""
     for query in ("name=", f"name={'x' * 21}", ""):
         with pytest.raises(InvalidStatus), connect(f"{server.ws}/room/lobby?{query}"):
             pass
 
 
 def be_thrown_out(server: Server, ann: ClientConnection) -> None:
-    """What is no command ends the connection, with the reason."""
+    """Send messages that are not commands: each ends the connection with the reason."""
     for message, code, reason in [
         ('{"type": "say", "text": ""}', 1008, "/text: "),
         ('{"type": "shout", "text": "Hello!"}', 1008, "/type: "),

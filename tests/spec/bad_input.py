@@ -1,7 +1,7 @@
-"""Apps, requests and checks for the tests of what a bad request gets.
+"""This module builds the apps, requests and checks for the tests of bad requests.
 
-The handler of a `Target` only notes that it was called. `check` sends a bad request and compares the whole response,
-in both of its formats.
+The handler of a `Target` only records that it was called. `check` sends a bad request and compares the complete
+response, in plain text and as problem details.
 """
 
 import functools
@@ -30,14 +30,14 @@ from tests.support.asgi import (
 )
 
 Place: TypeAlias = tuple[str, str] | str
-"""Where an error is: the source and the parameter, or the JSON pointer."""
+"""The place of an error: the source and the parameter, or the JSON pointer."""
 
 
 Errors: TypeAlias = Sequence[tuple[Place, str]]
 
 
-Given: TypeAlias = Sequence[tuple[str, str]]
-"""Names and their texts, in order."""
+Pairs: TypeAlias = Sequence[tuple[str, str]]
+"""Names with their texts, in order."""
 
 
 class Colour(Enum):
@@ -121,14 +121,14 @@ class Wheel:
 
 @dataclass
 class Target:
-    """An app whose handlers only note that they were called."""
+    """An app whose handlers only record that they were called."""
 
     app: App
     calls: list[object] = field(default_factory=list)
 
 
 def target(*annotations: Any, limits: Limits | None = None, **defaults: Any) -> Target:
-    """An app with `take(a, b, …)`, its parameters annotated in order; one parameter alone is called `value`."""
+    """Build an app with `take(a, b, …)`, its parameters annotated in order. A single parameter is called `value`."""
     names = ["value"] if len(annotations) == 1 else [chr(ord("a") + number) for number in range(len(annotations))]
     return named_target(dict(zip(names, annotations, strict=True)), limits, **defaults)
 
@@ -140,8 +140,8 @@ def named_target(annotations: dict[str, Any], limits: Limits | None = None, **de
     source = f"async def take(self, {parameters}):\n    calls_.append(({', '.join(annotations)},))\n"
     exec(source, names | {"defaults_": defaults}, names)
     names["take"].__annotations__ = annotations
-    made: Any = type("Api", (App,), {"take": names["take"]})
-    return Target(made(limits=limits), calls)
+    app_class: Any = type("Api", (App,), {"take": names["take"]})
+    return Target(app_class(limits=limits), calls)
 
 
 cached_target = functools.lru_cache(maxsize=None)(target)
@@ -159,7 +159,7 @@ def plain(errors: Errors) -> str:
 
 
 def problem(errors: Errors) -> bytes:
-    found = [
+    documents = [
         {"detail": detail} | ({"pointer": place} if isinstance(place, str) else {"in": place[0], "parameter": place[1]})
         for place, detail in errors
     ]
@@ -169,26 +169,26 @@ def problem(errors: Errors) -> bytes:
             "title": "Bad Request",
             "status": 400,
             "detail": "; ".join(line(place, detail) for place, detail in errors),
-            "errors": found,
+            "errors": documents,
         }
     )
 
 
-def shown(answer: Answer) -> tuple[int, str | None, bytes]:
-    return answer.status, answer.header("content-type"), answer.body
+def shown(response: Answer) -> tuple[int, str | None, bytes]:
+    return response.status, response.header("content-type"), response.body
 
 
-def check_plain(answer: Answer, text: str, status: int = 400) -> None:
-    assert shown(answer) == (status, "text/plain; charset=utf-8", text.encode())
+def check_plain(response: Answer, text: str, status: int = 400) -> None:
+    assert shown(response) == (status, "text/plain; charset=utf-8", text.encode())
 
 
-def check_problem(answer: Answer, document: bytes, status: int = 400) -> None:
-    assert shown(answer) == (status, "application/problem+json", document)
+def check_problem(response: Answer, document: bytes, status: int = 400) -> None:
+    assert shown(response) == (status, "application/problem+json", document)
 
 
 @dataclass
 class Sent:
-    """A request: for `/take`, unless it has another path."""
+    """A request for `/take`, or for another path."""
 
     path: str = "/take"
     body: bytes | Sequence[bytes] = b""
@@ -203,7 +203,7 @@ class Sent:
 
 
 def check(aim: Target, sent: Sent, errors: Errors) -> None:
-    """`sent` is refused for `errors`, in both formats; what was sent as JSON, only as problem details."""
+    """Check that `sent` is refused for `errors`, in both formats. JSON gets problem details only."""
     if not sent.is_json:
         check_plain(sent.to(aim.app), plain(errors))
     check_problem(sent.to(aim.app, *PROBLEM), problem(errors))
@@ -211,7 +211,7 @@ def check(aim: Target, sent: Sent, errors: Errors) -> None:
 
 
 def check_status(aim: Target, sent: Sent, status: int, title: str, detail: str) -> None:
-    """`sent` is refused with another status, in both formats."""
+    """Check that `sent` is refused with another status, in both formats."""
     document = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     if not sent.is_json:
         check_plain(sent.to(aim.app), f"{status} {title}: {detail}", status)
@@ -219,32 +219,32 @@ def check_status(aim: Target, sent: Sent, status: int, title: str, detail: str) 
     assert aim.calls == []
 
 
-def in_query(given: Given) -> Sent:
-    return Sent("/take?" + urlencode(given, quote_via=quote))
+def in_query(pairs: Pairs) -> Sent:
+    return Sent("/take?" + urlencode(pairs, quote_via=quote))
 
 
-def in_path(given: Given) -> Sent:
-    return Sent("/take/" + "/".join(quote(text, safe="") for _, text in given))
+def in_path(pairs: Pairs) -> Sent:
+    return Sent("/take/" + "/".join(quote(text, safe="") for _, text in pairs))
 
 
-def in_form(given: Given) -> Sent:
-    return Sent(body=urlencode(given).encode(), headers=FORM)
+def in_form(pairs: Pairs) -> Sent:
+    return Sent(body=urlencode(pairs).encode(), headers=FORM)
 
 
-def in_multipart(given: Given) -> Sent:
-    return Sent(body=form_data(given), headers=MULTIPART)
+def in_multipart(pairs: Pairs) -> Sent:
+    return Sent(body=form_data(pairs), headers=MULTIPART)
 
 
-def in_headers(given: Given) -> Sent:
-    return Sent(headers=[(name.encode(), text.encode()) for name, text in given])
+def in_headers(pairs: Pairs) -> Sent:
+    return Sent(headers=[(name.encode(), text.encode()) for name, text in pairs])
 
 
-def in_cookies(given: Given) -> Sent:
-    # In quotes, so that white space is the value's own.
-    return Sent(headers=[(b"cookie", "; ".join(f'{name}="{text}"' for name, text in given).encode())])
+def in_cookies(pairs: Pairs) -> Sent:
+    # The quotes make white space part of the value.
+    return Sent(headers=[(b"cookie", "; ".join(f'{name}="{text}"' for name, text in pairs).encode())])
 
 
-Send: TypeAlias = Callable[[Given], Sent]
+Send: TypeAlias = Callable[[Pairs], Sent]
 
 
 SOURCES: Final[dict[str, tuple[Any, str, Send]]] = {

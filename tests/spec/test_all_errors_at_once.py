@@ -45,9 +45,9 @@ def test_all_errors_are_reported_at_once_in_the_order_of_the_parameters() -> Non
         f'{{"title":"{SECRET}","priority":0,"tags":[{{}}]}}'.encode(),
         [*JSON, (b"cookie", f"session_id={KNOWN}; flavour={SECRET}".encode()), (b"x-request-id", SECRET.encode())],
     )
-    answer = sent.to(app)
+    response = sent.to(app)
     check_problem(
-        answer,
+        response,
         b'{"type":"about:blank","title":"Bad Request","status":400,"detail":"'
         b"Invalid path parameter 'segment': Expected an integer; "
         b"Invalid query parameter 'page': Expected an integer; "
@@ -73,7 +73,7 @@ def test_all_errors_are_reported_at_once_in_the_order_of_the_parameters() -> Non
         b'{"detail":"Expected values, each an integer","in":"query","parameter":"size"},'
         b'{"detail":"Missing required parameter \'X-Missing\'","in":"header","parameter":"X-Missing"}]}',
     )
-    assert SECRET not in answer.text
+    assert SECRET not in response.text
     assert calls == []
 
 
@@ -81,9 +81,9 @@ def test_plain_text_has_one_line_for_each_error() -> None:
     calls: list[object] = []
     form = urlencode([("title", SECRET), ("priority", "٥"), ("colour", SECRET)]).encode()
     sent = Sent(f"/take/{SECRET}?page=0x10&size=", form, [*FORM, (b"x-missing", b"here"), (b"x-request-id", b"1")])
-    answer = sent.to(Everything(calls))
+    response = sent.to(Everything(calls))
     check_plain(
-        answer,
+        response,
         "400 Bad Request: Invalid path parameter 'segment': Expected an integer\n"
         "400 Bad Request: Invalid query parameter 'page': Expected an integer\n"
         "400 Bad Request: Missing required parameter 'flavour'\n"
@@ -95,7 +95,7 @@ def test_plain_text_has_one_line_for_each_error() -> None:
         "400 Bad Request: Missing required parameter 'role'\n"
         "400 Bad Request: Invalid query parameter 'size': Expected values, each an integer",
     )
-    assert SECRET not in answer.text
+    assert SECRET not in response.text
     assert calls == []
 
 

@@ -41,8 +41,8 @@ PROBLEM_OF_SOURCE: Final = (
 @pytest.mark.parametrize("raw", [b"\xff", b"a\x00b", b"\xed\xa0\x80"])
 def test_raw_bytes_that_are_not_utf8_are_refused(raw: bytes) -> None:
     aim = cached_target(Annotated[str, Query()])
-    answer = call(aim.app, "GET", "/take", query_string=b"value=" + raw)
-    check_plain(answer, "400 Bad Request: The query is not valid UTF-8 text")
+    response = call(aim.app, "GET", "/take", query_string=b"value=" + raw)
+    check_plain(response, "400 Bad Request: The query is not valid UTF-8 text")
     aim = cached_target(Annotated[str, Form()])
     sent = Sent(body=b"value=" + raw, headers=FORM)
     check_plain(sent.to(aim.app), "400 Bad Request: The form is not valid UTF-8 text")

@@ -35,8 +35,8 @@ def test_a_file_that_is_too_large_is_refused_before_the_handler_or_where_it_read
     whole = a_file().body
     assert isinstance(whole, bytes)
     for body in (whole, [whole[at : at + 1] for at in range(len(whole))]):
-        answer = Sent(body=body, headers=MULTIPART).to(aim.app)
-        assert (answer.status, calls) == (413, [])
+        response = Sent(body=body, headers=MULTIPART).to(aim.app)
+        assert (response.status, calls) == (413, [])
     assert a_file(b"x" * 9).to(aim.app).status == 204
 
 

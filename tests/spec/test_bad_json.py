@@ -36,7 +36,7 @@ from .bad_input import (
 )
 
 Cases: TypeAlias = Sequence[tuple[str, str | Sequence[tuple[str, str]]]]
-"""JSON, and what is wrong with it: at its pointers, or with all of it."""
+"""JSON with its errors: an error of the whole document, or errors at pointers."""
 
 
 DOCUMENTS: list[tuple[Any, Cases]] = [
@@ -120,8 +120,8 @@ DOCUMENTS: list[tuple[Any, Cases]] = [
 
 
 def below(pointer: str, errors: str | Sequence[tuple[str, str]]) -> Errors:
-    found = [("", errors)] if isinstance(errors, str) else errors
-    return [(pointer + place, detail) for place, detail in found]
+    pairs = [("", errors)] if isinstance(errors, str) else errors
+    return [(pointer + place, detail) for place, detail in pairs]
 
 
 STRUCTURED = (dict[str, int], Todo, Closed, Range, Cat | Dog, User, Address, Point, Wheel, list[Tag])
@@ -134,7 +134,7 @@ def test_a_json_key_that_does_not_fit_is_refused_at_its_pointer(annotation: Any,
         check(aim, in_json(f'{{"value":{document}}}'), below("/value", errors))
 
 
-# Only a parameter of its own can be one of several types that JSON writes as text; msgspec has no such field.
+# msgspec has no field of several types that JSON writes as text, so only a separate parameter can have such a type.
 @pytest.mark.parametrize(
     ("annotation", "cases"), [case for case in DOCUMENTS if case[0] != date | datetime], ids=name_of
 )
@@ -217,13 +217,13 @@ def test_decimal_from_json_text_cannot_be_infinite_or_nan(text: str) -> None:
 @pytest.mark.parametrize("depth", [300, 900])
 def test_deeply_nested_json_that_does_not_fit_is_refused_without_a_crash(depth: int) -> None:
     document = '{"value":1,"children":[' * depth + '{"value":"x"}' + "]}" * depth
-    answer = in_json(document).to(cached_target(Tree).app)
-    assert (answer.status, answer.header("content-type")) == (400, "application/problem+json")
+    response = in_json(document).to(cached_target(Tree).app)
+    assert (response.status, response.header("content-type")) == (400, "application/problem+json")
     assert cached_target(Tree).calls == []
 
 
 def test_colliding_keys_are_refused() -> None:
     modulus = 2**61 - 1
     document = "{" + ",".join(f'"{number * modulus}":1' for number in range(1, 5000)) + "}"
-    answer = in_json(document).to(cached_target(dict[int, int]).app)
-    assert (answer.status, cached_target(dict[int, int]).calls) == (400, [])
+    response = in_json(document).to(cached_target(dict[int, int]).app)
+    assert (response.status, cached_target(dict[int, int]).calls) == (400, [])

@@ -1,4 +1,4 @@
-"""A text that does not fit its type is refused, in every source that holds texts.
+"""A text that does not fit its type is refused in every source that carries text.
 
 Each table names a type, the words that describe it and texts that do not fit.
 """
@@ -26,8 +26,8 @@ from .bad_input import (
     Colour,
     Dog,
     Flat,
-    Given,
     Level,
+    Pairs,
     Point,
     Range,
     Send,
@@ -158,8 +158,8 @@ def test_several_texts_that_do_not_fit_are_refused_as_one_parameter(
     marker, kind, send = SOURCES[source]
     aim = cached_target(Annotated[annotation, marker])
     for texts in cases:
-        given = [("value", text) for text in texts]
-        check(aim, send(given), [((kind, parameter_name(source, "value")), f"Expected {words}")])
+        pairs = [("value", text) for text in texts]
+        check(aim, send(pairs), [((kind, parameter_name(source, "value")), f"Expected {words}")])
 
 
 def test_error_in_a_remaining_segment_is_reported() -> None:
@@ -173,7 +173,7 @@ def test_error_in_a_remaining_segment_is_reported() -> None:
     check(Target(Api(), calls), Sent("/take/y/2/x/3"), [(("path", "first"), "Expected an integer"), wrong])
 
 
-NAMES: list[tuple[Any, Given, list[tuple[str, str]]]] = [
+NAMES: list[tuple[Any, Pairs, list[tuple[str, str]]]] = [
     (Flat, [("title", "longer"), ("amount", SECRET), ("prices", "1"), ("prices", "nan")], [
         ("title", "Expected text of length >= 1 and <= 5"), ("amount", "Expected an integer"),
         ("prices", "Expected values, each a decimal number"),
@@ -195,10 +195,10 @@ NAMES: list[tuple[Any, Given, list[tuple[str, str]]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("annotation", "given_names", "errors"), NAMES, ids=name_of)
+@pytest.mark.parametrize(("annotation", "pairs", "errors"), NAMES, ids=name_of)
 @pytest.mark.parametrize("source", ALL_BUT_PATH)
 def test_every_field_that_does_not_fit_is_reported(
-    source: str, annotation: Any, given_names: Given, errors: list[tuple[str, str]]
+    source: str, annotation: Any, pairs: Pairs, errors: list[tuple[str, str]]
 ) -> None:
     marker, kind, send = SOURCES[source]
     aim = cached_target(Annotated[annotation, marker])
@@ -211,15 +211,15 @@ def test_every_field_that_does_not_fit_is_reported(
         )
         for name, detail in errors
     ]
-    check(aim, send(given_names), expected)
+    check(aim, send(pairs), expected)
 
 
-@pytest.mark.parametrize(("annotation", "given_names", "errors"), NAMES, ids=name_of)
+@pytest.mark.parametrize(("annotation", "pairs", "errors"), NAMES, ids=name_of)
 @pytest.mark.parametrize("send", [in_form, in_multipart])
 def test_a_form_without_a_marker_is_the_whole_body(
-    send: Send, annotation: Any, given_names: Given, errors: list[tuple[str, str]]
+    send: Send, annotation: Any, pairs: Pairs, errors: list[tuple[str, str]]
 ) -> None:
-    check(cached_target(annotation), send(given_names), [(("form", name), detail) for name, detail in errors])
+    check(cached_target(annotation), send(pairs), [(("form", name), detail) for name, detail in errors])
 
 
 @pytest.mark.parametrize("send", [in_form, in_multipart])
@@ -241,14 +241,14 @@ def test_value_that_was_sent_is_never_in_the_response(source: str) -> None:
     for annotation, _, _ in TEXTS:
         aim = cached_target(Annotated[annotation, marker])
         for more in ((), PROBLEM):
-            answer = send([("value", SECRET * 3)]).to(aim.app, *more)
-            assert answer.status == 400
-            assert SECRET not in answer.text
+            response = send([("value", SECRET * 3)]).to(aim.app, *more)
+            assert response.status == 400
+            assert SECRET not in response.text
         assert aim.calls == []
 
 
 def test_values_and_unknown_names_are_not_in_the_response() -> None:
     aim = cached_target(Annotated[Flat, Query()])
-    answer = in_query([("title", SECRET), (SECRET, SECRET), ("amount", SECRET)]).to(aim.app)
-    assert (answer.status, aim.calls) == (400, [])
-    assert SECRET not in answer.text
+    response = in_query([("title", SECRET), (SECRET, SECRET), ("amount", SECRET)]).to(aim.app)
+    assert (response.status, aim.calls) == (400, [])
+    assert SECRET not in response.text

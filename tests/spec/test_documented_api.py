@@ -1,4 +1,4 @@
-"""SPEC 5: every documented name exists, is called as documented, and does what its line in the documentation says."""
+"""Every documented name exists, has its documented parameters, and does what the documentation says."""
 
 import asyncio
 import inspect
@@ -29,13 +29,13 @@ from tests.support.asgi import FORM, JSON, MULTIPART, call, form_data, http_scop
 
 
 def parameters(function: Callable[..., Any]) -> list[str]:
-    """The parameters as one writes them, `self` left out, without their annotations."""
+    """List the parameters as they are written, without `self` and without annotations."""
     signature = inspect.signature(function)
-    bare = [one.replace(annotation=inspect.Parameter.empty) for one in signature.parameters.values()]
-    return [str(one) for one in bare if one.name != "self"]
+    bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()]
+    return [str(parameter) for parameter in bare if parameter.name != "self"]
 
 
-# The signatures of the documentation. What follows them was added since, and always has a default.
+# The documented signatures. Parameters that were added later follow them, and always have a default.
 SIGNATURES: list[tuple[object, str, list[str]]] = [
     (SessionBackend, "load", ["session_id"]),
     (SessionBackend, "save", ["session_id", "data", "timeout"]),
@@ -71,8 +71,8 @@ SIGNATURES: list[tuple[object, str, list[str]]] = [
 
 @pytest.mark.parametrize(("cls", "name", "documented"), SIGNATURES, ids=lambda value: getattr(value, "__name__", None))
 def test_every_documented_method_has_its_documented_parameters(cls: object, name: str, documented: list[str]) -> None:
-    found = parameters(getattr(cls, name))
-    assert found[: len(documented)] == documented
+    actual = parameters(getattr(cls, name))
+    assert actual[: len(documented)] == documented
     optional = list(inspect.signature(getattr(cls, name)).parameters.values())[len(documented) + 1 :]
     named = [one for one in optional if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)]
     assert all(one.default is not one.empty for one in named)
@@ -153,7 +153,7 @@ def test_request_outside_of_a_request_is_a_runtime_error() -> None:
 
 
 class Showing(App):
-    """Shows each documented attribute of a request."""
+    """An app that returns each documented attribute of a request."""
 
     async def path(self, *path: str) -> list[str]:
         return list(self.request.path_params)
@@ -167,7 +167,7 @@ class Showing(App):
             "body_params": request.body_params,
             "get_json": request.get_json,
             "session": request.session,
-            "files": {name: sorted(found) for name, found in request.files.items()},
+            "files": {name: sorted(file) for name, file in request.files.items()},
             "headers": request.headers["X-Name"],
         }
 
@@ -187,9 +187,9 @@ class Showing(App):
     ],
 )
 def test_a_request_has_its_documented_attributes(body: bytes, headers: Any, expected: dict[str, Any]) -> None:
-    answer = call(Showing(), "POST", "/?q=1&q=2&r=", body, [*headers, (b"x-name", b"value")])
+    response = call(Showing(), "POST", "/?q=1&q=2&r=", body, [*headers, (b"x-name", b"value")])
     assert (
-        answer.json
+        response.json
         == {
             "method": "POST",
             "scope": "http",
@@ -320,8 +320,8 @@ def test_resource_has_redirect_and_request() -> None:
     class Holding(App):
         things = Things()
 
-    answer = call(Holding(), "POST", "/things")
-    assert (answer.status, answer.header("location")) == (302, "/things/1")
+    response = call(Holding(), "POST", "/things")
+    assert (response.status, response.header("location")) == (302, "/things/1")
 
 
 def test_redirect_to_another_host_needs_external() -> None:
@@ -335,10 +335,10 @@ def test_render_template_renders_asynchronously_and_escapes(tmp_path: Any) -> No
 
     class Pages(App):
         async def index(self, title: str) -> str:
-            return await self._render_template("page.html", title=title, name="a name of its own")
+            return await self._render_template("page.html", title=title, name="a name of the template")
 
-    answer = call(Pages(templates=tmp_path), "GET", "/?title=<b>")
-    assert answer.text == "<h1>&lt;b&gt;</h1>a name of its own"
+    response = call(Pages(templates=tmp_path), "GET", "/?title=<b>")
+    assert response.text == "<h1>&lt;b&gt;</h1>a name of the template"
 
 
 @pytest.mark.parametrize("kind", ["htp", "", "telnet"])
@@ -399,5 +399,5 @@ class MyApp(App):
     ],
 )
 def test_examples_of_the_documentation_do_what_they_say(method: str, path: str, body: bytes, text: str) -> None:
-    answer = call(MyApp(), method, path, body, FORM if body else ())
-    assert (answer.status, answer.text) == (200, text)
+    response = call(MyApp(), method, path, body, FORM if body else ())
+    assert (response.status, response.text) == (200, text)

@@ -1,4 +1,4 @@
-"""Corners that no table of one room holds: each was once wrong."""
+"""These edge cases belong to no single module. Each of them was once wrong."""
 
 import functools
 from collections.abc import Callable
@@ -84,16 +84,16 @@ def test_query_name_of_a_decorators_receiver_is_not_passed_on() -> None:
     ],
 )
 def test_single_tagged_struct_requires_its_tag_in_every_source(target: str, headers: list[tuple[bytes, bytes]]) -> None:
-    answer = call(app, "GET", target, headers=headers)
-    assert (answer.status, "Expected 'Cat'" in answer.text) == (400, True)
+    response = call(app, "GET", target, headers=headers)
+    assert (response.status, "Expected 'Cat'" in response.text) == (400, True)
 
 
 @pytest.mark.parametrize(
     ("path", "body"), [("/key", b'{"other": "\xff", "value": 1}'), ("/body", b'{"other": "\xff", "size": 1}')]
 )
 def test_invalid_utf8_is_refused_also_in_parameters_that_no_handler_reads(path: str, body: bytes) -> None:
-    answer = call(app, "POST", path, body=body, headers=JSON)
-    assert (answer.status, answer.json["detail"]) == (400, "Bad JSON")
+    response = call(app, "POST", path, body=body, headers=JSON)
+    assert (response.status, response.json["detail"]) == (400, "Bad JSON")
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,8 @@ def test_keyword_arguments_accept_any_name_but_that_of_the_receiver() -> None:
     app = Api()
     for path, receiver in (("/take", "self"), ("/blocking", "self"), ("/this", "this"), ("/positional", "self")):
         for name in [*PYTHON_NAMES, "this"]:
-            answer = call(app, "GET", f"{path}?" + urlencode([(name, "5")]))
-            assert (answer.status, answer.json) == (200, {} if name == receiver else {name: 5}), (path, name)
+            response = call(app, "GET", f"{path}?" + urlencode([(name, "5")]))
+            assert (response.status, response.json) == (200, {} if name == receiver else {name: 5}), (path, name)
             wrong = call(app, "GET", f"{path}?" + urlencode([(name, SECRET)]))
             assert wrong.status == (200 if name == receiver else 400), (path, name)
             assert SECRET not in wrong.text

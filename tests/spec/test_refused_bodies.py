@@ -70,7 +70,7 @@ def test_form_for_json_and_json_for_a_form_are_refused() -> None:
 SMALL: Final = Limits(body=100, multipart=400, field=50, fields=5, query=60)
 
 
-TOO_LARGE: Final = HTTPStatus.REQUEST_ENTITY_TOO_LARGE.phrase  # Python 3.13 has RFC 9110's newer words for it
+TOO_LARGE: Final = HTTPStatus.REQUEST_ENTITY_TOO_LARGE.phrase  # Python 3.13 has RFC 9110's newer phrase
 
 
 @pytest.mark.parametrize("headers", [JSON, FORM, [(b"content-type", b"text/plain")]], ids=["json", "form", "other"])
@@ -105,24 +105,24 @@ def test_a_multipart_body_over_its_limits_is_refused() -> None:
     aim = target(Annotated[list[str], Form()], limits=SMALL)
     whole = form_data([("value", "x" * 500)])
     for sent in (Sent(body=whole, headers=MULTIPART), Sent(body=[whole[:250], whole[250:]], headers=MULTIPART)):
-        answer = sent.to(aim.app)
-        assert (answer.status, aim.calls) == (413, [])
+        response = sent.to(aim.app)
+        assert (response.status, aim.calls) == (413, [])
     field_too_large = in_multipart([("value", "x" * 51)])
     check_status(aim, field_too_large, 413, TOO_LARGE, "A form field is larger than 50 bytes")
 
 
 def test_too_many_names_or_parts_and_too_long_queries_are_refused() -> None:
-    given = [("value", "1")] * 6
+    pairs = [("value", "1")] * 6
     aim = target(Annotated[list[int], Query()], limits=SMALL)
-    check_status(aim, in_query(given), 400, "Bad Request", "More than 5 names in the query")
+    check_status(aim, in_query(pairs), 400, "Bad Request", "More than 5 names in the query")
     too_long = Sent("/take?value=" + "1" * 55)
     check_status(aim, too_long, 413, TOO_LARGE, "The query string is longer than 60 bytes")
     check_status(aim, Sent("/take?" + "&" * 5), 400, "Bad Request", "More than 5 names in the query")
     aim = target(Annotated[list[int], Form()], limits=SMALL)
-    check_status(aim, in_form(given), 400, "Bad Request", "More than 5 names in the form")
+    check_status(aim, in_form(pairs), 400, "Bad Request", "More than 5 names in the form")
     aim = target(Annotated[list[int], Form()], limits=Limits(fields=5))
-    answer = in_multipart(given).to(aim.app)
-    assert (answer.status, aim.calls) == (413, [])
+    response = in_multipart(pairs).to(aim.app)
+    assert (response.status, aim.calls) == (413, [])
 
 
 def test_default_limits_are_a_thousand_names_and_64_kib_of_query() -> None:
@@ -135,7 +135,7 @@ def test_default_limits_are_a_thousand_names_and_64_kib_of_query() -> None:
 
 
 def slow_call(aim: Target, headers: RawHeaders, first: bytes, then: Callable[[], Awaitable[Message]]) -> list[Message]:
-    """What was answered to a body whose first piece is there at once, and whose other pieces `then` brings."""
+    """Send a body whose first chunk arrives at once and whose next chunks come from `then`; return the response."""
     sent: list[Message] = []
     arrived: list[Message] = [{"type": "http.request", "body": first, "more_body": True}]
 

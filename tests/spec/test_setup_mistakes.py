@@ -1,4 +1,4 @@
-"""Mistakes in an app that would otherwise only be noticed by their effects: each is told when the app is made."""
+"""Creating an app reports mistakes that would otherwise show only by their effects."""
 
 from dataclasses import dataclass
 from functools import partialmethod
@@ -118,19 +118,19 @@ class Crud(App, Generic[T]):
 
 
 class Lists(Crud[list[T]], Generic[T]):
-    """One more step on the way down."""
+    """Passes its type variable on."""
 
 
 class Items(Crud[Item]):
-    """What `T` is here is known."""
+    """Binds `T` to a type."""
 
 
 class Numbers(Lists[int]):
-    """And here."""
+    """Binds `T` of both bases to a type."""
 
 
 @pytest.mark.parametrize(
-    ("app", "method", "target", "body", "status", "answer"),
+    ("app", "method", "target", "body", "status", "expected"),
     [
         (Items(), "POST", "/boxed", b'{"value": {"count": 1}}', 200, {"value": {"count": 1}}),
         (Items(), "POST", "/boxed", b'{"value": {"count": "x"}}', 400, None),
@@ -141,11 +141,11 @@ class Numbers(Lists[int]):
     ],
 )
 def test_type_variable_has_the_type_of_the_subclass(
-    app: App, method: str, target: str, body: bytes, status: int, answer: object
+    app: App, method: str, target: str, body: bytes, status: int, expected: object
 ) -> None:
-    got = call(app, method, target, body=body, headers=JSON if body else [])
-    assert got.status == status
-    assert answer is None or got.json == answer
+    response = call(app, method, target, body=body, headers=JSON if body else [])
+    assert response.status == status
+    assert expected is None or response.json == expected
 
 
 @pytest.mark.parametrize(

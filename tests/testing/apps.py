@@ -1,4 +1,4 @@
-"""Hand-written ASGI apps that the tests of the test clients call: no framework is involved."""
+"""This module holds hand-written ASGI apps for the tests of the test clients. They use no framework."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -10,18 +10,18 @@ T = TypeVar("T")
 
 
 SOON = 0.05
-"""A `timeout` for tests that want to see it pass."""
+"""A short `timeout`, in seconds, for tests in which it passes."""
 
 
 def run(test: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run an async test, and hold it to leaving no task behind."""
+    """Run an async test, and check that it leaves no task behind."""
 
-    async def alone() -> T:
+    async def run_and_check() -> T:
         result = await test()
         assert asyncio.all_tasks() == {asyncio.current_task()}
         return result
 
-    return asyncio.run(alone())
+    return asyncio.run(run_and_check())
 
 
 async def start(send: Send, status: int = 200, headers: list[tuple[bytes, bytes]] | None = None) -> None:
@@ -33,7 +33,7 @@ async def body(send: Send, chunk: bytes = b"", more: bool = False) -> None:
 
 
 def sends(*messages: Message) -> ASGIApp:
-    """An app that sends just these."""
+    """Build an app that sends these messages."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         for message in messages:
@@ -43,7 +43,7 @@ def sends(*messages: Message) -> ASGIApp:
 
 
 def answers(status: int = 200, chunk: bytes = b"", *headers: tuple[bytes, bytes]) -> ASGIApp:
-    """An app with one answer for everything."""
+    """Build an app that sends the same response to every request."""
     return sends(
         {"type": "http.response.start", "status": status, "headers": list(headers)},
         {"type": "http.response.body", "body": chunk},
@@ -51,7 +51,7 @@ def answers(status: int = 200, chunk: bytes = b"", *headers: tuple[bytes, bytes]
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers with what it was sent, one chunk for each `http.request`."""
+    """Send the request's body back, a chunk for each `http.request`."""
     await start(send)
     while True:
         message = await receive()
@@ -61,7 +61,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class Recorder:
-    """Answers 200 and keeps the scopes it was called with."""
+    """An app that answers 200 and keeps the scopes of its calls."""
 
     def __init__(self, *headers: tuple[bytes, bytes]) -> None:
         self.scopes: list[Scope] = []
@@ -77,7 +77,7 @@ class Recorder:
 
 
 class Endless:
-    """Streams numbers until its client leaves; notes how far it came and how it heard of the end."""
+    """An app that streams numbers until the client leaves. It records how many it sent and how it noticed the end."""
 
     def __init__(self, *, polite: bool = False) -> None:
         self.polite = polite
@@ -99,7 +99,7 @@ class Endless:
 
 
 class Lifespan:
-    """Has a lifespan that puts a pool into the state; answers with what its scope has of that."""
+    """An app whose lifespan puts a pool into the state. It answers requests with the state in their scope."""
 
     def __init__(self) -> None:
         self.events: list[str] = []
@@ -152,7 +152,7 @@ def sleeps_after(*messages: Message) -> ASGIApp:
 
 
 def ws(*messages: Message, error: Exception | None = None) -> ASGIApp:
-    """An app that hears the handshake, sends these, and perhaps fails."""
+    """Build an app that receives the handshake, sends these messages, and raises `error` if it is given."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         assert await receive() == {"type": "websocket.connect"}
@@ -167,7 +167,7 @@ ACCEPT: Message = {"type": "websocket.accept"}
 
 
 class Echo:
-    """Accepts with the last subprotocol offered, echoes, and keeps what it received."""
+    """An app that accepts with the last offered subprotocol, echoes, and keeps what it received."""
 
     def __init__(self) -> None:
         self.scopes: list[Scope] = []

@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind() -> Iterator[None]:
-    """After every test there are the threads of before, and no more, once those that were told to end have ended."""
+    """Check that every thread that a test started ends soon after it."""
     before = set(threading.enumerate())
     yield
     for thread in set(threading.enumerate()) - before:

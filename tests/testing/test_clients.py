@@ -75,7 +75,7 @@ def test_a_closed_client_opens_nothing() -> None:
 
 
 class Checked:
-    """An app as micropie's: it may hold results to their annotations."""
+    """An app that has `check_returns`, as micropie's App has it."""
 
     def __init__(self) -> None:
         self.check_returns = False

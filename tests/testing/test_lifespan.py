@@ -41,14 +41,14 @@ def test_without_a_with_block_there_is_no_lifespan() -> None:
     assert app.events == ["http"]
 
 
-def lifespan(*answers: Message, hears: bool = True, error: Exception | None = None) -> ASGIApp:
-    """An app whose lifespan answers with these, then perhaps fails."""
+def lifespan(*replies: Message, receives: bool = True, error: Exception | None = None) -> ASGIApp:
+    """Build an app whose lifespan sends these replies, and raises `error` if it is given."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        for answer in answers:
+        for reply in replies:
             await receive()
-            await send(answer)
-        if hears:
+            await send(reply)
+        if receives:
             await receive()
         if error is not None:
             raise error
@@ -69,19 +69,19 @@ DOWN_FAILED: Message = {"type": "lifespan.shutdown.failed", "message": "no goodb
 
 
 LIFESPANS: list[tuple[ASGIApp, type[Exception] | None, str, bool]] = [
-    # (app, what is raised, its text, whether the block was entered)
+    # (app, exception, its text, True if the block is entered)
     (lifespan(UP, DOWN), None, "", True),
-    (lifespan(hears=False), None, "", True),
-    (lifespan(hears=False, error=AssertionError("only http")), None, "", True),
+    (lifespan(receives=False), None, "", True),
+    (lifespan(receives=False, error=AssertionError("only http")), None, "", True),
     (lifespan({"type": "http.response.start", "status": 200}), None, "", True),
-    (lifespan(UP, hears=False), None, "", True),
-    (lifespan(UP, hears=True), None, "", True),
+    (lifespan(UP, receives=False), None, "", True),
+    (lifespan(UP, receives=True), None, "", True),
     (lifespan(error=Broken("at start")), Broken, "at start", False),
-    (lifespan(UP_FAILED, hears=False), LifespanFailed, "no database", False),
+    (lifespan(UP_FAILED, receives=False), LifespanFailed, "no database", False),
     (lifespan({"type": "lifespan.startup.failed"}), LifespanFailed, "^$", False),
-    (lifespan(UP_FAILED, hears=False, error=Broken("at start")), Broken, "at start", False),
-    (lifespan(UP, hears=False, error=Broken("meanwhile")), Broken, "meanwhile", True),
-    (lifespan(UP, hears=True, error=Broken("at the end")), Broken, "at the end", True),
+    (lifespan(UP_FAILED, receives=False, error=Broken("at start")), Broken, "at start", False),
+    (lifespan(UP, receives=False, error=Broken("meanwhile")), Broken, "meanwhile", True),
+    (lifespan(UP, receives=True, error=Broken("at the end")), Broken, "at the end", True),
     (lifespan(UP, DOWN, error=Broken("at the very end")), Broken, "at the very end", True),
     (lifespan(UP, DOWN_FAILED), LifespanFailed, "no goodbye", True),
 ]
@@ -118,7 +118,7 @@ def test_a_lifespan_that_fails_fails_the_test(
 )
 def test_a_lifespan_that_hangs_fails_the_test(steps: tuple[Message, ...], event: str) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await lifespan(*steps, hears=False)(scope, receive, send)
+        await lifespan(*steps, receives=False)(scope, receive, send)
         await asyncio.sleep(60)
 
     with (

@@ -91,7 +91,7 @@ def test_other_scheme_than_http_is_refused() -> None:
         client.get("ftp://localhost/")
 
 
-async def spelled() -> AsyncIterator[bytes]:
+async def iterate_chunks() -> AsyncIterator[bytes]:
     for piece in (b"a", b"", b"b"):
         yield piece
 
@@ -102,7 +102,7 @@ BODIES: list[tuple[Callable[[], dict[str, Any]], list[bytes]]] = [
     (lambda: {"content": b"a" * 65536}, [b"a" * 65536]),
     (lambda: {"content": b"a" * 65537}, [b"a" * 65536, b"a"]),
     (lambda: {"content": iter([b"a", b"", b"b"])}, [b"a", b"b", b""]),
-    (lambda: {"content": spelled()}, [b"a", b"b", b""]),
+    (lambda: {"content": iterate_chunks()}, [b"a", b"b", b""]),
     (lambda: {"json": {"a": 1}}, [b'{"a":1}']),
 ]
 
@@ -166,11 +166,11 @@ def test_files_and_redirected_bodies_arrive() -> None:
 
 
 def test_body_is_read_only_as_fast_as_the_app_reads() -> None:
-    made: list[int] = []
+    produced: list[int] = []
 
     def pieces() -> Iterator[bytes]:
         for number in range(1000):
-            made.append(number)
+            produced.append(number)
             yield b"x"
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -180,7 +180,7 @@ def test_body_is_read_only_as_fast_as_the_app_reads() -> None:
 
     with closing(TestClient(app)) as client:
         assert client.post("/", content=pieces()).status_code == 200
-    assert 3 <= len(made) < 20
+    assert 3 <= len(produced) < 20
 
 
 def test_app_can_wait_again_for_a_stalled_body_after_a_timeout() -> None:
@@ -317,7 +317,7 @@ STOPS: list[tuple[tuple[Message, ...], bytes | None]] = [
     ((STARTED, PART), None),
     ((STARTED, WHOLE), b"whole"),
 ]
-"""(what the app sends before it stops, the body that a client of a server sees: None for a broken one)"""
+"""(messages before the app stops, body that a client of a server would get; None if the response is broken)"""
 
 
 @pytest.mark.parametrize(("messages", "content"), STOPS)

@@ -126,25 +126,25 @@ def test_close_by_the_app_is_raised_by_receive_and_send(messages: list[Message],
 @pytest.mark.parametrize(("messages", "code", "reason"), CLOSES)
 def test_iteration_ends_at_a_normal_close_and_raises_any_other(messages: list[Message], code: int, reason: str) -> None:
     app = ws(ACCEPT, {"type": "websocket.send", "text": "a"}, {"type": "websocket.send", "bytes": b"b"}, *messages[1:])
-    heard: list[str | bytes] = []
+    received: list[str | bytes] = []
 
-    def listen() -> None:
+    def iterate() -> None:
         with closing(TestClient(app)) as client, client.websocket_connect("/") as session:
-            heard.extend(session)
+            received.extend(session)
 
-    async def async_listen() -> None:
+    async def iterate_async() -> None:
         async with aclosing(AsyncTestClient(app)) as client, client.websocket_connect("/") as session:
-            heard.extend([message async for message in session])
+            received.extend([message async for message in session])
 
     if code in {1000, 1001}:
-        listen()
-        run(async_listen)
-        assert heard == ["a", b"b"] * 2
+        iterate()
+        run(iterate_async)
+        assert received == ["a", b"b"] * 2
     else:
         with pytest.raises(WebSocketClosed):
-            listen()
+            iterate()
         with pytest.raises(WebSocketClosed):
-            run(async_listen)
+            run(iterate_async)
 
 
 DENIAL: list[Message] = [
@@ -236,32 +236,32 @@ def test_an_exception_in_a_session_is_raised_once_in_the_test() -> None:
 def test_disconnect_is_received_after_all_messages(
     leave: Callable[[WebSocketSession], None], code: int, reason: str
 ) -> None:
-    heard: list[Message] = []
+    received: list[Message] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await sends(ACCEPT)(scope, receive, send)
         await asyncio.sleep(SOON)
-        while not heard or heard[-1]["type"] != "websocket.disconnect":
-            if heard:
-                await send({"type": "websocket.send", "text": "nobody reads this"})
-            heard.append(await receive())
+        while not received or received[-1]["type"] != "websocket.disconnect":
+            if received:
+                await send({"type": "websocket.send", "text": "unread"})
+            received.append(await receive())
         with pytest.raises(OSError, match="The client has left"):
-            await send({"type": "websocket.send", "text": "nobody is there"})
-        heard.append({"type": "the app ended"})
+            await send({"type": "websocket.send", "text": "too late"})
+        received.append({"type": "the app ended"})
 
     with closing(TestClient(app)) as client:
         with client.websocket_connect("/") as session:
             session.send_text("1")
             session.send_text("2")
             leave(session)
-        assert [message["type"] for message in heard] == [
+        assert [message["type"] for message in received] == [
             "websocket.connect",
             "websocket.receive",
             "websocket.receive",
             "websocket.disconnect",
             "the app ended",
         ]
-        assert heard[3] == {"type": "websocket.disconnect", "code": code, "reason": reason}
+        assert received[3] == {"type": "websocket.disconnect", "code": code, "reason": reason}
 
 
 def test_session_is_closed_after_leaving() -> None:
@@ -274,15 +274,15 @@ def test_session_is_closed_after_leaving() -> None:
 
 
 def test_app_that_closed_receives_its_own_code() -> None:
-    heard: list[Message] = []
+    received: list[Message] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await sends(ACCEPT, {"type": "websocket.close", "code": 4000, "reason": "r"})(scope, receive, send)
-        heard.append(await receive())
+        received.append(await receive())
 
     with closing(TestClient(app)) as client, client.websocket_connect("/"):
         pass
-    assert heard == [{"type": "websocket.disconnect", "code": 4000, "reason": "r"}]
+    assert received == [{"type": "websocket.disconnect", "code": 4000, "reason": "r"}]
 
 
 def test_session_can_be_used_after_a_read_timeout() -> None:
