@@ -211,7 +211,7 @@ def test_new_type_and_type_alias_are_resolved() -> None:
         (positional("Nope"), {}, "the annotation cannot be resolved: name 'Nope' is not defined", "Import or define"),
         (positional("1 +"), {}, "the annotation cannot be resolved: Forward reference must be", "Import or define"),
         (positional("Meta(ge=1, gt=1)"), {}, "the annotation cannot be resolved: Cannot specify both", "Import or"),
-        (positional(Annotated[int | None, Meta(min_length=1)]), {}, "msgspec.Meta(min_length=1) can hold", "Use a"),
+        (positional(Annotated[int | None, Meta(min_length=1)]), {}, "msgspec.Meta(min_length=1) cannot hold", "Use a"),
         (positional(WebSocket), {}, "only a ws_ method can take a WebSocket", "Name the method ws_…, or remove"),
         (positional(WebSocketRequest), {}, "only a ws_ method can take a WebSocketRequest", "Name the method ws_…"),
         (positional(Annotated[Request, Query()]), {}, "is provided by the framework", "Remove the marker"),
