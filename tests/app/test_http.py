@@ -27,7 +27,7 @@ from micropie import (
 )
 from micropie.responses.streaming import BrokenResponse
 from micropie.types import Message, RawHeaders, Receive, Scope, Send
-from tests.support.asgi import JSON, MULTIPART, PROBLEM, Answer, acall, call, form_data, http_scope
+from tests.support.asgi import JSON, MULTIPART, PROBLEM, Response, acall, call, form_data, http_scope
 from tests.support.hooks import Hook
 
 HTML = "text/html; charset=utf-8"
@@ -534,7 +534,7 @@ class Threads(App):
 def test_a_sync_handler_that_blocks_blocks_nobody_else(path: str) -> None:
     app = Threads()
 
-    async def main() -> tuple[Answer, Answer]:
+    async def main() -> tuple[Response, Response]:
         return await asyncio.gather(acall(app, "GET", path), acall(app, "GET", "/wake"))
 
     blocked, waking = asyncio.run(main())
@@ -557,7 +557,7 @@ def test_requests_side_by_side_each_know_their_own() -> None:
         def sync(self, name: str) -> list[bool]:
             return [self.request.query("name") == name]
 
-    async def main() -> list[Answer]:
+    async def main() -> list[Response]:
         paths = [f"{path}?name={number}" for number in range(20) for path in ("/", "/sync")]
         return await asyncio.gather(*(acall(app, "GET", path) for path in paths))
 

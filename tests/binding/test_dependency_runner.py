@@ -23,7 +23,7 @@ from tests.binding.dependencies import (
     sync,
     two,
 )
-from tests.support.asgi import JSON, Answer, call, call_socket
+from tests.support.asgi import JSON, Response, call, call_socket
 from tests.support.hooks import Hook
 
 # --- what can be a dependency -----------------------------------------------------------------------------------------
@@ -298,7 +298,7 @@ def fake_generator(name: Annotated[str, Depends(fake)]) -> Iterator[str]:
 def test_override_is_called_until_it_is_removed() -> None:
     app = Account()
 
-    def me() -> Answer:
+    def me() -> Response:
         return call(app, "GET", "/me?q=x&n=1")
 
     assert me().text == "async x"

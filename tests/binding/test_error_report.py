@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 
 from micropie import App, Body, Cookie, Form, Header, Limits, Query, Resource, Session, UploadFile
 from micropie.errors import Invalid
-from tests.support.asgi import FORM, JSON, MULTIPART, PROBLEM, Answer, RawHeaders, call, form_data
+from tests.support.asgi import FORM, JSON, MULTIPART, PROBLEM, RawHeaders, Response, call, form_data
 
 
 class Colour(Enum):
@@ -58,7 +58,7 @@ def logged_in(app: App, data: Mapping[str, object]) -> tuple[bytes, bytes]:
     return b"cookie", cookie.partition(";")[0].encode()
 
 
-def ask(app: App, source: str, value: object, accept: RawHeaders = ()) -> Answer:
+def ask(app: App, source: str, value: object, accept: RawHeaders = ()) -> Response:
     """Send a request with `value` as `v` in `source`: any value for JSON and the session, else a text."""
     if source == "path":
         return call(app, "GET", f"/h/{quote(str(value), safe='')}", headers=accept)
@@ -390,7 +390,7 @@ class Api(App):
         return ""
 
 
-def errors(answer: Answer) -> list[tuple[str, str, str]]:
+def errors(answer: Response) -> list[tuple[str, str, str]]:
     """Return each error as (`pointer` or the source, the pointer or the name, the detail)."""
     assert answer.status == 400
     return [

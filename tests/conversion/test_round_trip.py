@@ -34,7 +34,7 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 
 from micropie import App, Body, Form, Header, Query
-from tests.support.asgi import FORM, JSON, MULTIPART, Answer, acall, form_data
+from tests.support.asgi import FORM, JSON, MULTIPART, Response, acall, form_data
 
 T = TypeVar("T")
 Values: TypeAlias = st.SearchStrategy[Any]
@@ -278,7 +278,7 @@ class Sent:
     body: bytes = b""
     headers: Sequence[tuple[bytes, bytes]] = ()
 
-    async def answer(self) -> Answer:
+    async def answer(self) -> Response:
         return await acall(app, "POST" if self.body else "GET", self.path, self.body, self.headers)
 
 

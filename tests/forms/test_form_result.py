@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from micropie import App, File, Form, FormResult, Limits, Path, Query, SetupError, UploadFile
 from tests.forms.examples import FEW, GOOD, TERMS, All, Needs, Pairs, Photo, Signup, Size, T, filled, shown
-from tests.support.asgi import FORM, JSON, MULTIPART, Answer, call, form_data
+from tests.support.asgi import FORM, JSON, MULTIPART, Response, call, form_data
 
 
 def test_valid_form_is_a_value() -> None:
@@ -389,7 +389,7 @@ def test_form_of_a_generic_app_is_of_its_type_argument() -> None:
 def test_forms_of_two_requests_share_no_state() -> None:
     seen: list[FormResult[Any]] = []
     app = shown(Signup, seen)
-    answers: list[Callable[[], Answer]] = [
+    answers: list[Callable[[], Response]] = [
         lambda: call(app, "POST", "/signup", b"name=A", FORM),
         lambda: call(app, "GET", "/signup"),
     ]

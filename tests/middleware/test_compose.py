@@ -9,7 +9,7 @@ import pytest
 
 from micropie import App, HTTPError, Limits, Request, Resource, SessionBackend
 from micropie.types import Message
-from tests.support.asgi import FORM, JSON, MULTIPART, Answer, acall, call, form_data, http_scope
+from tests.support.asgi import FORM, JSON, MULTIPART, Response, acall, call, form_data, http_scope
 from tests.support.hooks import Hook
 
 
@@ -347,7 +347,7 @@ def test_concurrent_requests_share_middleware_but_no_state() -> None:
 
     app = behind(Timing())
 
-    async def main() -> Sequence[Answer]:
+    async def main() -> Sequence[Response]:
         return await asyncio.gather(*(acall(app, "GET", f"/who?user={number}") for number in range(20)))
 
     assert [answer.text for answer in asyncio.run(main())] == [str(number) for number in range(20)]

@@ -28,7 +28,7 @@ from micropie import (
     UploadFile,
 )
 from micropie.types import Message
-from tests.support.asgi import PROBLEM, Answer, acall, call, http_scope
+from tests.support.asgi import PROBLEM, Response, acall, call, http_scope
 
 LINES = ((b"content-type", b"application/jsonl"),)
 Port: TypeAlias = Annotated[int, Meta(ge=1, le=65535)]
@@ -105,7 +105,7 @@ class Api(App):
 app = Api()
 
 
-def send(path: str, body: bytes | list[bytes], headers: Any = LINES, to: App = app) -> Answer:
+def send(path: str, body: bytes | list[bytes], headers: Any = LINES, to: App = app) -> Response:
     return call(to, "POST", path, body, headers)
 
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import pytest
 
 from micropie import App, Resource, SetupError, WebSocket, route
-from tests.support.asgi import Answer, call, call_socket
+from tests.support.asgi import Response, call, call_socket
 from tests.support.hooks import Hook
 
 T = TypeVar("T")
@@ -945,7 +945,7 @@ def test_middleware_may_choose_a_handler_by_name(
 ) -> None:
     app = Routed(handler, *values, old=old)
     for _ in range(2):
-        answer: Answer = call(app, "GET", "/whatever/the/path")
+        answer: Response = call(app, "GET", "/whatever/the/path")
         assert (answer.status, answer.text) == (status, text)
 
 

@@ -9,7 +9,7 @@ import pytest
 from msgspec import Struct
 
 from micropie import App, HTTPError, InMemorySessionBackend, Request, Session, SessionBackend, SessionConfig
-from tests.support.asgi import JSON, Answer, acall
+from tests.support.asgi import JSON, Response, acall
 from tests.support.hooks import Hook
 
 ID = "x" * 43
@@ -116,14 +116,14 @@ class Browser:
         self.app = app
         self.cookie = cookie
 
-    async def get(self, path: str, *headers: tuple[bytes, bytes], method: str = "GET", **scope: Any) -> Answer:
+    async def get(self, path: str, *headers: tuple[bytes, bytes], method: str = "GET", **scope: Any) -> Response:
         cookie = [(b"cookie", f"session_id={self.cookie}".encode())] if self.cookie is not None else []
         answer = await acall(self.app, method, path, headers=[*cookie, *headers], **scope)
         self.cookie = _read_cookie(answer, self.cookie)
         return answer
 
 
-def _read_cookie(answer: Answer, before: str | None) -> str | None:
+def _read_cookie(answer: Response, before: str | None) -> str | None:
     header = answer.header("set-cookie")
     if header is None:
         return before
@@ -220,7 +220,7 @@ def test_nothing_is_loaded_without_a_cookie_and_nothing_saved_without_a_change(
 ) -> None:
     backend = Counting()
 
-    async def main() -> Answer:
+    async def main() -> Response:
         if stored is not None:
             await backend.save(ID, stored, 60)
             backend.calls.clear()
@@ -257,7 +257,7 @@ def test_nothing_is_loaded_without_a_cookie_and_nothing_saved_without_a_change(
 def test_malformed_or_ambiguous_cookie_is_ignored(cookies: list[bytes], loads: bool) -> None:
     backend = Counting()
 
-    async def main() -> Answer:
+    async def main() -> Response:
         await backend.save(ID, {"user": "ann"}, 60)
         backend.calls.clear()
         return await acall(Shop(backend), "GET", "/look", headers=[(b"cookie", value) for value in cookies])
@@ -459,7 +459,7 @@ def test_session_that_began_before_the_stream_is_saved_whole() -> None:
     ],
 )
 def test_session_value_is_never_read_from_the_query(path: str, stored: dict[str, Any], status: int, text: str) -> None:
-    async def main() -> Answer:
+    async def main() -> Response:
         app = Shop()
         await app.session_backend.save(ID, stored, 60)
         return await Browser(app, ID).get(path)

@@ -21,7 +21,7 @@ from msgspec import field as named
 from micropie import App, Depends, InMemorySessionBackend, Session, SetupError, WebSocket
 from micropie.sessions.typed_session import to_plain
 from micropie.types import Message
-from tests.support.asgi import Answer, call, call_socket
+from tests.support.asgi import Response, call, call_socket
 
 ID = "x" * 43
 COOKIE = ((b"cookie", f"session_id={ID}".encode()),)
@@ -132,7 +132,7 @@ def serving(annotation: Any, change: Change, store: Store, default: Any = ...) -
     return cls(store)
 
 
-def edited(annotation: Any, change: Change, stored: Mapping[str, Any], default: Any = ...) -> tuple[Store, Answer]:
+def edited(annotation: Any, change: Change, stored: Mapping[str, Any], default: Any = ...) -> tuple[Store, Response]:
     store = Store(**stored)
     answer = call(serving(annotation, change, store, default), "GET", "/edit", headers=COOKIE)
     return store, answer
@@ -300,7 +300,7 @@ def test_nothing_is_saved_when_nothing_changed(name: str) -> None:
 # --- Nothing stored ---------------------------------------------------------------------------------------------------
 
 
-def begun(annotation: Any, change: Change, default: Any = ...) -> tuple[Answer, dict[str, Any] | None]:
+def begun(annotation: Any, change: Change, default: Any = ...) -> tuple[Response, dict[str, Any] | None]:
     """Return the response to a client without a cookie, and what is then stored for it; None if it gets no session."""
     store = Store()
     answer = call(serving(annotation, change, store, default), "GET", "/edit")

@@ -23,8 +23,8 @@ from tests.support.asgi import (
     JSON,
     MULTIPART,
     PROBLEM,
-    Answer,
     RawHeaders,
+    Response,
     call,
     form_data,
 )
@@ -174,15 +174,15 @@ def problem(errors: Errors) -> bytes:
     )
 
 
-def shown(response: Answer) -> tuple[int, str | None, bytes]:
+def shown(response: Response) -> tuple[int, str | None, bytes]:
     return response.status, response.header("content-type"), response.body
 
 
-def check_plain(response: Answer, text: str, status: int = 400) -> None:
+def check_plain(response: Response, text: str, status: int = 400) -> None:
     assert shown(response) == (status, "text/plain; charset=utf-8", text.encode())
 
 
-def check_problem(response: Answer, document: bytes, status: int = 400) -> None:
+def check_problem(response: Response, document: bytes, status: int = 400) -> None:
     assert shown(response) == (status, "application/problem+json", document)
 
 
@@ -198,7 +198,7 @@ class Sent:
     def is_json(self) -> bool:
         return (b"content-type", b"application/json") in self.headers
 
-    def to(self, app: App, *more: tuple[bytes, bytes]) -> Answer:
+    def to(self, app: App, *more: tuple[bytes, bytes]) -> Response:
         return call(app, "POST" if self.body else "GET", self.path, self.body, [*self.headers, *more])
 
 

@@ -23,7 +23,7 @@ PROBLEM: Final[RawHeaders] = ((b"accept", b"application/problem+json"),)
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """A response: the status, the headers as the app sent them, the complete body."""
 
     status: int
@@ -73,7 +73,7 @@ def call(
     body: bytes | Sequence[bytes] = b"",
     headers: RawHeaders = (),
     **scope_overrides: Any,
-) -> Answer:
+) -> Response:
     """Send a request and return its response. A `body` in pieces is sent in chunks, without a Content-Length."""
     return asyncio.run(acall(app, method, path, body, headers, **scope_overrides))
 
@@ -85,7 +85,7 @@ async def acall(
     body: bytes | Sequence[bytes] = b"",
     headers: RawHeaders = (),
     **scope_overrides: Any,
-) -> Answer:
+) -> Response:
     """Send a request as `call` does, inside a running event loop."""
     framing: list[tuple[bytes, bytes]] = []
     if isinstance(body, bytes):
@@ -114,7 +114,7 @@ async def acall(
     assert sent[0]["type"] == "http.response.start"
     assert not sent[-1].get("more_body", False), "the response is not complete"
     payload = b"".join(message.get("body", b"") for message in sent[1:])
-    return Answer(sent[0]["status"], list(sent[0]["headers"]), payload, sent)
+    return Response(sent[0]["status"], list(sent[0]["headers"]), payload, sent)
 
 
 def _request_messages(pieces: Sequence[bytes]) -> Iterator[Message]:
