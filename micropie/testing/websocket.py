@@ -8,7 +8,6 @@ import httpx2
 import msgspec
 
 from ..types import ASGIApp, Message, Scope
-from ..websockets.protocol import ABNORMAL, GOING_AWAY, NORMAL
 from .exchange import Closed, Closers, Exchange, get_grace_period
 from .portal import Portal
 
@@ -16,6 +15,11 @@ T = TypeVar("T")
 
 CAPACITY: Final = 1024
 """Messages that may wait for the other side, each way, before the sender must wait, as for a socket's buffers."""
+
+# Close codes (RFC 6455 §7.4.1), repeated here because the test clients must not import micropie's WebSockets.
+NORMAL: Final = 1000
+GOING_AWAY: Final = 1001
+ABNORMAL: Final = 1006
 
 ORDERLY_CODES: Final = frozenset({NORMAL, GOING_AWAY})
 """The close codes that end an iteration over messages without an error."""
