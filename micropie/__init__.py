@@ -1,11 +1,11 @@
-"""micropie: the typed Python web framework.
+"""This package is micropie, the typed Python web framework.
 
-Subclass `App`; every public method is a URL; its signature says what a request must contain.
+Subclass `App`: every public method is a URL, and its signature says what a request must contain.
 
-The way of a request, and where to read on: `app` takes it from the server, `routing` finds the route, `binders` calls
-the method with what `signatures` read from it and `converters` made of the request, `responses` sends what came back.
-`discovery` builds the routes beforehand, `explaining` says everything that was wrong, `connecting` does the same for a
-WebSocket. docs/architecture.md has the whole map. This module only hands the public names on.
+A request goes through the packages in this order: `app` takes it from the server, `routing` finds the handler,
+`binding` turns the request into the handler's arguments with the help of `conversion`, and `responses` sends the result.
+Every package says in its docstring what its modules do, and docs/architecture.md is the map. This module exports the
+public names.
 """
 
 from .app import App, Resource

@@ -4,14 +4,14 @@ The module of a subcommand is imported only when that subcommand runs. This one 
 point, the options that name a target, and the exit codes. Its functions import click themselves, because `main` must
 also work without click, to report that it is missing.
 
-`loading`: turns `module:app` into an app, or into an error that teaches
-`output`: prints text, columns and JSON
-`run`: serves an app with uvicorn
-`routes`: lists URLs and their handlers
-`check`: reports mistakes in an app
-`openapi`: prints the OpenAPI or the AsyncAPI document
-`explain`: shows what an app would do with one request
-`shell`: opens a Python prompt with the app loaded
+- `loading`: turns `module:app` into an app, or into an error that teaches
+- `output`: prints text, columns and JSON
+- `run`: serves an app with uvicorn
+- `routes`: lists URLs and their handlers
+- `check`: reports mistakes in an app
+- `openapi`: prints the OpenAPI or the AsyncAPI document
+- `explain`: shows what an app would do with one request
+- `shell`: opens a Python prompt with the app loaded
 """
 
 import importlib

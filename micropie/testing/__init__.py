@@ -10,12 +10,12 @@ alone, not on micropie's `App`, so it can test any ASGI 3 app.
         with TestClient(app) as client:                      # runs the app's lifespan
             assert client.get("/greet/Ann").text == "Hello, Ann!"
 
-`clients`: the two test clients
-`transport`: HTTP requests and responses, streaming both ways
-`websocket`: WebSocket sessions, sync and async
-`lifespan`: startup and shutdown of the app
-`exchange`: one call of the app, held to the rules of ASGI
-`portal`: the event loop behind a plain test
+- `clients`: the two test clients
+- `transport`: HTTP requests and responses, streaming both ways
+- `websocket`: WebSocket sessions, sync and async
+- `lifespan`: startup and shutdown of the app
+- `exchange`: one call of the app, held to the rules of ASGI
+- `portal`: the event loop behind a plain test
 """
 
 from ..errors import MissingDependency

@@ -1,4 +1,4 @@
-"""These tests hold docstrings and comments to the form that the project's English has: sentences with a verb and an actor.
+"""These tests hold docstrings and comments to the form of the project's English: sentences with a verb and an actor.
 
 They can check form only. Whether a sentence is read once is for a reviewer.
 """

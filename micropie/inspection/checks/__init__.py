@@ -2,11 +2,11 @@
 
 The list begins with the problems for which the app refuses to be created (`SetupError`). The others come from rules:
 
-`findings`: the table of rules, and the finding as data
-`handlers`: the signatures of handlers and dependencies
-`urls`: handlers that the router does not reach
-`templates`: templates and session keys that the code names
-`source`: the source code of a function, and the comments in it that silence a rule
+- `findings`: the table of rules, and the finding as data
+- `handlers`: the signatures of handlers and dependencies
+- `urls`: handlers that the router does not reach
+- `templates`: templates and session keys that the code names
+- `source`: the source code of a function, and the comments in it that silence a rule
 """
 
 from collections.abc import Generator, Iterator, Sequence
