@@ -3,9 +3,8 @@
 Subclass `App`: every public method is a URL, and its signature says what a request must contain.
 
 A request goes through the packages in this order: `app` takes it from the server, `routing` finds the handler,
-`binding` turns the request into the handler's arguments with the help of `conversion`, and `responses` sends the result.
-Every package says in its docstring what its modules do, and docs/architecture.md is the map. This module exports the
-public names.
+`binding` turns the request into arguments with the help of `conversion`, and `responses` sends the result. Each package
+says in its docstring what its modules do, and docs/architecture.md is the map. This module exports the public names.
 """
 
 from .app import App, Resource
