@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol, TypeVar
 from .._utils.lazy_imports import asyncio, logging
 from ..binding.handler import BoundHandler
 from ..config import Limits, SessionConfig
-from ..errors import BadRequest, ClientDisconnected, HTTPError
+from ..errors import ClientDisconnected, HTTPError
 from ..middleware.base import WebSocketMiddleware
 from ..middleware.compose import run_websocket_middleware
 from ..requests.context import request_variable
@@ -26,7 +26,7 @@ from ..sessions.lifecycle import build_identifier_header, load_session, save_aft
 from ..types import Receive, Scope, Send
 from ..websockets.connection import WebSocket
 from ..websockets.messages import InvalidMessage
-from ..websockets.protocol import INTERNAL_ERROR, POLICY_VIOLATION, SERVICE_RESTART, ConnectionClosed
+from ..websockets.protocol import INTERNAL_ERROR, SERVICE_RESTART, ConnectionClosed, choose_close
 from .mounting import build_mounted_scope
 from .overrides import merge_overrides
 
@@ -81,8 +81,7 @@ async def serve_websocket(app: WebSocketApp, trail: Trail, scope: Scope, receive
 async def _close_for(request: WebSocketRequest, error: Exception) -> None:
     """Close the connection with the code and the reason that `error` has for the client."""
     if isinstance(error, HTTPError):
-        reason = error.detail if isinstance(error, BadRequest) else str(error)
-        await request.websocket.close(POLICY_VIOLATION if error.status < 500 else INTERNAL_ERROR, reason)
+        await request.websocket.close(*choose_close(error))
         return
     if isinstance(error, InvalidMessage):  # the client sent it
         await request.websocket.close(error.code, error.detail)

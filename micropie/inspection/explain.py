@@ -24,7 +24,7 @@ from ..routing.table import Mount, Trail
 from ..sentinels import UNSET, Unset
 from ..types import HeaderItems, Message, Scope
 from ..websockets.connection import WebSocket
-from ..websockets.protocol import POLICY_VIOLATION
+from ..websockets.protocol import choose_close
 from .route_trace import Candidate, resolve_route, trace_route
 from .url_list import list_parameters
 
@@ -310,8 +310,8 @@ def _text(sent: bytes) -> str:
 
 def _build_response(request: Request, error: HTTPError) -> Response:
     if isinstance(request, WebSocketRequest):
-        reason = error.detail if isinstance(error, BadRequest) else str(error)
-        return Response(POLICY_VIOLATION, reason, (), reason)
+        code, reason = choose_close(error)
+        return Response(code, reason, (), reason)
     accept = request.headers.get("accept", "")
     status, body, headers = build_error_response(error, request.content_type, accept)
     return Response(status, reason_phrase(status), headers, _text(body))

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Final
 
 from ..config import SessionConfig
-from ..errors import ResponseError
+from ..errors import BadRequest, HTTPError, ResponseError
 from ..responses.headers import encode_headers
 from ..sessions.session_cookie import build_session_cookie
 from ..types import HeaderItems, RawHeaders, Scope
@@ -43,6 +43,12 @@ def make_code_private(code: int) -> int:
     daphne closes with 1000 and with private codes only. Given any other code, it does not close at all.
     """
     return code + PRIVATE_CODES.start
+
+
+def choose_close(error: HTTPError) -> tuple[int, str]:
+    """Return the close code and the reason for `error`: 1008 for a fault of the client, 1011 for one of the server."""
+    reason = error.detail if isinstance(error, BadRequest) else str(error)
+    return POLICY_VIOLATION if error.status < 500 else INTERNAL_ERROR, reason
 
 
 # --- Close reasons ---------------------------------------------------------------------------------------------------
