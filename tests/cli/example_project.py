@@ -83,7 +83,7 @@ PROJECT = {
     """,
     "bad_handlers.py": """
         from micropie.errors import SetupProblem, SetupError
-        raise SetupError([SetupProblem("Site.index", "cannot work", "mend it")])
+        raise SetupError([SetupProblem("Site.index", "cannot work", "fix it")])
     """,
     "unreadable.py": """
         from micropie import App

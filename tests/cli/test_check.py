@@ -193,7 +193,7 @@ def test_app_that_cannot_be_created_is_a_finding_but_a_failed_import_is_not(targ
 
 
 def test_special_characters_are_escaped_in_github_annotations(capsys: pytest.CaptureFixture[str]) -> None:
-    awkward = Finding("default-type", "A.b", "50 %, of:\r\nthis", "mend: it, all", f"{os.sep}a,b:c%.py", 1)
+    awkward = Finding("default-type", "A.b", "50 %, of:\r\nthis", "fix: it, all", f"{os.sep}a,b:c%.py", 1)
     FORMATS["github"]("", None, [awkward])
     assert capsys.readouterr().out == (
         "::error file=/a%2Cb%3Ac%25.py,line=1,title=micropie default-type::A.b: 50 %25, of:%0D%0Athis%0Amend: it, all\n"

@@ -127,7 +127,7 @@ CANNOT_BE_LOADED = {
         "Install it with: pip install 'micropie[standard]'"
     ),
     "bad_handlers:app": (
-        "'bad_handlers' could not be imported: 1 handler cannot work:\n\nSite.index: cannot work\n    mend it"
+        "'bad_handlers' could not be imported: 1 handler cannot work:\n\nSite.index: cannot work\n    fix it"
     ),
     "site_one:Crash": "'site_one:Crash' could not be created.\nsite_one.py:28: KeyError: 'apple'",
     "--factory site_one:create_nothing": (

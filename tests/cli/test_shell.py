@@ -132,17 +132,17 @@ def test_a_terminal_gets_a_banner_a_prompt_and_completion(site: Path) -> None:
     os.close(theirs)
     try:
         os.write(ours, b"PRI\t * 2\nexit()\n")
-        said = b""
+        output = b""
         while chunk := _read(ours):
-            said += chunk
+            output += chunk
         assert process.wait(PATIENCE) == 0
     finally:
         process.kill()
         process.wait()
         os.close(ours)
-    assert b"app is site_here:Site, client sends requests to it: client.get('/')" in said
-    assert b">>> PRICE * 2" in said
-    assert b"6\r\n" in said
+    assert b"app is site_here:Site, client sends requests to it: client.get('/')" in output
+    assert b">>> PRICE * 2" in output
+    assert b"6\r\n" in output
 
 
 def _read(terminal: int) -> bytes:

@@ -65,9 +65,9 @@ def test_uploads_example(tmp_path: Path) -> None:
     with using("uploads", tmp_path, UPLOADS=str(kept)) as (server, client):
         stored = store(client, film, sha256=digest)
         assert stored.status_code == 201
-        answer = stored.json()
-        assert (answer["size"], answer["sha256"]) == (len(content), digest)
-        assert (kept / answer["name"]).read_bytes() == content
+        document = stored.json()
+        assert (document["size"], document["sha256"]) == (len(content), digest)
+        assert (kept / document["name"]).read_bytes() == content
 
         refused = store(client, film, sha256="0" * 64)
         assert (refused.status_code, refused.text.split(":")[1]) == (
@@ -75,9 +75,9 @@ def test_uploads_example(tmp_path: Path) -> None:
             " The file does not have the hash that was announced",
         )
         assert store(client, film, sha256="not a hash").status_code == 400
-        assert [path.name for path in kept.iterdir()] == [answer["name"]]
+        assert [path.name for path in kept.iterdir()] == [document["name"]]
 
-        seek_in(client, f"/fetch/{answer['name']}", content)
+        seek_in(client, f"/fetch/{document['name']}", content)
         assert client.get("/fetch/0123456789abcdef.bin").status_code == 404
         for path in OUTSIDE:
             outside = server.say(request_head("GET", path))
@@ -206,18 +206,18 @@ def test_chat_example(tmp_path: Path) -> None:
     with using("chat", tmp_path) as (server, client):
         assert "<title>Chat</title>" in client.get("/").text
         with join(server, "lobby", "Ann") as ann, join(server, "cellar", "Zoe") as zoe:
-            assert [heard(ann), heard(zoe)] == [joined("Ann"), joined("Zoe")]
+            assert [receive(ann), receive(zoe)] == [joined("Ann"), joined("Zoe")]
             with join(server, "lobby", "Ben") as ben:
-                assert [heard(ann), heard(ben)] == [joined("Ben"), joined("Ben")]
+                assert [receive(ann), receive(ben)] == [joined("Ben"), joined("Ben")]
                 say(ben, "Hello!")
-                assert [heard(ann), heard(ben)] == [{"type": "said", "who": "Ben", "text": "Hello!"}] * 2
+                assert [receive(ann), receive(ben)] == [{"type": "said", "who": "Ben", "text": "Hello!"}] * 2
                 ben.send('{"type": "leave"}')
                 assert closed_with(ben) == Close(1000, "")
-            assert heard(ann) == {"type": "left", "who": "Ben"}
+            assert receive(ann) == {"type": "left", "who": "Ben"}
             be_refused(server)
             be_thrown_out(server, ann)
             say(zoe, "Anybody?")
-            assert heard(zoe)["text"] == "Anybody?"  # no message of the lobby came before it
+            assert receive(zoe)["text"] == "Anybody?"  # no message of the lobby came before it
 
 
 def be_refused(server: Server) -> None:
@@ -235,13 +235,13 @@ def be_thrown_out(server: Server, ann: ClientConnection) -> None:
         ("Hello!", 1007, "JSON is malformed"),
     ]:
         with join(server, "lobby", "Eve") as eve:
-            assert heard(ann) == joined("Eve")
-            assert heard(eve) == joined("Eve")
+            assert receive(ann) == joined("Eve")
+            assert receive(eve) == joined("Eve")
             eve.send(message)
             closed = closed_with(eve)
         assert closed is not None
         assert (closed.code, closed.reason[: len(reason)]) == (code, reason)
-        assert heard(ann) == {"type": "left", "who": "Eve"}
+        assert receive(ann) == {"type": "left", "who": "Eve"}
 
 
 def join(server: Server, room: str, name: str) -> ClientConnection:
@@ -256,5 +256,5 @@ def joined(who: str) -> dict[str, str]:
     return {"type": "joined", "who": who}
 
 
-def heard(socket: ClientConnection) -> Any:
+def receive(socket: ClientConnection) -> Any:
     return msgspec.json.decode(socket.recv(PATIENCE))

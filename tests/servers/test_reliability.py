@@ -204,13 +204,13 @@ def test_an_exception_closes_a_websocket_1011(server: Server, token: str) -> Non
 # --- Waiting ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("path", "answer"), [("/blocks", "released"), ("/blocks_in_stream", "begun, released")])
-def test_blocking_handler_does_not_delay_other_requests(server: Server, token: str, path: str, answer: str) -> None:
+@pytest.mark.parametrize(("path", "text"), [("/blocks", "released"), ("/blocks_in_stream", "begun, released")])
+def test_blocking_handler_does_not_delay_other_requests(server: Server, token: str, path: str, text: str) -> None:
     with server.connect() as client:
         client.sendall(request_head("GET", f"{path}?token={token}").encode())
         wait_for_note(server, token, "handler")
         server.get(f"/release/{token}")
-        assert read_reply(client).text == answer
+        assert read_reply(client).text == text
 
 
 def slowly(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -120,17 +120,17 @@ async def calls(client: Client[Api]) -> None:
 
 
 async def statuses(client: Client[Api]) -> None:
-    answer = await client.call(Todos.get, 3)
-    if answer[0] == 200:
-        assert_type(answer[1], Todo)
+    result = await client.call(Todos.get, 3)
+    if result[0] == 200:
+        assert_type(result[1], Todo)
     else:
-        assert_type(answer[0], Literal[404])
-        assert_type(answer[1], Gone)
+        assert_type(result[0], Literal[404])
+        assert_type(result[1], Gone)
     match await client.call(client.api.todos.get, 3):
         case (200, todo):
             assert_type(todo, Todo)
         case (404, gone):
             assert_type(gone, Gone)
-    status, made = await client.call(Todos.post, Todo("x"))
+    status, added = await client.call(Todos.post, Todo("x"))
     assert_type(status, Literal[201])
-    assert_type(made, Todo)
+    assert_type(added, Todo)

@@ -146,9 +146,9 @@ async def call(client: Client[Held]) -> None:
     await client.call(client.api.todos.get, "x")  # error
     (await client.call(Held.user, 3)).name  # error
     number: int = await client.call(Held.page, 3)  # error
-    answer = await client.call(Todos.get, 3)
-    if answer[0] == 404:
-        answer[1].title  # error
+    result = await client.call(Todos.get, 3)
+    if result[0] == 404:
+        result[1].title  # error
     Client(Todos, "http://localhost")  # error
     Client(Held, timeout="1 s")  # error
 

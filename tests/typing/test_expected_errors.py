@@ -22,13 +22,13 @@ def run(*command: str) -> str:
 
 def test_mypy_reports_each_wrong_line_and_no_other() -> None:
     output = run("mypy", "--no-pretty", str(FILE))
-    found = {int(line) for line in re.findall(r"expected_errors\.py:(\d+): error:", output)}
-    assert sorted(found) == expected(), output
+    reported = {int(line) for line in re.findall(r"expected_errors\.py:(\d+): error:", output)}
+    assert sorted(reported) == expected(), output
 
 
 def test_pyright_reports_each_wrong_line_and_no_other(tmp_path: Path) -> None:
     copy = tmp_path / FILE.name  # the file itself is excluded from the project, so that the check of the project passes
     copy.write_text(FILE.read_text())
     output = run("pyright", "--pythonpath", sys.executable, "--outputjson", str(copy))
-    found = {item["range"]["start"]["line"] + 1 for item in json.loads(output)["generalDiagnostics"]}
-    assert sorted(found) == expected(), output
+    reported = {item["range"]["start"]["line"] + 1 for item in json.loads(output)["generalDiagnostics"]}
+    assert sorted(reported) == expected(), output
