@@ -196,7 +196,7 @@ def test_special_characters_are_escaped_in_github_annotations(capsys: pytest.Cap
     awkward = Finding("default-type", "A.b", "50 %, of:\r\nthis", "fix: it, all", f"{os.sep}a,b:c%.py", 1)
     FORMATS["github"]("", None, [awkward])
     assert capsys.readouterr().out == (
-        "::error file=/a%2Cb%3Ac%25.py,line=1,title=micropie default-type::A.b: 50 %25, of:%0D%0Athis%0Amend: it, all\n"
+        "::error file=/a%2Cb%3Ac%25.py,line=1,title=micropie default-type::A.b: 50 %25, of:%0D%0Athis%0Afix: it, all\n"
     )
 
 
