@@ -350,7 +350,7 @@ def find_chosen_route(node: Node, request: Request, method: str) -> tuple[Route,
     """
     name = str(request._route_handler)
     values = [str(value) for value in request.path_params]
-    route = (node.http if method else node.sockets).by_handler(name) or node.private.get(name)
+    route = (node.http if method else node.sockets).find_by_handler(name) or node.private.get(name)
     if route is None and method:
         route = RouteBuilder(node.owner).make_private_route(name)
         if route is not None:

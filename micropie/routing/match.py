@@ -47,7 +47,7 @@ class Precedence(Enum):
     INDEX = "index, which takes the remaining segments"
     """The owner has no verb methods, the first segment does not name a method, and `index` takes the segments."""
     ROOT_MOUNT = "an app mounted at /"
-    """It fits always."""
+    """It fits every path."""
 
 
 def find_route(node: Node, scope: Scope, method: str) -> Match:

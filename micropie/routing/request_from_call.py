@@ -56,7 +56,7 @@ class RequestDraft(msgspec.Struct):
 
 
 class _Unfit(ValueError):
-    """A value that cannot go where it was tried."""
+    """An error for a value that cannot go into the place that was tried."""
 
 
 def draft_request(route: Route, args: Sequence[object], kwargs: Mapping[str, object], *, to_url: bool) -> RequestDraft:

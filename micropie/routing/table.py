@@ -84,7 +84,7 @@ class Table(msgspec.Struct, eq=False):
         """Return the routes that have a `@route` path, each once."""
         return list(dict.fromkeys(self.templates.walk())) if self.templates is not None else []
 
-    def by_handler(self, name: str) -> Route | None:
+    def find_by_handler(self, name: str) -> Route | None:
         """Return the route of the method called `name`, or None if the table holds none."""
         return next((route for route in self._walk() if route.attribute == name), None)
 
