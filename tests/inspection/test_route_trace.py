@@ -97,7 +97,7 @@ def found_by_match(app: App, segments: Sequence[str], method: str) -> object:
 
 
 def found_by_trace(candidates: Sequence[Candidate]) -> object:
-    decided = [one for one in candidates if one.outcome != "lost"]
+    decided = [candidate for candidate in candidates if candidate.outcome != "lost"]
     assert len(decided) <= 1
     if not decided:
         return 404
@@ -276,4 +276,4 @@ WORDS: dict[str, list[tuple[str, str, str]]] = {
 def test_trace_gives_a_reason_for_each_candidate(asked: str) -> None:
     method, _, path = asked.partition(" ")
     found = trace_route(site._trail, [part for part in path.split("/") if part], method)
-    assert [(one.outcome, one.url, one.why) for one in found if one.near] == WORDS[asked]
+    assert [(candidate.outcome, candidate.url, candidate.why) for candidate in found if candidate.near] == WORDS[asked]

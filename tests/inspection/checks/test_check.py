@@ -50,13 +50,13 @@ def test_findings_have_their_lines_and_are_sorted(directory: Path) -> None:
     app, problems = create_app(directory, LINES)
     found = check(app, problems)
     lines = (directory / "checked.py").read_text().splitlines()
-    assert [(one.code, lines[(one.line or 0) - 1].strip()) for one in found] == [
+    assert [(finding.code, lines[(finding.line or 0) - 1].strip()) for finding in found] == [
         ("untyped-return", "async def read("),
         ("untyped-parameter", "x=1,"),
         ("missing-template", '"gone.html"'),
         ("accidental-url", "def get_user(self, id):"),
     ]
-    assert {one.file for one in found} == {str(directory / "checked.py")}
+    assert {finding.file for finding in found} == {str(directory / "checked.py")}
 
 
 HOLDING = """
@@ -86,7 +86,7 @@ class Site(App): ...
 def test_class_is_checked_with_all_that_it_holds_and_mounts(directory: Path) -> None:
     create_app(directory, HOLDING)
     found = check(importlib.import_module("checked").Outer)
-    assert [f"{one.code} {one.where}" for one in found] == [
+    assert [f"{finding.code} {finding.where}" for finding in found] == [
         "untyped-return Held.get",
         "cannot-work Bad.area (z: complex)",
         "untyped-return Mounted.page",
@@ -99,7 +99,7 @@ def test_app_is_refused_again_after_problems_were_collected(directory: Path) -> 
     outer = importlib.import_module("checked").Outer
     with collect_setup_problems() as problems:
         outer()
-    assert [one.where for one in problems] == ["Bad.area (z: complex)", "Outer.also (z: complex)"]
+    assert [finding.where for finding in problems] == ["Bad.area (z: complex)", "Outer.also (z: complex)"]
     with pytest.raises(SetupError):
         outer()
 
@@ -132,7 +132,7 @@ def test_dependency_is_checked_once_at_its_definition(directory: Path) -> None:
     app, problems = create_app(directory, DEPENDING)
     assert problems == []
     begin = len(HEADER.splitlines()) + 1
-    assert [(f"{one.code} {one.where}", (one.line or 0) - begin) for one in check(app)] == [
+    assert [(f"{finding.code} {finding.where}", (finding.line or 0) - begin) for finding in check(app)] == [
         ("default-type checked.open_to_all (n: int)", 3),
         ("session-override checked.open_to_all (user: str)", 3),
         ("untyped-parameter checked.open_to_all (z)", 3),
@@ -149,7 +149,7 @@ def test_pages_of_the_framework_are_not_checked() -> None:
         async def docs(self) -> Any: ...
 
     assert check(Site) == []
-    assert [one.code for one in check(Double)] == ["untyped-return", "cannot-work"]
+    assert [finding.code for finding in check(Double)] == ["untyped-return", "cannot-work"]
 
 
 def test_handler_without_source_code_is_checked_by_its_signature() -> None:
@@ -158,7 +158,7 @@ def test_handler_without_source_code_is_checked_by_its_signature() -> None:
         "class Site(App):\n    def get_user(self, id): return id\n    def page(self, x: int = None) -> str: ...", names
     )
     found = check(names["Site"])
-    assert [(one.code, one.file, one.line) for one in found] == [
+    assert [(finding.code, finding.file, finding.line) for finding in found] == [
         ("accidental-url", "<string>", 2),
         ("default-type", "<string>", 3),
     ]
@@ -169,4 +169,4 @@ def test_handler_that_is_set_late_is_checked() -> None:
 
     app = App()
     app.late = late.__get__(app)  # type: ignore[attr-defined]
-    assert [one.code for one in check(app)] == ["untyped-parameter", "untyped-return"]
+    assert [finding.code for finding in check(app)] == ["untyped-parameter", "untyped-return"]
