@@ -1,6 +1,6 @@
 """This module takes annotations apart and describes them by `msgspec.inspect`.
 
-It refuses types that cannot be read from a request when the app is made, and says how to fix them.
+When the app is made, it refuses the types that cannot be read from a request, and says how to fix each.
 """
 
 from types import UnionType

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from micropie import App, Body, Cookie, Form, Header, Path, Query, route
 from micropie.client import Client
 from micropie.testing import ASGITransport
-from tests.conversion.test_round_trip import ARRAYS, DEEP, FLAT, ONLY_JSON, SCALARS, Values, spelled
+from tests.conversion.test_round_trip import ARRAYS, DEEP, FLAT, ONLY_JSON, SCALARS, Values, spell
 from tests.support.asgi import acall
 
 Draw: TypeAlias = Callable[[Values], Any]
@@ -52,19 +52,19 @@ Drawn: TypeAlias = tuple[list[DrawnParameter], list[Any], dict[str, Any]]
 
 def printable(value: object) -> bool:
     """Return True if a header can carry `value`: no control characters, and no blanks around it."""
-    texts = [spelled(item) for item in value] if isinstance(value, list | set | frozenset | tuple) else [spelled(value)]
+    texts = [spell(item) for item in value] if isinstance(value, list | set | frozenset | tuple) else [spell(value)]
     return all(text == text.strip(" \t") and not any(ord(c) < 32 or ord(c) == 127 for c in text) for text in texts)
 
 
 def bakeable(value: object) -> bool:
-    return printable(value) and ";" not in spelled(value)
+    return printable(value) and ";" not in spell(value)
 
 
 def some(value: Any) -> bool:
     return len(value) > 0
 
 
-PATH: Final = [(annotation, values.filter(lambda value: spelled(value) not in DOTS)) for annotation, values in SCALARS]
+PATH: Final = [(annotation, values.filter(lambda value: spell(value) not in DOTS)) for annotation, values in SCALARS]
 MANY: Final = [(annotation, values.filter(some)) for annotation, values in ARRAYS]
 HEADERS: Final = [(annotation, values.filter(printable)) for annotation, values in [*SCALARS, *MANY]]
 COOKIES: Final = [(annotation, values.filter(bakeable)) for annotation, values in SCALARS]

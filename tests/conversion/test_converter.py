@@ -1,4 +1,4 @@
-"""Every supported type, read from text, from JSON and from a stored value; and every type that is refused, with why."""
+"""Every supported type is read from text, from JSON and from a stored value, and errors are reported."""
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
@@ -172,38 +172,38 @@ ONLY_JSON: list[tuple[Any, st.SearchStrategy[Any]]] = [
 ]
 
 
-def spelled(value: object) -> str:
-    """`value` as a query string has it, before it is percent-encoded."""
+def spell(value: object) -> str:
+    """Return `value` as a query string holds it, before it is percent-encoded."""
     plain = msgspec.to_builtins(value)
     if plain is None:
         return ""
     return plain if isinstance(plain, str) else msgspec.json.encode(plain).decode()
 
 
-def name_of(case: object) -> str:
+def get_name(case: object) -> str:
     return str(case).removeprefix("typing.")
 
 
-@pytest.mark.parametrize(("annotation", "values"), SCALARS, ids=name_of)
-def test_value_to_text_to_value_is_the_identity(annotation: Any, values: st.SearchStrategy[Any]) -> None:
-    reads = get_converter(annotation)
+@pytest.mark.parametrize(("annotation", "values"), SCALARS, ids=get_name)
+def test_value_written_as_text_is_read_as_the_same_value(annotation: Any, values: st.SearchStrategy[Any]) -> None:
+    converter = get_converter(annotation)
 
     @given(values)
     def law(value: Any) -> None:
-        text = spelled(value)
-        found = text if reads.from_text is None else reads.from_text(text)
-        assert (found, type(found)) == (value, type(value))
+        text = spell(value)
+        result = text if converter.from_text is None else converter.from_text(text)
+        assert (result, type(result)) == (value, type(value))
 
-    assert reads.shape is Shape.SCALAR
+    assert converter.shape is Shape.SCALAR
     law()
 
 
 @given(st.integers() | TEXT.filter(bool))
-def test_a_text_for_int_or_str_is_an_int_whenever_it_spells_one(value: int | str) -> None:
+def test_text_for_int_or_str_is_an_int_if_it_spells_one(value: int | str) -> None:
     read = get_converter(int | str).from_text
     assert read is not None
-    found = read(str(value))
-    assert str(found) == str(value) or (value == "-0" and found == 0)
+    result = read(str(value))
+    assert str(result) == str(value) or (value == "-0" and result == 0)
 
 
 @given(st.binary())
@@ -214,25 +214,26 @@ def test_bytes_as_text_are_their_utf8(value: bytes) -> None:
     assert read(text) == text.encode()
 
 
-@pytest.mark.parametrize(("annotation", "values"), SCALARS + ONLY_JSON, ids=name_of)
-def test_value_to_json_to_value_is_the_identity(annotation: Any, values: st.SearchStrategy[Any]) -> None:
-    reads = get_converter(annotation)
+@pytest.mark.parametrize(("annotation", "values"), SCALARS + ONLY_JSON, ids=get_name)
+def test_value_written_as_json_is_read_as_the_same_value(annotation: Any, values: st.SearchStrategy[Any]) -> None:
+    converter = get_converter(annotation)
 
     @given(values)
     def law(value: Any) -> None:
-        found = reads.from_json(msgspec.json.encode(value))
-        assert (found, type(found)) == (value, type(value))
+        result = converter.from_json(msgspec.json.encode(value))
+        assert (result, type(result)) == (value, type(value))
 
     law()
 
 
-@pytest.mark.parametrize(("annotation", "values"), SCALARS + ONLY_JSON, ids=name_of)
-def test_value_to_session_store_to_value_is_the_identity(annotation: Any, values: st.SearchStrategy[Any]) -> None:
-    reads = get_converter(annotation)
+@pytest.mark.parametrize(("annotation", "values"), SCALARS + ONLY_JSON, ids=get_name)
+def test_value_from_a_session_store_is_read_as_the_same_value(annotation: Any, values: st.SearchStrategy[Any]) -> None:
+    converter = get_converter(annotation)
 
     @given(values)
     def law(value: Any) -> None:
-        in_memory, as_json = reads.from_value(value), reads.from_value(msgspec.json.decode(msgspec.json.encode(value)))
+        in_memory = converter.from_value(value)
+        as_json = converter.from_value(msgspec.json.decode(msgspec.json.encode(value)))
         assert in_memory == value
         assert type(as_json) is type(value)
         if not isinstance(value, Decimal | Price | float):  # JSON's own numbers are floats
@@ -267,7 +268,7 @@ def test_value_to_session_store_to_value_is_the_identity(annotation: Any, values
         (UploadFile, Shape.STRUCTURED),
     ],
 )
-def test_a_type_takes_up_one_text_or_several_or_a_whole_source(annotation: Any, shape: Shape) -> None:
+def test_each_type_has_its_shape(annotation: Any, shape: Shape) -> None:
     assert get_converter(annotation).shape is shape
 
 
@@ -289,9 +290,9 @@ def test_a_type_takes_up_one_text_or_several_or_a_whole_source(annotation: Any, 
         (Price, b'{"amount":"2","note":"nan"}', Price(Decimal(2), "nan")),
     ],
 )
-def test_json_is_read_with_its_own_types(annotation: Any, document: bytes, value: object) -> None:
-    found = get_converter(annotation).from_json(document)
-    assert (found, type(found)) == (value, type(value))
+def test_json_is_read_by_its_own_types(annotation: Any, document: bytes, value: object) -> None:
+    result = get_converter(annotation).from_json(document)
+    assert (result, type(result)) == (value, type(value))
 
 
 NOT_FINITE = [
@@ -303,7 +304,7 @@ NOT_FINITE = [
 @pytest.mark.parametrize("text", NOT_FINITE)
 @pytest.mark.parametrize("escaped", [False, True])
 @pytest.mark.parametrize("annotation", [Decimal, Price, list[Decimal], dict[Decimal, str], Decimal | None])
-def test_no_decimal_of_a_json_body_is_infinite_or_no_number(annotation: Any, text: str, escaped: bool) -> None:
+def test_decimal_in_json_that_is_not_finite_is_refused(annotation: Any, text: str, escaped: bool) -> None:
     assert not Decimal(text).is_finite()
     shown = "".join(f"\\u{ord(letter):04x}" for letter in text) if escaped else text.replace("\t", "\\t")
     documents = {
@@ -312,17 +313,17 @@ def test_no_decimal_of_a_json_body_is_infinite_or_no_number(annotation: Any, tex
         dict[Decimal, str]: f'{{"{shown}":""}}',
     }
     document = documents.get(annotation, f'"{shown}"').encode()
-    reads = get_converter(annotation)
+    converter = get_converter(annotation)
     with pytest.raises(CONVERSION_ERRORS):
-        reads.from_json(document)
-    (error,) = reads.find_json_errors(document, "")
+        converter.from_json(document)
+    (error,) = converter.find_json_errors(document, "")
     assert error.detail.startswith(("Expected a decimal number", "Expected the key to be a decimal number"))
 
 
 @pytest.mark.parametrize("beginning", ["", "nan", "-", "inf", "n"])
 @pytest.mark.parametrize("repeated", ["-", "_", "\\u002d", "\\u006e\\u0061\\u006e", "nan", "n_", "\u00a0"])
-def test_text_that_nearly_spells_nan_is_searched_once(beginning: str, repeated: str) -> None:
-    # A search that tries each way to divide the repeated part takes longer than the universe exists.
+def test_text_that_nearly_spells_nan_is_searched_in_linear_time(beginning: str, repeated: str) -> None:
+    # A search that tries each way to divide the repeated part takes longer than the age of the universe.
     document = f'{{"amount":"1","note":"{beginning}{repeated * 2000}x"}}'.encode()
     assert get_converter(Price).from_json(document).amount == 1
 
@@ -347,11 +348,11 @@ def test_text_that_nearly_spells_nan_is_searched_once(beginning: str, repeated: 
         (date | datetime, b'"yesterday"'),
     ],
 )
-def test_json_that_does_not_fit_is_a_failure_and_never_a_crash(annotation: Any, document: bytes) -> None:
-    reads = get_converter(annotation)
+def test_json_that_does_not_fit_raises_a_conversion_error(annotation: Any, document: bytes) -> None:
+    converter = get_converter(annotation)
     with pytest.raises(CONVERSION_ERRORS):
-        reads.from_json(document)
-    assert reads.find_json_errors(document, "/at")
+        converter.from_json(document)
+    assert converter.find_json_errors(document, "/at")
 
 
 @pytest.mark.parametrize(
@@ -365,26 +366,26 @@ def test_json_that_does_not_fit_is_a_failure_and_never_a_crash(annotation: Any, 
         (set, b"[[1]]", "Expected an array"),
     ],
 )
-def test_what_is_wrong_with_json_is_told_at_its_pointer(annotation: Any, document: bytes, detail: str) -> None:
+def test_error_in_json_is_reported_at_its_pointer(annotation: Any, document: bytes, detail: str) -> None:
     assert [(error.pointer, error.detail) for error in get_converter(annotation).find_json_errors(document, "/at")] == [
         ("/at", detail)
     ]
 
 
-def test_json_that_is_nested_too_deeply_to_explain_is_told_so() -> None:
+def test_json_nested_too_deeply_is_reported_as_such() -> None:
     depth = 300
     document = b'{"value":1,"children":[' * depth + b'{"value":"x"}' + b"]}" * depth
     assert [error.detail for error in get_converter(Tree).find_json_errors(document, "")] == ["Nested too deeply"]
 
 
 @pytest.mark.parametrize(("annotation", "value"), [(int, "5"), (int, None), (date | UUID, 5), (Item, {"amount": 1})])
-def test_a_stored_value_that_does_not_fit_is_refused(annotation: Any, value: object) -> None:
+def test_stored_value_that_does_not_fit_is_refused(annotation: Any, value: object) -> None:
     with pytest.raises(CONVERSION_ERRORS):
         get_converter(annotation).from_value(value)
 
 
 @pytest.mark.parametrize(
-    ("annotation", "value", "found"),
+    ("annotation", "value", "result"),
     [
         (int, "5", [("", "Expected an integer, got a string")]),
         (Item, {"name": 5}, [("/name", "Expected text, got a number")]),
@@ -392,16 +393,16 @@ def test_a_stored_value_that_does_not_fit_is_refused(annotation: Any, value: obj
         (int, object(), [(None, "Expected an integer")]),
     ],
 )
-def test_what_is_wrong_with_a_stored_value_is_told(annotation: Any, value: object, found: object) -> None:
-    assert [(error.pointer, error.detail) for error in get_converter(annotation).find_value_errors(value)] == found
+def test_error_in_a_stored_value_is_reported(annotation: Any, value: object, result: object) -> None:
+    assert [(error.pointer, error.detail) for error in get_converter(annotation).find_value_errors(value)] == result
 
 
-def test_any_stored_value_will_do_where_any_is_asked_for() -> None:
+def test_stored_value_for_any_is_passed_through() -> None:
     value = object()
     assert get_converter(Any).from_value(value) is value
 
 
-def test_all_texts_of_an_optional_array_being_one_empty_text_is_none() -> None:
+def test_single_empty_text_for_an_optional_array_is_none() -> None:
     optional, plain = (
         get_converter(list[str] | None).from_texts,
         get_converter(Annotated[list[str], Meta(title="t")]).from_texts,
@@ -411,13 +412,13 @@ def test_all_texts_of_an_optional_array_being_one_empty_text_is_none() -> None:
     assert (optional([""]), optional(["", "a"]), plain([""])) == (None, ["", "a"], [""])
 
 
-def test_a_converter_is_made_once_for_each_type() -> None:
+def test_converter_is_made_once_for_each_type() -> None:
     assert get_converter(int | None) is get_converter(int | None)
     assert get_converter(Annotated[int, Meta(ge=1)]) is not get_converter(int)
     assert get_converter(Literal[1]) is not get_converter(Literal[True])
 
 
-def test_a_constraint_that_cannot_be_hashed_is_no_hindrance() -> None:
+def test_type_with_unhashable_metadata_is_read() -> None:
     read = get_converter(Unhashable).from_text
     assert read is not None
     assert read("5") == 5
@@ -433,13 +434,13 @@ def test_a_constraint_that_cannot_be_hashed_is_no_hindrance() -> None:
         (list[bytes], "an array", "values, each text"),
     ],
 )  # fmt: skip
-def test_what_is_expected_is_said_for_json_and_for_text(annotation: Any, expected: str, expected_text: str) -> None:
-    reads = get_converter(annotation)
-    assert (reads.expected, reads.expected_text) == (expected, expected_text)
+def test_expected_values_are_described_as_json_and_text(annotation: Any, expected: str, expected_text: str) -> None:
+    converter = get_converter(annotation)
+    assert (converter.expected, converter.expected_text) == (expected, expected_text)
 
 
 @pytest.mark.parametrize(
-    ("annotation", "found"), [(WithFile, True), (list[WithFile], True), (Item, False), (int, False)]
+    ("annotation", "result"), [(WithFile, True), (list[WithFile], True), (Item, False), (int, False)]
 )
-def test_it_is_known_whether_files_are_part_of_a_type(annotation: Any, found: bool) -> None:
-    assert get_converter(annotation).has_files is found
+def test_has_files_is_true_if_files_are_part_of_the_type(annotation: Any, result: bool) -> None:
+    assert get_converter(annotation).has_files is result

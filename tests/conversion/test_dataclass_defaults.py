@@ -1,4 +1,4 @@
-"""A dataclass that came in without a field that has a default goes out with it, wherever it stands."""
+"""A dataclass that was received without a field that has a default is sent with the default, at every depth."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Generic, NamedTuple, TypedDict, TypeVar
@@ -66,17 +66,17 @@ class Named(NamedTuple):
 LEAF = {"name": "a", "count": 3, "tags": []}
 
 
-def echo(annotation: Any) -> App:
-    async def index(self: App, it: Any) -> Any:
-        return it
+def make_echo_app(annotation: Any) -> App:
+    async def index(self: App, value: Any) -> Any:
+        return value
 
-    index.__annotations__["it"] = annotation
-    made: type[App] = type("Echo", (App,), {"index": index})
-    return made()
+    index.__annotations__["value"] = annotation
+    app_class: type[App] = type("Echo", (App,), {"index": index})
+    return app_class()
 
 
 @pytest.mark.parametrize(
-    ("annotation", "sent", "answer"),
+    ("annotation", "sent", "received"),
     [
         (Leaf, b'{"name":"a"}', LEAF),
         (Leaf, b'{"name":"a","count":4}', LEAF | {"count": 4}),
@@ -108,17 +108,17 @@ def echo(annotation: Any) -> App:
         ),
     ],
 )
-def test_json_comes_back_with_its_defaults(annotation: Any, sent: bytes, answer: object) -> None:
-    got = call(echo(annotation), "POST", "/", body=sent, headers=JSON)
-    assert (got.status, got.json) == (200, answer)
+def test_dataclass_from_json_is_sent_with_its_defaults(annotation: Any, sent: bytes, received: object) -> None:
+    response = call(make_echo_app(annotation), "POST", "/", body=sent, headers=JSON)
+    assert (response.status, response.json) == (200, received)
 
 
-def test_a_form_and_a_query_come_back_with_their_defaults() -> None:
-    assert call(echo(Leaf), "POST", "/", body=b"name=a", headers=FORM).json == LEAF
-    assert call(echo(Annotated[Leaf, Query()]), "GET", "/?name=a").json == LEAF
+def test_dataclass_from_a_form_or_a_query_is_sent_with_its_defaults() -> None:
+    assert call(make_echo_app(Leaf), "POST", "/", body=b"name=a", headers=FORM).json == LEAF
+    assert call(make_echo_app(Annotated[Leaf, Query()]), "GET", "/?name=a").json == LEAF
 
 
-def test_a_stored_dataclass_comes_back_with_its_defaults() -> None:
+def test_stored_dataclass_is_read_with_its_defaults() -> None:
     from micropie.conversion.converter import get_converter
 
     assert vars(get_converter(Leaf).from_value({"name": "a"})) == LEAF

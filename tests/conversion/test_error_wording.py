@@ -61,7 +61,7 @@ from tests.conversion.examples import Address, Colour, Level, Pair, Point, Row, 
         (UploadFile, "a file"),
     ],
 )
-def test_a_type_is_described_by_what_json_it_wants(annotation: Any, words: str) -> None:
+def test_type_is_described_by_the_json_that_it_expects(annotation: Any, words: str) -> None:
     assert describe_expected(mi.type_info(annotation)) == words
 
 
@@ -79,5 +79,5 @@ def test_a_type_is_described_by_what_json_it_wants(annotation: Any, words: str) 
         (tuple[int, str], "2 values: an integer, text"),
     ],
 )
-def test_a_type_is_described_by_what_text_it_wants(annotation: Any, words: str) -> None:
+def test_type_is_described_by_the_text_that_it_expects(annotation: Any, words: str) -> None:
     assert describe_expected_text(mi.type_info(annotation)) == words

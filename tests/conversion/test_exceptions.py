@@ -7,12 +7,12 @@ from micropie.conversion.exceptions import validator_message
 from tests.conversion.examples import Moody, Range, list_errors
 
 
-def test_a_validation_error_that_a_type_raises_itself_has_no_words_of_its_own() -> None:
+def test_validation_error_raised_by_a_type_itself_has_no_message() -> None:
     assert list_errors(Moody, {"mood": "bad"}) == []
     assert validator_message(msgspec.ValidationError("bad")) is None
 
 
-def test_a_rule_is_told_in_its_own_words() -> None:
+def test_error_of_a_rule_has_the_message_of_the_rule() -> None:
     with pytest.raises(msgspec.ValidationError) as caught:
         msgspec.convert({"low": 2, "high": 1}, Range)
     assert validator_message(caught.value) == "low must not be above high"

@@ -1,4 +1,4 @@
-"""Structured types from names and their texts: what is built, and everything that is wrong."""
+"""Structured types are built from names and their texts, and all errors are reported."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -133,7 +133,7 @@ class Wheel:
     size: int
 
 
-def form_of(annotation: Any) -> FormReaders:
+def make_form(annotation: Any) -> FormReaders:
     form = make_form_readers(annotation, mi.type_info(annotation))
     assert form is not None
     return form
@@ -144,7 +144,7 @@ def texts(**names: str | Sequence[str]) -> Mapping[str, Sequence[str]]:
 
 
 @pytest.mark.parametrize(
-    ("annotation", "given_names", "value"),
+    ("annotation", "names", "value"),
     [
         (Signup, texts(name="A"), Signup("A")),
         (
@@ -189,17 +189,17 @@ def texts(**names: str | Sequence[str]) -> Mapping[str, Sequence[str]]:
         (dict[str, Any], texts(a="x"), {"a": "x"}),
     ],
 )
-def test_a_structured_type_is_built_of_names_and_texts(
-    annotation: Any, given_names: Mapping[str, Sequence[str]], value: object
+def test_structured_type_is_built_from_names_and_texts(
+    annotation: Any, names: Mapping[str, Sequence[str]], value: object
 ) -> None:
-    form = form_of(annotation)
-    found = form.read(given_names, {})
-    assert (found, type(found)) == (value, type(value))
-    assert form.find_errors(given_names, {}) == []
+    form = make_form(annotation)
+    result = form.read(names, {})
+    assert (result, type(result)) == (value, type(value))
+    assert form.find_errors(names, {}) == []
 
 
 @pytest.mark.parametrize(
-    ("annotation", "given_names", "errors"),
+    ("annotation", "names", "errors"),
     [
         (Signup, {}, [("name", "Missing required parameter 'name'")]),
         (Signup, texts(name="", age="17", tags="x", colour="blue", price="nan", newsletter="maybe"), [
@@ -243,41 +243,46 @@ def test_a_structured_type_is_built_of_names_and_texts(
         ]),
     ],
 )  # fmt: skip
-def test_everything_that_is_wrong_is_told(
-    annotation: Any, given_names: Mapping[str, Sequence[str]], errors: list[tuple[str | None, str]]
+def test_all_errors_are_reported(
+    annotation: Any, names: Mapping[str, Sequence[str]], errors: list[tuple[str | None, str]]
 ) -> None:
-    form = form_of(annotation)
+    form = make_form(annotation)
     with pytest.raises(CONVERSION_ERRORS):
-        form.read(given_names, {})
-    # A dataclass lists its fields required first, an answer names them in that order.
-    assert sorted((e.parameter or "", e.detail) for e in form.find_errors(given_names, {})) == sorted(
+        form.read(names, {})
+    # msgspec lists the required fields of a dataclass first, so errors come in that order.
+    assert sorted((e.parameter or "", e.detail) for e in form.find_errors(names, {})) == sorted(
         (name or "", detail) for name, detail in errors
     )
 
 
-# Stand for uploads, which forms only hand on.
+# These stand for uploads, which forms only pass on.
 IMAGE, OTHER = UploadFile.__new__(UploadFile), UploadFile.__new__(UploadFile)
 
 
-def test_files_are_fields_by_name() -> None:
-    found = form_of(Pictures).read(texts(title="x"), {"image": [IMAGE, OTHER], "more": [OTHER, IMAGE]})
-    assert isinstance(found, Pictures)
-    assert (found.title, found.image, found.more, found.thumbnail) == ("x", IMAGE, [OTHER, IMAGE], None)
+def test_files_fill_the_fields_of_their_names() -> None:
+    result = make_form(Pictures).read(texts(title="x"), {"image": [IMAGE, OTHER], "more": [OTHER, IMAGE]})
+    assert isinstance(result, Pictures)
+    assert (result.title, result.image, result.more, result.thumbnail) == (
+        "x",
+        IMAGE,
+        [OTHER, IMAGE],
+        None,
+    )
 
 
-def test_an_optional_file_is_a_file_where_there_is_one() -> None:
-    found = form_of(Pictures).read(texts(title="x"), {"image": [IMAGE], "thumbnail": [OTHER]})
-    assert isinstance(found, Pictures)
-    assert found.thumbnail is OTHER
+def test_optional_file_that_is_sent_fills_its_field() -> None:
+    result = make_form(Pictures).read(texts(title="x"), {"image": [IMAGE], "thumbnail": [OTHER]})
+    assert isinstance(result, Pictures)
+    assert result.thumbnail is OTHER
 
 
-def test_a_text_where_a_file_is_wanted_is_no_file() -> None:
-    (error,) = form_of(Pictures).find_errors(texts(title="x", image="y"), {})
+def test_text_in_place_of_a_file_is_reported_as_a_missing_file() -> None:
+    (error,) = make_form(Pictures).find_errors(texts(title="x", image="y"), {})
     assert (error.parameter, error.detail) == ("image", "Missing required parameter 'image'")
 
 
-def test_a_file_that_a_closed_type_does_not_know_is_refused() -> None:
-    (error,) = form_of(Closed).find_errors({}, {"image": [IMAGE]})
+def test_unknown_file_for_a_closed_type_is_reported() -> None:
+    (error,) = make_form(Closed).find_errors({}, {"image": [IMAGE]})
     assert (error.parameter, error.detail) == ("image", "Unknown field")
 
 
@@ -295,14 +300,14 @@ def test_a_file_that_a_closed_type_does_not_know_is_refused() -> None:
         UploadFile,
     ],
 )
-def test_what_names_and_texts_cannot_carry_has_no_form(annotation: Any) -> None:
+def test_type_that_names_and_texts_cannot_hold_has_no_form_readers(annotation: Any) -> None:
     assert make_form_readers(annotation, mi.type_info(annotation)) is None
 
 
 @given(st.dictionaries(st.sampled_from(["name", "age", "tags", "price", "x", ""]), st.lists(st.text(), min_size=1)))
 @pytest.mark.parametrize("annotation", [Signup, Closed, User, Point, Cat | Dog, dict[str, int], dict[int, str]])
-def test_something_is_told_exactly_where_reading_fails(annotation: Any, names: Mapping[str, Sequence[str]]) -> None:
-    form = form_of(annotation)
+def test_errors_are_found_exactly_if_reading_fails(annotation: Any, names: Mapping[str, Sequence[str]]) -> None:
+    form = make_form(annotation)
     try:
         form.read(names, {})
     except CONVERSION_ERRORS:

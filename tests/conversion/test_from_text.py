@@ -1,4 +1,4 @@
-"""What a text says, as each type reads it: tables of spellings, and the law that what is spelled is read again."""
+"""Each type reads the texts that spell its values and refuses all others; a value that is spelled is read again."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone
@@ -105,16 +105,16 @@ def read(annotation: Any, text: str) -> object:
         (None, "", None),
     ],
 )
-def test_a_text_becomes_the_value_that_it_spells(annotation: Any, text: str, value: object) -> None:
-    found = read(annotation, text)
-    assert found == value
-    assert type(found) is type(value)
+def test_text_is_read_as_the_value_that_it_spells(annotation: Any, text: str, value: object) -> None:
+    result = read(annotation, text)
+    assert result == value
+    assert type(result) is type(value)
 
 
-def test_a_text_as_a_memoryview_is_its_utf8() -> None:
-    found = read(memoryview, "é")
-    assert isinstance(found, memoryview)
-    assert bytes(found) == b"\xc3\xa9"
+def test_text_as_a_memoryview_is_its_utf8() -> None:
+    result = read(memoryview, "é")
+    assert isinstance(result, memoryview)
+    assert bytes(result) == b"\xc3\xa9"
 
 
 @pytest.mark.parametrize("text", ["true", "TRUE", "True", "1", "yes", "Yes", "on", "oN"])
@@ -135,7 +135,7 @@ NO_NUMBER = [
 
 @pytest.mark.parametrize("text", NO_NUMBER)
 @pytest.mark.parametrize("annotation", [int, float, Decimal])
-def test_what_rfc_8259_calls_no_number_is_none(annotation: Any, text: str) -> None:
+def test_text_that_rfc_8259_does_not_call_a_number_is_refused(annotation: Any, text: str) -> None:
     with pytest.raises(CONVERSION_ERRORS):
         read(annotation, text)
 
@@ -188,7 +188,7 @@ def test_what_rfc_8259_calls_no_number_is_none(annotation: Any, text: str) -> No
         (None, "null"),
     ],
 )
-def test_a_text_that_does_not_fit_is_refused(annotation: Any, text: str) -> None:
+def test_text_that_does_not_fit_is_refused(annotation: Any, text: str) -> None:
     with pytest.raises(CONVERSION_ERRORS):
         read(annotation, text)
 
@@ -214,13 +214,13 @@ def test_a_text_that_does_not_fit_is_refused(annotation: Any, text: str) -> None
         (Annotated[str, Meta(min_length=2)] | int, "ab", "ab"),
     ],
 )
-def test_of_a_union_the_narrowest_member_that_fits_wins(annotation: Any, text: str, value: object) -> None:
-    found = read(annotation, text)
-    assert (found, type(found)) == (value, type(value))
+def test_text_for_a_union_is_read_by_the_narrowest_member_that_fits(annotation: Any, text: str, value: object) -> None:
+    result = read(annotation, text)
+    assert (result, type(result)) == (value, type(value))
 
 
 @pytest.mark.parametrize(("annotation", "text"), [(int | float, "x"), (int | None, "x"), (bool | int, "2.5")])
-def test_a_text_that_fits_no_member_of_a_union_is_refused(annotation: Any, text: str) -> None:
+def test_text_that_fits_no_member_of_a_union_is_refused(annotation: Any, text: str) -> None:
     with pytest.raises(CONVERSION_ERRORS):
         read(annotation, text)
 
@@ -232,20 +232,20 @@ def test_a_text_that_fits_no_member_of_a_union_is_refused(annotation: Any, text:
         time | None, timedelta | None, Colour | None, Age | None, Annotated[int | None, "a note"],
     ],
 )  # fmt: skip
-def test_an_empty_text_is_none_for_an_optional_that_is_no_str(annotation: Any) -> None:
+def test_empty_text_is_none_for_an_optional_type_without_str(annotation: Any) -> None:
     assert read(annotation, "") is None
 
 
-def test_an_empty_text_is_none_for_an_optional_union_without_str() -> None:
+def test_empty_text_is_none_for_an_optional_union_without_str() -> None:
     assert read(int | bool | None, "") is None
 
 
 @pytest.mark.parametrize("annotation", [str, str | None, int | str | None])
-def test_an_empty_text_is_a_text_where_text_will_do(annotation: Any) -> None:
+def test_empty_text_is_a_text_for_a_type_with_str(annotation: Any) -> None:
     assert read(annotation, "") == ""
 
 
-def test_an_empty_text_is_still_checked_where_text_has_constraints() -> None:
+def test_empty_text_for_a_constrained_str_is_checked() -> None:
     with pytest.raises(CONVERSION_ERRORS):
         read(Annotated[str | None, Meta(min_length=1)], "")
 
@@ -264,11 +264,11 @@ def test_an_empty_text_is_still_checked_where_text_has_constraints() -> None:
         (list, ["a"], ["a"]),
     ],
 )
-def test_several_texts_become_a_container_of_values(annotation: Any, texts: list[str], value: object) -> None:
+def test_several_texts_are_read_as_an_array(annotation: Any, texts: list[str], value: object) -> None:
     info = mi.type_info(annotation)
     assert is_scalar_array(info)
-    found = make_texts_reader(info)(texts)
-    assert (found, type(found)) == (value, type(value))
+    result = make_texts_reader(info)(texts)
+    assert (result, type(result)) == (value, type(value))
 
 
 @pytest.mark.parametrize(
@@ -287,16 +287,16 @@ def test_several_texts_that_do_not_fit_are_refused(annotation: Any, texts: list[
 
 
 @pytest.mark.parametrize("annotation", [dict, list[int], dict[str, int], set[str]])
-def test_what_takes_several_texts_is_no_scalar(annotation: Any) -> None:
+def test_type_that_needs_several_texts_is_not_a_scalar(annotation: Any) -> None:
     assert not is_scalar(mi.type_info(annotation))
 
 
 @pytest.mark.parametrize("annotation", [dict, list[list[int]], list[dict[str, int]], tuple[int, list[int]], int])
-def test_what_one_name_cannot_carry_is_not_many(annotation: Any) -> None:
+def test_type_that_the_texts_of_one_name_cannot_hold_is_not_a_scalar_array(annotation: Any) -> None:
     assert not is_scalar_array(mi.type_info(annotation))
 
 
-def test_what_is_no_scalar_is_the_widest_of_all() -> None:
+def test_type_that_is_not_a_scalar_ranks_as_the_widest() -> None:
     assert rank_narrowness(mi.type_info(dict)) > rank_narrowness(mi.type_info(str)) > rank_narrowness(mi.type_info(int))
 
 
@@ -328,13 +328,13 @@ OFFSETS = st.integers(-23 * 60 - 59, 23 * 60 + 59).map(lambda minutes: timezone(
         (int | float | None, st.none() | st.integers() | FLOATS, lambda value: "" if value is None else repr(value)),
     ],
 )
-def test_what_a_value_is_spelled_as_is_read_as_that_value(
+def test_value_that_is_spelled_as_text_is_read_as_the_same_value(
     annotation: Any, values: st.SearchStrategy[Any], spell: Callable[[Any], str]
 ) -> None:
     @given(values)
     def law(value: Any) -> None:
-        found = read(annotation, spell(value))
-        assert (found, type(found)) == (value, type(value))
+        result = read(annotation, spell(value))
+        assert (result, type(result)) == (value, type(value))
 
     law()
 
@@ -343,9 +343,9 @@ def test_what_a_value_is_spelled_as_is_read_as_that_value(
 @pytest.mark.parametrize(
     "annotation", [int, float, Decimal, bool, UUID, date, datetime, time, timedelta, Colour, Level]
 )
-def test_any_other_text_is_refused_and_nothing_else_happens(annotation: Any, text: str) -> None:
+def test_random_text_is_read_as_the_type_or_raises_a_conversion_error(annotation: Any, text: str) -> None:
     try:
-        found = read(annotation, text)
+        result = read(annotation, text)
     except CONVERSION_ERRORS:
         return
-    assert isinstance(found, annotation)
+    assert isinstance(result, annotation)

@@ -28,21 +28,21 @@ COLLIDING = [k * MODULUS + 7 for k in range(1, COUNT)]
 EXPONENTS = [f"{7 * pow(10, -e, MODULUS) % MODULUS}e{e}" for e in range(1, 2000)]
 
 
-def keys(numbers: list[Any]) -> bytes:
+def encode_keys(numbers: list[Any]) -> bytes:
     return msgspec.json.encode({str(number): 1 for number in numbers})
 
 
 @pytest.mark.parametrize(
     "document",
     [
-        keys(COLLIDING),
+        encode_keys(COLLIDING),
         msgspec.json.encode(COLLIDING),
         msgspec.json.encode({"deep": [{"er": COLLIDING}]}),
         msgspec.json.encode([[number, 1] for number in COLLIDING]),
         msgspec.json.encode([{"a": number} for number in COLLIDING]),
         b"[" + b",".join(text.encode() for text in EXPONENTS) + b"]",
-        keys(EXPONENTS),
-        keys([UUID(int=number) for number in COLLIDING]),
+        encode_keys(EXPONENTS),
+        encode_keys([UUID(int=number) for number in COLLIDING]),
     ],
     ids=["keys", "items", "nested", "tuples", "objects", "exponents", "decimal keys", "uuids"],
 )
@@ -66,7 +66,7 @@ def test_numbers_of_the_tables_share_one_hash() -> None:
         msgspec.json.encode(list(range(10**18, 10**18 + 5000))),
         msgspec.json.encode([COLLIDING[0]] * 5000),
         msgspec.json.encode([*COLLIDING[:MOST], "x" * SMALL]),
-        keys([UUID(int=2**100 + number) for number in range(2000)]),
+        encode_keys([UUID(int=2**100 + number) for number in range(2000)]),
         msgspec.json.encode(["sNaN"] * 200 + ["NaN" + "1" * 20] + [f"{number}" * 12 for number in range(5000)]),
         b"[" + b",".join([b"1e99999999999999999999"] * 5000) + b"]",
     ],
@@ -83,13 +83,13 @@ def test_random_items_never_collide(items: list[Any]) -> None:
 @pytest.mark.parametrize(
     ("annotation", "document"),
     [
-        (dict[int, int], keys(COLLIDING)),
+        (dict[int, int], encode_keys(COLLIDING)),
         (set[int], msgspec.json.encode(COLLIDING)),
         (set[Any], msgspec.json.encode(COLLIDING)),
         (frozenset[tuple[int, int]], msgspec.json.encode([[number, 1] for number in COLLIDING])),
-        (dict[Decimal, int], keys(EXPONENTS)),
-        (dict[UUID, int], keys([UUID(int=number) for number in COLLIDING])),
-        (dict[str, dict[int, int]], b'{"a":' + keys(COLLIDING) + b"}"),
+        (dict[Decimal, int], encode_keys(EXPONENTS)),
+        (dict[UUID, int], encode_keys([UUID(int=number) for number in COLLIDING])),
+        (dict[str, dict[int, int]], b'{"a":' + encode_keys(COLLIDING) + b"}"),
     ],
 )
 def test_colliding_numbers_are_reported_by_every_type_that_would_hash_them(annotation: Any, document: bytes) -> None:
@@ -102,7 +102,7 @@ def test_colliding_numbers_are_reported_by_every_type_that_would_hash_them(annot
 @pytest.mark.parametrize(
     ("annotation", "message", "detail"),
     [
-        (dict[int, int], keys(COLLIDING), "Too many numbers with one hash"),
+        (dict[int, int], encode_keys(COLLIDING), "Too many numbers with one hash"),
         (list[Decimal], b'["NaN"]', "/0: Expected a decimal number, got a string"),
         (set[Any], b"[[1]]", "Expected an array"),
     ],
@@ -116,7 +116,7 @@ def test_message_that_cannot_be_hashed_is_invalid(annotation: Any, message: byte
 
 @pytest.mark.parametrize("annotation", [list[int], dict[str, int], dict, tuple[int, ...]])
 def test_types_that_hash_no_numbers_accept_colliding_ones(annotation: Any) -> None:
-    document = keys(COLLIDING) if annotation in (dict[str, int], dict) else msgspec.json.encode(COLLIDING)
+    document = encode_keys(COLLIDING) if annotation in (dict[str, int], dict) else msgspec.json.encode(COLLIDING)
     assert len(get_converter(annotation).from_json(document)) == len(COLLIDING)
 
 
@@ -160,7 +160,7 @@ def nest(depth: int, text: str) -> str:
 
 
 def nest_wide_lists(depth: int) -> str:
-    """Return lists of more than `MOST` items, each in the next: each wants the hashes of all that are below."""
+    """Return nested lists of more than `MOST` items: each needs the hashes of all lists below it."""
     return f"[{LONG}," + "".join(f"{'1,' * MOST}[" for _ in range(depth)) + "]" * depth + "]"
 
 

@@ -85,7 +85,7 @@ RIGHT: Sequence[tuple[Any, object]] = [
 
 
 @pytest.mark.parametrize(("annotation", "value"), RIGHT)
-def test_nothing_is_wrong_with_what_fits(annotation: Any, value: object) -> None:
+def test_value_that_fits_has_no_errors(annotation: Any, value: object) -> None:
     msgspec.json.decode(msgspec.json.encode(value), type=annotation)
     assert list_errors(annotation, value) == []
 
@@ -189,22 +189,20 @@ def test_nothing_is_wrong_with_what_fits(annotation: Any, value: object) -> None
         (Picture, {"image": "x"}, [("/image", "Expected a file")]),
     ],
 )  # fmt: skip
-def test_everything_that_is_wrong_is_found_with_its_pointer(
-    annotation: Any, value: object, found: list[tuple[str, str]]
-) -> None:
+def test_all_errors_are_found_with_their_pointers(annotation: Any, value: object, found: list[tuple[str, str]]) -> None:
     assert list_errors(annotation, value) == found
 
 
-def test_no_more_errors_are_told_than_help() -> None:
+def test_errors_are_reported_up_to_a_limit() -> None:
     assert len(list_errors(list[int], ["x"] * (MAX_ERRORS + 5))) == MAX_ERRORS
 
 
-def test_no_more_values_are_looked_at_than_cost_little() -> None:
+def test_values_are_searched_up_to_a_limit() -> None:
     value = [0] * MAX_VALUES + ["x"]
     assert list_errors(list[int], value) == [("", f"Only the first {MAX_VALUES} values were checked")]
 
 
-def test_no_more_objects_within_one_another_are_looked_into_than_the_stack_holds() -> None:
+def test_nested_objects_are_searched_up_to_a_depth() -> None:
     value: dict[str, Any] = {"value": "x"}
     for _ in range(MAX_DEPTH - 1):
         value = {"value": 1, "below": value}
@@ -213,14 +211,14 @@ def test_no_more_objects_within_one_another_are_looked_into_than_the_stack_holds
         list_errors(Nested, {"value": 1, "below": value})
 
 
-def test_values_count_wherever_they_are_held() -> None:
+def test_values_in_fields_count_towards_the_limit() -> None:
     value: dict[str, Any] = {}
     for _ in range(MAX_VALUES.bit_length()):
         value = {"left": value, "right": value}
     assert list_errors(Twins, value) == [("", f"Only the first {MAX_VALUES} values were checked")]
 
 
-def test_a_type_is_never_taken_for_another_that_is_gone() -> None:
+def test_check_of_a_discarded_type_is_never_used_for_another() -> None:
     for least in range(5000):
         assert list_errors(Annotated[int, Meta(ge=least)], least - 1) == [("", f"Expected an integer >= {least}")]
 
@@ -244,7 +242,7 @@ TYPES = [annotation for annotation, _ in RIGHT]
 
 @given(JSON_VALUES)
 @pytest.mark.parametrize("annotation", TYPES)
-def test_something_is_found_exactly_where_msgspec_refuses(annotation: Any, value: object) -> None:
+def test_errors_are_found_exactly_if_msgspec_refuses_the_value(annotation: Any, value: object) -> None:
     document = msgspec.json.encode(value)
     try:
         msgspec.json.decode(document, type=annotation)
@@ -257,6 +255,6 @@ def test_something_is_found_exactly_where_msgspec_refuses(annotation: Any, value
 
 @given(st.text().map("§{}§".format))
 @pytest.mark.parametrize("annotation", [Todo, Cat | Dog, int | None, dict[str, int], Colour])
-def test_no_value_is_ever_repeated(annotation: Any, secret: str) -> None:
+def test_errors_never_repeat_a_value(annotation: Any, secret: str) -> None:
     for given_value in (secret, [secret], {"title": secret, "type": secret, "tags": [{"name": [secret]}]}):
         assert all(secret not in detail for _, detail in list_errors(annotation, given_value))

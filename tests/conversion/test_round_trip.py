@@ -1,4 +1,4 @@
-"""The law of binding: a value, written as a client writes it, is the handler's argument again, wherever it was put.
+"""A value that a client writes anywhere in a request binds to the same value in the handler.
 
 One app has a handler for every type; each example is one whole request to it. As text a value is in the query, in a
 percent-encoded path segment, or in a form of either kind; as JSON it is a key of the body, a field of it, or all of it.
@@ -124,7 +124,7 @@ UTF8: Final = TEXT.map(str.encode)
 NO_NUMBER: Final = TEXT.filter(lambda text: text.strip("-0123456789") != "")
 NO_DATE: Final = st.text("abcxyz é&=%+/", min_size=1)
 
-# A text for `int | str` that spells a number is that number, an empty one for an Optional non-str is None (SPEC 3).
+# A text for `int | str` that spells a number is that number. An empty text for an Optional non-str is None (SPEC 3).
 SCALARS: list[tuple[Any, Values]] = [
     (int, st.integers() | st.integers(-(10**4000), 10**4000)),
     (float, FLOATS),
@@ -178,7 +178,7 @@ ARRAYS: list[tuple[Any, Values]] = [
     (list[datetime], st.lists(st.datetimes() | AWARE, max_size=5)),
 ]  # fmt: skip
 
-# What a flat form can carry: a name for each field.
+# A flat form can hold these types: it has a name for each field.
 FLAT: list[tuple[Any, Values]] = [
     (Renamed, st.builds(Renamed, TEXT, st.integers(), st.booleans())),
     (Row, st.builds(Row, st.integers(), TEXT)),
@@ -214,12 +214,12 @@ DEEP: list[tuple[Any, Values]] = [
 # --- the app --------------------------------------------------------------------------------------------------------
 
 bound: list[Any] = []
-"""What the handlers got, newest last."""
+"""The arguments of the handlers, newest last."""
 handlers: dict[str, Any] = {}
 
 
-def handle(annotation: Any) -> str:
-    """The URL of a new handler with one parameter, `value`."""
+def add_handler(annotation: Any) -> str:
+    """Add a handler with one parameter, `value`, and return its URL."""
 
     async def take(self: App, value: Any) -> None:
         bound.append(value)
@@ -232,7 +232,7 @@ def handle(annotation: Any) -> str:
 
 @dataclass
 class Case:
-    """A type, its values, and where it is taken in."""
+    """A type, its values, and the URLs of the handlers that take them."""
 
     annotation: Any
     values: Values
@@ -243,60 +243,65 @@ class Case:
         return getattr(self.annotation, "__name__", str(self.annotation))
 
 
-def cases(table: Sequence[tuple[Any, Values]], /, **markers: Callable[[Any], Any]) -> list[Case]:
+def make_cases(table: Sequence[tuple[Any, Values]], /, **markers: Callable[[Any], Any]) -> list[Case]:
     return [
-        Case(annotation, values, handle(annotation), {name: handle(mark(annotation)) for name, mark in markers.items()})
+        Case(
+            annotation,
+            values,
+            add_handler(annotation),
+            {name: add_handler(mark(annotation)) for name, mark in markers.items()},
+        )
         for annotation, values in table
     ]
 
 
-def at_key(annotation: Any) -> Any:
+def mark_key(annotation: Any) -> Any:
     return Annotated[annotation, Body("value")]
 
 
-SCALAR_CASES: Final = cases(SCALARS, header=lambda it: Annotated[it, Header()])
-JSON_CASES: Final = [*SCALAR_CASES, *cases(ONLY_JSON)]
-ARRAY_CASES: Final = cases(ARRAYS, header=lambda it: Annotated[it, Header()])
-FLAT_CASES: Final = cases(
-    FLAT, query=lambda it: Annotated[it, Query()], form=lambda it: Annotated[it, Form()], key=at_key
+SCALAR_CASES: Final = make_cases(SCALARS, header=lambda kind: Annotated[kind, Header()])
+JSON_CASES: Final = [*SCALAR_CASES, *make_cases(ONLY_JSON)]
+ARRAY_CASES: Final = make_cases(ARRAYS, header=lambda kind: Annotated[kind, Header()])
+FLAT_CASES: Final = make_cases(
+    FLAT, query=lambda kind: Annotated[kind, Query()], form=lambda kind: Annotated[kind, Form()], key=mark_key
 )
-BODY_CASES: Final = [*FLAT_CASES, *cases(DEEP, key=at_key)]
+BODY_CASES: Final = [*FLAT_CASES, *make_cases(DEEP, key=mark_key)]
 generic: Any = Box
-# msgspec has no field of several types that JSON writes as text; a parameter of its own may be one.
+# A field in msgspec cannot have several types that JSON writes as text; a parameter can.
 FIELDS: Final = [case for case in [*SCALARS, *ONLY_JSON, *ARRAYS] if case[0] != date | datetime | str]
-FIELD_CASES: Final = cases([(generic[annotation], st.builds(Box, values)) for annotation, values in FIELDS])
+FIELD_CASES: Final = make_cases([(generic[annotation], st.builds(Box, values)) for annotation, values in FIELDS])
 
-made: Any = type("Api", (App,), handlers)
-app: Final[App] = made()
+api_class: Any = type("Api", (App,), handlers)
+app: Final[App] = api_class()
 
 
 @dataclass
-class Sent:
-    """A request with a value in it."""
+class SentRequest:
+    """A request that holds a value."""
 
     path: str
     body: bytes = b""
     headers: Sequence[tuple[bytes, bytes]] = ()
 
-    async def answer(self) -> Response:
+    async def send(self) -> Response:
         return await acall(app, "POST" if self.body else "GET", self.path, self.body, self.headers)
 
 
-def check(case: Case, binds_back: Callable[[Any], Iterable[Sent]]) -> None:
-    """For every value, each of the requests that `binds_back` makes of it gives the handler that value."""
+def check(case: Case, write_requests: Callable[[Any], Iterable[SentRequest]]) -> None:
+    """Check that each request that `write_requests` makes of a value gives the handler that value."""
 
-    async def all_of(requests: Iterable[Sent], value: object) -> None:
-        for sent in requests:
+    async def send_all(requests: Iterable[SentRequest], value: object) -> None:
+        for request in requests:
             bound.clear()
-            answer = await sent.answer()
-            assert (answer.status, answer.body) == (204, b""), sent
-            assert bound == [value], sent
-            assert type(bound[0]) is type(value), sent
+            response = await request.send()
+            assert (response.status, response.body) == (204, b""), request
+            assert bound == [value], request
+            assert type(bound[0]) is type(value), request
 
     @settings(max_examples=50, deadline=None)
     @given(case.values)
     def law(value: Any) -> None:
-        asyncio.run(all_of(binds_back(value), value))
+        asyncio.run(send_all(write_requests(value), value))
 
     law()
 
@@ -304,8 +309,8 @@ def check(case: Case, binds_back: Callable[[Any], Iterable[Sent]]) -> None:
 # --- how values are written -----------------------------------------------------------------------------------------
 
 
-def spelled(value: object) -> str:
-    """`value` as text, before any encoding: as JSON has it, without quotes; nothing for None, UTF-8 for bytes."""
+def spell(value: object) -> str:
+    """Return `value` as text, before any encoding: JSON without quotes; empty for None, UTF-8 for bytes."""
     if isinstance(value, bytes):
         return value.decode()
     plain = msgspec.to_builtins(value)
@@ -314,99 +319,101 @@ def spelled(value: object) -> str:
     return plain if isinstance(plain, str) else msgspec.json.encode(plain).decode()
 
 
-def names_of(value: Any) -> list[tuple[str, str]]:
-    """The fields of a structured value, each with its texts."""
+def list_fields(value: Any) -> list[tuple[str, str]]:
+    """Return the names of the fields of a structured value, each with its texts."""
     plain = msgspec.to_builtins(value, str_keys=True)
     if isinstance(value, Row | Point):
         fields = value.__struct_fields__ if isinstance(value, Row) else value._fields
         plain = dict(zip(fields, plain, strict=True))
     pairs = []
-    for name, found in plain.items():
-        pairs += [(name, spelled(text)) for text in (found if isinstance(found, list) else [found])]
+    for name, item in plain.items():
+        pairs += [(name, spell(part)) for part in (item if isinstance(item, list) else [item])]
     return pairs
 
 
-def in_forms(path: str, pairs: Sequence[tuple[str, str]]) -> Iterator[Sent]:
-    yield Sent(path, urlencode(pairs).encode(), FORM)
-    yield Sent(path, urlencode(pairs, quote_via=quote).encode(), FORM)
-    yield Sent(path, form_data(pairs), MULTIPART)
+def write_forms(path: str, pairs: Sequence[tuple[str, str]]) -> Iterator[SentRequest]:
+    yield SentRequest(path, urlencode(pairs).encode(), FORM)
+    yield SentRequest(path, urlencode(pairs, quote_via=quote).encode(), FORM)
+    yield SentRequest(path, form_data(pairs), MULTIPART)
 
 
-def in_text(path: str, pairs: Sequence[tuple[str, str]]) -> Iterator[Sent]:
-    yield Sent(f"{path}?" + urlencode(pairs))
-    yield Sent(f"{path}?" + urlencode(pairs, quote_via=quote))
-    yield from in_forms(path, pairs)
+def write_texts(path: str, pairs: Sequence[tuple[str, str]]) -> Iterator[SentRequest]:
+    yield SentRequest(f"{path}?" + urlencode(pairs))
+    yield SentRequest(f"{path}?" + urlencode(pairs, quote_via=quote))
+    yield from write_forms(path, pairs)
 
 
-def in_json(path: str, document: bytes) -> Iterator[Sent]:
-    yield Sent(path, document, JSON)
-    yield Sent(path, msgspec.json.format(document), [(b"content-type", b"application/vnd.api+json; charset=utf-8")])
+def write_json(path: str, document: bytes) -> Iterator[SentRequest]:
+    yield SentRequest(path, document, JSON)
+    yield SentRequest(
+        path, msgspec.json.format(document), [(b"content-type", b"application/vnd.api+json; charset=utf-8")]
+    )
 
 
 # --- the laws -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("case", SCALAR_CASES, ids=str)
-def test_a_value_in_a_query_a_form_or_a_header_is_that_value(case: Case) -> None:
-    def binds_back(value: object) -> Iterator[Sent]:
-        text = spelled(value)
-        yield from in_text(case.unmarked, [("value", text)])
-        yield Sent(case.marked["header"], headers=[(b"value", text.encode())])
+def test_value_in_a_query_a_form_or_a_header_binds_to_itself(case: Case) -> None:
+    def write_requests(value: object) -> Iterator[SentRequest]:
+        text = spell(value)
+        yield from write_texts(case.unmarked, [("value", text)])
+        yield SentRequest(case.marked["header"], headers=[(b"value", text.encode())])
 
-    check(case, binds_back)
+    check(case, write_requests)
 
 
 @pytest.mark.parametrize("case", SCALAR_CASES, ids=str)
-def test_a_value_in_a_path_segment_is_that_value(case: Case) -> None:
-    def binds_back(value: object) -> Iterator[Sent]:
-        # The last slash is ignored, so that an empty text is a segment too.
-        yield Sent(f"{case.unmarked}/{quote(spelled(value), safe='')}/")
-        yield Sent(f"{case.unmarked}/" + "".join(f"%{octet:02X}" for octet in spelled(value).encode()) + "/")
+def test_value_in_a_path_segment_binds_to_itself(case: Case) -> None:
+    def write_requests(value: object) -> Iterator[SentRequest]:
+        # A last slash is ignored, so an empty text before it is a segment, too.
+        yield SentRequest(f"{case.unmarked}/{quote(spell(value), safe='')}/")
+        yield SentRequest(f"{case.unmarked}/" + "".join(f"%{octet:02X}" for octet in spell(value).encode()) + "/")
 
-    check(case, binds_back)
+    check(case, write_requests)
 
 
 @pytest.mark.parametrize("case", JSON_CASES, ids=str)
-def test_a_value_at_a_key_of_a_json_body_is_that_value(case: Case) -> None:
-    check(case, lambda value: in_json(case.unmarked, msgspec.json.encode({"a": [1], "value": value, "z": {}})))
+def test_value_at_a_key_of_a_json_body_binds_to_itself(case: Case) -> None:
+    check(case, lambda value: write_json(case.unmarked, msgspec.json.encode({"a": [1], "value": value, "z": {}})))
 
 
 @pytest.mark.parametrize("case", FIELD_CASES, ids=str)
-def test_a_value_in_a_field_of_a_whole_json_body_is_that_value(case: Case) -> None:
-    check(case, lambda value: in_json(case.unmarked, msgspec.json.encode(value)))
+def test_value_in_a_field_of_a_whole_json_body_binds_to_itself(case: Case) -> None:
+    check(case, lambda value: write_json(case.unmarked, msgspec.json.encode(value)))
 
 
 @pytest.mark.parametrize("case", ARRAY_CASES, ids=str)
-def test_values_of_a_repeated_name_are_all_those_values(case: Case) -> None:
-    def binds_back(value: Any) -> Iterator[Sent]:
-        texts = [spelled(item) for item in value]
-        if texts:  # without any the name is not there at all
-            yield from in_text(case.unmarked, [("value", text) for text in texts])
-            yield Sent(case.marked["header"], headers=[(b"value", text.encode()) for text in texts])
+def test_values_of_a_repeated_name_bind_to_an_array(case: Case) -> None:
+    def write_requests(value: Any) -> Iterator[SentRequest]:
+        texts = [spell(item) for item in value]
+        if texts:  # an empty array has no name in the request
+            yield from write_texts(case.unmarked, [("value", text) for text in texts])
+            yield SentRequest(case.marked["header"], headers=[(b"value", text.encode()) for text in texts])
 
-    check(case, binds_back)
+    check(case, write_requests)
 
 
 @pytest.mark.parametrize("case", ARRAY_CASES, ids=str)
-def test_an_array_at_a_key_of_a_json_body_is_those_values(case: Case) -> None:
-    check(case, lambda value: in_json(case.unmarked, msgspec.json.encode({"value": value})))
+def test_array_at_a_key_of_a_json_body_binds_to_itself(case: Case) -> None:
+    check(case, lambda value: write_json(case.unmarked, msgspec.json.encode({"value": value})))
 
 
 @pytest.mark.parametrize("case", FLAT_CASES, ids=str)
-def test_the_names_of_a_query_or_a_form_are_the_structure_that_they_were_written_from(case: Case) -> None:
-    def binds_back(value: object) -> Iterator[Sent]:
-        pairs = names_of(value)
-        yield Sent(f"{case.marked['query']}?" + urlencode(pairs))
-        yield from in_forms(case.marked["form"], pairs)
-        yield from in_forms(case.unmarked, pairs)
+def test_structure_written_as_a_query_or_a_form_binds_to_itself(case: Case) -> None:
+    def write_requests(value: object) -> Iterator[SentRequest]:
+        pairs = list_fields(value)
+        yield SentRequest(f"{case.marked['query']}?" + urlencode(pairs))
+        yield from write_forms(case.marked["form"], pairs)
+        yield from write_forms(case.unmarked, pairs)
 
-    check(case, binds_back)
+    check(case, write_requests)
 
 
 @pytest.mark.parametrize("case", BODY_CASES, ids=str)
-def test_a_json_body_and_a_key_of_one_are_the_structure_that_they_were_written_from(case: Case) -> None:
-    def binds_back(value: object) -> Iterator[Sent]:
-        yield from in_json(case.unmarked, msgspec.json.encode(value))
-        yield from in_json(case.marked["key"], msgspec.json.encode({"value": value}))
+def test_structure_written_as_a_json_body_or_at_its_key_binds_to_itself(case: Case) -> None:
+    def write_requests(value: object) -> Iterator[SentRequest]:
+        yield from write_json(case.unmarked, msgspec.json.encode(value))
+        yield from write_json(case.marked["key"], msgspec.json.encode({"value": value}))
 
-    check(case, binds_back)
+    check(case, write_requests)

@@ -43,7 +43,7 @@ LIMITED: Sequence[Any] = [
     | st.text("abé😀\n", max_size=4)
 )
 @pytest.mark.parametrize("annotation", LIMITED)
-def test_what_is_right_at_first_sight_is_what_msgspec_takes(annotation: Any, value: object) -> None:
+def test_scalar_is_judged_at_first_sight_as_msgspec_judges_it(annotation: Any, value: object) -> None:
     try:
         msgspec.convert(value, annotation)
     except CONVERSION_ERRORS:

@@ -69,7 +69,7 @@ Count = TypeAliasType("Count", Annotated[int, ONE])
         (Annotated[Count, TWO], int, (ONE, TWO)),
     ],
 )
-def test_what_is_wrapped_around_a_type_is_taken_off(annotation: Any, plain: Any, metadata: tuple[Any, ...]) -> None:
+def test_annotated_type_is_split_into_type_and_metadata(annotation: Any, plain: Any, metadata: tuple[Any, ...]) -> None:
     assert unwrap_annotated(annotation) == (plain, metadata)
 
 
@@ -85,14 +85,14 @@ def test_what_is_wrapped_around_a_type_is_taken_off(annotation: Any, plain: Any,
         (Annotated[int | str, ONE, Meta(min_length=1)], (Annotated[int, ONE], Annotated[str, Meta(min_length=1)])),
     ],
 )
-def test_the_constraints_around_a_union_hold_for_the_members_they_can(
+def test_constraint_around_a_union_applies_to_the_members_that_allow_it(
     annotation: Any, members: tuple[Any, ...]
 ) -> None:
     assert split_union(annotation) == members
 
 
 @pytest.mark.parametrize("annotation", [Annotated[str | None, ONE], Annotated[Decimal | bool, ONE]])
-def test_a_constraint_that_holds_for_no_member_of_a_union_is_refused(annotation: Any) -> None:
+def test_constraint_that_no_member_of_a_union_allows_is_refused(annotation: Any) -> None:
     with pytest.raises(UnsupportedTypeError, match="cannot hold for any member of the union"):
         get_converter(annotation)
 
@@ -132,7 +132,7 @@ class HasCallable(Struct):
         (LocalNames, "name 'Missing' is not defined", "Define at module level the names in the annotations"),
     ],
 )  # fmt: skip
-def test_a_type_that_can_never_be_read_is_refused_with_the_remedy(annotation: Any, what: str, remedy: str) -> None:
+def test_type_that_cannot_be_read_is_refused_with_a_remedy(annotation: Any, what: str, remedy: str) -> None:
     with pytest.raises(UnsupportedTypeError) as caught:
         get_converter(annotation)
     assert caught.value.what.startswith(what)
@@ -143,5 +143,5 @@ def test_a_type_that_can_never_be_read_is_refused_with_the_remedy(annotation: An
     "annotation",
     [set[Key], set[Frozen], set[Identical], set[Hashed], set[tuple[int, str]], dict[int | None, int], dict[Any, int]],
 )
-def test_a_type_that_can_be_read_is_not(annotation: Any) -> None:
+def test_type_that_can_be_read_is_accepted(annotation: Any) -> None:
     get_converter(annotation)
