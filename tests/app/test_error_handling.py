@@ -1,4 +1,4 @@
-"""Replies that turn out impossible to send: what the client gets instead, and that middleware sees it."""
+"""These tests raise exceptions in an app (SPEC 4) and look at the response, the log and the error handlers."""
 
 import logging
 import pathlib
@@ -24,7 +24,7 @@ class Witness(HttpMiddleware):
 
 
 class Lazy(Mapping[str, str]):
-    """Data that fails as it is read, as a row of a database may whose connection is gone."""
+    """Data that fails when it is read, like a database row after its connection was lost."""
 
     def __getitem__(self, key: str) -> str:
         raise KeyError(key)
@@ -36,7 +36,7 @@ class Lazy(Mapping[str, str]):
         return 1
 
 
-class Late(App):
+class Unsendable(App):
     async def lazy(self) -> Lazy:
         return Lazy()
 
@@ -63,10 +63,12 @@ class Late(App):
     ("path", "status"),
     [("lazy", 500), ("unencodable", 500), ("header", 500), ("generator", 500), ("session", 500), ("file", 404)],
 )
-def test_middleware_sees_the_reply_that_replaces_one(path: str, status: int, caplog: pytest.LogCaptureFixture) -> None:
-    witness, app = Witness(), Late()
+def test_middleware_sees_the_reply_that_replaces_one_that_cannot_be_sent(
+    path: str, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    witness, app = Witness(), Unsendable()
     app.middlewares.append(witness)
     with caplog.at_level(logging.CRITICAL):
-        answer = call(app, "GET", f"/{path}")
-    assert (answer.status, answer.header("x-witness")) == (status, "yes")
+        response = call(app, "GET", f"/{path}")
+    assert (response.status, response.header("x-witness")) == (status, "yes")
     assert witness.seen == [200, status]

@@ -1,4 +1,4 @@
-"""What starts and stops with the server: an app's lifespan and handlers, the apps it holds, the apps mounted on it."""
+"""These tests run the lifespan of an app, of the apps that it holds and of those that are mounted on it."""
 
 import asyncio
 import threading
@@ -15,15 +15,15 @@ from tests.support.asgi import acall
 Meanwhile = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-def live(app: ASGIApp, meanwhile: Meanwhile | None = None, **scope: Any) -> list[Message]:
-    """What `app` says to a server that starts it, lets `meanwhile` run with its state, and stops it."""
-    return asyncio.run(alive(app, meanwhile, **scope))
+def run_lifespan(app: ASGIApp, meanwhile: Meanwhile | None = None, **scope: Any) -> list[Message]:
+    """Start `app`, await `meanwhile` with its state and stop it. Return the messages that the app sent."""
+    return asyncio.run(run_lifespan_async(app, meanwhile, **scope))
 
 
-async def alive(app: ASGIApp, meanwhile: Meanwhile | None = None, **overrides: Any) -> list[Message]:
+async def run_lifespan_async(app: ASGIApp, meanwhile: Meanwhile | None = None, **overrides: Any) -> list[Message]:
     scope: dict[str, Any] = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}} | overrides
     events = iter(("lifespan.startup", "lifespan.shutdown"))
-    said: list[Message] = []
+    sent: list[Message] = []
 
     async def receive() -> Message:
         event = next(events)
@@ -32,17 +32,17 @@ async def alive(app: ASGIApp, meanwhile: Meanwhile | None = None, **overrides: A
         return {"type": event}
 
     async def send(message: Message) -> None:
-        said.append(message)
+        sent.append(message)
 
     await app(scope, receive, send)
-    return said
+    return sent
 
 
 COMPLETE = [{"type": "lifespan.startup.complete"}, {"type": "lifespan.shutdown.complete"}]
 
 
 class Logged(App):
-    """Notes when it starts and stops."""
+    """An app that logs when it starts and stops."""
 
     def __init__(self, name: str = "app", log: list[str] | None = None, state: Any = None) -> None:
         super().__init__()
@@ -82,59 +82,59 @@ def steps(name: str, *what: str) -> list[str]:
     return [f"{name} {step}" for step in what]
 
 
-def test_an_app_without_any_of_it_just_says_so() -> None:
-    assert live(App()) == COMPLETE
+def test_app_without_handlers_completes_startup_and_shutdown() -> None:
+    assert run_lifespan(App()) == COMPLETE
 
 
-def test_handlers_sync_and_async_run_in_order_inside_the_lifespan() -> None:
+def test_sync_and_async_handlers_run_in_order_inside_the_lifespan() -> None:
     app = Logged()
 
     async def meanwhile(_: dict[str, Any]) -> None:
         app.log.append("serving")
 
-    assert live(app, meanwhile) == COMPLETE
+    assert run_lifespan(app, meanwhile) == COMPLETE
     assert app.log == [*steps("app", *UP), "serving", *steps("app", *DOWN)]
 
 
-def test_it_may_run_again() -> None:
+def test_lifespan_may_run_again() -> None:
     app = Logged()
-    assert live(app) == live(app) == COMPLETE
+    assert run_lifespan(app) == run_lifespan(app) == COMPLETE
     assert app.log == steps("app", *UP, *DOWN) * 2
 
 
-def test_what_lifespan_yields_is_every_requests_state() -> None:
+def test_mapping_that_lifespan_yields_is_the_state_of_every_request() -> None:
     app = Logged(state={"db": 5})
     texts: list[str] = []
 
     async def meanwhile(state: dict[str, Any]) -> None:
-        assert state == {"db": 5, "given": "by the server"}
+        assert state == {"db": 5, "region": "set by the server"}
         texts.append((await acall(app, "GET", "/", state=dict(state))).text)
         texts.append((await acall(app, "GET", "/")).text)
 
-    assert live(app, meanwhile, state={"given": "by the server"}) == COMPLETE
+    assert run_lifespan(app, meanwhile, state={"region": "set by the server"}) == COMPLETE
     assert texts == ["5", "None"]
 
 
-def test_a_server_that_gives_no_state_gets_one() -> None:
+def test_scope_without_a_state_receives_one() -> None:
     async def main() -> list[Message]:
         scope: Scope = {"type": "lifespan"}
-        said: list[Message] = []
+        sent: list[Message] = []
         events = iter(("lifespan.startup", "lifespan.shutdown"))
 
         async def receive() -> Message:
             return {"type": next(events)}
 
         async def send(message: Message) -> None:
-            said.append(message)
+            sent.append(message)
 
         await Logged(state={"db": 5})(scope, receive, send)
         assert scope["state"] == {"db": 5}
-        return said
+        return sent
 
     assert asyncio.run(main()) == COMPLETE
 
 
-# --- apps that are held, apps that are mounted ---
+# --- held and mounted apps ---
 
 
 class Holding(Resource):
@@ -142,7 +142,7 @@ class Holding(Resource):
         self.inner = inner
 
 
-def test_what_it_holds_and_what_is_mounted_start_after_it_and_stop_before_it() -> None:
+def test_held_and_mounted_apps_start_after_their_holder_and_stop_before_it() -> None:
     log: list[str] = []
     outer, held, deep, mounted = (Logged(name, log, {name: 1}) for name in ("outer", "held", "deep", "mounted"))
     outer.held = held  # type: ignore[attr-defined]
@@ -153,7 +153,7 @@ def test_what_it_holds_and_what_is_mounted_start_after_it_and_stop_before_it() -
     async def meanwhile(state: dict[str, Any]) -> None:
         states.append(dict(state))
 
-    assert live(outer, meanwhile) == COMPLETE
+    assert run_lifespan(outer, meanwhile) == COMPLETE
     started, stopped = ("outer", "held", "deep", "mounted"), ("mounted", "deep", "held", "outer")
     assert log == [step for name in started for step in steps(name, *UP)] + [
         step for name in stopped for step in steps(name, *DOWN)
@@ -161,7 +161,7 @@ def test_what_it_holds_and_what_is_mounted_start_after_it_and_stop_before_it() -
     assert states == [{"outer": 1, "held": 1, "deep": 1, "mounted": 1}]
 
 
-def test_each_app_runs_once_however_often_it_is_there() -> None:
+def test_app_that_is_held_or_mounted_twice_starts_once() -> None:
     log: list[str] = []
     outer, inner, mounted = Logged("outer", log), Logged("inner", log), Logged("mounted", log)
     for name in ("one", "two"):
@@ -169,12 +169,12 @@ def test_each_app_runs_once_however_often_it_is_there() -> None:
         outer.mount(f"/{name}", mounted)
     outer.mount("/inner", inner)
     inner.back = outer  # type: ignore[attr-defined]
-    assert live(outer) == COMPLETE
+    assert run_lifespan(outer) == COMPLETE
     assert log.count("inner enter") == log.count("mounted enter") == log.count("outer enter") == 1
 
 
 class Foreign:
-    """A mounted ASGI application with a lifespan of its own, which goes wrong at `fails`."""
+    """An ASGI application that supports the lifespan protocol and fails at the event `fails`."""
 
     def __init__(self, log: list[str], fails: str = "") -> None:
         self.log = log
@@ -196,32 +196,32 @@ class Foreign:
 
 
 @pytest.mark.parametrize("fails", ["", "at once", "silently", "raising at startup", "raising at shutdown"])
-def test_a_mounted_app_that_has_no_lifespan_or_gives_it_up_is_left_in_peace(fails: str) -> None:
+def test_mounted_app_without_a_complete_lifespan_does_not_stop_the_others(fails: str) -> None:
     app, log = Logged(), list[str]()
     app.mount("/on", Foreign(log, fails))
-    assert live(app) == COMPLETE
+    assert run_lifespan(app) == COMPLETE
     assert app.log == steps("app", *UP, *DOWN)
     assert log == {"": ["startup", "shutdown"], "raising at startup": ["startup"]}.get(
         fails, ["startup", "shutdown"] if fails == "raising at shutdown" else []
     )
 
 
-def test_it_may_say_that_it_cannot_start_or_stop(caplog: pytest.LogCaptureFixture) -> None:
+def test_failure_that_a_mounted_app_reports_fails_the_lifespan(caplog: pytest.LogCaptureFixture) -> None:
     app, other = Logged(), list[str]()
     app.mount("/first", Foreign(other))
     app.mount("/on", Foreign([], "startup"))
     reason = "RuntimeError: A mounted app failed at startup: its startup"
-    assert live(app) == [{"type": "lifespan.startup.failed", "message": reason}]
+    assert run_lifespan(app) == [{"type": "lifespan.startup.failed", "message": reason}]
     assert app.log == steps("app", *UP, *DOWN)
-    assert other == ["startup", "shutdown"]  # what had started is stopped as always
+    assert other == ["startup", "shutdown"]  # an app that had started is stopped as usual
     app = Logged()
     app.mount("/on", Foreign([], "shutdown"))
     reason = "RuntimeError: A mounted app failed at shutdown: its shutdown"
-    assert live(app) == [COMPLETE[0], {"type": "lifespan.shutdown.failed", "message": reason}]
+    assert run_lifespan(app) == [COMPLETE[0], {"type": "lifespan.shutdown.failed", "message": reason}]
     assert len(caplog.records) == 2
 
 
-# --- what goes wrong ---
+# --- failures ---
 
 
 def failing(what: str = "no database") -> Callable[[], None]:
@@ -239,7 +239,7 @@ def failing_later() -> Callable[[], Awaitable[None]]:
 
 
 @pytest.mark.parametrize("handler", [failing(), failing_later()], ids=["sync", "async"])
-def test_a_failing_startup_is_reported_with_its_reason_and_cleaned_up(
+def test_startup_that_fails_is_reported_with_its_reason_and_cleaned_up(
     handler: Callable[[], Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     log: list[str] = []
@@ -247,27 +247,27 @@ def test_a_failing_startup_is_reported_with_its_reason_and_cleaned_up(
     outer.inner = inner  # type: ignore[attr-defined]
     inner.startup_handlers.insert(1, handler)
     reason = "ConnectionError: no database"
-    assert live(outer) == [{"type": "lifespan.startup.failed", "message": reason}]
+    assert run_lifespan(outer) == [{"type": "lifespan.startup.failed", "message": reason}]
     assert log == [*steps("outer", *UP), "inner enter", "inner sync up", "inner exit", *steps("outer", *DOWN)]
     [record] = caplog.records
     assert (record.getMessage(), record.exc_info is not None) == ("The app failed at startup", True)
 
 
-def test_a_failing_shutdown_handler_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
+def test_shutdown_handler_that_fails_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
     log: list[str] = []
     outer, inner = Logged("outer", log), Logged("inner", log)
     outer.inner = inner  # type: ignore[attr-defined]
     inner.shutdown_handlers.insert(0, failing())
     reason = "ConnectionError: no database"
-    assert live(outer) == [COMPLETE[0], {"type": "lifespan.shutdown.failed", "message": reason}]
+    assert run_lifespan(outer) == [COMPLETE[0], {"type": "lifespan.shutdown.failed", "message": reason}]
     assert log[6:] == [*steps("inner", *DOWN), *steps("outer", *DOWN)]
     assert [record.getMessage() for record in caplog.records] == ["The app failed at shutdown"]
 
 
-def test_when_several_fail_all_of_them_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_shutdown_handlers_that_fail_are_all_logged(caplog: pytest.LogCaptureFixture) -> None:
     app = Logged()
     app.shutdown_handlers += [failing("one"), failing("two")]
-    failed = live(app)[1]
+    failed = run_lifespan(app)[1]
     assert failed["message"].startswith("ExceptionGroup: shutdown handlers failed (2 sub-exceptions)")
     assert "ConnectionError: one" in caplog.text
     assert "ConnectionError: two" in caplog.text
@@ -278,12 +278,12 @@ class NoContext(App):
         yield
 
 
-def test_a_lifespan_without_its_decorator_is_told_what_it_lacks() -> None:
+def test_lifespan_without_its_decorator_fails_and_the_error_names_it() -> None:
     reason = "TypeError: lifespan must be decorated with contextlib.asynccontextmanager"
-    assert live(NoContext()) == [{"type": "lifespan.startup.failed", "message": reason}]
+    assert run_lifespan(NoContext()) == [{"type": "lifespan.startup.failed", "message": reason}]
 
 
-def test_a_server_that_cancels_it_lets_everything_stop() -> None:
+def test_lifespan_that_the_server_cancels_stops_everything() -> None:
     app = Logged()
 
     async def main() -> None:
@@ -293,7 +293,7 @@ def test_a_server_that_cancels_it_lets_everything_stop() -> None:
             serving.set()
             await asyncio.Event().wait()
 
-        task = asyncio.create_task(alive(app, meanwhile))
+        task = asyncio.create_task(run_lifespan_async(app, meanwhile))
         await serving.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -304,7 +304,7 @@ def test_a_server_that_cancels_it_lets_everything_stop() -> None:
 
 
 @pytest.mark.parametrize("cancelled", [False, True])
-def test_the_worker_threads_stop_with_the_server(cancelled: bool) -> None:
+def test_worker_threads_stop_with_the_server(cancelled: bool) -> None:
     class Threaded(App):
         def index(self) -> str:
             thread.append(threading.current_thread())
@@ -320,8 +320,8 @@ def test_the_worker_threads_stop_with_the_server(cancelled: bool) -> None:
 
     if cancelled:
         with pytest.raises(asyncio.CancelledError):
-            live(app, meanwhile)
+            run_lifespan(app, meanwhile)
     else:
-        assert live(app, meanwhile) == COMPLETE
+        assert run_lifespan(app, meanwhile) == COMPLETE
     thread[0].join(10)
     assert not thread[0].is_alive()

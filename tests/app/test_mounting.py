@@ -1,4 +1,4 @@
-"""Other ASGI applications below a path (SPEC 2, "mounting"): what they see, and what of their responses stays ours."""
+"""These tests mount ASGI applications below a path (SPEC 2, "mounting") and send them requests through an App."""
 
 import asyncio
 import logging
@@ -36,7 +36,7 @@ class Outer(App):
 
 
 class Mirror:
-    """An ASGI application that shows what it was given."""
+    """An ASGI application that sends back the `root_path` and `path` of its scope."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -51,7 +51,7 @@ class Mirror:
         await send({"type": "http.response.body", "body": shown})
 
 
-def mounting(*prefixes: str) -> App:
+def mount_mirrors(*prefixes: str) -> App:
     app = Shop()
     for prefix in prefixes:
         app.mount(prefix, Mirror(prefix))
@@ -71,24 +71,22 @@ def mounting(*prefixes: str) -> App:
         ("/greet/Ann", "/greet /greet /greet/Ann"),
     ],
 )
-def test_a_mounted_app_sees_root_path_and_path_as_asgi_has_them_and_the_longest_prefix_wins(
-    path: str, shown: str
-) -> None:
-    answer = call(mounting("/static", "/static/deep", "/greet"), "GET", path)
-    assert (answer.status, answer.text) == (299, shown)
-    assert call_socket(mounting("/static", "/static/deep", "/greet"), path)[0]["reason"] == shown
+def test_app_mounted_at_the_longest_prefix_receives_root_path_and_path(path: str, shown: str) -> None:
+    response = call(mount_mirrors("/static", "/static/deep", "/greet"), "GET", path)
+    assert (response.status, response.text) == (299, shown)
+    assert call_socket(mount_mirrors("/static", "/static/deep", "/greet"), path)[0]["reason"] == shown
 
 
 @pytest.mark.parametrize("path", ["/static", "/api/static"])
-def test_a_mounted_app_is_below_the_apps_own_root(path: str) -> None:
-    # `path` with its root, as ASGI has it, and without
-    answer = call(mounting("/static"), "GET", path + "/x%2Fy", root_path="/api")
-    assert answer.text == "/static /api/static /api/static/x/y"
+def test_mounted_app_is_below_the_root_path_of_its_host(path: str) -> None:
+    # ASGI says that `path` includes the root path; some servers leave it out.
+    response = call(mount_mirrors("/static"), "GET", path + "/x%2Fy", root_path="/api")
+    assert response.text == "/static /api/static /api/static/x/y"
 
 
 @pytest.mark.parametrize("path", ["/statics", "/", "/other/static"])
-def test_no_other_path_is_the_mounted_apps(path: str) -> None:
-    assert call(mounting("/static"), "GET", path).status in (200, 404)
+def test_path_outside_the_prefix_does_not_reach_the_mounted_app(path: str) -> None:
+    assert call(mount_mirrors("/static"), "GET", path).status in (200, 404)
 
 
 @pytest.mark.parametrize(
@@ -101,11 +99,11 @@ def test_no_other_path_is_the_mounted_apps(path: str) -> None:
         ("//", "/  //"),
     ],
 )
-def test_what_is_mounted_at_the_root_gets_what_nothing_else_answers(path: str, text: str) -> None:
-    assert call(mounting("/"), "GET", path).text == text
+def test_app_mounted_at_the_root_receives_paths_without_a_route(path: str, text: str) -> None:
+    assert call(mount_mirrors("/"), "GET", path).text == text
 
 
-def test_what_a_nested_app_mounts_is_below_that_app() -> None:
+def test_app_mounted_on_a_nested_app_is_below_that_app() -> None:
     outer = Outer()
     outer.inner_app.mount("/static", Mirror("inner"))
     assert call(outer, "GET", "/inner-app/static/x").text == "inner /inner-app/static /inner-app/static/x"
@@ -114,16 +112,16 @@ def test_what_a_nested_app_mounts_is_below_that_app() -> None:
 
 
 @pytest.mark.parametrize("prefix", ["static", "", "//static", "/a//b"])
-def test_a_prefix_begins_with_a_slash(prefix: str) -> None:
+def test_malformed_prefix_is_refused(prefix: str) -> None:
     with pytest.raises(ValueError, match="a prefix must start with '/' and contain no '//', as in '/static'"):
         Shop().mount(prefix, Mirror("x"))
 
 
-# --- what of a mounted app's response is ours ---
+# --- the response of a mounted app ---
 
 
 class Echo:
-    """An ASGI application that sends a request's body back."""
+    """An ASGI application that sends the body of the request back."""
 
     def __init__(self) -> None:
         self.later: list[Message] = []
@@ -139,14 +137,14 @@ class Echo:
         await send({"type": "http.response.body", "body": body[1:]})
 
 
-def behind(app: Any, *hooks: Hook) -> App:
+def mount_behind(app: Any, *hooks: Hook) -> App:
     outer = Shop()
     outer.middlewares += hooks
     outer.mount("/on", app)
     return outer
 
 
-def test_middleware_sees_a_mounted_apps_response_and_adds_headers_to_its_own() -> None:
+def test_middleware_sees_the_response_of_a_mounted_app_and_adds_headers() -> None:
     inner, outer = Hook(after={"headers": [("X-Inner", "2")]}), Hook()
 
     class Adding(Hook):
@@ -156,21 +154,21 @@ def test_middleware_sees_a_mounted_apps_response_and_adds_headers_to_its_own() -
             extra_headers.append(("X-Added", str(status_code)))
             return None
 
-    answer = call(behind(Mirror("m"), outer, Adding(), inner), "GET", "/on/x")
-    assert (answer.status, answer.text) == (299, "m /on /on/x")
-    assert (answer.header("content-length"), answer.header("x-inner"), answer.header("x-added")) == ("11", "2", "299")
+    response = call(mount_behind(Mirror("m"), outer, Adding(), inner), "GET", "/on/x")
+    assert (response.status, response.text) == (299, "m /on /on/x")
+    assert [response.header(name) for name in ("content-length", "x-inner", "x-added")] == ["11", "2", "299"]
     assert [(status, body) for status, body, _ in inner.seen + outer.seen] == [(299, None), (299, None)]
 
 
-def test_middleware_may_change_its_status() -> None:
-    answer = call(behind(Mirror("m"), Hook(after={"status_code": 203})), "GET", "/on")
-    assert (answer.status, answer.text) == (203, "m /on /on")
+def test_middleware_may_change_the_status_of_a_mounted_app() -> None:
+    response = call(mount_behind(Mirror("m"), Hook(after={"status_code": 203})), "GET", "/on")
+    assert (response.status, response.text) == (203, "m /on /on")
 
 
-def test_middleware_that_answers_by_itself_keeps_a_request_from_it() -> None:
+def test_request_that_middleware_answers_does_not_reach_the_mounted_app() -> None:
     hook = Hook(before={"status_code": 401, "body": "who?"})
-    answer = call(behind(Mirror("m"), hook), "GET", "/on")
-    assert (answer.status, answer.text) == (401, "who?")
+    response = call(mount_behind(Mirror("m"), hook), "GET", "/on")
+    assert (response.status, response.text) == (401, "who?")
 
 
 @pytest.mark.parametrize(
@@ -182,19 +180,19 @@ def test_middleware_that_answers_by_itself_keeps_a_request_from_it() -> None:
         ({"headers": [("X-Bad", "a\r\nb")]}, 500, "500 Internal Server Error"),
     ],
 )
-def test_another_body_and_a_failure_take_its_place_whole(
+def test_body_or_failure_of_middleware_replaces_the_whole_response_of_a_mounted_app(
     after: Any, status: int, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     outer = Hook()
-    answer = call(behind(Echo(), outer, Hook(after=after)), "POST", "/on", b"a body that must not be mixed in")
-    assert (answer.status, answer.text) == (status, text)
-    assert answer.header("content-length") == str(len(text))
-    assert answer.header("x-own") is None
+    response = call(mount_behind(Echo(), outer, Hook(after=after)), "POST", "/on", b"a body that must not be mixed in")
+    assert (response.status, response.text) == (status, text)
+    assert response.header("content-length") == str(len(text))
+    assert response.header("x-own") is None
     assert len([record for record in caplog.records if record.levelno >= logging.ERROR]) == (status == 500)
 
 
-def test_an_app_that_streams_without_end_is_told_to_stop_when_its_response_was_replaced() -> None:
-    told: list[str] = []
+def test_endless_stream_of_a_mounted_app_stops_when_its_response_is_replaced() -> None:
+    raised: list[str] = []
 
     async def endless(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -202,26 +200,26 @@ def test_an_app_that_streams_without_end_is_told_to_stop_when_its_response_was_r
             while True:
                 await send({"type": "http.response.body", "body": b"x", "more_body": True})
         except OSError as error:
-            told.append(str(error))
+            raised.append(str(error))
             raise
 
-    assert call(behind(endless, Hook(after={"body": "mine"})), "GET", "/on").text == "mine"
-    assert told == ["Another response was sent in place of this one"]
+    assert call(mount_behind(endless, Hook(after={"body": "mine"})), "GET", "/on").text == "mine"
+    assert raised == ["Another response was sent in place of this one"]
 
 
 @pytest.mark.parametrize("headers", [JSON, FORM, ()])
 @pytest.mark.parametrize("hooks", [(), (Hook(),)])
 @pytest.mark.parametrize("body", [b'{"a": 1}', [b'{"a"', b": 1}"], b""])
-def test_a_body_reaches_it_whether_or_not_middleware_has_looked_at_it(body: Any, hooks: Any, headers: Any) -> None:
-    answer = call(behind(Echo(), *hooks), "POST", "/on", body, headers)
-    assert answer.body == (body if isinstance(body, bytes) else b"".join(body))
+def test_body_reaches_a_mounted_app_with_or_without_middleware(body: Any, hooks: Any, headers: Any) -> None:
+    response = call(mount_behind(Echo(), *hooks), "POST", "/on", body, headers)
+    assert response.body == (body if isinstance(body, bytes) else b"".join(body))
 
 
-def test_after_the_body_it_hears_of_the_client_that_leaves() -> None:
-    heard: list[Message] = []
+def test_mounted_app_receives_the_disconnect_after_the_body() -> None:
+    received: list[Message] = []
 
     async def listening(scope: Scope, receive: Receive, send: Send) -> None:
-        heard.extend([await receive(), await receive()])
+        received.extend([await receive(), await receive()])
 
     async def main() -> None:
         arriving: Iterator[Message] = iter([{"type": "http.request", "body": b"{}"}, {"type": "http.disconnect"}])
@@ -234,10 +232,10 @@ def test_after_the_body_it_hears_of_the_client_that_leaves() -> None:
 
         headers = [*JSON, (b"content-length", b"2")]
         scope = {"type": "http", "method": "POST", "path": "/on", "headers": headers}
-        await behind(listening, Hook())(scope, receive, send)
+        await mount_behind(listening, Hook())(scope, receive, send)
 
     asyncio.run(main())
-    assert [message["type"] for message in heard] == ["http.request", "http.disconnect"]
+    assert [message["type"] for message in received] == ["http.request", "http.disconnect"]
 
 
 async def failing(scope: Scope, receive: Receive, send: Send) -> None:
@@ -247,28 +245,28 @@ async def failing(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @pytest.mark.parametrize("hooks", [(), (Hook(),)])
-def test_one_that_fails_before_its_response_is_answered_and_logged_as_a_handler_is(
+def test_mounted_app_that_fails_before_its_response_is_logged_and_becomes_a_500(
     hooks: tuple[Hook, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
-    answer = call(behind(failing, *hooks), "GET", "/on")
-    assert (answer.status, answer.text) == (500, "500 Internal Server Error")
+    response = call(mount_behind(failing, *hooks), "GET", "/on")
+    assert (response.status, response.text) == (500, "500 Internal Server Error")
     assert [record.exc_info is not None for record in caplog.records] == [True]
     assert [hook.statuses[-1] for hook in hooks] == [500 for _ in hooks]
 
 
-def test_error_handlers_answer_for_it() -> None:
-    outer = behind(failing)
+def test_error_handler_makes_the_response_for_a_mounted_app_that_fails() -> None:
+    outer = mount_behind(failing)
     outer.error_handlers[LookupError] = lambda request, error: (503, "later")
-    answer = call(outer, "GET", "/on")
-    assert (answer.status, answer.text) == (503, "later")
+    response = call(outer, "GET", "/on")
+    assert (response.status, response.text) == (503, "later")
 
 
-def test_one_that_fails_after_that_is_left_to_the_server() -> None:
+def test_exception_of_a_mounted_app_during_its_response_reaches_the_server() -> None:
     with pytest.raises(LookupError):
-        call(behind(failing), "GET", "/on/late")
+        call(mount_behind(failing), "GET", "/on/late")
 
 
-def test_a_session_that_middleware_began_goes_with_its_response() -> None:
+def test_session_that_middleware_began_is_sent_with_the_response_of_a_mounted_app() -> None:
     class Visiting(Hook):
         async def before_request(self, request: Request) -> None:
             request.session["n"] = request.session.get("n", 0) + 1
@@ -278,7 +276,7 @@ def test_a_session_that_middleware_began_goes_with_its_response() -> None:
         ) -> None:
             request.session["seen"] = status_code
 
-    app = behind(Mirror("m"), Visiting())
+    app = mount_behind(Mirror("m"), Visiting())
 
     async def main() -> None:
         first = await acall(app, "GET", "/on")
@@ -286,14 +284,14 @@ def test_a_session_that_middleware_began_goes_with_its_response() -> None:
         assert (first.status, first.header("vary"), first.header("cache-control")) == (299, "Cookie", "no-store")
         second = await acall(app, "GET", "/on", headers=[(b"cookie", cookie.encode())])
         assert second.header("set-cookie") is None
-        # What is changed once the app has begun its response is saved all the same.
+        # A change is saved even after the app has begun its response.
         stored = await app.session_backend.load(cookie.partition("=")[2])
         assert stored == {"n": 2, "seen": 299}
 
     asyncio.run(main())
 
 
-def test_a_session_that_cannot_be_saved_keeps_its_response_back() -> None:
+def test_session_that_cannot_be_saved_replaces_the_response_of_a_mounted_app() -> None:
     class Broken(InMemorySessionBackend):
         async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
             raise ConnectionError("secret")
@@ -305,12 +303,12 @@ def test_a_session_that_cannot_be_saved_keeps_its_response_back() -> None:
     app, hook = Shop(Broken()), Visiting()
     app.middlewares.append(hook)
     app.mount("/on", Mirror("m"))
-    answer = call(app, "GET", "/on")
-    assert (answer.status, answer.text) == (500, "500 Internal Server Error")
+    response = call(app, "GET", "/on")
+    assert (response.status, response.text) == (500, "500 Internal Server Error")
     assert hook.statuses == [500]
 
 
-def test_an_app_of_ours_may_be_mounted_too() -> None:
+def test_micropie_app_may_be_mounted() -> None:
     inner, outer = Shop(), Shop()
     outer.mount("/shop", inner)
     inner.mount("/deep", Mirror("deep"))
@@ -320,14 +318,16 @@ def test_an_app_of_ours_may_be_mounted_too() -> None:
     assert call(outer, "GET", "/shop/deep/x").text == "deep /shop/deep /shop/deep/x"
 
 
-def test_when_its_stream_breaks_off_that_is_logged_once_and_the_server_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_stream_of_a_mounted_app_that_breaks_off_is_logged_once_and_reported_to_the_server(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     class Breaking(App):
         async def index(self) -> AsyncIterator[str]:
             yield "a"
             raise ValueError("secret")
 
     with pytest.raises(BrokenResponse):
-        call(behind(Breaking()), "GET", "/on")
+        call(mount_behind(Breaking()), "GET", "/on")
     assert len(caplog.records) == 1
 
 
@@ -342,14 +342,16 @@ def test_websocket_middleware_surrounds_a_mounted_app() -> None:
         async def after_websocket(self, request: WebSocketRequest) -> None:
             seen.append("after")
 
-    app = behind(Mirror("m"))
+    app = mount_behind(Mirror("m"))
     app.ws_middlewares.append(Watching())
     assert call_socket(app, "/on") == [{"type": "websocket.close", "code": 4000, "reason": "m /on /on"}]
     assert seen == ["before", "after"]
     assert [message["code"] for message in call_socket(app, "/on?refuse=1")] == [4001]
 
 
-def test_a_mounted_app_that_fails_in_a_connection_is_logged_and_closed_1011(caplog: pytest.LogCaptureFixture) -> None:
-    [closed] = call_socket(behind(failing), "/on")
+def test_mounted_app_that_fails_in_a_connection_is_logged_and_closed_with_1011(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    [closed] = call_socket(mount_behind(failing), "/on")
     assert (closed["type"], closed["code"]) == ("websocket.close", 1011)
     assert len(caplog.records) == 1

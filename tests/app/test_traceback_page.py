@@ -1,4 +1,4 @@
-"""The debug page: what it shows of a failure, and what it never shows."""
+"""These tests render the debug page: it shows the exception and its frames, and never the values of variables."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,7 @@ VOID = {"meta"}
 
 
 class Page(HTMLParser):
-    """The page as a browser has it: its text, its marked lines, and the tags in it, each of which must be closed."""
+    """A page as a browser reads it: its text, its marked lines and its tags, each of which must be closed."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -50,16 +50,16 @@ class Page(HTMLParser):
             self.headings.append(data)
 
 
-def page_of(function: Callable[[], object], method: str = "GET", path: str = "/") -> Page:
+def render_failure(function: Callable[[], object], method: str = "GET", path: str = "/") -> Page:
     try:
         function()
     except BaseException as error:
         return Page(render_traceback_page(error, method, path))
-    raise AssertionError("it must fail")
+    raise AssertionError("the function did not raise")
 
 
 def fails() -> None:
-    token = "hunter" + "2"  # so that the value itself stands nowhere in the source
+    token = "hunter" + "2"  # so that the source does not contain the value
     raise ValueError("<b>bold</b> & 'quoted'" if token else "")
 
 
@@ -130,22 +130,22 @@ FAILURES = [
 
 
 @pytest.mark.parametrize("function", FAILURES)
-def test_the_page_is_one_well_formed_document_without_scripts_or_anything_from_elsewhere(
+def test_page_is_a_well_formed_document_without_scripts_or_external_resources(
     function: Callable[[], object],
 ) -> None:
-    page = page_of(function)
+    page = render_failure(function)
     assert {"script", "link", "img", "iframe", "a", "b", "here"}.isdisjoint(page.tags)
     assert {"src", "href", "onclick", "style"}.isdisjoint(page.attributes)
 
 
-def test_the_exception_and_the_request_stand_on_top() -> None:
-    page = page_of(fails, "POST", "/todos/<script>")
+def test_exception_and_request_are_at_the_top_of_the_page() -> None:
+    page = render_failure(fails, "POST", "/todos/<script>")
     assert page.headings == ["ValueError: <b>bold</b> & 'quoted'"] * 2
     assert "500 Internal Server Error at POST /todos/<script>" in page.text
 
 
-def test_every_frame_shows_its_place_and_its_line_among_the_lines_around() -> None:
-    page = page_of(fails)
+def test_every_frame_shows_its_place_and_the_lines_around_it() -> None:
+    page = render_failure(fails)
     number = fails.__code__.co_firstlineno + 2
     assert [re.sub(r"^\s*\d+\s+", "", line) for line in page.marked] == [
         "function()",
@@ -157,8 +157,8 @@ def test_every_frame_shows_its_place_and_its_line_among_the_lines_around() -> No
     assert shown == list(range(number - CONTEXT, number + CONTEXT + 1))
 
 
-def test_what_variables_held_is_not_shown() -> None:
-    page = page_of(fails)
+def test_values_of_variables_are_not_shown() -> None:
+    page = render_failure(fails)
     assert "token = " in page.text
     assert "hunter" + "2" not in page.text
 
@@ -170,18 +170,20 @@ def test_what_variables_held_is_not_shown() -> None:
         (fails_in_the_handler, ["ValueError", "KeyError: 'absent'"], "While the exception above was handled"),
     ],
 )
-def test_what_led_to_an_exception_comes_before_it(function: Callable[[], object], shown: list[str], link: str) -> None:
-    body = page_of(function).text.partition("500 Internal Server Error")[2]
+def test_cause_or_context_of_an_exception_is_shown_before_it(
+    function: Callable[[], object], shown: list[str], link: str
+) -> None:
+    body = render_failure(function).text.partition("500 Internal Server Error")[2]
     first, second = (body.index(text) for text in shown)
     assert first < body.index(link) < second
 
 
-def test_a_suppressed_context_is_not_shown() -> None:
-    assert page_of(fails_while_handling).headings == ["RuntimeError: could not"] * 2
+def test_suppressed_context_is_not_shown() -> None:
+    assert render_failure(fails_while_handling).headings == ["RuntimeError: could not"] * 2
 
 
 def test_every_member_of_a_group_is_shown() -> None:
-    text = page_of(fails_twice).text
+    text = render_failure(fails_twice).text
     for shown in (
         "ExceptionGroup: both (2 sub-exceptions)",
         "Exception 1 of the group",
@@ -203,14 +205,14 @@ def test_every_member_of_a_group_is_shown() -> None:
         (multiline, "first\nsecond"),
     ],
 )
-def test_every_kind_of_exception_has_its_message(function: Callable[[], object], shown: str) -> None:
-    assert shown in page_of(function).text
+def test_message_is_shown_for_every_kind_of_exception(function: Callable[[], object], shown: str) -> None:
+    assert shown in render_failure(function).text
 
 
-def test_of_an_endless_recursion_the_last_frames_are_shown() -> None:
-    page = page_of(recurses)
+def test_last_frames_of_an_endless_recursion_are_shown() -> None:
+    page = render_failure(recurses)
     assert len(page.sources) == FRAMES
 
 
-def test_an_exception_that_was_never_raised_has_a_page() -> None:
+def test_exception_that_was_never_raised_has_a_page() -> None:
     assert "ValueError: new" in Page(render_traceback_page(ValueError("new"), "GET", "/")).text

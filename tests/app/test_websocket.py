@@ -1,4 +1,4 @@
-"""WebSockets through an App (SPEC 2, 7, 8): binding, middleware, sessions, and how a connection ends."""
+"""These tests connect WebSockets to an App (SPEC 2, 7, 8): binding, messages, middleware, the end of a connection."""
 
 import asyncio
 import logging
@@ -55,7 +55,7 @@ class Socket(App):
         async for text in ws:
             await ws.send(f"Echo: {text}")
 
-    async def ws_documented(self, ws):  # type: ignore[no-untyped-def]  # as it is documented
+    async def ws_documented(self, ws):  # type: ignore[no-untyped-def]  # as the documentation writes it
         await ws.accept()
         while True:
             msg = await ws.receive_text()
@@ -116,27 +116,27 @@ class Socket(App):
             await ws.send(str(len(text)))
 
 
-def closed(sent: list[Message]) -> tuple[int, str]:
-    """The code and the reason of the close that ends `sent`, which is the only one."""
+def read_close(sent: list[Message]) -> tuple[int, str]:
+    """Return the code and the reason of the close message, which must be the only one and the last in `sent`."""
     assert [message["type"] for message in sent].index("websocket.close") == len(sent) - 1
     return sent[-1]["code"], sent[-1]["reason"]
 
 
-def texts(sent: list[Message]) -> list[str]:
+def read_texts(sent: list[Message]) -> list[str]:
     return [message["text"] for message in sent if message["type"] == "websocket.send"]
 
 
-def errors(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+def error_records(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
     return [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
-# --- how it goes and how it ends ---
+# --- messages, binding and the end of a connection ---
 
 
 @pytest.mark.parametrize("path", ["/echo", "/documented"])
 def test_text_goes_back_and_forth_until_the_client_leaves(path: str, caplog: pytest.LogCaptureFixture) -> None:
     sent = call_socket(Socket(), path, ["a", "b"])
-    assert texts(sent) == ["Echo: a", "Echo: b"]
+    assert read_texts(sent) == ["Echo: a", "Echo: b"]
     assert [message["type"] for message in sent] == ["websocket.accept", "websocket.send", "websocket.send"]
     assert caplog.records == []
 
@@ -159,18 +159,18 @@ def test_text_goes_back_and_forth_until_the_client_leaves(path: str, caplog: pyt
         ("/bound/a?number=0", (1008, "Invalid query parameter 'number': Expected an integer >= 1")),
     ],
 )
-def test_whatever_the_handler_does_the_connection_is_closed_with_a_reason(
+def test_connection_is_closed_with_a_reason_however_the_handler_ends(
     path: str, end: tuple[int, str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert closed(call_socket(Socket(), path)) == end
+    assert read_close(call_socket(Socket(), path)) == end
     assert caplog.records == []
 
 
 @pytest.mark.parametrize("path", ["/boom", "/boom?accept=1"])
-def test_an_exception_closes_1011_is_logged_once_and_shown_to_nobody(
+def test_exception_is_logged_once_and_closes_with_1011_without_its_text(
     path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert closed(call_socket(Socket(), path)) == (1011, "Internal Server Error")
+    assert read_close(call_socket(Socket(), path)) == (1011, "Internal Server Error")
     [record] = caplog.records
     assert (record.getMessage(), record.exc_info is not None) == ("Failed: WEBSOCKET '/boom'", True)
 
@@ -184,23 +184,23 @@ def test_an_exception_closes_1011_is_logged_once_and_shown_to_nobody(
         ("/bound/a?tags=x&tags=y&other=z", "['a', 1, (), ['x', 'y'], 'none', {'other': 'z'}]"),
     ],
 )
-def test_path_and_query_bind_as_they_do_for_http(path: str, bound: str) -> None:
+def test_path_and_query_are_bound_as_for_http(path: str, bound: str) -> None:
     app = Socket()
     call_socket(app, path)
     assert app.log == [bound]
 
 
-def test_headers_bind_too_and_the_request_is_at_hand() -> None:
+def test_header_is_bound_and_the_handler_sees_its_request() -> None:
     app = Socket()
     call_socket(app, "/bound/a", headers=[(b"user-agent", b"me")])
     assert app.log == ["['a', 1, (), [], 'me', {}]"]
-    assert closed(call_socket(app, "/request?q=1")) == (4000, "True True 1")
+    assert read_close(call_socket(app, "/request?q=1")) == (4000, "True True 1")
     with pytest.raises(RuntimeError, match="No request is being handled here"):
         _ = app.request
 
 
 @pytest.mark.parametrize(
-    ("messages", "said", "end"),
+    ("messages", "echoes", "end"),
     [
         (['{"type":"say","text":"hi"}', '{"type":"leave"}'], ['{"text":"hi"}'], (1000, "")),
         (['{"type":"say","text":"too long"}'], [], (1008, "/text: Expected text of length <= 5")),
@@ -209,11 +209,11 @@ def test_headers_bind_too_and_the_request_is_at_hand() -> None:
     ],
 )
 def test_typed_messages_are_decoded_checked_and_encoded(
-    messages: list[str], said: list[str], end: tuple[int, str]
+    messages: list[str], echoes: list[str], end: tuple[int, str]
 ) -> None:
     sent = call_socket(Socket(), "/typed", messages)
-    assert texts(sent) == said
-    code, reason = closed(sent)
+    assert read_texts(sent) == echoes
+    code, reason = read_close(sent)
     assert code == end[0]
     assert end[1] in reason
 
@@ -221,14 +221,14 @@ def test_typed_messages_are_decoded_checked_and_encoded(
 @pytest.mark.parametrize(
     "wrong", ['{"type":"say","text":"too long"}', '{"type":"shout"}', "{}", "[1]", '{"type":"say"}']
 )
-def test_what_is_wrong_with_a_message_is_told_in_the_words_of_http(wrong: str) -> None:
+def test_errors_of_a_message_are_worded_as_for_http(wrong: str) -> None:
     app = Socket()
     errors = call(app, "POST", "/said", wrong.encode(), JSON).json["errors"]
     sent = call_socket(app, "/forgiving", [wrong, '{"type":"say","text":"hi"}', '{"type":"leave"}'])
-    answer, echo = texts(sent)
-    assert msgspec.json.decode(answer) == {"type": "invalid", "errors": errors}
+    reply, echo = read_texts(sent)
+    assert msgspec.json.decode(reply) == {"type": "invalid", "errors": errors}
     assert echo == '{"text":"hi"}'
-    assert closed(sent) == (1000, "")
+    assert read_close(sent) == (1000, "")
 
 
 class Untagged(Struct):
@@ -243,28 +243,30 @@ class UntaggedToo(Struct):
     ("incoming", "refused"),
     [(complex, True), (Untagged | UntaggedToo, True), (Say | Leave, False), (bytes | Say, False), (Any, False)],
 )
-def test_a_protocol_that_cannot_be_told_apart_is_refused_when_the_app_is_made(incoming: Any, refused: bool) -> None:
+def test_message_types_that_cannot_be_distinguished_are_refused_when_the_app_is_built(
+    incoming: Any, refused: bool
+) -> None:
     async def ws_index(self: App, ws: Any) -> None: ...
 
     ws_index.__annotations__["ws"] = WebSocket[incoming, str]
-    made = type("Made", (App,), {"ws_index": ws_index})
+    app_class = type("Built", (App,), {"ws_index": ws_index})
     if not refused:
-        made()
+        app_class()
         return
     with pytest.raises(SetupError) as raised:
-        made()
+        app_class()
     [problem] = raised.value.problems
-    assert problem.where.startswith("Made.ws_index (ws: ")
+    assert problem.where.startswith("Built.ws_index (ws: ")
     assert problem.remedy
 
 
-def test_a_message_over_the_apps_limit_closes_1009() -> None:
+def test_message_over_the_limit_of_the_app_closes_with_1009() -> None:
     sent = call_socket(Socket(limits=Limits(websocket_message=5)), "/limited", ["12345", "123456"])
-    assert texts(sent) == ["5"]
-    assert closed(sent) == (1009, "Message larger than 5 bytes")
+    assert read_texts(sent) == ["5"]
+    assert read_close(sent) == (1009, "Message larger than 5 bytes")
 
 
-def test_a_client_that_leaves_before_it_is_accepted_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+def test_client_that_leaves_before_accept_is_not_an_error(caplog: pytest.LogCaptureFixture) -> None:
     app = Socket()
     messages: list[Message] = [{"type": "websocket.disconnect", "code": 1006}]
 
@@ -273,7 +275,7 @@ def test_a_client_that_leaves_before_it_is_accepted_is_no_error(caplog: pytest.L
             return messages.pop()
 
         async def send(_: Message) -> None:
-            raise AssertionError("there is nobody to answer")
+            raise AssertionError("the client has left")
 
         scope = {"type": "websocket", "path": "/echo", "headers": [], "scheme": "ws"}
         await app(scope, receive, send)
@@ -282,7 +284,7 @@ def test_a_client_that_leaves_before_it_is_accepted_is_no_error(caplog: pytest.L
     assert caplog.records == []
 
 
-def test_a_cancelled_connection_runs_its_finally_blocks_and_hooks_and_is_closed_1012() -> None:
+def test_cancelled_connection_runs_finally_blocks_and_hooks_and_closes_with_1012() -> None:
     class Waiting(App):
         async def ws_index(self, ws: WebSocket) -> None:
             try:
@@ -292,7 +294,7 @@ def test_a_cancelled_connection_runs_its_finally_blocks_and_hooks_and_is_closed_
 
     async def main() -> None:
         async def receive() -> Message:
-            raise AssertionError("nobody asks for a message")
+            raise AssertionError("the handler receives no message")
 
         async def send(message: Message) -> None:
             sent.append(message)
@@ -311,21 +313,24 @@ def test_a_cancelled_connection_runs_its_finally_blocks_and_hooks_and_is_closed_
     app.ws_middlewares.append(SocketHook("a", log))
     asyncio.run(main())
     assert log == ["before a", "finally", "after a"]
-    assert closed(sent) == (1012, "The server stops")
+    assert read_close(sent) == (1012, "The server stops")
 
 
 # --- middleware ---
 
 
-def behind(log: list[str], **told: Any) -> Socket:
-    """An app behind three hooks a, b, c; `told["b_before"]` is what b's before_websocket returns or raises."""
+def create_app_behind_hooks(log: list[str], **results: Any) -> Socket:
+    """Create an app behind the hooks a, b and c.
+
+    `results["b_before"]` is what `before_websocket` of b returns or raises.
+    """
     hooks = [SocketHook(name, log) for name in "abc"]
-    for key, what in told.items():
+    for key, result in results.items():
         name, _, when = key.partition("_")
-        setattr(hooks["abc".index(name)], when, what)
+        setattr(hooks["abc".index(name)], when, result)
     app = Socket()
     app.ws_middlewares += hooks
-    app.middlewares.append(Hook("http", log))  # which has no business here
+    app.middlewares.append(Hook("http", log))  # HTTP middleware must not run
     return app
 
 
@@ -334,7 +339,7 @@ OUT = ["after c", "after b", "after a"]
 
 
 @pytest.mark.parametrize(
-    ("told", "path", "ran", "end"),
+    ("results", "path", "ran", "end"),
     [
         ({}, "/", [*IN, *OUT], (1000, "")),
         ({"b_before": {}}, "/", [*IN, *OUT], (1000, "")),
@@ -351,13 +356,13 @@ OUT = ["after c", "after b", "after a"]
         ({"c_after": ValueError(), "b_after": KeyError()}, "/boom", [*IN, *OUT], (1011, "Internal Server Error")),
     ],
 )
-def test_middleware_surrounds_a_connection_and_hears_of_its_end_however_it_ended(
-    told: dict[str, Any], path: str, ran: list[str], end: tuple[int, str], caplog: pytest.LogCaptureFixture
+def test_middleware_runs_before_and_after_a_connection_however_it_ends(
+    results: dict[str, Any], path: str, ran: list[str], end: tuple[int, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     log: list[str] = []
-    assert closed(call_socket(behind(log, **told), path)) == end
+    assert read_close(call_socket(create_app_behind_hooks(log, **results), path)) == end
     assert log == ran
-    assert len(errors(caplog)) == ("ValueError" in str(told) or end[0] == 1011)
+    assert len(error_records(caplog)) == ("ValueError" in str(results) or end[0] == 1011)
 
 
 class Rooms(Resource):
@@ -369,18 +374,18 @@ class Inner(App):
     rooms = Rooms()
 
 
-def test_nested_apps_have_middleware_of_their_own_inside_the_outer_one() -> None:
+def test_middleware_of_a_nested_app_runs_inside_that_of_the_outer_app() -> None:
     log: list[str] = []
-    outer, inner = behind(log), Inner()
+    outer, inner = create_app_behind_hooks(log), Inner()
     outer.inner = inner  # type: ignore[attr-defined]
     inner.ws_middlewares.append(SocketHook("inner", log))
-    assert closed(call_socket(outer, "/inner/rooms/den")) == (4000, "den")
+    assert read_close(call_socket(outer, "/inner/rooms/den")) == (4000, "den")
     assert log == [*IN, "before inner", "after inner", *OUT]
     log.clear()
     inner.ws_middlewares[0] = SocketHook("inner", log, before={"code": 4001})
-    assert closed(call_socket(outer, "/inner/rooms/den")) == (4001, "")
-    assert closed(call_socket(outer, "/inner/nothing")) == (4001, "")
-    assert closed(call_socket(outer, "/")) == (1000, "")
+    assert read_close(call_socket(outer, "/inner/rooms/den")) == (4001, "")
+    assert read_close(call_socket(outer, "/inner/nothing")) == (4001, "")
+    assert read_close(call_socket(outer, "/")) == (1000, "")
 
 
 # --- sessions ---
@@ -401,7 +406,7 @@ class Remembering(App):
         self.request.session["whole"] = True
         raise ValueError("secret")
 
-    async def ws_given(self, ws: WebSocket) -> None:
+    async def ws_named(self, ws: WebSocket) -> None:
         await ws.accept(session_id="y" * 43, headers=[("X-A", "1")])
         assert ws.session_id == "y" * 43
 
@@ -409,8 +414,8 @@ class Remembering(App):
         await ws.close(4000, user)
 
 
-def handshake(app: App, path: str, headers: Any = (), stored: Any = None, **scope: Any) -> tuple[list[Message], Any]:
-    """What was sent, the headers of the handshake as one text, and what is stored afterwards under `ID`."""
+def connect(app: App, path: str, headers: Any = (), stored: Any = None, **scope: Any) -> tuple[list[Message], Any]:
+    """Connect with `stored` as the session `ID`. Return the messages that were sent and the session afterwards."""
 
     async def store() -> None:
         if stored is not None:
@@ -421,15 +426,15 @@ def handshake(app: App, path: str, headers: Any = (), stored: Any = None, **scop
     return sent, asyncio.run(app.session_backend.load(ID))
 
 
-def accepted(sent: list[Message]) -> dict[str, str]:
+def read_handshake_headers(sent: list[Message]) -> dict[str, str]:
     [message] = [message for message in sent if message["type"] == "websocket.accept"]
     return {name.decode(): value.decode() for name, value in message["headers"]}
 
 
-def test_a_session_that_is_begun_before_accept_sets_its_cookie_with_the_handshake() -> None:
+def test_session_begun_before_accept_sets_its_cookie_in_the_handshake() -> None:
     app = Remembering()
-    sent, _ = handshake(app, "/visit")
-    headers = accepted(sent)
+    sent, _ = connect(app, "/visit")
+    headers = read_handshake_headers(sent)
     identifier, _, attributes = headers["set-cookie"].removeprefix("session_id=").partition("; ")
     assert attributes == "Path=/; HttpOnly; SameSite=Lax; Secure"
     assert (headers["vary"], headers["cache-control"]) == ("Cookie", "no-store")
@@ -437,9 +442,9 @@ def test_a_session_that_is_begun_before_accept_sets_its_cookie_with_the_handshak
 
 
 @pytest.mark.parametrize(("scheme", "secure"), [("ws", False), ("wss", True)])
-def test_the_cookie_is_secure_except_on_plain_ws_to_a_loopback_host(scheme: str, secure: bool) -> None:
-    sent, _ = handshake(Remembering(), "/visit", [(b"host", b"localhost:8000")], scheme=scheme)
-    assert accepted(sent)["set-cookie"].endswith("; Secure") == secure
+def test_cookie_is_secure_except_on_plain_ws_to_a_loopback_host(scheme: str, secure: bool) -> None:
+    sent, _ = connect(Remembering(), "/visit", [(b"host", b"localhost:8000")], scheme=scheme)
+    assert read_handshake_headers(sent)["set-cookie"].endswith("; Secure") == secure
 
 
 @pytest.mark.parametrize(
@@ -450,26 +455,26 @@ def test_the_cookie_is_secure_except_on_plain_ws_to_a_loopback_host(scheme: str,
         ("/boom", {"visits": 1, "half": True, "whole": True}, (1011, "Internal Server Error")),
     ],
 )
-def test_a_stored_session_is_loaded_and_what_changed_is_saved_however_it_ends(
+def test_changes_of_a_stored_session_are_saved_however_the_connection_ends(
     path: str, after: dict[str, Any], end: tuple[int, str]
 ) -> None:
-    sent, stored = handshake(Remembering(), path, COOKIE, {"visits": 1})
-    assert "set-cookie" not in accepted(sent)
+    sent, stored = connect(Remembering(), path, COOKIE, {"visits": 1})
+    assert "set-cookie" not in read_handshake_headers(sent)
     assert stored == after
-    assert closed(sent) == end
+    assert read_close(sent) == end
 
 
-def test_one_that_only_began_after_accept_is_not_kept_and_that_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    sent, _ = handshake(Remembering(), "/late")
-    assert accepted(sent) == {}
+def test_session_begun_after_accept_is_not_kept_and_that_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    sent, _ = connect(Remembering(), "/late")
+    assert read_handshake_headers(sent) == {}
     assert ["its cookie can no longer be set" in record.getMessage() for record in caplog.records] == [True]
 
 
-def test_a_handler_may_give_an_identifier_of_its_own() -> None:
+def test_session_id_that_a_handler_passes_to_accept_becomes_the_cookie() -> None:
     app = Remembering(sessions=SessionConfig(cookie="sid"))
-    sent, _ = handshake(app, "/given")
+    sent, _ = connect(app, "/named")
     cookie = f"sid={'y' * 43}; Path=/; HttpOnly; SameSite=Lax; Secure"
-    assert accepted(sent) == {"x-a": "1", "set-cookie": cookie}
+    assert read_handshake_headers(sent) == {"x-a": "1", "set-cookie": cookie}
 
 
 @pytest.mark.parametrize(
@@ -480,19 +485,19 @@ def test_a_handler_may_give_an_identifier_of_its_own() -> None:
         ({"user": 5}, (1008, "Invalid session parameter 'user'")),
     ],
 )
-def test_a_parameter_may_come_from_the_session(stored: Any, end: tuple[int, str]) -> None:
-    sent, _ = handshake(Remembering(), "/user?user=eve", COOKIE, stored)
-    code, reason = closed(sent)
+def test_parameter_is_bound_from_the_session(stored: Any, end: tuple[int, str]) -> None:
+    sent, _ = connect(Remembering(), "/user?user=eve", COOKIE, stored)
+    code, reason = read_close(sent)
     assert code == end[0]
     assert reason.startswith(end[1])
 
 
-def test_two_session_cookies_are_none() -> None:
-    sent, _ = handshake(Remembering(), "/user", [*COOKIE, *COOKIE], {"user": "ann"})
-    assert closed(sent) == (1008, "Missing required parameter 'user'")
+def test_two_session_cookies_count_as_none() -> None:
+    sent, _ = connect(Remembering(), "/user", [*COOKIE, *COOKIE], {"user": "ann"})
+    assert read_close(sent) == (1008, "Missing required parameter 'user'")
 
 
-def test_middleware_sees_the_session_and_may_change_it_after_the_end() -> None:
+def test_middleware_sees_the_session_and_may_change_it_after_the_connection() -> None:
     class Auth(SocketHook):
         async def before_websocket(self, request: WebSocketRequest) -> dict[str, Any] | None:
             return None if request.session.get("user") else {"code": 4003}
@@ -502,10 +507,10 @@ def test_middleware_sees_the_session_and_may_change_it_after_the_end() -> None:
 
     app = Remembering()
     app.ws_middlewares.append(Auth())
-    sent, stored = handshake(app, "/visit", COOKIE, {"user": "ann"})
-    assert (closed(sent), stored) == ((1000, ""), {"user": "ann", "visits": 1, "left": True})
-    sent, _ = handshake(app, "/visit")
-    assert closed(sent) == (4003, "")
+    sent, stored = connect(app, "/visit", COOKIE, {"user": "ann"})
+    assert (read_close(sent), stored) == ((1000, ""), {"user": "ann", "visits": 1, "left": True})
+    sent, _ = connect(app, "/visit")
+    assert read_close(sent) == (4003, "")
 
 
 class Failing(SessionBackend):
@@ -532,35 +537,35 @@ class Failing(SessionBackend):
         ("save", "/late", (1000, "")),
     ],
 )
-def test_a_store_that_fails_is_logged_once(
+def test_store_that_fails_is_logged_once(
     failing: str, path: str, end: tuple[int, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     log: list[str] = []
     app = Remembering(Failing(failing))
     app.ws_middlewares.append(SocketHook("a", log))
-    assert closed(call_socket(app, path, headers=COOKIE)) == end
+    assert read_close(call_socket(app, path, headers=COOKIE)) == end
     assert log == ([] if failing == "load" else ["before a", "after a"])
-    assert len(errors(caplog)) == (path != "/user" or failing == "load")
+    assert len(error_records(caplog)) == (path != "/user" or failing == "load")
 
 
-def test_a_session_of_websockets_is_that_of_http() -> None:
+def test_websockets_and_http_share_a_session() -> None:
     class Both(Remembering):
         async def index(self) -> dict[str, Any]:
             return dict(self.request.session)
 
     app = Both()
-    sent, _ = handshake(app, "/visit")
-    cookie = accepted(sent)["set-cookie"].partition(";")[0].encode()
+    sent, _ = connect(app, "/visit")
+    cookie = read_handshake_headers(sent)["set-cookie"].partition(";")[0].encode()
     sent = call_socket(app, "/late", headers=[(b"cookie", cookie)])
-    assert closed(sent) == (1000, "")
+    assert read_close(sent) == (1000, "")
     stored = asyncio.run(app.session_backend.load(cookie.decode().partition("=")[2]))
     assert stored == {"visits": 1, "late": True}
 
 
-# --- the older way: messages of the user's own making ---
+# --- exceptions that end a connection ---
 
 
-def test_connection_closed_that_a_handler_raises_is_an_end() -> None:
+def test_connection_closed_that_a_handler_raises_ends_the_connection() -> None:
     class Ending(App):
         async def ws_index(self, ws: WebSocket) -> None:
             await ws.accept()
@@ -569,17 +574,17 @@ def test_connection_closed_that_a_handler_raises_is_an_end() -> None:
     assert [message["type"] for message in call_socket(Ending(), "/")] == ["websocket.accept"]
 
 
-def test_a_message_that_a_handler_declares_invalid_closes_with_its_code(caplog: pytest.LogCaptureFixture) -> None:
+def test_invalid_message_that_a_handler_raises_closes_with_its_code(caplog: pytest.LogCaptureFixture) -> None:
     class Strict(App):
         async def ws_index(self, ws: WebSocket) -> None:
             await ws.accept()
             raise InvalidMessage("not like this", 1007)
 
-    assert closed(call_socket(Strict(), "/")) == (1007, "not like this")
+    assert read_close(call_socket(Strict(), "/")) == (1007, "not like this")
     assert caplog.records == []
 
 
-def test_a_client_that_does_not_read_cannot_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_client_that_does_not_read_cannot_delay_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     class Waiting(App):
         async def ws_index(self, ws: WebSocket) -> None:
             await asyncio.Event().wait()
