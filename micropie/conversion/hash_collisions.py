@@ -45,7 +45,7 @@ def has_collisions(value: object) -> bool:
     while waiting:
         container = waiting.pop()
         if isinstance(container, list) and len(container) > MOST:
-            if _hash_containers(container):
+            if _has_collisions_below(container):
                 return True
         elif isinstance(container, dict | list):
             if len(container) > MOST and _have_collisions(map(_hash_scalar, container)):
@@ -54,8 +54,8 @@ def has_collisions(value: object) -> bool:
     return False
 
 
-def _hash_containers(items: list[Any]) -> bool:
-    """Hash everything in `items`, from the bottom up, and return True as soon as a list or dict has collisions."""
+def _has_collisions_below(items: list[Any]) -> bool:
+    """Return True if `items`, or a list or dict in it, has collisions. It hashes everything, from the bottom up."""
     containers: list[Any] = [items]
     for container in containers:  # grows meanwhile: what a container holds comes after it
         containers += _list_nested(container)
@@ -82,7 +82,7 @@ def _list_nested(container: Any) -> list[Any]:
 
 def _combine_hashes(container: Any, hashes: list[_Hashes]) -> _Hashes:
     """Return the hashes of the tuple or frozen Struct that `container` may become."""
-    by_number, by_uuid, identities = zip(*hashes) if hashes else ((), (), ())  # noqa: B905  (triples; 0.3 µs less)
+    by_number, by_uuid, identities = zip(*hashes) if hashes else ((), (), ())  # noqa: B905  (strict=True costs 0.3 µs)
     names = tuple(container) if isinstance(container, dict) else None
     return hash(by_number), hash(by_uuid), hash((names, identities))
 
@@ -116,7 +116,7 @@ def _read_number(text: str) -> object:
 
 
 def _read_uuid(text: str) -> object:
-    if len(text) < _UUID_DIGITS:  # most texts: saves raising and catching an error
+    if len(text) < _UUID_DIGITS:  # most texts: 0.1 µs, where `UUID` raises after 1.5 µs
         return text
     try:
         return UUID(text)
