@@ -43,7 +43,7 @@ class Uploads(App):
         name = secrets.token_hex(8) + Path(file.filename).suffix
         target = self.folder / name
         digest = hashlib.sha256()
-        with await asyncio.to_thread(target.open, "wb") as out:
+        with await asyncio.to_thread(lambda: target.open("wb")) as out:
             try:
                 async for chunk in file:
                     digest.update(chunk)

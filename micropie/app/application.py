@@ -192,7 +192,7 @@ class App(HandlerOwner, metaclass=_AppType):
 
         return asyncapi.document(self)
 
-    def _intercepts(self, scope_type: str) -> bool:
+    def _intercepts(self, scope_type: str, /) -> bool:
         """Return True if this app, held by another one, must run something around the other app's requests."""
         around = self.error_handlers or self.middlewares if scope_type == "http" else self.ws_middlewares
         return bool(around or self.overrides)

@@ -27,7 +27,8 @@ async def call_error_handler(
     for handlers in apps:
         if not handlers:
             continue
-        handler = next((handlers[cls] for cls in type(error).__mro__ if cls in handlers), None)
+        classes: tuple[type[Any], ...] = type(error).__mro__
+        handler = next((handlers[cls] for cls in classes if cls in handlers), None)
         if handler is not None:
             try:
                 result = handler(request, error)

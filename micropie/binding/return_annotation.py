@@ -19,11 +19,12 @@ from collections.abc import (
 from contextlib import aclosing, closing
 from enum import Enum
 from types import NoneType
-from typing import Any, Final, Literal, Union, get_args, get_origin
+from typing import Any, Final, Literal, get_args, get_origin
 
 import msgspec
 
 from .._utils.lazy_imports import pathlib
+from ..conversion.type_info import make_union
 from ..conversion.unwrap_annotated import UnsupportedTypeError, describe_annotation, split_union, unwrap_annotated
 from ..errors import ResponseError
 from ..responses.encoding import BINARY, HTML
@@ -100,7 +101,7 @@ class ReturnAnnotation(msgspec.Struct, frozen=True):
         bodies: dict[int, Any] = {}
         for response in self.responses:
             for status in response.statuses or ():
-                bodies[status] = Union[bodies[status], response.body] if status in bodies else response.body  # noqa: UP007
+                bodies[status] = make_union([bodies[status], response.body]) if status in bodies else response.body
         return bodies
 
     @property

@@ -262,7 +262,7 @@ class Client(Generic[A]):
             self._downloads = Path(tempfile.mkdtemp(prefix="micropie-"))
         name = re.sub(r"[^\w.-]", "_", response.url.path.rpartition("/")[2], flags=re.ASCII)
         path = self._downloads / f"{secrets.token_hex(4)}-{name[-100:]}"
-        with await asyncio.to_thread(path.open, "xb") as file:
+        with await asyncio.to_thread(lambda: path.open("xb")) as file:
             async for chunk in response.aiter_bytes():
                 await asyncio.to_thread(file.write, chunk)
         return path
@@ -273,13 +273,12 @@ class Client(Generic[A]):
             self._downloads = None
 
 
-def _find_instance(api: type[A] | A, app: ASGIApp | None) -> A:
+def _find_instance(api: type[A] | A, app: object) -> A:
     """Return the instance whose URLs the client uses: `api`, or `app` if it is of that class, or else an outline."""
     if not isinstance(api, type):
         return api
-    running: object = app
-    if isinstance(running, api):
-        return running
+    if isinstance(app, api):
+        return app  # ty: ignore[invalid-explicit-return]  # `api` is a type[A] here
     outline: A = _make_outline(api, ())
     return outline
 

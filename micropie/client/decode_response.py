@@ -7,13 +7,14 @@ module sees statuses, content types and bytes; connections are the `Client`'s.
 import codecs
 import re
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
-from typing import Any, Final, Union, get_origin
+from typing import Any, Final, get_origin
 
 import msgspec
 
 from ..binding.return_annotation import ANY_BODY, BodyKind, BodyShape, ResponseShape, ReturnAnnotation
 from ..conversion.converter import Converter, get_converter
 from ..conversion.exceptions import CONVERSION_ERRORS
+from ..conversion.type_info import make_union
 from ..conversion.unwrap_annotated import UnsupportedTypeError, unwrap_annotated
 from ..media_types import Media, parse_content_type
 from ..responses.server_sent_events import ServerSentEvent
@@ -53,7 +54,7 @@ def _merge(responses: Sequence[ResponseShape]) -> ResponseShape:
     if len(responses) == 1:
         return responses[0]
     bodies = tuple(body for response in responses for body in response.bodies)
-    annotation: Any = Union[tuple(response.body for response in responses)]  # noqa: UP007  (built from a tuple)
+    annotation = make_union([response.body for response in responses])
     return msgspec.structs.replace(responses[0], body=annotation, bodies=bodies)
 
 
@@ -96,13 +97,14 @@ def read_body(bodies: Sequence[BodyShape], status: int, content_type: str, body:
     if data and (is_json or not is_text):
         if not is_json:
             raise UnexpectedResponse(f"expected JSON, got {content_type or 'nothing'}")
-        nothing = (None,) if BodyKind.NOTHING in kinds else ()
-        return _read_json(Union[(*data, *nothing)], body)
+        if BodyKind.NOTHING in kinds:
+            data.append(None)
+        return _read_json(make_union(data), body)
     if BodyKind.BYTES in kinds and not (texts and content_type.startswith("text/")):
         return body
     if not texts:
         raise UnexpectedResponse(f"expected a file, got status {status}")
-    return _read_text(Union[tuple(texts)], body)  # noqa: UP007
+    return _read_text(make_union(texts), body)
 
 
 def _strip_parameters(content_type: str) -> str:
@@ -233,11 +235,11 @@ def _build_event(data: Sequence[BodyShape], fields: Mapping[str, list[str]]) -> 
 def _read_event_data(data: Sequence[BodyShape], text: str) -> object:
     """Decode the data of an event: the server writes text as it is, and everything else as JSON."""
     kinds = {shape.kind for shape in data}
-    annotations = tuple(shape.json_annotation for shape in data if shape.kind in (*_DATA, BodyKind.NOTHING))
+    annotations = [shape.json_annotation for shape in data if shape.kind in (*_DATA, BodyKind.NOTHING)]
     if not annotations or BodyKind.ANYTHING in kinds:
         return text
     try:
-        return _read_json(Union[annotations], text.encode())  # noqa: UP007  (built from a tuple)
+        return _read_json(make_union(annotations), text.encode())
     except UnexpectedResponse:
         if BodyKind.TEXT in kinds:
             return text

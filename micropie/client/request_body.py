@@ -101,6 +101,7 @@ async def _read_file(file: Any) -> AsyncIterator[bytes]:
     elif isinstance(file.source, bytes):
         yield file.source
     else:
-        with await asyncio.to_thread(file.source.open, "rb") as opened:
+        path = file.source
+        with await asyncio.to_thread(lambda: path.open("rb")) as opened:
             while piece := await asyncio.to_thread(opened.read, _PIECE_SIZE):
                 yield piece

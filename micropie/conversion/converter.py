@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from functools import lru_cache, partial
-from typing import Any, Final, Union, get_origin
+from typing import Any, Final, get_origin
 
 import msgspec
 from msgspec import inspect as mi
@@ -30,7 +30,7 @@ from .from_text import (
 )
 from .hash_collisions import refuse_collisions
 from .json_errors import find_errors
-from .type_info import OBJECTS, is_positional, remove_none, unwrap_metadata, walk_types
+from .type_info import OBJECTS, AnyArray, is_positional, make_union, remove_none, unwrap_metadata, walk_types
 from .unwrap_annotated import UnsupportedTypeError, describe_annotation, split_union, unwrap_annotated
 
 
@@ -207,7 +207,7 @@ def _make_converter(annotation: Any) -> Converter:
         return _make_single_converter(members[0], describe_annotation(members[0]))
     infos = tuple(describe_annotation(member) for member in members)
     try:
-        whole: Any = Union[members]  # noqa: UP007  (built from a tuple)
+        whole = make_union(members)
         return _make_single_converter(whole, describe_annotation(whole))
     except UnsupportedTypeError:
         if not all(is_scalar(info) for info in infos):
@@ -229,7 +229,7 @@ def _make_single_converter(annotation: Any, info: mi.Type) -> Converter:
     return Converter(Shape.STRUCTURED, (info,), from_json, from_value, form=make_form_readers(annotation, info))
 
 
-def _make_array_reader(info: mi.Type, optional: bool) -> TextsReader:
+def _make_array_reader(info: AnyArray, optional: bool) -> TextsReader:
     read = make_texts_reader(info)
     return (lambda texts: None if list(texts) == [""] else read(texts)) if optional else read
 

@@ -8,13 +8,21 @@ spelled as in JSON, without the quotes. Everything is decided once per type. For
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeGuard
 
 import msgspec
 from msgspec import inspect as mi
 
 from .exceptions import CONVERSION_ERRORS
-from .type_info import ARRAYS, make_box, read_constraints, read_length_limits, rebuild_scalar_type, unwrap_metadata
+from .type_info import (
+    ARRAYS,
+    AnyArray,
+    make_box,
+    read_constraints,
+    read_length_limits,
+    rebuild_scalar_type,
+    unwrap_metadata,
+)
 
 TextReader: TypeAlias = Callable[[str], object]
 TextsReader: TypeAlias = Callable[[Sequence[str]], object]
@@ -198,20 +206,20 @@ _CONTAINERS: Final[Mapping[type[mi.Type], Callable[[Iterator[object]], object]]]
 }
 
 
-def is_scalar_array(info: mi.Type) -> bool:
+def is_scalar_array(info: mi.Type) -> TypeGuard[AnyArray]:
     """Return True if several texts can be an `info`, which is then an array of scalars."""
     if isinstance(info, mi.TupleType):
         return all(is_scalar(item) for item in info.item_types)
     return isinstance(info, ARRAYS) and is_scalar(info.item_type)
 
 
-def make_texts_reader(info: mi.Type) -> TextsReader:
+def make_texts_reader(info: AnyArray) -> TextsReader:
     """Return a function that reads the texts of one name as `info`, an array of scalars."""
     build = _CONTAINERS[type(info)]
     if isinstance(info, mi.TupleType):
         readers = [make_text_reader(item) or str for item in info.item_types]
         return lambda texts: build(read(text) for read, text in zip(readers, texts, strict=True))
-    read = make_text_reader(info.item_type) or str  # type: ignore[attr-defined]  # one of ARRAYS, says `is_scalar_array`
+    read = make_text_reader(info.item_type) or str
     shortest, longest = read_length_limits(info)
 
     def read_all(texts: Sequence[str]) -> object:

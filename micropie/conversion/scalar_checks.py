@@ -80,10 +80,10 @@ def _make_number_predicate(info: Any) -> _Predicate:
     is_float = isinstance(info, mi.FloatType)
     least = -math.inf if info.ge is None else info.ge
     most = math.inf if info.le is None else info.le
-    if info.gt is not None:
-        least = math.nextafter(info.gt, math.inf) if is_float else info.gt + 1
-    if info.lt is not None:
-        most = math.nextafter(info.lt, -math.inf) if is_float else info.lt - 1
+    if (floor := info.gt) is not None:
+        least = math.nextafter(floor, math.inf) if is_float else floor + 1
+    if (ceiling := info.lt) is not None:
+        most = math.nextafter(ceiling, -math.inf) if is_float else ceiling - 1
     return lambda value: least <= value <= most
 
 

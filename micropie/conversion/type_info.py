@@ -5,7 +5,7 @@ It reads the descriptions of `msgspec.inspect` and nothing else: no value, no re
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, TypeAlias, Union
@@ -34,9 +34,14 @@ SCALAR_TYPES: Final[Mapping[type[mi.Type], Any]] = {
 CHOICES: Final = (mi.EnumType, mi.LiteralType)
 ARRAYS: Final = (mi.ListType, mi.SetType, mi.FrozenSetType, mi.VarTupleType)
 """The arrays of any length."""
+AnyArray: TypeAlias = mi.ListType | mi.SetType | mi.FrozenSetType | mi.VarTupleType | mi.TupleType
 OBJECTS: Final = (mi.StructType, mi.DataclassType, mi.TypedDictType)
 OCTETS: Final = (mi.BytesType, mi.ByteArrayType, mi.MemoryViewType)
 AnyObject: TypeAlias = mi.StructType | mi.DataclassType | mi.TypedDictType | mi.NamedTupleType
+
+# These are of type Any, since a type checker refuses values inside `Union[...]` and `Literal[...]`.
+_UNION: Final[Any] = Union
+_LITERAL: Final[Any] = Literal
 
 _CONSTRAINTS: Final = ("ge", "gt", "le", "lt", "multiple_of", "min_length", "max_length", "pattern", "tz")
 
@@ -63,14 +68,19 @@ def rebuild_scalar_type(info: mi.Type) -> Any:
     """Return the annotation that the scalar `info` describes, constraints included."""
     info = unwrap_metadata(info)
     if isinstance(info, mi.UnionType):
-        return Union[tuple(rebuild_scalar_type(member) for member in info.types)]  # noqa: UP007  (built from a tuple)
+        return make_union([rebuild_scalar_type(member) for member in info.types])
     if isinstance(info, mi.EnumType):
         return info.cls
     if isinstance(info, mi.LiteralType):
-        return Literal[info.values]
-    plain = SCALAR_TYPES[type(info)]
+        return _LITERAL[info.values]
+    plain: Any = SCALAR_TYPES[type(info)]
     constraints = read_constraints(info)
     return Annotated[plain, msgspec.Meta(**constraints)] if constraints else plain
+
+
+def make_union(annotations: Sequence[Any]) -> Any:
+    """Return the union of `annotations`, or the annotation itself if there is only one."""
+    return _UNION[tuple(annotations)]
 
 
 def make_box(annotation: Any) -> Any:

@@ -200,7 +200,7 @@ def _split_path(argument: str, path: str) -> Sequence[str]:
 
 
 def _make_route(path: str, handler: Callable[..., _Reply]) -> Route:
-    name = f"{__name__}.{Pages.__name__}.{handler.__name__}"
+    name = f"{__name__}.{Pages.__name__}.{handler.__name__}"  # ty: ignore[missing-attribute]  # a method has a name
     signature, _ = read_signature(handler, name, owner=Pages)
     return make_route(handler, signature, path=path, name=name, methods=frozenset({"GET"}))
 

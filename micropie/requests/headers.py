@@ -18,13 +18,14 @@ class Headers(dict[str, str]):
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and super().__contains__(name.lower())
 
+    # `dict.get` accepts any object as the key, but the name of a header is text.
     @overload
     def get(self, name: str, default: None = None, /) -> str | None: ...
     @overload
     def get(self, name: str, default: str, /) -> str: ...
     @overload
     def get(self, name: str, default: T, /) -> str | T: ...
-    def get(self, name: str, default: object = None, /) -> object:
+    def get(self, name: str, default: object = None, /) -> object:  # ty: ignore[incompatible-method-override]
         """Return the value of `name`, or `default`."""
         return super().get(name.lower(), default)
 

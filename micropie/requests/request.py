@@ -109,10 +109,10 @@ class Request:
         self.current_session = self._route_handler = None
         self.passed_middleware = ()
         self.needs_cleanup = False
-        self.cookie_header = b""
         self.media = _NONE
         self.announced_media = _OTHER
         self.has_body = self.method in BODY_METHODS
+        cookies = b""
         chunked = False
         for name, value in scope["headers"]:
             if name in _PARSED_HEADERS:
@@ -127,10 +127,11 @@ class Request:
                         self.has_body = length > 0
                 elif name == b"cookie":
                     # HTTP/2 may split cookies over several lines (RFC 9113 §8.2.3).
-                    self.cookie_header = self.cookie_header + b"; " + value if self.cookie_header else value
+                    cookies = cookies + b"; " + value if cookies else value
                 else:  # Transfer-Encoding overrides Content-Length (RFC 9112 §6.3), in either order
                     chunked = self.has_body = True
                     self._length = None
+        self.cookie_header = cookies
 
     # --- headers, query, cookies and state ---
 

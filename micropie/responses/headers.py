@@ -44,7 +44,7 @@ _UNCACHED: Final = CONTENT | {b"set-cookie", b"location", b"etag", b"last-modifi
 """Headers that are not cached: they describe the content, differ from response to response, or are secret."""
 
 
-def encode_headers(headers: Iterable[object]) -> RawHeaders:
+def encode_headers(headers: Iterable[Any]) -> RawHeaders:
     """Encode `headers` for ASGI as a new list, with names in lower case. Repeated headers stay separate.
 
     Raises ResponseError for a name that is not a token, and for a value that is not text, is not latin-1 or contains a

@@ -62,7 +62,7 @@ class Tree:
             if problems:
                 raise SetupError(problems)
 
-    def _intercepts(self, _scope_type: str) -> bool:
+    def _intercepts(self, _scope_type: str, /) -> bool:
         """Return True if it has middleware or the like for requests of that ASGI type to its handlers."""
         return False
 

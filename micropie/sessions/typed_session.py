@@ -15,7 +15,7 @@ from uuid import UUID
 
 import msgspec
 
-from ..sentinels import UNSET
+from ..sentinels import UNSET, Unset
 from .snapshot import compare, freeze, is_unchanged
 from .state import SessionState
 
@@ -25,7 +25,9 @@ _AS_THEY_ARE: Final = (bytes, bytearray, datetime, date, time, timedelta, Decima
 """The types of scalars that msgspec would write as text."""
 
 
-def make_session_reader(read: Callable[[object], T], key: str | None, default: object) -> Callable[[SessionState], T]:
+def make_session_reader(
+    read: Callable[[object], T], key: str | None, default: T | Unset
+) -> Callable[[SessionState], T]:
     """Return a function that reads a value from a session with `read`, and registers it so that its changes are saved.
 
     The value is what is stored at `key`, or with None the whole session. Where nothing is stored it is a copy of
@@ -40,7 +42,7 @@ def make_session_reader(read: Callable[[object], T], key: str | None, default: o
         if stored is UNSET or not (data or default is UNSET):
             if default is UNSET:
                 raise ValueError("nothing is stored")
-            value: T = deepcopy(default)  # type: ignore[assignment]  # the parameter's own annotation says so
+            value = deepcopy(default)
         else:
             value = read(stored)  # a new value, which shares nothing with the stored one
         state.kept = (*state.kept, _ReadValue(value, read, key, data))

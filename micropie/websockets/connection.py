@@ -160,7 +160,7 @@ class WebSocket(Generic[In, Out]):
         """Receive `incoming` and send `outgoing` from here on."""
         self._decode: Callable[[str | bytes], In] = make_message_decoder(incoming)
         self._encode: Callable[[Out], str | bytes] = make_message_encoder(outgoing)
-        self._plain_in = find_plain_type(incoming)
+        self._plain_in: type[In] | None = find_plain_type(incoming)
         self._plain_out = find_plain_type(outgoing)
 
     # State
@@ -273,7 +273,8 @@ class WebSocket(Generic[In, Out]):
                     await self.close(MESSAGE_TOO_BIG, f"Message larger than {self._max_message} bytes")
                     raise self._closed_error()
                 if type(data) is plain:
-                    return data
+                    # `data` is a T here: mypy and pyright see it, ty and pyrefly do not.
+                    return data  # ty: ignore[invalid-explicit-return]  # pyrefly: ignore[bad-return]
                 try:
                     return decode(data)
                 except InvalidMessage as error:

@@ -243,7 +243,7 @@ def make_message_decoder(annotation: Any) -> Callable[[str | bytes], Any]:
 
 
 @_cache_per_type
-def find_plain_type(annotation: Any) -> type | None:
+def find_plain_type(annotation: Any) -> type[Any] | None:
     """Return str or bytes if values of `annotation` are a message's content as they are, without checks; else None."""
     plain, metadata = unwrap_annotated(annotation)
     constrained = any(isinstance(item, msgspec.Meta) for item in metadata)

@@ -282,8 +282,10 @@ def test_several_texts_are_read_as_an_array(annotation: Any, texts: list[str], v
     ],
 )
 def test_several_texts_that_do_not_fit_are_refused(annotation: Any, texts: list[str]) -> None:
+    info = mi.type_info(annotation)
+    assert is_scalar_array(info)
     with pytest.raises(CONVERSION_ERRORS):
-        make_texts_reader(mi.type_info(annotation))(texts)
+        make_texts_reader(info)(texts)
 
 
 @pytest.mark.parametrize("annotation", [dict, list[int], dict[str, int], set[str]])

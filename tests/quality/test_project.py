@@ -12,6 +12,8 @@ TOOLS = {
     "mypy": ["-m", "mypy"],
     # Without --pythonpath, pyright looks for its packages beside the first `python` of PATH: another environment's.
     "pyright": ["-m", "pyright", "--pythonpath", sys.executable],
+    "ty": ["-m", "ty", "check", "--python", sys.executable],
+    "pyrefly": ["-m", "pyrefly", "check", "--python-interpreter-path", sys.executable],
     "ruff check": ["-m", "ruff", "check", "."],
     "ruff format": ["-m", "ruff", "format", "--check", "."],
     "import-linter": ["-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"],

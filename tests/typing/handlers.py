@@ -97,12 +97,14 @@ class Api(App):
     async def events(self) -> AsyncIterator[ServerSentEvent[Todo]]:
         yield ServerSentEvent(Todo("x"))
 
-    async def about(self, request: Request, user: Annotated[str | None, Session()] = None) -> None:
+    async def about(self, request: Request, page: int, user: Annotated[str | None, Session()] = None) -> None:
         assert_type(request, Request)
         assert_type(self.request, Request)
         assert_type(request.method, str)
         assert_type(request.query("a"), str | None)
-        assert_type(request.query("a", 1), str | int)
+        assert_type(request.query("a", page), str | int)
+        size: str | int = request.query("size", 1)  # `str | int` for mypy and pyright, `str | Literal[1]` for ty
+        assert size
         assert_type(request.form("a", ""), str)
         assert_type(request.headers.get("host"), str | None)
         assert_type(request.headers["host"], str)
@@ -129,12 +131,12 @@ class Api(App):
         async for message in ws:
             assert_type(message, Add | Reset)
             match message:
-                case Add(amount):
-                    assert_type(amount, int)
-                    await ws.send(Todo(str(amount)))
                 case Reset():
                     assert_type(message, Reset)
                     await ws.send(Gone("all"))
+                case Add(amount):
+                    assert_type(amount, int)
+                    await ws.send(Todo(str(amount)))
                 case _:
                     assert_never(message)
         ws.on_invalid = "skip"

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 from ...app.application import App
 from ...binding.signature import Kind, Parameter, Role
-from ...errors import MissingDependency
 from ...routing.table import Trail
 from .findings import Finding
 from .handlers import Subject, list_methods
@@ -41,7 +40,7 @@ def _find_fault(app: App, name: str) -> str:
         import jinja2
 
         environment = app.env
-    except (ImportError, MissingDependency):
+    except ImportError:
         return ""
     waiting, needed_by = [name], {name: ""}
     while waiting:
