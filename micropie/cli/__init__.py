@@ -5,6 +5,7 @@ point, the options that name a target, and the exit codes. Its functions import 
 also work without click, to report that it is missing.
 
 - `loading`: turns `module:app` into an app, or into an error that teaches
+- `suggestions`: words "Did you mean …?" for a mistyped name
 - `output`: prints text, columns and JSON
 - `run`: serves an app with uvicorn
 - `routes`: lists URLs and their handlers

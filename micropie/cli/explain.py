@@ -1,7 +1,6 @@
 """`micropie explain` shows what an app would do with one request, and why. It does not call the handler."""
 
 import asyncio
-import difflib
 import inspect
 import re
 import string
@@ -27,6 +26,7 @@ from ..sentinels import UNSET
 from . import target_options
 from .loading import PROBLEMS, load_micropie_app, redirect_prints, relative_path
 from .output import emit, emit_json, faint, format_columns, heading, indent_lines, style
+from .suggestions import find_close, suggest
 
 WEBSOCKET: Final = "WEBSOCKET"
 
@@ -139,7 +139,7 @@ def _parse_request_line(written: str, default: str) -> tuple[str, str, str]:
         target = target if target.startswith("/") or not address["host"] else f"/{target}"
         method = WEBSOCKET if address["scheme"].lower().startswith("ws") else method
     if not target.startswith("/"):
-        raise _not_a_request(written, f"Did you mean {f'{method} /{target}'!r}?" if len(words) == 2 else "")
+        raise _not_a_request(written, suggest(repr(f"{method} /{target}")) if len(words) == 2 else "")
     if not re.fullmatch(http_grammar.TOKEN, method):
         raise _not_a_request(written, f"{method!r} is not a method.")
     target = quote(_encode(target.partition("#")[0]), safe=string.punctuation)
@@ -219,9 +219,8 @@ def _locate(endpoint: Route | Mount) -> tuple[str, int] | tuple[None, None]:
 
 
 def _suggest_url(app: App, asked: AskedRequest) -> str:
-    urls = [entry.url for entry in list_urls(app)]
-    close = difflib.get_close_matches(asked.target.partition("?")[0], urls, n=1)
-    return f" Did you mean {close[0]}?" if close else ""
+    close = find_close(asked.target.partition("?")[0], [entry.url for entry in list_urls(app)])
+    return f" {suggest(close)}" if close else ""
 
 
 def _format_methods(asked: AskedRequest, candidate: Candidate) -> str:

@@ -4,7 +4,6 @@ It owns the form of a target, the search for its module, and the text of each mi
 imports neither click nor uvicorn: it raises `LoadError`, and the command line turns that into an exit code.
 """
 
-import difflib
 import importlib
 import inspect
 import json
@@ -24,6 +23,7 @@ from typing import Final, cast
 from ..app.application import App
 from ..errors import SetupError
 from ..types import ASGIApp
+from .suggestions import find_close, suggest
 
 PROBLEMS: Final = 1
 """Exit code: the command has run and has found problems."""
@@ -132,10 +132,10 @@ def parse_target(target: str) -> Target:
     # A package could have a module named `py`, but a module that ends in `.py` is nearly always a file name.
     if NAMES.fullmatch(module) and NAMES.fullmatch(attribute) and not module.endswith(".py"):
         return Target(module, attribute)
-    raise LoadError(f"{target!r} is not of the form module:app. Did you mean {_suggest_target(target)}?", WRONG_USAGE)
+    raise LoadError(f"{target!r} is not of the form module:app. {suggest(_correct_target(target))}", WRONG_USAGE)
 
 
-def _suggest_target(target: str) -> str:
+def _correct_target(target: str) -> str:
     """Return `target` as it was probably meant: a file or a path becomes a module, a call becomes a factory."""
     drive, colon, rest = target[:1], target[1:2], target[2:]
     has_drive = drive.isalpha() and colon == ":" and rest[:1] in ("\\", "/")
@@ -170,12 +170,12 @@ def _describe_missing_module(name: str, missing: str, directory: str) -> str:
     """Describe that importing `name` failed because `missing`, which is `name` or a package above it, was not found."""
     parent, _, last = missing.rpartition(".")
     if parent and not hasattr(sys.modules[parent], "__path__"):
-        return f"Module {name!r} cannot exist: {parent!r} is a module, not a package. Did you mean {parent}:{last}?"
+        return f"Module {name!r} cannot exist: {parent!r} is a module, not a package. {suggest(f'{parent}:{last}')}"
     places = list(sys.modules[parent].__path__) if parent else [directory]
-    close = difflib.get_close_matches(last, [module.name for module in iter_modules(places)], n=1)
+    close = find_close(last, [module.name for module in iter_modules(places)])
     if close:
-        suggestion = ".".join(filter(None, (parent, close[0], name[len(missing) + 1 :])))
-        remedy = f"Did you mean {suggestion!r}?"
+        suggestion = ".".join(filter(None, (parent, close, name[len(missing) + 1 :])))
+        remedy = suggest(repr(suggestion))
     else:
         remedy = "Give the directory that contains it: --app-dir DIRECTORY."
     searched = ", ".join(places) + ("" if parent else " or among the installed packages")
@@ -201,9 +201,9 @@ def _describe_missing_attribute(module: ModuleType, prefix: str, owner: object, 
     # Static, so that listing the members of the owner does not evaluate its properties.
     members = {key: value for key, value in inspect.getmembers_static(owner) if not key.startswith("_")}
     apps = [key for key, value in members.items() if _is_app(value)]
-    close = difflib.get_close_matches(name, apps, n=1) or difflib.get_close_matches(name, members, n=1)
+    close = find_close(name, apps) or find_close(name, members)
     if close:
-        remedy = f"Did you mean {module.__name__}:{prefix}{close[0]}?"
+        remedy = suggest(f"{module.__name__}:{prefix}{close}")
     elif apps:
         remedy = "Its apps are " + ", ".join(f"{module.__name__}:{prefix}{app}" for app in apps) + "."
     else:
