@@ -1,4 +1,4 @@
-"""This file checks the types inside and around handlers. It is never run: mypy and pyright read it."""
+"""This file checks the types inside and around handlers. Four type checkers read it; it is never run."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
