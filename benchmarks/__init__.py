@@ -1,18 +1,20 @@
-"""Micropie and its peers, measured side by side: `python -m benchmarks`. README.md says what, how, and how to read it.
+"""This package measures micropie beside its peers: `python -m benchmarks`.
 
-What runs inside a peer's own interpreter is written with the standard library alone, because that interpreter may have
-nothing else: `workloads`, `client`, `worker` and `apps`. The rest runs once, in the interpreter that was started, and
-needs msgspec:
+README.md says what it measures, how it does that and how to read the figures. `workloads`, `client`, `worker` and
+`apps` run inside the interpreter of a peer. They use the standard library alone, because that interpreter may have
+nothing else. The other modules run once, in the interpreter that was started, and need msgspec:
 
-    workloads   what is asked, and what must be answered: one table
-    client      a request to an app by ASGI messages: its answer, or its time
-    worker      a process that has one app and asks it what it is told to
-    peers       who takes part, in which interpreter, and who is left out
-    workers     the worker processes, from outside
-    processes   server processes: started, watched through /proc, ended
+    workloads   the table of requests and expected responses
+    client      sends a request to an app by ASGI messages, and times it
+    worker      a process that runs one app and sends it requests on command
+    peers       finds the frameworks that take part, and their interpreters
+    workers     starts, commands and ends the worker processes
+    processes   starts server processes, watches them through /proc, ends them
     wire        HTTP and WebSockets over a socket, byte by byte
-    load        many connections at once: wrk, or a generator of our own
-    results     samples, and what follows from them
+    load        many connections at once, by wrk or by a simple generator
+    results     samples, and the figures that follow from them
+    plan        the sizes of a run, and the order of the peers in each round
     calls, servers, uploads, growth   the four suites
-    reporting   Markdown and SVG
+    reporting   JSON, Markdown and SVG
+    instructions   counts the machine instructions of a request
 """

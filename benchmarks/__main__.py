@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure, print the tables, save everything."""
+"""This module runs `python -m benchmarks`: it measures, prints the tables and saves the results."""
 
 import argparse
 import os
@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from . import calls, growth, load, reporting, servers, uploads
-from .peers import BARE, KINDS, US, Field, gather
+from .peers import BARE, KINDS, US, Lineup, gather_peers
 from .plan import FULL, QUICK, Plan
-from .results import Measure, Report, machine
+from .results import Measure, Report, describe_machine
 
-SUITES: Final[Mapping[str, Callable[[Field, Plan, Callable[[str], None]], list[Measure]]]] = {
+SUITES: Final[Mapping[str, Callable[[Lineup, Plan, Callable[[str], None]], list[Measure]]]] = {
     "calls": calls.run,
     "servers": servers.run,
     "uploads": uploads.run,
@@ -22,41 +22,43 @@ SUITES: Final[Mapping[str, Callable[[Field, Plan, Callable[[str], None]], list[M
 }
 
 DESCRIPTORS: Final = 4096
-"""Open files and sockets that this process and each server may have: for a thousand connections, with room."""
+"""Open files and sockets that this process and each server may have: enough for a thousand connections and more."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what the command line asks for; the exit code."""
+    """Run the suites that the command line names. Return the exit code."""
     options = _parser().parse_args(arguments)
     plan = QUICK if options.quick else FULL
     _allow_descriptors()
     try:
-        with gather([US, BARE, *(_PEERS if options.peers is None else options.peers)], options.micropie032) as field:
-            for name, why in field.absent.items():
+        with gather_peers(
+            [US, BARE, *(_PEERS if options.peers is None else options.peers)], options.micropie032
+        ) as lineup:
+            for name, why in lineup.absent.items():
                 _say(f"left out: {name}: {why}")
-            report = _measure(options.only or list(SUITES), field, plan)
+            report = _measure(options.only or list(SUITES), lineup, plan)
     except LookupError as error:
         _say(str(error.args[0]))
         return 1
-    files = reporting.save(report, options.out)
-    print(reporting.markdown(report))
+    files = reporting.save_report(report, options.out)
+    print(reporting.render_markdown(report))
     _say("saved: " + ", ".join(map(str, files)))
     return 0
 
 
-def _measure(suites: Sequence[str], field: Field, plan: Plan) -> Report:
+def _measure(suites: Sequence[str], lineup: Lineup, plan: Plan) -> Report:
     report = Report(
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         quick=plan.quick,
-        machine=machine() | {"load average at the start": f"{os.getloadavg()[0]:.1f}"},
-        peers={peer.name: peer.version for peer in field.peers},
-        absent=dict(field.absent),
+        machine=describe_machine() | {"load average at the start": f"{os.getloadavg()[0]:.1f}"},
+        peers={peer.name: peer.version for peer in lineup.peers},
+        absent=dict(lineup.absent),
         measures=[],
     )
     if {"servers", "growth"} & set(suites):
-        report.remarks.append(f"load by {load.generator(plan.load_seconds, field.folder)[0]}")
+        report.remarks.append(f"load by {load.choose_generator(plan.load_seconds, lineup.folder)[0]}")
     for name in suites:
-        report.measures += SUITES[name](field, plan, _say)
+        report.measures += SUITES[name](lineup, plan, _say)
     return report
 
 
@@ -65,11 +67,17 @@ _PEERS: Final = [kind.name for kind in KINDS if kind.name not in (US, BARE)]
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure micropie beside its peers.")
-    parser.add_argument("--only", action="append", choices=list(SUITES), help="one suite; may be repeated")
-    parser.add_argument("--quick", action="store_true", help="two minutes at most, and rough figures")
-    parser.add_argument("--peers", nargs="*", choices=_PEERS, help="only these, beside micropie and the bare app")
+    parser.add_argument("--only", action="append", choices=list(SUITES), help="run this suite; may be repeated")
+    parser.add_argument("--quick", action="store_true", help="take two minutes at most; the figures are rough")
     parser.add_argument(
-        "--out", type=Path, default=Path("benchmarks/results"), metavar="DIR", help="where to save (%(default)s)"
+        "--peers", nargs="*", choices=_PEERS, help="measure only these, beside micropie and the bare app"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("benchmarks/results"),
+        metavar="DIR",
+        help="the folder to save in (%(default)s)",
     )
     parser.add_argument(
         "--micropie032",

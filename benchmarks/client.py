@@ -1,8 +1,8 @@
-"""A request to an app by plain ASGI messages, in the same process: its answer, or the time it takes.
+"""This module sends requests to an app in the same process, by plain ASGI messages, and times them.
 
-The scope is made anew for each request, because frameworks write into it; its headers are a small client's. Once the
-body has been received, `receive` waits, as it does for a client that wants its answer. What the loop itself costs (a
-call, a copied dictionary) is part of every figure, the bare app's too.
+Every request has a new scope, because frameworks write into it; its headers are those of a small client. Once the app
+has received the body, `receive` waits, as it does for a client that waits for the response. The cost of the loop itself
+(a call, a copied dictionary) is part of every figure, also that of the bare app.
 """
 
 import asyncio
@@ -12,17 +12,17 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
-from .workloads import KIB, Answer, Workload
+from .workloads import KIB, Response, Workload
 
 Message: TypeAlias = MutableMapping[str, Any]
 App: TypeAlias = Callable[[Any, Any, Any], Awaitable[object]]
 
 CHUNK = 64 * KIB
-"""Bytes of one message of a request body: what uvicorn hands on at most."""
+"""Bytes of one message of a request body: the most that uvicorn passes on."""
 
 
-def scope_of(workload: Workload, cookie: str = "") -> dict[str, Any]:
-    """The scope of a request for `workload`."""
+def build_scope(workload: Workload, cookie: str = "") -> dict[str, Any]:
+    """Build the scope of a request for `workload`."""
     raw, _, query = workload.path.partition("?")
     headers = [
         (b"host", b"127.0.0.1:8000"),
@@ -52,8 +52,8 @@ def scope_of(workload: Workload, cookie: str = "") -> dict[str, Any]:
     }
 
 
-def request_messages(body: bytes) -> list[Message]:
-    """What `receive` gives, message by message."""
+def build_messages(body: bytes) -> list[Message]:
+    """Build the messages that `receive` returns for `body`."""
     pieces = [body[start : start + CHUNK] for start in range(0, len(body), CHUNK)] or [b""]
     return [
         {"type": "http.request", "body": piece, "more_body": number < len(pieces)}
@@ -61,42 +61,42 @@ def request_messages(body: bytes) -> list[Message]:
     ]
 
 
-async def ask(app: App, workload: Workload, cookie: str = "") -> Answer:
-    """The answer of `app` to `workload`."""
-    messages = iter(request_messages(workload.body))
+async def send_request(app: App, workload: Workload, cookie: str = "") -> Response:
+    """Send the request of `workload` to `app` and return the response."""
+    messages = iter(build_messages(workload.body))
     sent: list[Message] = []
-    answered = asyncio.Event()
+    finished = asyncio.Event()
 
     async def receive() -> Message:
         message = next(messages, None)
         if message is None:
-            await answered.wait()
+            await finished.wait()
             return {"type": "http.disconnect"}
         return message
 
     async def send(message: Message) -> None:
         sent.append(message)
         if message["type"] == "http.response.body" and not message.get("more_body", False):
-            answered.set()
+            finished.set()
 
-    await app(scope_of(workload, cookie), receive, send)
+    await app(build_scope(workload, cookie), receive, send)
     headers = tuple((name.decode().lower(), value.decode("latin-1")) for name, value in sent[0].get("headers", ()))
-    return Answer(sent[0]["status"], headers, b"".join(message.get("body", b"") for message in sent[1:]))
+    return Response(sent[0]["status"], headers, b"".join(message.get("body", b"") for message in sent[1:]))
 
 
 async def start_session(app: App, workload: Workload) -> str:
-    """The Cookie header that `workload` needs: what its start page sets."""
+    """Request the start page of `workload`. Return the Cookie header that it sets, or an empty text."""
     if not workload.start:
         return ""
-    answer = await ask(app, Workload("start", "", "GET", workload.start, workload.expected))
-    cookies = [value.partition(";")[0] for name, value in answer.headers if name == "set-cookie"]
+    response = await send_request(app, Workload("start", "", "GET", workload.start, workload.expected))
+    cookies = [value.partition(";")[0] for name, value in response.headers if name == "set-cookie"]
     return "; ".join(cookies)
 
 
 async def time_calls(app: App, workload: Workload, cookie: str, count: int) -> float:
-    """The seconds that `count` requests take, one after the other, without garbage collection."""
-    template = scope_of(workload, cookie)
-    messages = request_messages(workload.body)
+    """Time `count` requests, one after the other, with garbage collection off. Return seconds."""
+    template = build_scope(workload, cookie)
+    messages = build_messages(workload.body)
     total = len(messages)
     position = 0
 
@@ -106,7 +106,7 @@ async def time_calls(app: App, workload: Workload, cookie: str, count: int) -> f
             message = messages[position]
             position += 1
             return message
-        return await _never()
+        return await _wait_forever()
 
     async def send(_: Message) -> None:
         pass
@@ -123,13 +123,13 @@ async def time_calls(app: App, workload: Workload, cookie: str, count: int) -> f
         gc.enable()
 
 
-async def _never() -> Message:
+async def _wait_forever() -> Message:
     await asyncio.Event().wait()
     raise AssertionError("nothing sets this event")
 
 
 class Lifespan:
-    """The lifespan of `app`, from `start` to `stop`; an app that has none is left in peace."""
+    """A lifespan of `app`, from `start` to `stop`. Apps without lifespan support are ignored."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -138,7 +138,7 @@ class Lifespan:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Run the startup. Raises RuntimeError when the app says that it failed."""
+        """Run the startup. Raises RuntimeError when the app reports a failure."""
         self._task = asyncio.create_task(self._run())
         await self._to_app.put({"type": "lifespan.startup"})
         message = await self._from_app.get()
@@ -155,6 +155,6 @@ class Lifespan:
         scope: dict[str, Any] = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": {}}
         try:
             await self._app(scope, self._to_app.get, self._from_app.put)
-        except Exception:  # noqa: BLE001  # ASGI: an exception here means that the app knows no lifespan
+        except Exception:  # noqa: BLE001  # ASGI: an exception here means that the app does not support lifespans
             pass
         await self._from_app.put({"type": "lifespan.ended"})

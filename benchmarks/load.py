@@ -1,7 +1,8 @@
-"""Many connections at once, each sending its next request when the last one was answered.
+"""This module loads a server over many connections. Each sends its next request once it has the last response.
 
-`wrk` makes the load where it is installed: it costs the machine least. Otherwise, and for windows shorter than its one
-second, a generator of our own does, which counts answers and looks at nothing but their status and their end.
+`wrk` makes the load where it is installed, because it costs the machine least. It cannot run for less than a second, so
+a simple generator takes its place for shorter samples, and where `wrk` is missing. That one counts responses and reads
+only their status and their end.
 """
 
 import asyncio
@@ -15,35 +16,35 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from .processes import HOST
-from .wire import request_bytes
+from .wire import encode_request
 from .workloads import Workload
 
 
 class LoadFailed(Exception):
-    """Answers were missing or wrong; the text says which."""
+    """An error that says which responses were missing or wrong."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What was answered, and in how many seconds."""
+    """A number of responses, and the seconds in which they arrived."""
 
     requests: int
     seconds: float
 
 
 Generator: TypeAlias = Callable[[int, Workload, int, float], Load]
-"""Called with the port, the workload, the number of connections and the seconds. Raises LoadFailed."""
+"""A function of the port, the workload, the number of connections and the seconds. It raises LoadFailed."""
 
 
-def generator(seconds: float, folder: Path) -> tuple[str, Generator]:
-    """What makes the load here, for windows of that many seconds, and its name; `folder` is for its scripts."""
-    found = shutil.which("wrk")
-    if found is None or seconds < 1:
-        return "the generator of benchmarks/load.py", own
-    wrk = found
+def choose_generator(seconds: float, folder: Path) -> tuple[str, Generator]:
+    """Return the name of the generator for samples of `seconds`, and the generator. It writes scripts into `folder`."""
+    wrk = shutil.which("wrk")
+    if wrk is None or seconds < 1:
+        return "the generator of benchmarks/load.py", generate_load
+    path = wrk
 
     def run(port: int, workload: Workload, connections: int, seconds: float) -> Load:
-        return _wrk(wrk, folder / "request.lua", port, workload, connections, seconds)
+        return _run_wrk(path, folder / "request.lua", port, workload, connections, seconds)
 
     return "wrk", run
 
@@ -55,16 +56,16 @@ _WRONG: Final = re.compile(r"^\s*(Non-2xx.*|Socket errors.*)$", re.MULTILINE)
 _UNITS: Final = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
 
 
-def _wrk(wrk: str, script: Path, port: int, workload: Workload, connections: int, seconds: float) -> Load:
-    script.write_text(lua(workload))
+def _run_wrk(wrk: str, script: Path, port: int, workload: Workload, connections: int, seconds: float) -> Load:
+    script.write_text(build_wrk_script(workload))
     url = f"http://{HOST}:{port}{workload.path}"
     command = [wrk, "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", str(script), url]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=False)
-    return parse_wrk(done.stdout + done.stderr)
+    process = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=False)
+    return parse_wrk(process.stdout + process.stderr)
 
 
-def lua(workload: Workload) -> str:
-    """The script that makes wrk send `workload`."""
+def build_wrk_script(workload: Workload) -> str:
+    """Return the Lua script with which wrk sends `workload`."""
     lines = [f'wrk.method = "{workload.method}"']
     if workload.body:
         escaped = "".join(f"\\{byte:03d}" for byte in workload.body)
@@ -73,42 +74,42 @@ def lua(workload: Workload) -> str:
 
 
 def parse_wrk(output: str) -> Load:
-    """What wrk reported. Raises LoadFailed for errors, and for no report."""
+    """Parse the report of wrk. Raises LoadFailed when it lists errors or is missing."""
     total, wrong = _TOTAL.search(output), _WRONG.search(output)
     if wrong is not None:
         raise LoadFailed(wrong[1])
     if total is None or total[1] == "0":
-        raise LoadFailed((output.strip().splitlines() or ["wrk said nothing"])[-1])
+        raise LoadFailed((output.strip().splitlines() or ["wrk printed nothing"])[-1])
     return Load(int(total[1]), float(total[2]) * _UNITS[total[3]])
 
 
-# --- our own ---
+# --- the simple generator ---
 
 
-def own(port: int, workload: Workload, connections: int, seconds: float) -> Load:
-    """The same without wrk."""
-    return asyncio.run(_own(port, workload, connections, seconds))
+def generate_load(port: int, workload: Workload, connections: int, seconds: float) -> Load:
+    """Send requests over `connections` connections for `seconds`. Raises LoadFailed."""
+    return asyncio.run(_generate_load(port, workload, connections, seconds))
 
 
-async def _own(port: int, workload: Workload, connections: int, seconds: float) -> Load:
+async def _generate_load(port: int, workload: Workload, connections: int, seconds: float) -> Load:
     loop = asyncio.get_running_loop()
-    request = request_bytes(workload)
+    request = encode_request(workload)
     clients: list[_Client] = []
     for _ in range(connections):
         _, client = await loop.create_connection(lambda: _Client(request), HOST, port)
         clients.append(client)
     begin = time.perf_counter()
     for client in clients:
-        client.go()
+        client.send()
     await asyncio.sleep(seconds)
-    taken = time.perf_counter() - begin
-    requests = sum([client.answered for client in clients])
-    failed = next((client.failed for client in clients if client.failed), "")
+    elapsed = time.perf_counter() - begin
+    requests = sum([client.responses for client in clients])
+    error = next((client.error for client in clients if client.error), "")
     for client in clients:
-        client.leave()
-    if failed or not requests:
-        raise LoadFailed(failed or f"no answer in {seconds} seconds")
-    return Load(requests, taken)
+        client.close()
+    if error or not requests:
+        raise LoadFailed(error or f"no response in {seconds} seconds")
+    return Load(requests, elapsed)
 
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -116,32 +117,33 @@ _LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
 class _Client(asyncio.Protocol):
-    """One connection."""
+    """A connection that sends a request, waits for the whole response and sends the next."""
 
     def __init__(self, request: bytes) -> None:
         self._request = request
         self._buffer = b""
-        self._leaving = False
+        self._closing = False
         self._transport: asyncio.Transport | None = None
-        self.answered = 0
-        self.failed = ""
+        self.responses = 0
+        self.error = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if isinstance(transport, asyncio.Transport):
             self._transport = transport
 
-    def go(self) -> None:
+    def send(self) -> None:
         """Send the next request."""
         if self._transport is not None:
             self._transport.write(self._request)
 
-    def leave(self) -> None:
+    def close(self) -> None:
         """Close the connection."""
-        self._leaving = True
+        self._closing = True
         if self._transport is not None:
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
+        """Count the response once it is complete, and send the next request. A status other than 2xx ends that."""
         self._buffer += data
         head, end, body = self._buffer.partition(b"\r\n\r\n")
         if not end:
@@ -151,11 +153,11 @@ class _Client(asyncio.Protocol):
             return
         self._buffer = b""
         if head[9:10] != b"2":
-            self.failed = head.partition(b"\r\n")[0].decode("latin-1")
+            self.error = head.partition(b"\r\n")[0].decode("latin-1")
             return
-        self.answered += 1
-        self.go()
+        self.responses += 1
+        self.send()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self._leaving:
-            self.failed = f"the server closed a connection: {exc}"
+        if not self._closing:
+            self.error = f"the server closed a connection: {exc}"

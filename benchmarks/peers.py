@@ -1,8 +1,8 @@
-"""Who takes part: each framework, the interpreter it lives in, its version, or why it is left out.
+"""This module finds the frameworks that take part, with their interpreters and versions.
 
-Nothing is installed here. A framework that its interpreter cannot import is left out and named. Processes get an
-import path of their own, a directory with nothing in it but `benchmarks`: so `micropie` is what each interpreter has
-installed, never this working tree by chance.
+It installs nothing. A framework that its interpreter cannot import is left out, and the report says so. The import path
+of the processes is a directory that holds only `benchmarks`. So `micropie` is the version that each interpreter has
+installed, and never this working tree by chance.
 """
 
 import json
@@ -22,20 +22,20 @@ BARE: Final = "bare"
 
 @dataclass(frozen=True)
 class Kind:
-    """A framework: what it is called, what is installed for it, and what importing it means."""
+    """A framework: its name, its package, and the statement that imports it."""
 
     name: str
     title: str
     package: str
-    """Whose version is reported."""
+    """The package whose version is reported."""
     imports: str
     """The statement whose time is the framework's import time; empty for none."""
     needs: tuple[str, ...] = ()
-    """What its app imports besides."""
+    """Other modules that its app imports."""
 
     @property
     def module(self) -> str:
-        """Its module in `benchmarks.apps`."""
+        """The name of its module in `benchmarks.apps`."""
         return self.name if self.name == BARE else f"{self.name}_app"
 
 
@@ -80,7 +80,7 @@ class Peer:
     python: str
     version: str
     lacks: Mapping[str, str]
-    """What it has no way to do, and why, by the workload's name."""
+    """The reason why it cannot do a workload, by the name of the workload."""
 
     @property
     def name(self) -> str:
@@ -88,62 +88,62 @@ class Peer:
 
     @property
     def target(self) -> str:
-        """Its app, as servers name it."""
+        """The import string of its app, as servers take it."""
         return f"benchmarks.apps.{self.kind.module}:app"
 
 
 @dataclass(frozen=True)
-class Field:
-    """Everybody who takes part, and where their processes run."""
+class Lineup:
+    """The peers that take part, and the folder in which their processes run."""
 
     peers: Sequence[Peer]
     absent: Mapping[str, str]
-    """Why the others do not, by name."""
+    """The reason why a framework does not take part, by name."""
     folder: Path
     """The working directory of every process, and its import path."""
 
     def environment(self, **more: str) -> dict[str, str]:
-        """The environment variables of a process."""
-        kept = {name: value for name, value in os.environ.items() if name not in ("WEB_CONCURRENCY", "PORT")}
-        return kept | {"PYTHONPATH": str(self.folder), "TMPDIR": str(self.folder)} | more
+        """Return the environment variables of a process, with `more` of them."""
+        inherited = {name: value for name, value in os.environ.items() if name not in ("WEB_CONCURRENCY", "PORT")}
+        return inherited | {"PYTHONPATH": str(self.folder), "TMPDIR": str(self.folder)} | more
 
 
 @contextmanager
-def gather(names: Sequence[str], micropie032: str) -> Generator[Field]:
-    """The frameworks among `names` that can take part; `micropie032` is the interpreter that has MicroPie 0.32.
+def gather_peers(names: Sequence[str], micropie032: str) -> Generator[Lineup]:
+    """Yield the frameworks among `names` that can take part. `micropie032` is the interpreter that has MicroPie 0.32.
 
-    Raises LookupError when micropie itself or the bare app cannot: there is nothing to compare with then.
+    Raises LookupError when micropie or the bare app cannot take part, because the others are compared with them.
     """
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as name:
         folder = Path(name)
         (folder / "benchmarks").symlink_to(Path(__file__).parent, target_is_directory=True)
-        field = Field([], {}, folder)
+        lineup = Lineup([], {}, folder)
         peers: list[Peer] = []
         absent: dict[str, str] = {}
         for kind in KINDS:
             if kind.name not in names:
                 continue
-            found = _probe(kind, micropie032 if kind.name == "micropie032" else sys.executable, field)
-            if isinstance(found, Peer):
-                peers.append(found)
+            result = _probe_peer(kind, micropie032 if kind.name == "micropie032" else sys.executable, lineup)
+            if isinstance(result, Peer):
+                peers.append(result)
             else:
-                absent[kind.name] = found
-        for needed in (US, BARE):
-            if needed in absent:
-                raise LookupError(f"{TITLES[needed]} cannot run: {absent[needed]}; pip install -e '.[bench]'")
-        yield Field(peers, absent, folder)
+                absent[kind.name] = result
+        for required in (US, BARE):
+            if required in absent:
+                raise LookupError(f"{TITLES[required]} cannot run: {absent[required]}; pip install -e '.[bench]'")
+        yield Lineup(peers, absent, folder)
 
 
-def _probe(kind: Kind, python: str, field: Field) -> Peer | str:
-    """The peer, or why there is none."""
+def _probe_peer(kind: Kind, python: str, lineup: Lineup) -> Peer | str:
+    """Return the peer, or the reason why it cannot take part."""
     if not python:
         return "no interpreter was named for it (--micropie032 or MICROPIE032_PYTHON)"
     modules = [f"benchmarks.apps.{kind.module}", *kind.needs]
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [python, "-c", _PROBE, kind.package, *modules],
-            cwd=field.folder,
-            env=field.environment(),
+            cwd=lineup.folder,
+            env=lineup.environment(),
             capture_output=True,
             text=True,
             timeout=60,
@@ -151,9 +151,9 @@ def _probe(kind: Kind, python: str, field: Field) -> Peer | str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"{python} does not run: {error}"
-    if done.returncode:
-        return (done.stderr.strip().splitlines() or ["exited without a word"])[-1]
-    version, lacks = json.loads(done.stdout.splitlines()[-1])
+    if process.returncode:
+        return (process.stderr.strip().splitlines() or ["it exited and printed nothing"])[-1]
+    version, lacks = json.loads(process.stdout.splitlines()[-1])
     if kind.name == "micropie032" and not version.startswith("0."):
         return f"{python} has micropie {version}"
     return Peer(kind, python, version, lacks)

@@ -1,7 +1,7 @@
-"""How much of everything: the full run, and the quick one; and the turns that the peers take.
+"""This module holds the sizes of the full and the quick run, and the order in which the peers take turns.
 
-The full run is made for a quarter of an hour on two slow cores. Each suite has a budget of seconds: once that is spent
-no further round begins, though each measure gets its first.
+The full run takes a quarter of an hour on two slow cores. Each suite has a budget of seconds. Once that is spent, every
+measure still gets its first round, but no further one.
 """
 
 import time
@@ -19,10 +19,10 @@ class Plan:
     quick: bool
     call_rounds: int
     call_seconds: float
-    """Of one sample of in-process calls."""
+    """Seconds of one sample of in-process calls."""
     load_rounds: int
     load_seconds: float
-    """Of one sample under load."""
+    """Seconds of one sample under load."""
     connections: int
     transfer_rounds: int
     transfer: int
@@ -87,20 +87,20 @@ QUICK: Final = Plan(
 
 @dataclass
 class Turns:
-    """Rounds within a suite's budget."""
+    """A count of rounds that ends when the budget of a suite is spent."""
 
     seconds: float
     _begin: float = field(default_factory=time.monotonic)
 
     def rounds(self, count: int) -> Iterator[int]:
-        """0, 1, … below `count`; no further than the first one once the budget is spent."""
+        """Yield 0, 1, … below `count`. Stop after the first one once the budget is spent."""
         for number in range(count):
             if number and time.monotonic() - self._begin > self.seconds:
                 return
             yield number
 
 
-def in_turn(names: Sequence[str], number: int) -> list[str]:
-    """`names` in the order of round `number`: each is the first in its turn, so that no place favours anybody."""
+def rotate(names: Sequence[str], number: int) -> list[str]:
+    """Return `names` in the order of round `number`. Each name is first in its turn, so no place is an advantage."""
     start = number % len(names) if names else 0
     return [*names[start:], *names[:start]]

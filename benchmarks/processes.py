@@ -1,8 +1,8 @@
-"""Server processes: started on a loopback port, watched through /proc, ended.
+"""This module starts server processes on loopback ports, watches them through /proc and ends them.
 
-What a server costs is what its process and all that descend from it have used, as Linux counts it: utime, stime and
-what ended children have left behind, in /proc/PID/stat (proc(5)); VmRSS and VmHWM in /proc/PID/status for memory.
-Where there is no /proc there are no such figures.
+The cost of a server is that of its process and all its descendants, as Linux counts it. CPU time is utime and stime in
+/proc/PID/stat (proc(5)), with the time of children that have ended. Memory is VmRSS and VmHWM in /proc/PID/status.
+Systems without /proc have no such figures.
 """
 
 import os
@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from .peers import Field, Peer
+from .peers import Lineup, Peer
 from .workloads import KIB
 
 HOST: Final = "127.0.0.1"
 PATIENCE: Final = 30.0
-"""Seconds that a server has to start or to end."""
+"""Seconds in which a server must start, and accept a connection."""
 
 TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
 """Seconds in the unit of /proc/PID/stat."""
@@ -29,16 +29,16 @@ TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
 PROC: Final = Path("/proc")
 
 _RESET_PEAK: Final = "5"
-"""Written to /proc/PID/clear_refs it sets VmHWM to VmRSS."""
+"""Text that sets VmHWM to VmRSS when it is written to /proc/PID/clear_refs."""
 
 
-class NoServer(Exception):
-    """It could not be started; the text says what it said."""
+class ServerFailed(Exception):
+    """An error that holds the last line of a server that did not start."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """One kind of server: the arguments of `python` from the target and the port."""
+    """A kind of server: its name, and a function of target and port that returns the arguments of `python`."""
 
     name: str
     command: Callable[[str, str], Sequence[str]]
@@ -61,17 +61,17 @@ GRANIAN: Final = Server(
 
 
 class Process:
-    """A server process under way."""
+    """A server process that runs."""
 
-    def __init__(self, server: Server, peer: Peer, field: Field, **environment: str) -> None:
+    def __init__(self, server: Server, peer: Peer, lineup: Lineup, **environment: str) -> None:
         self.peer = peer
-        self.port = free_port()
-        self._log = field.folder / f"{server.name}-{peer.name}-{self.port}.log"
+        self.port = find_free_port()
+        self._log = lineup.folder / f"{server.name}-{peer.name}-{self.port}.log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [peer.python, *server.command(peer.target, str(self.port))],
-                cwd=field.folder,
-                env=field.environment(**environment),
+                cwd=lineup.folder,
+                env=lineup.environment(**environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -79,7 +79,7 @@ class Process:
             )
 
     def wait_ready(self) -> None:
-        """Wait until it takes connections. Raises NoServer."""
+        """Wait until it accepts connections. Raises ServerFailed."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             if self._process.poll() is not None:
@@ -87,47 +87,47 @@ class Process:
             with suppress(OSError), self.connect():
                 return
             time.sleep(0.02)
-        raise NoServer(f"{self.peer.name} does not start: {self._last_words()}")
+        raise ServerFailed(f"{self.peer.name} does not start: {self._read_last_line()}")
 
     def connect(self) -> socket.socket:
-        """A connection to it."""
+        """Open a connection to it."""
         return socket.create_connection((HOST, self.port), timeout=PATIENCE)
 
-    def cpu(self) -> float:
-        """The seconds of CPU that it has used so far, its children included."""
-        return sum(map(_cpu_of, self._family()))
+    def read_cpu_seconds(self) -> float:
+        """Return the seconds of CPU that it has used so far, including its children."""
+        return sum(map(_read_cpu_seconds, self._list_processes()))
 
-    def memory(self) -> int:
-        """The bytes of memory that it has now, its children included."""
-        return sum([_status_of(pid, "VmRSS") for pid in self._family()])
+    def read_memory(self) -> int:
+        """Return the bytes of memory that it uses now, including its children."""
+        return sum([_read_status(pid, "VmRSS") for pid in self._list_processes()])
 
-    def peak(self) -> int:
-        """The bytes of memory that it had at most since `reset_peak`, its children included."""
-        return sum([_status_of(pid, "VmHWM") for pid in self._family()])
+    def read_peak(self) -> int:
+        """Return the most bytes of memory that it has used since `reset_peak`, including its children."""
+        return sum([_read_status(pid, "VmHWM") for pid in self._list_processes()])
 
     def reset_peak(self) -> None:
-        """Begin a new peak here, where the system lets us; else the peak is that since the start."""
-        for pid in self._family():
+        """Set the peak to the present use. Where the system refuses that, the peak since the start remains."""
+        for pid in self._list_processes():
             with suppress(OSError):
                 (PROC / str(pid) / "clear_refs").write_text(_RESET_PEAK)
 
-    def _family(self) -> list[int]:
-        """Its process id and those of all that descend from it."""
+    def _list_processes(self) -> list[int]:
+        """Return its process id and those of all its descendants."""
         children: dict[int, list[int]] = {}
         for entry in PROC.iterdir():
             if entry.name.isdigit():
                 with suppress(OSError, IndexError):
-                    children.setdefault(int(_stat_of(int(entry.name))[1]), []).append(int(entry.name))
-        family = [self._process.pid]
-        for pid in family:  # which grows as it is walked
-            family += children.get(pid, [])
-        return family
+                    children.setdefault(int(_read_stat(int(entry.name))[1]), []).append(int(entry.name))
+        processes = [self._process.pid]
+        for pid in processes:  # the list grows during the loop
+            processes += children.get(pid, [])
+        return processes
 
-    def _last_words(self) -> str:
-        return (self._log.read_text(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
+    def _read_last_line(self) -> str:
+        return (self._log.read_text(errors="replace").strip().splitlines() or ["it printed nothing"])[-1]
 
     def stop(self) -> None:
-        """End it with SIGTERM, and with SIGKILL if that does not help; what it started ends with it."""
+        """End it and its children: with SIGTERM, and after five seconds with SIGKILL."""
         with suppress(ProcessLookupError):
             self._process.terminate()
         try:
@@ -135,22 +135,22 @@ class Process:
         except subprocess.TimeoutExpired:
             pass
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)  # the session that it was started in, and nothing else
+            os.killpg(self._process.pid, signal.SIGKILL)  # only the session that it was started in
         self._process.wait()
 
 
-def _stat_of(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat from the third on; the second, a name in parentheses, may hold anything."""
+def _read_stat(pid: int) -> list[str]:
+    """Return the fields of /proc/PID/stat from the third on. The second, a name in parentheses, may contain spaces."""
     return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
 
 
-def _cpu_of(pid: int) -> float:
+def _read_cpu_seconds(pid: int) -> float:
     with suppress(OSError):
-        return sum(map(int, _stat_of(pid)[11:15])) * TICK  # utime, stime, cutime, cstime
+        return sum(map(int, _read_stat(pid)[11:15])) * TICK  # utime, stime, cutime, cstime
     return 0.0
 
 
-def _status_of(pid: int, name: str) -> int:
+def _read_status(pid: int, name: str) -> int:
     with suppress(OSError):
         for line in (PROC / str(pid) / "status").read_text().splitlines():
             if line.startswith(f"{name}:"):
@@ -158,24 +158,29 @@ def _status_of(pid: int, name: str) -> int:
     return 0
 
 
-def free_port() -> int:
-    """A port of the loopback address that nobody listens on."""
-    with socket.create_server((HOST, 0)) as found:
-        port: int = found.getsockname()[1]
+def find_free_port() -> int:
+    """Return a port of the loopback address on which no process listens."""
+    with socket.create_server((HOST, 0)) as listener:
+        port: int = listener.getsockname()[1]
         return port
 
 
 @contextmanager
-def serving(server: Server, field: Field, **environment: str) -> Generator[tuple[dict[str, Process], dict[str, str]]]:
-    """A process of `server` for each peer, by name, and why there is none, until the block ends."""
+def run_servers(
+    server: Server, lineup: Lineup, **environment: str
+) -> Generator[tuple[dict[str, Process], dict[str, str]]]:
+    """Run a process of `server` for each peer until the block ends.
+
+    Yield the processes by peer, and the reasons of those that did not start.
+    """
     processes: dict[str, Process] = {}
     failed: dict[str, str] = {}
     try:
-        for peer in field.peers:
-            process = processes[peer.name] = Process(server, peer, field, **environment)
+        for peer in lineup.peers:
+            process = processes[peer.name] = Process(server, peer, lineup, **environment)
             try:
                 process.wait_ready()
-            except NoServer as error:
+            except ServerFailed as error:
                 failed[peer.name] = str(error)
                 processes.pop(peer.name).stop()
         yield processes, failed

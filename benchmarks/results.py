@@ -1,8 +1,8 @@
-"""Samples, and what follows from them: the best, the ratio to the base, and how far that ratio spreads.
+"""This module holds samples, and computes the best one, the speed relative to the base and the spread of that speed.
 
-A relative speed is one everywhere: the base's cost divided by the peer's, or the peer's rate divided by the base's, so
-that 1 is the base, and more is better. It is taken round by round, between samples that were made next to each other,
-because the machine's own ups and downs then fall out of it; what is shown is the median, and the middle half.
+A relative speed is the cost of the base divided by that of the peer, or the rate of the peer divided by that of the
+base. So 1 is the base, and more is better. It is computed round by round, from samples that were taken one after the
+other, so that changes in the speed of the machine cancel out. Reports show the median and the middle half.
 """
 
 import platform
@@ -25,7 +25,7 @@ class Relative(Struct, frozen=True):
 
 
 class Measure(Struct):
-    """One thing that was measured of everybody."""
+    """A quantity that was measured for every peer, with its samples."""
 
     suite: str
     name: str
@@ -35,33 +35,33 @@ class Measure(Struct):
     base: str
     """The peer that the others are compared with."""
     samples: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
-    """By peer, in the order of the rounds."""
+    """Samples by peer, in the order of the rounds."""
     left_out: dict[str, str] = field(default_factory=dict[str, str])
-    """Why a peer has no samples."""
+    """The reason why a peer has no samples."""
 
     def add(self, peer: str, value: float) -> None:
-        """One more sample."""
+        """Add a sample of `peer`."""
         self.samples.setdefault(peer, []).append(value)
 
     def leave_out(self, peer: str, why: str) -> None:
-        """No samples of this peer, or no more: what it has is dropped."""
+        """Record why `peer` has no samples, and drop those that it has."""
         self.samples.pop(peer, None)
         self.left_out[peer] = why
 
     def best(self, peer: str) -> float | None:
-        """Its best sample."""
+        """Return the best sample of `peer`, or None if it has none."""
         values = self.samples.get(peer)
         if not values:
             return None
         return min(values) if self.better == "lower" else max(values)
 
-    def relative(self, peer: str) -> Relative | None:
-        """Its speed relative to the base; None when either has no samples, or none above zero."""
-        return relative(self.samples.get(self.base, ()), self.samples.get(peer, ()), self.better)
+    def compare(self, peer: str) -> Relative | None:
+        """Return the speed of `peer` relative to the base, or None if either has no samples above zero."""
+        return compare_samples(self.samples.get(self.base, ()), self.samples.get(peer, ()), self.better)
 
 
 class Report(Struct):
-    """One run."""
+    """A run: its machine, its peers and its measures."""
 
     started: str
     """Date and time, RFC 3339."""
@@ -70,35 +70,42 @@ class Report(Struct):
     peers: dict[str, str]
     """Versions by peer."""
     absent: dict[str, str]
-    """Why a peer did not take part."""
+    """The reason why a peer did not take part, by peer."""
     measures: list[Measure]
     remarks: list[str] = field(default_factory=list[str])
-    """What a reader has to know of this run."""
+    """Remarks for the reader."""
 
 
-def relative(base: Sequence[float], peer: Sequence[float], better: Better) -> Relative | None:
-    """The relative speed from the samples of the base and the peer, made in the same rounds."""
-    pairs = [(one, other) for one, other in zip(base, peer, strict=False) if one > 0 and other > 0]
+def compare_samples(base: Sequence[float], peer: Sequence[float], better: Better) -> Relative | None:
+    """Return the relative speed from samples of the base and the peer, which were taken in the same rounds."""
+    pairs = [
+        (base_sample, peer_sample)
+        for base_sample, peer_sample in zip(base, peer, strict=False)
+        if base_sample > 0 and peer_sample > 0
+    ]
     if not pairs:
         return None
-    ratios = [one / other if better == "lower" else other / one for one, other in pairs]
+    ratios = [
+        base_sample / peer_sample if better == "lower" else peer_sample / base_sample
+        for base_sample, peer_sample in pairs
+    ]
     if len(ratios) == 1:
         return Relative(ratios[0], ratios[0], ratios[0])
     low, median, high = statistics.quantiles(ratios, n=4, method="inclusive")
     return Relative(median, low, high)
 
 
-def machine() -> dict[str, str]:
-    """What the figures were made on."""
+def describe_machine() -> dict[str, str]:
+    """Return the interpreter, the system and the processor that the run uses."""
     facts: Mapping[str, str] = {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "cpu": _cpu(),
+        "cpu": _describe_cpu(),
     }
     return dict(facts)
 
 
-def _cpu() -> str:
+def _describe_cpu() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

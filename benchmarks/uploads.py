@@ -1,7 +1,7 @@
-"""The suite `uploads`: large bodies in both directions, many small fields, and WebSocket messages, under uvicorn.
+"""This module holds the suite `uploads`: large bodies in both directions, many fields and WebSocket messages.
 
-Peak memory is how far the server's processes grew above what they had after one tiny upload: what the first upload
-imports is not counted, and what a large one leaves behind is.
+Peak memory is the growth of the server's processes since one tiny upload. Modules that the first upload imports are
+not counted; memory that a large upload leaves behind is.
 """
 
 import time
@@ -9,41 +9,52 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from . import wire
-from .calls import able
-from .peers import US, Field
-from .plan import Plan, Turns, in_turn
-from .processes import UVICORN, Process, serving
+from .calls import find_able_peers
+from .peers import US, Lineup
+from .plan import Plan, Turns, rotate
+from .processes import UVICORN, Process, run_servers
 from .results import Measure
 from .servers import MICROSECONDS, leave_out
-from .workloads import ECHO, KIB, MIB, Workload, difference, download, fields, stream, upload
+from .workloads import (
+    ECHO,
+    KIB,
+    MIB,
+    Workload,
+    build_download,
+    build_fields,
+    build_stream,
+    build_upload,
+    describe_difference,
+)
 
 SUITE: Final = "uploads"
 
 _BATCH: Final = 50
-"""WebSocket messages that are under way at once."""
+"""WebSocket messages that are sent before their echoes are read."""
 
 
-class Wrong(Exception):
-    """The answer was not the expected one; the text says why."""
+class WrongResponse(Exception):
+    """An error that says how a response differs from the expected one."""
 
 
-def run(field: Field, plan: Plan, say: Callable[[str], None]) -> list[Measure]:
-    """Measure it all."""
+def run(lineup: Lineup, plan: Plan, say: Callable[[str], None]) -> list[Measure]:
+    """Measure uploads, fields, downloads and WebSocket messages under uvicorn."""
     turns = Turns(plan.budget[SUITE])
-    blob = field.folder / "blob.bin"
+    blob = lineup.folder / "blob.bin"
     blob.write_bytes(bytes(plan.transfer))
     measures: list[Measure] = []
-    with serving(UVICORN, field, BENCHMARK_FILE=str(blob)) as (processes, failed):
-        for title, made, measure in _tasks(plan):
+    with run_servers(UVICORN, lineup, BENCHMARK_FILE=str(blob)) as (processes, failed):
+        for title, task_measures, task in _list_tasks(plan):
             say(f"uploads: {title}")
             for name, why in failed.items():
-                leave_out(made, name, why)
-            names = [name for name in able(made[0], made[0].name, field.peers) if name in processes]
+                leave_out(task_measures, name, why)
+            first = task_measures[0]
+            names = [name for name in find_able_peers(first, first.name, lineup.peers) if name in processes]
             for number in turns.rounds(plan.transfer_rounds):
-                for name in in_turn(names, number):
-                    if name not in made[0].left_out:
-                        _sample(measure, processes[name], made)
-            measures += made
+                for name in rotate(names, number):
+                    if name not in first.left_out:
+                        _take_sample(task, processes[name], task_measures)
+            measures += task_measures
     blob.unlink()
     return measures
 
@@ -51,103 +62,110 @@ def run(field: Field, plan: Plan, say: Callable[[str], None]) -> list[Measure]:
 _Task = Callable[[Process], Sequence[float]]
 
 
-def _tasks(plan: Plan) -> list[tuple[str, list[Measure], _Task]]:
-    """A title, the measures, and what makes one sample of each. Raises Wrong and OSError."""
-    sent, many = upload(plan.transfer), fields(plan.fields)
-    stored, streamed = download(plan.transfer), stream(plan.transfer)
+def _list_tasks(plan: Plan) -> list[tuple[str, list[Measure], _Task]]:
+    """Return the title, the measures and the function of each task. The function returns a sample for each measure.
+
+    It raises WrongResponse and OSError.
+    """
+    sent, many = build_upload(plan.transfer), build_fields(plan.fields)
+    stored, streamed = build_download(plan.transfer), build_stream(plan.transfer)
     floors: dict[str, int] = {}
     return [
         (
             sent.title,
             [
-                _measure("upload", sent.title, "MiB/s", "higher"),
-                _measure("upload memory", f"{sent.title}, peak memory", "MiB", "lower"),
+                _create_measure("upload", sent.title, "MiB/s", "higher"),
+                _create_measure("upload memory", f"{sent.title}, peak memory", "MiB", "lower"),
             ],
-            lambda process: _upload(process, sent, plan.transfer, floors),
+            lambda process: _measure_upload(process, sent, plan.transfer, floors),
         ),
-        (many.title, [_measure("fields", many.title, "ms", "lower")], lambda process: _fields(process, many)),
+        (
+            many.title,
+            [_create_measure("fields", many.title, "ms", "lower")],
+            lambda process: _measure_fields(process, many),
+        ),
         (
             stored.title,
-            [_measure("file", stored.title, "MiB/s", "higher")],
-            lambda process: _download(process, stored, plan.transfer),
+            [_create_measure("file", stored.title, "MiB/s", "higher")],
+            lambda process: _measure_download(process, stored, plan.transfer),
         ),
         (
             streamed.title,
-            [_measure("stream", streamed.title, "MiB/s", "higher")],
-            lambda process: _download(process, streamed, plan.transfer),
+            [_create_measure("stream", streamed.title, "MiB/s", "higher")],
+            lambda process: _measure_download(process, streamed, plan.transfer),
         ),
         (
             "WebSocket echo",
             [
-                _measure("echo", "WebSocket echo", "/s", "higher"),
-                _measure("echo cpu", "WebSocket echo, CPU", "µs", "lower"),
+                _create_measure("echo", "WebSocket echo", "/s", "higher"),
+                _create_measure("echo cpu", "WebSocket echo, CPU", "µs", "lower"),
             ],
-            lambda process: _echo(process, plan.echoes),
+            lambda process: _measure_echo(process, plan.echoes),
         ),
     ]
 
 
-def _measure(name: str, title: str, unit: str, better: str) -> Measure:
+def _create_measure(name: str, title: str, unit: str, better: str) -> Measure:
     return Measure(SUITE, name, title, unit, "lower" if better == "lower" else "higher", US)
 
 
-def _sample(task: _Task, process: Process, measures: Sequence[Measure]) -> None:
+def _take_sample(task: _Task, process: Process, measures: Sequence[Measure]) -> None:
     name = process.peer.name
     try:
         values = task(process)
-    except (Wrong, OSError) as error:
+    except (WrongResponse, OSError) as error:
         leave_out(measures, name, str(error))
         return
     for measure, value in zip(measures, values, strict=True):
         measure.add(name, value)
 
 
-def _upload(process: Process, workload: Workload, size: int, floors: dict[str, int]) -> Sequence[float]:
-    """The rate, and the peak above the process's memory before its first large upload, which `floors` keeps."""
+def _measure_upload(process: Process, workload: Workload, size: int, floors: dict[str, int]) -> Sequence[float]:
+    """Return the rate, and the peak above the memory before the first large upload, which `floors` holds by peer."""
     name = process.peer.name
     if name not in floors:
-        _ask(process, upload(KIB))
-        floors[name] = process.memory()
+        _time_request(process, build_upload(KIB))
+        floors[name] = process.read_memory()
     process.reset_peak()
-    seconds = _ask(process, workload)
-    return size / MIB / seconds, max(0, process.peak() - floors[name]) / MIB
+    seconds = _time_request(process, workload)
+    return size / MIB / seconds, max(0, process.read_peak() - floors[name]) / MIB
 
 
-def _fields(process: Process, workload: Workload) -> Sequence[float]:
-    return (_ask(process, workload) * 1000,)
+def _measure_fields(process: Process, workload: Workload) -> Sequence[float]:
+    return (_time_request(process, workload) * 1000,)
 
 
-def _ask(process: Process, workload: Workload) -> float:
-    """The seconds from the first byte sent to the last one received."""
-    request = wire.request_bytes(workload)
+def _time_request(process: Process, workload: Workload) -> float:
+    """Send the request of `workload`. Return the seconds from its first byte to the last byte of the response."""
+    request = wire.encode_request(workload)
     with process.connect() as connection:
         begin = time.perf_counter()
         connection.sendall(request)
-        answer = wire.read(connection)
+        response = wire.read_response(connection)
         seconds = time.perf_counter() - begin
-    if wrong := difference(workload.expected, answer):
-        raise Wrong(wrong)
+    if fault := describe_difference(workload.expected, response):
+        raise WrongResponse(fault)
     return seconds
 
 
-def _download(process: Process, workload: Workload, size: int) -> Sequence[float]:
+def _measure_download(process: Process, workload: Workload, size: int) -> Sequence[float]:
     with process.connect() as connection:
         begin = time.perf_counter()
-        answer, received = wire.drain(connection, workload)
+        response, received = wire.drain_response(connection, workload)
         seconds = time.perf_counter() - begin
-    if wrong := difference(workload.expected, answer):
-        raise Wrong(wrong)
+    if fault := describe_difference(workload.expected, response):
+        raise WrongResponse(fault)
     if received != size:
-        raise Wrong(f"sent {received} bytes instead of {size}")
+        raise WrongResponse(f"sent {received} bytes instead of {size}")
     return (size / MIB / seconds,)
 
 
-def _echo(process: Process, count: int) -> Sequence[float]:
+def _measure_echo(process: Process, count: int) -> Sequence[float]:
     with process.connect() as connection:
-        wire.open_socket(connection, "/echo")
-        sum(wire.echoes(connection, ECHO, _BATCH, _BATCH))
-        before = process.cpu()
+        wire.open_websocket(connection, "/echo")
+        sum(wire.exchange_echoes(connection, ECHO, _BATCH, _BATCH))
+        before = process.read_cpu_seconds()
         begin = time.perf_counter()
-        done = sum(wire.echoes(connection, ECHO, count, _BATCH))
+        count = sum(wire.exchange_echoes(connection, ECHO, count, _BATCH))
         seconds = time.perf_counter() - begin
-        return done / seconds, (process.cpu() - before) / done * MICROSECONDS
+        return count / seconds, (process.read_cpu_seconds() - before) / count * MICROSECONDS

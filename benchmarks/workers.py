@@ -1,4 +1,4 @@
-"""The worker processes, from outside: one for each peer, all alive at once, and only one of them at work at a time."""
+"""This module starts a worker process for each peer and sends it commands. Only one of them works at a time."""
 
 import json
 import select
@@ -9,27 +9,27 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from .peers import Field, Peer
-from .workloads import Answer, difference, find
+from .peers import Lineup, Peer
+from .workloads import Response, describe_difference, find_workload
 
 PATIENCE: Final = 60.0
-"""Seconds after which a worker is taken for stuck, unless the caller says otherwise."""
+"""Seconds after which a worker counts as stuck, unless the caller passes another number."""
 
 
-class Failed(Exception):
-    """The peer answered wrongly, raised, or did not answer at all; the text says what."""
+class WorkerFailed(Exception):
+    """An error that says how a peer failed: by a wrong response, an exception or silence."""
 
 
 class Worker:
-    """One process of `benchmarks.worker`."""
+    """A process of `benchmarks.worker`."""
 
-    def __init__(self, peer: Peer, field: Field) -> None:
+    def __init__(self, peer: Peer, lineup: Lineup) -> None:
         self.peer = peer
-        self._log = tempfile.TemporaryFile(dir=field.folder)  # noqa: SIM115  # closed by `stop`
+        self._log = tempfile.TemporaryFile(dir=lineup.folder)  # noqa: SIM115  # closed by `stop`
         self._process = subprocess.Popen(
             [peer.python, "-m", "benchmarks.worker", peer.kind.module],
-            cwd=field.folder,
-            env=field.environment(),
+            cwd=lineup.folder,
+            env=lineup.environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -37,61 +37,61 @@ class Worker:
         self._buffer = b""
 
     def check(self, workload: str, patience: float = PATIENCE) -> None:
-        """Ask it `workload` once. Raises Failed when the answer is not the expected one."""
-        answered = self.ask(patience, do="check", workload=workload)
-        headers = tuple((name, value) for name, value in answered["headers"])
-        answer = Answer(answered["status"], headers, answered["body"].encode("latin-1"))
-        if wrong := difference(find(workload).expected, answer):
-            raise Failed(wrong)
+        """Send the request of `workload` once. Raises WorkerFailed when the response is not the expected one."""
+        reply = self.send_command(patience, do="check", name=workload)
+        headers = tuple((name, value) for name, value in reply["headers"])
+        response = Response(reply["status"], headers, reply["body"].encode("latin-1"))
+        if fault := describe_difference(find_workload(workload).expected, response):
+            raise WorkerFailed(fault)
 
     def time(self, workload: str, count: int) -> float:
-        """The seconds that `count` requests take it."""
-        seconds: float = self.ask(do="time", workload=workload, count=count)["seconds"]
+        """Return the seconds that `count` requests of `workload` take."""
+        seconds: float = self.send_command(do="time", name=workload, count=count)["seconds"]
         return seconds
 
     def build(self, count: int) -> float:
-        """The seconds that it takes to make an app of `count` routes."""
-        seconds: float = self.ask(do="build", count=count)["seconds"]
+        """Return the seconds that building and starting an app of `count` routes takes."""
+        seconds: float = self.send_command(do="build", count=count)["seconds"]
         return seconds
 
     def wait_ready(self) -> None:
-        """Wait until it has imported its app. Raises Failed."""
-        self._read(PATIENCE)
+        """Wait until it has imported its app. Raises WorkerFailed."""
+        self._read_reply(PATIENCE)
 
-    def ask(self, patience: float = PATIENCE, **wanted: Any) -> dict[str, Any]:
-        """Its answer to one command. Raises Failed."""
+    def send_command(self, patience: float = PATIENCE, **command: Any) -> dict[str, Any]:
+        """Send a command and return the reply. Raises WorkerFailed."""
         pipe = self._process.stdin
         if pipe is None or self._process.poll() is not None:
-            raise Failed(f"its process has ended: {self._last_words()}")
-        pipe.write(json.dumps(wanted).encode() + b"\n")
+            raise WorkerFailed(f"its process has ended: {self._read_last_line()}")
+        pipe.write(json.dumps(command).encode() + b"\n")
         pipe.flush()
-        answer = self._read(patience)
-        if "error" in answer:
-            raise Failed(answer["error"])
-        return answer
+        reply = self._read_reply(patience)
+        if "error" in reply:
+            raise WorkerFailed(reply["error"])
+        return reply
 
-    def _read(self, patience: float) -> dict[str, Any]:
+    def _read_reply(self, patience: float) -> dict[str, Any]:
         pipe = self._process.stdout
         end = time.monotonic() + patience
         while b"\n" not in self._buffer:
-            left = end - time.monotonic()
-            if pipe is None or left <= 0 or not select.select([pipe], [], [], left)[0]:
-                self._process.kill()  # it is ours, and nothing that it says later could be told from its next answer
-                raise Failed(f"did not answer in {patience:.0f} seconds")
+            remaining = end - time.monotonic()
+            if pipe is None or remaining <= 0 or not select.select([pipe], [], [], remaining)[0]:
+                self._process.kill()  # a late reply could be taken for the next one
+                raise WorkerFailed(f"did not answer in {patience:.0f} seconds")
             piece = pipe.read1(65536)  # type: ignore[attr-defined]  # a pipe of Popen is a BufferedReader
             if not piece:
-                raise Failed(f"its process has ended: {self._last_words()}")
+                raise WorkerFailed(f"its process has ended: {self._read_last_line()}")
             self._buffer += piece
         line, _, self._buffer = self._buffer.partition(b"\n")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        reply: dict[str, Any] = json.loads(line)
+        return reply
 
-    def _last_words(self) -> str:
+    def _read_last_line(self) -> str:
         self._log.seek(0)
-        return (self._log.read().decode(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
+        return (self._log.read().decode(errors="replace").strip().splitlines() or ["it printed nothing"])[-1]
 
     def stop(self) -> None:
-        """End it: its input ends, and if that does not help, it is killed."""
+        """End the process: close its pipes, and kill it if it still runs after five seconds."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
@@ -104,12 +104,12 @@ class Worker:
 
 
 @contextmanager
-def working(field: Field, peers: Sequence[Peer]) -> Generator[dict[str, Worker]]:
-    """A worker for each of `peers`, by name, until the block ends."""
+def run_workers(lineup: Lineup, peers: Sequence[Peer]) -> Generator[dict[str, Worker]]:
+    """Run a worker for each of `peers` until the block ends. Yield the workers by name."""
     workers: dict[str, Worker] = {}
     try:
         for peer in peers:
-            workers[peer.name] = Worker(peer, field)
+            workers[peer.name] = Worker(peer, lineup)
         for worker in workers.values():
             worker.wait_ready()
         yield workers

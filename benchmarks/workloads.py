@@ -1,8 +1,9 @@
-"""What every app is asked and what it must answer: one table for all of them, with the standard library alone.
+"""This module holds the requests that every app receives and the responses that it must send, in one table.
 
-A workload names the object of the app module that it goes to: `app`, or `with_sessions` and `with_middleware` where
-the feature is installed for a whole application. Workloads of growing size are made by `find`, from names such as
-`routes:1000`. Errors are worded by each framework in its own way: for those only the status is compared.
+A workload names the object of the app module that receives the request: `app`, or `with_sessions` and
+`with_middleware`, where the feature is installed for a whole application. `find_workload` builds workloads of growing
+size from names such as `routes:1000`. Frameworks word their errors differently, so only the status of those is
+compared. The module needs the standard library alone.
 """
 
 import json
@@ -13,7 +14,7 @@ KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
 BOUNDARY: Final = "----WebKitFormBoundary7MA4YWxkTrZu0gW"
-"""As browsers make them."""
+"""A boundary as browsers send it."""
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = f"multipart/form-data; boundary={BOUNDARY}"
@@ -26,7 +27,7 @@ STREAM_CHUNK: Final = 64 * KIB
 
 @dataclass(frozen=True)
 class Expected:
-    """The right answer. What is None or empty may be anything."""
+    """The expected response. A part that is None may be anything."""
 
     statuses: tuple[int, ...] = (200,)
     media_type: str | None = JSON
@@ -36,25 +37,25 @@ class Expected:
 
 @dataclass(frozen=True)
 class Workload:
-    """One request, and the right answer to it."""
+    """A request and the expected response."""
 
     name: str
     title: str
     method: str
     path: str
-    """As on the wire, with the query."""
+    """The path as it is sent, with the query."""
     expected: Expected
     body: bytes = b""
     content_type: str = ""
     target: str = "app"
-    """Which object of the app module is asked; `routes:10` stands for what `routes(10)` returns."""
+    """The object of the app module that receives the request. `routes:10` means the app that `routes(10)` returns."""
     start: str = ""
-    """A path that is asked for first; the cookies that it sets are sent along."""
+    """A path that is requested first. The cookies that it sets are sent with the request."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came back."""
+class Response:
+    """The response of an app or a server."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -62,26 +63,26 @@ class Answer:
     body: bytes
 
     def header(self, name: str) -> str:
-        """The value of the first header of that name, or an empty text."""
+        """Return the value of the first header `name`, or an empty text."""
         return next((value for key, value in self.headers if key == name), "")
 
 
-def difference(expected: Expected, answer: Answer) -> str:
-    """In what `answer` is not the expected one, in a few words; an empty text when it is. JSON is compared by value."""
-    if answer.status not in expected.statuses:
-        wanted = " or ".join(map(str, expected.statuses))
-        return f"answered {answer.status} instead of {wanted}: {_shown(answer.body)}"
-    essence = answer.header("content-type").partition(";")[0].strip().lower()
+def describe_difference(expected: Expected, response: Response) -> str:
+    """Describe how `response` differs from `expected`, or return an empty text. JSON is compared by value."""
+    if response.status not in expected.statuses:
+        statuses = " or ".join(map(str, expected.statuses))
+        return f"answered {response.status} instead of {statuses}: {_quote_body(response.body)}"
+    essence = response.header("content-type").partition(";")[0].strip().lower()
     if expected.media_type is not None and essence != expected.media_type:
         return f"answered {essence or 'no content type'} instead of {expected.media_type}"
-    if expected.header is not None and answer.header(expected.header[0]) != expected.header[1]:
+    if expected.header is not None and response.header(expected.header[0]) != expected.header[1]:
         return f"sent no header {expected.header[0]}: {expected.header[1]}"
-    if expected.body is not None and not _same_body(essence, expected.body, answer.body):
-        return f"answered {_shown(answer.body)} instead of {_shown(expected.body)}"
+    if expected.body is not None and not _is_same_body(essence, expected.body, response.body):
+        return f"answered {_quote_body(response.body)} instead of {_quote_body(expected.body)}"
     return ""
 
 
-def _same_body(essence: str, expected: bytes, body: bytes) -> bool:
+def _is_same_body(essence: str, expected: bytes, body: bytes) -> bool:
     if essence != JSON:
         return body == expected
     try:
@@ -90,16 +91,16 @@ def _same_body(essence: str, expected: bytes, body: bytes) -> bool:
         return False
 
 
-def _shown(body: bytes) -> str:
+def _quote_body(body: bytes) -> str:
     text = body.decode("utf-8", "backslashreplace")
     return repr(text if len(text) <= 200 else f"{text[:200]}… ({len(text)} characters)")
 
 
-def _json(value: object) -> bytes:
+def _encode_json(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-# --- data that the requests and the apps share ---
+# --- data of the requests and the apps ---
 
 TODO: Final = {"title": "Milk", "priority": 2, "done": False}
 
@@ -126,7 +127,7 @@ ORDER: Final = {
 """Ten fields, two of them nested; models constrain id, reference, name, email, postcode, quantity, price, discount."""
 
 BAD_ORDER: Final = ORDER | {"id": 0, "discount": 1.5, "lines": [{"sku": "TEA-1", "quantity": "two", "price": 350}]}
-"""Three values that no model takes."""
+"""An order with three values that every model refuses."""
 
 ROWS: Final[list[dict[str, Any]]] = [
     {"id": number, "name": f"Row {number}", "price": number * 1.25, "tags": ["a", "b"]} for number in range(1, 101)
@@ -173,8 +174,8 @@ CALLS: Final[dict[str, Workload]] = {
             "JSON body into a typed model",
             "POST",
             "/todos",
-            Expected(body=_json(TODO)),
-            body=_json(TODO),
+            Expected(body=_encode_json(TODO)),
+            body=_encode_json(TODO),
             content_type=JSON,
         ),
         Workload(
@@ -192,7 +193,7 @@ CALLS: Final[dict[str, Workload]] = {
             "POST",
             "/orders",
             Expected(body=b'{"id":4711,"lines":3,"total":10294}'),
-            body=_json(ORDER),
+            body=_encode_json(ORDER),
             content_type=JSON,
         ),
         Workload(
@@ -228,76 +229,76 @@ CALLS: Final[dict[str, Workload]] = {
             "POST",
             "/orders",
             Expected((400, 422), None),
-            body=_json(BAD_ORDER),
+            body=_encode_json(BAD_ORDER),
             content_type=JSON,
         ),
         Workload("template", "Small Jinja2 template", "GET", "/page", Expected(media_type=HTML, body=PAGE_HTML)),
-        Workload("list", "100 structures out", "GET", "/rows", Expected(body=_json(ROWS))),
+        Workload("list", "100 structures out", "GET", "/rows", Expected(body=_encode_json(ROWS))),
     )
 }
 
 SERVED: Final = tuple(CALLS[name] for name in ("hello", "typed", "json", "form"))
-"""What the servers are asked."""
+"""The workloads of the suite `servers`."""
 
 
-def upload(size: int) -> Workload:
-    """One file of `size` bytes in a multipart body; the handler reads it and says how much that was."""
+def build_upload(size: int) -> Workload:
+    """Build a request that uploads a file of `size` bytes. The handler reads the file and returns its size."""
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="blob.bin"\r\n'
     content = (bytes(range(256)) * (size // 256 + 1))[:size]
     body = b"".join([f"{head}Content-Type: {BINARY}\r\n\r\n".encode(), content, f"\r\n--{BOUNDARY}--\r\n".encode()])
-    expected = Expected(body=_json({"size": size}))
+    expected = Expected(body=_encode_json({"size": size}))
     return Workload("upload", f"Upload of {size // MIB} MiB", "POST", "/upload", expected, body, MULTIPART)
 
 
-def fields(count: int) -> Workload:
-    """A multipart body of `count` tiny fields, the last of them called `last`; the handler says how many there were."""
+def build_fields(count: int) -> Workload:
+    """Build a request with `count` tiny multipart fields. The last is called `last`. The handler counts them."""
     part = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%d\r\n'
     names = [*(f"f{number}" for number in range(1, count)), "last"]
     body = "".join([part % (name, number) for number, name in enumerate(names)]) + f"--{BOUNDARY}--\r\n"
-    expected = Expected(body=_json({"fields": count}))
+    expected = Expected(body=_encode_json({"fields": count}))
     return Workload("fields", f"{count:,} tiny fields", "POST", "/fields", expected, body.encode(), MULTIPART)
 
 
-def download(size: int) -> Workload:
-    """The file of `size` bytes that the apps find under the name in the environment variable BENCHMARK_FILE."""
+def build_download(size: int) -> Workload:
+    """Build a request for the file of `size` bytes whose path is in the environment variable BENCHMARK_FILE."""
     return Workload("file", f"File of {size // MIB} MiB", "GET", "/files/blob.bin", Expected(media_type=None))
 
 
-def stream(size: int) -> Workload:
-    """As many bytes from an asynchronous generator, in pieces of STREAM_CHUNK."""
+def build_stream(size: int) -> Workload:
+    """Build a request for `size` bytes from an asynchronous generator, in pieces of STREAM_CHUNK."""
     path = f"/stream/{size // STREAM_CHUNK}"
     return Workload("stream", f"Stream of {size // MIB} MiB", "GET", path, Expected(media_type=BINARY))
 
 
-def find(name: str) -> Workload:
-    """The workload `name`: one of CALLS, or `kind:size` of a growing kind. Raises KeyError for any other."""
+def find_workload(name: str) -> Workload:
+    """Return the workload `name`: one of CALLS, or `kind:size` of a growing kind. Raises KeyError for any other."""
     kind, _, size = name.partition(":")
     return _GROWING[kind](int(size)) if size else CALLS[name]
 
 
-def _routes(count: int) -> Workload:
-    """The last of `count` routes `/r0/{id}`, `/r1/{id}`, …"""
+def _build_routes(count: int) -> Workload:
+    """Build a request for the last of `count` routes `/r0/{id}`, `/r1/{id}`, …"""
     expected = Expected(body=b'{"id":5}')
     return Workload(
         f"routes:{count}", f"{count:,} routes", "GET", f"/r{count - 1}/5", expected, target=f"routes:{count}"
     )
 
 
-def _parameters(count: int) -> Workload:
-    """A handler that adds up `count` integers of the query."""
+def _build_parameters(count: int) -> Workload:
+    """Build a request whose handler adds up `count` integers of the query."""
     query = "&".join(f"p{number}={number}" for number in range(count))
-    expected = Expected(body=_json({"sum": sum(range(count))}))
+    expected = Expected(body=_encode_json({"sum": sum(range(count))}))
     title = "1 parameter" if count == 1 else f"{count} parameters"
     return Workload(f"parameters:{count}", title, "GET", f"/total?{query}", expected, target=f"parameters:{count}")
 
 
-def _bulk(size: int) -> Workload:
-    """A JSON list of rows of `size` bytes at most, into typed rows; the handler says how many there were."""
-    row = _json(ROWS[41])
+def _build_bulk(size: int) -> Workload:
+    """Build a request with a JSON list of rows, of at most `size` bytes. The handler decodes and counts the rows."""
+    row = _encode_json(ROWS[41])
     count = max(1, (size - 2) // (len(row) + 1))
     body = b"[" + b",".join([row] * count) + b"]"
     title = f"JSON of {size // MIB} MiB" if size >= MIB else f"JSON of {size // KIB} KiB"
-    return Workload(f"bulk:{size}", title, "POST", "/bulk", Expected(body=_json({"count": count})), body, JSON)
+    return Workload(f"bulk:{size}", title, "POST", "/bulk", Expected(body=_encode_json({"count": count})), body, JSON)
 
 
-_GROWING: Final = {"routes": _routes, "parameters": _parameters, "bulk": _bulk}
+_GROWING: Final = {"routes": _build_routes, "parameters": _build_parameters, "bulk": _build_bulk}

@@ -1,9 +1,9 @@
-"""The same application in every framework, a file for each.
+"""This package holds the same application in every framework, with a module for each.
 
-A module here has `app`, which answers the workloads of `benchmarks.workloads`; `with_sessions` and `with_middleware`;
-and the functions `routes(count)` and `parameters(count)`, which make an app that has that many routes, or a handler
-with that many parameters. `LACKS` says, by the workload's name, what a framework has no way to do, and why.
+A module has the objects `app`, which answers the workloads of `benchmarks.workloads`, `with_sessions` and
+`with_middleware`. Its functions `routes(count)` and `parameters(count)` build an app that has `count` routes, or a
+handler with `count` parameters. `LACKS` gives the reason why a framework cannot do a workload, by the workload's name.
 
-What a framework documents as the fastest way to do the same validated work is what it does here; where it has no way of
-its own to validate, msgspec does it.
+Every app does the validated work in the way that the documentation of its framework calls the fastest. Frameworks
+without validation use msgspec.
 """

@@ -1,7 +1,8 @@
-"""No framework: the same work written by hand on ASGI, as far as anybody would go who wants it fast.
+"""This module does the work without a framework: by hand, on ASGI, as fast as is reasonable.
 
-Request values are parsed with the standard library, JSON with msgspec's decoders, multipart with `multipart`'s push
-parser. It checks what the workloads need checked and not a thing more: no limits, no timeouts, no HEAD, no 405.
+It parses request values with the standard library, JSON with msgspec's decoders and multipart with the push parser of
+`multipart`. It checks only what the workloads need. It has no limits and no timeouts, and supports neither HEAD nor
+responses with 405.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from multipart import MultipartSegment, PushMultipartParser
 
 from benchmarks import workloads
 from benchmarks.apps import shared
-from benchmarks.apps.structs import ROWS, Order, Row, Todo, receipt
+from benchmarks.apps.structs import ROWS, Order, Row, Todo, create_receipt
 
 Scope: TypeAlias = dict[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[dict[str, Any]]]
@@ -42,13 +43,15 @@ page: Final = jinja2.Environment(
 ).get_template("page.html")  # fmt: skip
 
 
-async def reply(send: Send, body: bytes, kind: Header = JSON, status: int = 200, *more: Header) -> None:
+async def send_response(send: Send, body: bytes, kind: Header = JSON, status: int = 200, *more: Header) -> None:
+    """Send a complete response with its Content-Type, its Content-Length and `more` headers."""
     length = (b"content-length", b"%d" % len(body))
     await send({"type": "http.response.start", "status": status, "headers": [kind, length, *more]})
     await send({"type": "http.response.body", "body": body})
 
 
-async def read(receive: Receive) -> bytes:
+async def read_body(receive: Receive) -> bytes:
+    """Return the whole body of a request. A body in one message is not copied."""
     message = await receive()
     if not message["more_body"]:
         body: bytes = message["body"]
@@ -60,7 +63,8 @@ async def read(receive: Receive) -> bytes:
     return b"".join(chunks)
 
 
-async def chunks_of(receive: Receive) -> AsyncIterator[bytes]:
+async def iterate_chunks(receive: Receive) -> AsyncIterator[bytes]:
+    """Yield the body of a request, message by message."""
     more = True
     while more:
         message = await receive()
@@ -69,7 +73,7 @@ async def chunks_of(receive: Receive) -> AsyncIterator[bytes]:
 
 
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:
-    await reply(send, encode({"message": "Hello, World!"}))
+    await send_response(send, encode({"message": "Hello, World!"}))
 
 
 async def items(scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,80 +83,80 @@ async def items(scope: Scope, receive: Receive, send: Send) -> None:
         limit = int(query["limit"][0])
         active = FLAGS[query["active"][0]]
     except (KeyError, ValueError):
-        await reply(send, b"Bad request", TEXT, 400)
+        await send_response(send, b"Bad request", TEXT, 400)
         return
-    await reply(send, encode({"id": number, "limit": limit, "active": active}))
+    await send_response(send, encode({"id": number, "limit": limit, "active": active}))
 
 
 async def todos(scope: Scope, receive: Receive, send: Send) -> None:
     try:
-        todo = decode_todo(await read(receive))
+        todo = decode_todo(await read_body(receive))
     except msgspec.DecodeError as error:
-        await reply(send, str(error).encode(), TEXT, 400)
+        await send_response(send, str(error).encode(), TEXT, 400)
         return
-    await reply(send, encode(todo))
+    await send_response(send, encode(todo))
 
 
 async def form(scope: Scope, receive: Receive, send: Send) -> None:
-    values = parse_qs((await read(receive)).decode())
+    values = parse_qs((await read_body(receive)).decode())
     try:
         name, age = values["name"][0], int(values["age"][0])
     except (KeyError, ValueError):
-        await reply(send, b"Bad request", TEXT, 400)
+        await send_response(send, b"Bad request", TEXT, 400)
         return
-    await reply(send, encode({"name": name, "age": age}))
+    await send_response(send, encode({"name": name, "age": age}))
 
 
 async def orders(scope: Scope, receive: Receive, send: Send) -> None:
     try:
-        order = decode_order(await read(receive))
+        order = decode_order(await read_body(receive))
     except msgspec.DecodeError as error:
-        await reply(send, str(error).encode(), TEXT, 400)
+        await send_response(send, str(error).encode(), TEXT, 400)
         return
-    await reply(send, encode(receipt(order)))
+    await send_response(send, encode(create_receipt(order)))
 
 
 async def bulk(scope: Scope, receive: Receive, send: Send) -> None:
     try:
-        rows = decode_rows(await read(receive))
+        rows = decode_rows(await read_body(receive))
     except msgspec.DecodeError as error:
-        await reply(send, str(error).encode(), TEXT, 400)
+        await send_response(send, str(error).encode(), TEXT, 400)
         return
-    await reply(send, encode({"count": len(rows)}))
+    await send_response(send, encode({"count": len(rows)}))
 
 
 async def template(scope: Scope, receive: Receive, send: Send) -> None:
-    await reply(send, page.render(title=workloads.PAGE_TITLE, items=workloads.PAGE_ITEMS).encode(), HTML)
+    await send_response(send, page.render(title=workloads.PAGE_TITLE, items=workloads.PAGE_ITEMS).encode(), HTML)
 
 
 async def rows_out(scope: Scope, receive: Receive, send: Send) -> None:
-    await reply(send, encode(ROWS))
+    await send_response(send, encode(ROWS))
 
 
 async def upload(scope: Scope, receive: Receive, send: Send) -> None:
     size = 0
     with closing(PushMultipartParser(workloads.BOUNDARY)) as parser:
-        async for chunk in chunks_of(receive):
+        async for chunk in iterate_chunks(receive):
             for part in parser.parse(chunk):
                 if isinstance(part, (bytes, bytearray)):
                     size += len(part)
-    await reply(send, encode({"size": size}))
+    await send_response(send, encode({"size": size}))
 
 
 async def fields(scope: Scope, receive: Receive, send: Send) -> None:
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     name, value = "", b""
     limit = shared.FIELDS_LIMIT
     with closing(PushMultipartParser(workloads.BOUNDARY, max_segment_count=limit)) as parser:
-        async for chunk in chunks_of(receive):
+        async for chunk in iterate_chunks(receive):
             for part in parser.parse(chunk):
                 if isinstance(part, MultipartSegment):
                     name, value = part.name or "", b""
                 elif part is None:
-                    found[name] = value.decode()
+                    values[name] = value.decode()
                 else:
                     value += part
-    await reply(send, encode({"fields": len(found)}))
+    await send_response(send, encode({"fields": len(values)}))
 
 
 async def files(scope: Scope, receive: Receive, send: Send) -> None:
@@ -173,7 +177,7 @@ async def stream(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
-    await reply(send, b"Not found", TEXT, 404)
+    await send_response(send, b"Not found", TEXT, 404)
 
 
 async def echo(receive: Receive, send: Send) -> None:
@@ -190,8 +194,8 @@ async def lifespan(receive: Receive, send: Send) -> None:
     await send({"type": "lifespan.shutdown.complete"})
 
 
-def application(handlers: dict[str, Handler]) -> Application:
-    """An app that chooses by the first segment of the path."""
+def create_application(handlers: dict[str, Handler]) -> Application:
+    """Create an app that chooses the handler by the first segment of the path."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -210,24 +214,24 @@ stored: Final[dict[str, dict[str, Any]]] = {}
 async def session(scope: Scope, receive: Receive, send: Send) -> None:
     cookie = next((value for name, value in scope["headers"] if name == b"cookie"), b"").decode()
     cookies = dict(pair.strip().split("=", 1) for pair in cookie.split(";") if "=" in pair)
-    found = stored.get(cookies.get("session", ""), {})
+    data = stored.get(cookies.get("session", ""), {})
     page = scope["path"]
     if page == "/session/read":
-        await reply(send, encode({"user": found["user"]}))
+        await send_response(send, encode({"user": data["user"]}))
     elif page == "/session/write":
-        found["visits"] += 1
-        await reply(send, encode({"written": True}))
+        data["visits"] += 1
+        await send_response(send, encode({"written": True}))
     else:
         identifier = secrets.token_urlsafe()
         stored[identifier] = {"user": "ann", "visits": 1}
-        await reply(send, b"", TEXT, 200, (b"set-cookie", f"session={identifier}; Path=/; HttpOnly".encode()))
+        await send_response(send, b"", TEXT, 200, (b"set-cookie", f"session={identifier}; Path=/; HttpOnly".encode()))
 
 
 async def hello_with_header(scope: Scope, receive: Receive, send: Send) -> None:
-    await reply(send, encode({"message": "Hello, World!"}), JSON, 200, (b"x-frame-options", b"DENY"))
+    await send_response(send, encode({"message": "Hello, World!"}), JSON, 200, (b"x-frame-options", b"DENY"))
 
 
-app = application(
+app = create_application(
     {
         "hello": hello,
         "items": items,
@@ -243,17 +247,17 @@ app = application(
         "stream": stream,
     }
 )
-with_sessions = application({"session": session})
-with_middleware = application({"hello": hello_with_header})
+with_sessions = create_application({"session": session})
+with_middleware = create_application({"hello": hello_with_header})
 
 
 def routes(count: int) -> Application:
-    return application({f"r{number}": _route() for number in range(count)})
+    return create_application({f"r{number}": _create_handler() for number in range(count)})
 
 
-def _route() -> Handler:
+def _create_handler() -> Handler:
     async def handler(scope: Scope, receive: Receive, send: Send) -> None:
-        await reply(send, encode({"id": int(scope["path"].split("/", 2)[2])}))
+        await send_response(send, encode({"id": int(scope["path"].split("/", 2)[2])}))
 
     return handler
 
@@ -263,6 +267,6 @@ def parameters(count: int) -> Application:
 
     async def total(scope: Scope, receive: Receive, send: Send) -> None:
         query = parse_qs(scope["query_string"].decode())
-        await reply(send, encode({"sum": sum([int(query[name][0]) for name in names])}))
+        await send_response(send, encode({"sum": sum([int(query[name][0]) for name in names])}))
 
-    return application({"total": total})
+    return create_application({"total": total})

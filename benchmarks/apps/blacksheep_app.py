@@ -1,6 +1,6 @@
-"""BlackSheep: bound parameters; pydantic models and a faster JSON library, both as its documentation recommends."""
+"""This module uses BlackSheep: bound parameters, and pydantic models and msgspec as its documentation recommends."""
 
-# What it imports need not be installed where the checks run.
+# The type checks may run where its imports are not installed.
 # pyright: reportMissingImports=false, reportUntypedFunctionDecorator=false, reportUntypedBaseClass=false
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -47,15 +47,15 @@ class Person:
     age: int
 
 
-def model(value: BaseModel) -> Response:
+def build_model_response(value: BaseModel) -> Response:
     return Response(200, None, Content(b"application/json", value.model_dump_json().encode()))
 
 
-def made() -> Application:
+def create_app() -> Application:
     return Application(router=Router())
 
 
-app = made()
+app = create_app()
 
 
 @app.router.get("/hello")
@@ -70,7 +70,7 @@ async def items(id: int, limit: int, active: bool) -> Response:
 
 @app.router.post("/todos")
 async def todos(data: FromJSON[models.Todo]) -> Response:
-    return model(data.value)
+    return build_model_response(data.value)
 
 
 @app.router.post("/form")
@@ -80,7 +80,7 @@ async def form(data: FromForm[Person]) -> Response:
 
 @app.router.post("/orders")
 async def orders(data: FromJSON[models.Order]) -> Response:
-    return model(models.receipt(data.value))
+    return build_model_response(models.create_receipt(data.value))
 
 
 @app.router.post("/bulk")
@@ -137,7 +137,7 @@ async def echo(socket: WebSocket) -> None:
         pass
 
 
-with_sessions = made()
+with_sessions = create_app()
 with_sessions.use_sessions(InMemorySessionStore())
 
 
@@ -164,19 +164,19 @@ async def frame_options(request: Request, handler: Callable[[Request], Awaitable
     return response
 
 
-with_middleware = made()
+with_middleware = create_app()
 with_middleware.middlewares.append(frame_options)
 with_middleware.router.add_get("/hello", hello)
 
 
 def routes(count: int) -> Application:
-    app = made()
+    app = create_app()
     for number in range(count):
-        app.router.add_get(f"/r{number}/{{id}}", _handler())
+        app.router.add_get(f"/r{number}/{{id}}", _create_handler())
     return app
 
 
-def _handler() -> Any:
+def _create_handler() -> Any:
     async def handler(id: int) -> Response:
         return json({"id": id})
 
@@ -184,6 +184,6 @@ def _handler() -> Any:
 
 
 def parameters(count: int) -> Application:
-    app = made()
-    app.router.add_get("/total", shared.adder(count))
+    app = create_app()
+    app.router.add_get("/total", shared.create_adder(count))
     return app

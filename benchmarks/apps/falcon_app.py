@@ -1,9 +1,9 @@
-"""Falcon (ASGI): resources; JSON by msgspec with preconstructed decoders, as its documentation's recipe advises.
+"""This module uses Falcon (ASGI): resources, and msgspec with decoders built once, as the recipe in its docs advises.
 
-Files are streamed by hand: its static routes read 8 KiB at a time and would be slower. It has no sessions.
+The app streams files by hand, because static routes read 8 KiB at a time and would be slower. Falcon has no sessions.
 """
 
-# What it imports need not be installed where the checks run.
+# The type checks may run where its imports are not installed.
 # pyright: reportMissingImports=false, reportUntypedFunctionDecorator=false, reportUntypedBaseClass=false
 
 import asyncio
@@ -19,7 +19,7 @@ import msgspec
 
 from benchmarks import workloads
 from benchmarks.apps import shared
-from benchmarks.apps.structs import ROWS, Order, Person, Row, Todo, receipt
+from benchmarks.apps.structs import ROWS, Order, Person, Row, Todo, create_receipt
 
 encode: Final = msgspec.json.Encoder().encode
 decode_todo: Final = msgspec.json.Decoder(Todo).decode
@@ -56,7 +56,7 @@ class Form:
 
 class Orders:
     async def on_post(self, req: Any, resp: Any) -> None:
-        resp.data = encode(receipt(decode_order(await req.stream.read())))
+        resp.data = encode(create_receipt(decode_order(await req.stream.read())))
 
 
 class Bulk:
@@ -86,10 +86,10 @@ class Upload:
 
 class Fields:
     async def on_post(self, req: Any, resp: Any) -> None:
-        found: dict[str, str] = {}
+        values: dict[str, str] = {}
         async for part in await req.get_media():
-            found[part.name] = await part.get_text()
-        resp.data = encode({"fields": len(found)})
+            values[part.name] = await part.get_text()
+        resp.data = encode({"fields": len(values)})
 
 
 class Files:
@@ -131,7 +131,8 @@ async def invalid(req: Any, resp: Any, error: Exception, params: Any, ws: Any = 
     raise falcon.HTTPUnprocessableEntity(title="Invalid request", description=str(error))
 
 
-def made() -> Any:
+def create_app() -> Any:
+    """Create an app that answers validation errors with 422 and accepts the forms of the workloads."""
     app: Any = falcon.asgi.App()
     app.add_error_handler(msgspec.ValidationError, invalid)
     app.add_error_handler((KeyError, ValueError), invalid)
@@ -141,7 +142,7 @@ def made() -> Any:
     return app
 
 
-app = made()
+app = create_app()
 app.add_route("/hello", Hello())
 app.add_route("/items/{id:int}", Items())
 app.add_route("/todos", Todos())
@@ -166,15 +167,15 @@ with_middleware: Any = falcon.asgi.App(middleware=[FrameOptions()])
 with_middleware.add_route("/hello", Hello())
 
 
-class One:
+class Item:
     async def on_get(self, req: Any, resp: Any, id: int) -> None:
         resp.data = encode({"id": id})
 
 
 def routes(count: int) -> Any:
-    app = made()
+    app = create_app()
     for number in range(count):
-        app.add_route(f"/r{number}/{{id:int}}", One())
+        app.add_route(f"/r{number}/{{id:int}}", Item())
     return app
 
 
@@ -185,6 +186,6 @@ def parameters(count: int) -> Any:
         async def on_get(self, req: Any, resp: Any) -> None:
             resp.data = encode({"sum": sum([req.get_param_as_int(name, required=True) for name in names])})
 
-    app = made()
+    app = create_app()
     app.add_route("/total", Total())
     return app

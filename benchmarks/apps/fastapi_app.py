@@ -1,6 +1,6 @@
-"""FastAPI: pydantic models in, and out by way of the return annotation, which its documentation calls the fastest."""
+"""This module uses FastAPI: pydantic models and return annotations, which its documentation calls the fastest way."""
 
-# What it imports need not be installed where the checks run.
+# The type checks may run where its imports are not installed.
 # pyright: reportMissingImports=false, reportUntypedFunctionDecorator=false, reportUntypedBaseClass=false
 
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ from starlette.middleware.sessions import SessionMiddleware
 
 from benchmarks import workloads
 from benchmarks.apps import shared
-from benchmarks.apps.models import ROWS, Order, Receipt, Row, Todo, receipt
+from benchmarks.apps.models import ROWS, Order, Receipt, Row, Todo, create_receipt
 
 app = FastAPI(openapi_url=None)
 templates = Jinja2Templates(shared.TEMPLATES)
@@ -42,7 +42,7 @@ async def form(name: Annotated[str, Form()], age: Annotated[int, Form()]) -> dic
 
 @app.post("/orders")
 async def orders(order: Order) -> Receipt:
-    return receipt(order)
+    return create_receipt(order)
 
 
 @app.post("/bulk")
@@ -147,13 +147,13 @@ with_middleware.get("/hello")(hello)
 
 
 def routes(count: int) -> FastAPI:
-    made = FastAPI(openapi_url=None)
+    app = FastAPI(openapi_url=None)
     for number in range(count):
-        made.get(f"/r{number}/{{id}}")(_handler())
-    return made
+        app.get(f"/r{number}/{{id}}")(_create_handler())
+    return app
 
 
-def _handler() -> Any:
+def _create_handler() -> Any:
     async def handler(id: int) -> dict[str, int]:
         return {"id": id}
 
@@ -161,6 +161,6 @@ def _handler() -> Any:
 
 
 def parameters(count: int) -> FastAPI:
-    made = FastAPI(openapi_url=None)
-    made.get("/total")(shared.adder(count))
-    return made
+    app = FastAPI(openapi_url=None)
+    app.get("/total")(shared.create_adder(count))
+    return app

@@ -1,6 +1,6 @@
-"""Litestar: handlers with msgspec Structs, which it converts and encodes itself."""
+"""This module uses Litestar: handlers with msgspec Structs, which Litestar converts and encodes itself."""
 
-# What it imports need not be installed where the checks run.
+# The type checks may run where its imports are not installed.
 # pyright: reportMissingImports=false, reportUntypedFunctionDecorator=false, reportUntypedBaseClass=false
 
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ from litestar.template.config import TemplateConfig
 
 from benchmarks import workloads
 from benchmarks.apps import shared
-from benchmarks.apps.structs import ROWS, Order, Person, Receipt, Row, Todo, receipt
+from benchmarks.apps.structs import ROWS, Order, Person, Receipt, Row, Todo, create_receipt
 
 MULTIPART = Body(media_type=RequestEncodingType.MULTI_PART)
 URLENCODED = Body(media_type=RequestEncodingType.URL_ENCODED)
@@ -47,7 +47,7 @@ async def form(data: Annotated[Person, URLENCODED]) -> Person:
 
 @post("/orders", status_code=200)
 async def orders(data: Order) -> Receipt:
-    return receipt(data)
+    return create_receipt(data)
 
 
 @post("/bulk", status_code=200)
@@ -105,7 +105,8 @@ async def echo(socket: WebSocket[Any, Any, Any]) -> None:
         pass
 
 
-def made(*handlers: Any, **options: Any) -> Litestar:
+def create_app(*handlers: Any, **options: Any) -> Litestar:
+    """Create an app without OpenAPI and logging, and with limits that accept the bodies of the workloads."""
     return Litestar(
         list(handlers),
         openapi_config=None,
@@ -116,7 +117,7 @@ def made(*handlers: Any, **options: Any) -> Litestar:
     )
 
 
-app = made(
+app = create_app(
     *(hello, items, todos, form, orders, bulk, page, rows, upload, fields, files, stream, echo),
     template_config=TemplateConfig(directory=shared.TEMPLATES, engine=JinjaTemplateEngine),
 )
@@ -138,7 +139,9 @@ async def session_write(request: Request[Any, Any, Any]) -> dict[str, bool]:
     return {"written": True}
 
 
-with_sessions = made(session_start, session_read, session_write, middleware=[ServerSideSessionConfig().middleware])
+with_sessions = create_app(
+    session_start, session_read, session_write, middleware=[ServerSideSessionConfig().middleware]
+)
 
 
 class FrameOptions(ASGIMiddleware):
@@ -151,14 +154,14 @@ class FrameOptions(ASGIMiddleware):
         await next_app(scope, receive, send_with_header)
 
 
-with_middleware = made(hello, middleware=[FrameOptions()])
+with_middleware = create_app(hello, middleware=[FrameOptions()])
 
 
 def routes(count: int) -> Litestar:
-    return made(*(get(f"/r{number}/{{id:int}}")(_handler()) for number in range(count)))
+    return create_app(*(get(f"/r{number}/{{id:int}}")(_create_handler()) for number in range(count)))
 
 
-def _handler() -> Any:
+def _create_handler() -> Any:
     async def handler(id: int) -> dict[str, int]:
         return {"id": id}
 
@@ -166,4 +169,4 @@ def _handler() -> Any:
 
 
 def parameters(count: int) -> Litestar:
-    return made(get("/total")(shared.adder(count)))
+    return create_app(get("/total")(shared.create_adder(count)))

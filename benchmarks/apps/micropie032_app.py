@@ -1,7 +1,7 @@
-"""MicroPie 0.32, the framework that this one grew from, in an interpreter of its own: the package has the same name.
+"""This module uses MicroPie 0.32, from which micropie grew, in a separate interpreter: the packages share a name.
 
-It converts nothing, so handlers do; it has no typed bodies, so those workloads are absent. orjson is used for JSON
-where it is installed, as its documentation advises.
+MicroPie 0.32 converts nothing, so the handlers do. It has no typed bodies, so those workloads are left out. It uses
+orjson where that is installed, as its documentation advises.
 """
 
 from collections.abc import AsyncIterator
@@ -103,12 +103,12 @@ with_middleware.middlewares.append(FrameOptions())
 
 
 def routes(count: int) -> App:
-    methods: dict[str, Any] = {f"r{number}": _handler() for number in range(count)}
-    made: App = type("Many", (App,), methods)()
-    return made
+    methods: dict[str, Any] = {f"r{number}": _create_handler() for number in range(count)}
+    app: App = type("Many", (App,), methods)()
+    return app
 
 
-def _handler() -> object:
+def _create_handler() -> object:
     async def handler(self: App, id: Any) -> Any:
         return {"id": int(id)}
 
@@ -116,5 +116,5 @@ def _handler() -> object:
 
 
 def parameters(count: int) -> App:
-    made: App = type("Wide", (App,), {"total": shared.adder(count, "self, ", "dict", "int")})()
-    return made
+    app: App = type("Wide", (App,), {"total": shared.create_adder(count, "self, ", "dict", "int")})()
+    return app

@@ -1,4 +1,4 @@
-"""Micropie: signatures."""
+"""This module uses micropie: handlers with typed signatures."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks import workloads
 from benchmarks.apps import shared
-from benchmarks.apps.structs import ROWS, Order, Person, Receipt, Row, Todo, receipt
+from benchmarks.apps.structs import ROWS, Order, Person, Receipt, Row, Todo, create_receipt
 from micropie import App, HttpMiddleware, Limits, Request, Resource, UploadFile, WebSocket
 
 
@@ -30,7 +30,7 @@ class Everything(Hello):
         return Person(name, age)
 
     async def orders(self, order: Order) -> Receipt:
-        return receipt(order)
+        return create_receipt(order)
 
     async def page(self) -> str:
         return await self._render_template("page.html", title=workloads.PAGE_TITLE, items=workloads.PAGE_ITEMS)
@@ -102,12 +102,12 @@ with_middleware.middlewares.append(FrameOptions())
 
 
 def routes(count: int) -> App:
-    methods: dict[str, Any] = {f"r{number}": _handler() for number in range(count)}
-    made: App = type("Many", (App,), methods)()
-    return made
+    methods: dict[str, Any] = {f"r{number}": _create_handler() for number in range(count)}
+    app: App = type("Many", (App,), methods)()
+    return app
 
 
-def _handler() -> object:
+def _create_handler() -> object:
     async def handler(self: App, id: int) -> dict[str, int]:
         return {"id": id}
 
@@ -115,5 +115,5 @@ def _handler() -> object:
 
 
 def parameters(count: int) -> App:
-    made: App = type("Wide", (App,), {"total": shared.adder(count, "self, ")})()
-    return made
+    app: App = type("Wide", (App,), {"total": shared.create_adder(count, "self, ")})()
+    return app

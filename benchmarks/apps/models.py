@@ -1,6 +1,6 @@
-"""The models as pydantic has them: for FastAPI and BlackSheep, whose documentation recommends it."""
+"""This module defines the models in pydantic, for FastAPI and BlackSheep, whose documentation recommends it."""
 
-# What it imports need not be installed where the checks run.
+# The type checks may run where its imports are not installed.
 # pyright: reportMissingImports=false, reportUntypedFunctionDecorator=false, reportUntypedBaseClass=false
 
 from datetime import datetime
@@ -64,7 +64,7 @@ class Row(BaseModel):
 ROWS: Final[list[Row]] = TypeAdapter(list[Row]).validate_python(workloads.ROWS)
 
 
-def receipt(order: Order) -> Receipt:
-    """What is answered to an order."""
+def create_receipt(order: Order) -> Receipt:
+    """Create the response to an order."""
     total = sum([line.quantity * line.price for line in order.lines])
     return Receipt(id=order.id, lines=len(order.lines), total=total)

@@ -1,4 +1,4 @@
-"""What several apps use and no framework owns. The standard library alone, because every interpreter reads it."""
+"""This module holds what several apps use. It needs the standard library alone, because all interpreters import it."""
 
 import os
 from collections.abc import Callable
@@ -8,10 +8,10 @@ from typing import Any, Final
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
 FILE: Final = Path(os.environ.get("BENCHMARK_FILE", "blob.bin"))
-"""What /files/blob.bin sends."""
+"""The file that /files/blob.bin sends."""
 
 READ: Final = 1024 * 1024
-"""Bytes that a handler asks of an uploaded file at a time, where it may say."""
+"""Bytes that a handler reads from a file at a time, where the framework lets it choose."""
 
 BODY_LIMIT: Final = 256 * 1024 * 1024
 """Bytes of a body, where a framework limits them: more than any workload sends."""
@@ -20,17 +20,19 @@ FIELDS_LIMIT: Final = 50_000
 """Fields of a form, where a framework limits them: more than any workload sends."""
 
 
-def adder(count: int, before: str = "", returns: str = "dict[str, int]", convert: str = "") -> Callable[..., Any]:
-    """An async function `total` of `count` integers `p0`, `p1`, … that returns `{"sum": …}`.
+def create_adder(
+    count: int, before: str = "", returns: str = "dict[str, int]", convert: str = ""
+) -> Callable[..., Any]:
+    """Create an async function `total` of `count` integers `p0`, `p1`, … that returns `{"sum": …}`.
 
-    `before` stands before its parameters, as in "self, "; `convert` is called on each value, as in "int". It is made
-    from source, so that every framework reads a signature such as a user writes.
+    `before` is put before its parameters, as in "self, ". `convert` is called with each value, as in "int". The
+    function is compiled from source, so that every framework reads a signature like those that users write.
     """
     annotation = "" if convert else ": int"
     names = [f"p{number}" for number in range(count)]
     parameters = before + ", ".join(f"{name}{annotation}" for name in names)
     values = " + ".join(f"{convert}({name})" for name in names)
-    namespace: dict[str, Any] = {"__name__": __name__}  # whose names its annotations mean
+    namespace: dict[str, Any] = {"__name__": __name__}  # its annotations refer to names of this module
     exec(f"async def total({parameters}) -> {returns}:\n    return {{'sum': {values}}}\n", namespace)
-    made: Callable[..., Any] = namespace["total"]
-    return made
+    total: Callable[..., Any] = namespace["total"]
+    return total

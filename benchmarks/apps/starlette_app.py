@@ -1,6 +1,6 @@
-"""Starlette: plain routes and endpoints. It validates nothing itself, so msgspec does that, with decoders kept."""
+"""This module uses Starlette: routes and endpoints. It validates nothing, so msgspec does, with kept decoders."""
 
-# What it imports need not be installed where the checks run.
+# The type checks may run where its imports are not installed.
 # pyright: reportMissingImports=false, reportUntypedFunctionDecorator=false, reportUntypedBaseClass=false
 
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from benchmarks import workloads
 from benchmarks.apps import shared
-from benchmarks.apps.structs import ROWS, Order, Person, Row, Todo, receipt
+from benchmarks.apps.structs import ROWS, Order, Person, Row, Todo, create_receipt
 
 encode: Final = msgspec.json.Encoder().encode
 decode_todo: Final = msgspec.json.Decoder(Todo).decode
@@ -60,7 +60,7 @@ async def form(request: Request) -> Response:
 
 
 async def orders(request: Request) -> Response:
-    return JSON(receipt(decode_order(await request.body())))
+    return JSON(create_receipt(decode_order(await request.body())))
 
 
 async def bulk(request: Request) -> Response:
@@ -180,12 +180,12 @@ with_sessions = Starlette(
 with_middleware = Starlette(routes=[Route("/hello", hello)], middleware=[Middleware(FrameOptions)])
 
 
-async def _one(request: Request) -> Response:
+async def _read_item(request: Request) -> Response:
     return JSON({"id": request.path_params["id"]})
 
 
 def routes(count: int) -> Starlette:
-    return Starlette(routes=[Route(f"/r{number}/{{id:int}}", _one) for number in range(count)])
+    return Starlette(routes=[Route(f"/r{number}/{{id:int}}", _read_item) for number in range(count)])
 
 
 def parameters(count: int) -> Starlette:

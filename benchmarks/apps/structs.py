@@ -1,4 +1,4 @@
-"""The models as msgspec has them: for micropie, for Litestar, and for those who have no validation of their own."""
+"""This module defines the models in msgspec, for micropie, Litestar and the frameworks without validation."""
 
 from datetime import datetime
 from typing import Annotated, Final, Literal
@@ -66,6 +66,6 @@ class Row(Struct):
 ROWS: Final = convert(workloads.ROWS, list[Row])
 
 
-def receipt(order: Order) -> Receipt:
-    """What is answered to an order."""
+def create_receipt(order: Order) -> Receipt:
+    """Create the response to an order."""
     return Receipt(order.id, len(order.lines), sum([line.quantity * line.price for line in order.lines]))

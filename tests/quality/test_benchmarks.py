@@ -1,6 +1,6 @@
-"""The benchmarks measure what they say: right answers only, from everybody, and a report of what was found.
+"""These tests run the benchmarks with tiny sizes: they check responses, suites, samples and reports.
 
-No figure is asserted here, only that there is one.
+They assert that there are figures, and no value of a figure.
 """
 
 import asyncio
@@ -18,68 +18,70 @@ import pytest
 from benchmarks import calls, growth, instructions, load, reporting, servers, uploads, workloads
 from benchmarks.__main__ import main
 from benchmarks.apps import bare, micropie_app, shared
-from benchmarks.client import App, Lifespan, ask, start_session, time_calls
-from benchmarks.peers import BARE, US, Field, gather
-from benchmarks.plan import FULL, QUICK, Plan, Turns, in_turn
-from benchmarks.results import Better, Measure, Relative, Report, relative
-from benchmarks.wire import text_frame
-from benchmarks.workloads import Answer, Expected, Workload, difference
+from benchmarks.client import App, Lifespan, send_request, start_session, time_calls
+from benchmarks.peers import BARE, US, Lineup, gather_peers
+from benchmarks.plan import FULL, QUICK, Plan, Turns, rotate
+from benchmarks.results import Better, Measure, Relative, Report, compare_samples
+from benchmarks.wire import encode_text_frame
+from benchmarks.workloads import Expected, Response, Workload, describe_difference
 from tests.support.asgi import call_socket
 
 KIB = 1024
 
-# --- the workloads, and our answers to them ---
+# --- workloads and their responses ---
 
 SMALL = [
-    workloads.upload(300 * KIB),
-    workloads.fields(1500),
-    workloads.download(200 * KIB),
-    workloads.stream(256 * KIB),
-    *map(workloads.find, ["routes:1", "routes:25", "parameters:1", "parameters:50", "bulk:1024", "bulk:100000"]),
+    workloads.build_upload(300 * KIB),
+    workloads.build_fields(1500),
+    workloads.build_download(200 * KIB),
+    workloads.build_stream(256 * KIB),
+    *map(
+        workloads.find_workload, ["routes:1", "routes:25", "parameters:1", "parameters:50", "bulk:1024", "bulk:100000"]
+    ),
 ]
 WORKLOADS = {workload.name: workload for workload in [*workloads.CALLS.values(), *SMALL]}
-OURS = {US: micropie_app, BARE: bare}
+APPS = {US: micropie_app, BARE: bare}
 SIZES = {"file": 200 * KIB, "stream": 256 * KIB}
 
 
 @pytest.fixture(autouse=True)
 def blob(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What /files/blob.bin sends."""
+    """Create the file that /files/blob.bin sends."""
     path = tmp_path / "blob.bin"
     path.write_bytes(bytes(SIZES["file"]))
     monkeypatch.setattr(shared, "FILE", path)
     return path
 
 
-def target(module: ModuleType, workload: Workload) -> App:
-    """What `workload` is asked of."""
+def get_target(module: ModuleType, workload: Workload) -> App:
+    """Return the app of `module` that receives the request of `workload`."""
     kind, _, size = workload.target.partition(":")
-    found: Any = getattr(module, kind)
-    app: App = found(int(size)) if size else found
+    attribute: Any = getattr(module, kind)
+    app: App = attribute(int(size)) if size else attribute
     return app
 
 
-async def answer_of(app: App, workload: Workload) -> Answer:
+async def request_workload(app: App, workload: Workload) -> Response:
     lifespan = Lifespan(app)
     await lifespan.start()
-    answer = await ask(app, workload, await start_session(app, workload))
+    response = await send_request(app, workload, await start_session(app, workload))
     await lifespan.stop()
-    return answer
+    return response
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
-@pytest.mark.parametrize("peer", OURS)
-def test_the_answer_to_every_workload_is_the_expected_one(peer: str, name: str) -> None:
+@pytest.mark.parametrize("peer", APPS)
+def test_response_to_every_workload_is_the_expected_one(peer: str, name: str) -> None:
     workload = WORKLOADS[name]
-    answer = asyncio.run(answer_of(target(OURS[peer], workload), workload))
-    assert difference(workload.expected, answer) == ""
+    response = asyncio.run(request_workload(get_target(APPS[peer], workload), workload))
+    assert describe_difference(workload.expected, response) == ""
     if name in SIZES:
-        assert len(answer.body) == SIZES[name]
+        assert len(response.body) == SIZES[name]
 
 
-@pytest.mark.parametrize("peer", OURS)
-def test_a_websocket_echoes(peer: str) -> None:
-    app: Any = OURS[peer].app
+@pytest.mark.parametrize("peer", APPS)
+def test_websocket_echoes_messages(peer: str) -> None:
+    app: Any = APPS[peer].app
     sent = call_socket(app, "/echo", [workloads.ECHO, "again"])
     assert [message["text"] for message in sent if message["type"] == "websocket.send"] == [workloads.ECHO, "again"]
 
@@ -88,53 +90,53 @@ def test_a_websocket_echoes(peer: str) -> None:
 def test_every_call_can_be_repeated_and_timed(name: str) -> None:
     workload = WORKLOADS[name]
 
-    async def timed() -> float:
-        app = target(micropie_app, workload)
+    async def measure_seconds() -> float:
+        app = get_target(micropie_app, workload)
         return await time_calls(app, workload, await start_session(app, workload), 3)
 
-    assert asyncio.run(timed()) > 0
+    assert asyncio.run(measure_seconds()) > 0
 
 
-def test_a_session_that_is_written_is_another_one_afterwards() -> None:
-    async def visits() -> list[int]:
+def test_every_write_changes_the_session() -> None:
+    async def count_visits() -> list[int]:
         app = micropie_app.with_sessions
         write = workloads.CALLS["session write"]
         cookie = await start_session(app, write)
-        found: list[int] = []
+        visits: list[int] = []
         for _ in range(3):
-            await ask(app, write, cookie)
-            found.append((await app.session_backend.load(cookie.partition("=")[2]))["visits"])
-        return found
+            await send_request(app, write, cookie)
+            visits.append((await app.session_backend.load(cookie.partition("=")[2]))["visits"])
+        return visits
 
-    assert asyncio.run(visits()) == [2, 3, 4]
+    assert asyncio.run(count_visits()) == [2, 3, 4]
 
 
-# --- wrong answers are noticed ---
+# --- wrong responses ---
 
-RIGHT = Answer(200, (("content-type", "application/json; charset=utf-8"), ("x-frame-options", "DENY")), b'{"a": 1}')
+RIGHT = Response(200, (("content-type", "application/json; charset=utf-8"), ("x-frame-options", "DENY")), b'{"a": 1}')
 EXPECTED = Expected((200,), "application/json", b'{"a":1}', ("x-frame-options", "DENY"))
 
-ANSWERS = {
+RESPONSES = {
     "right": (RIGHT, ""),
     "status": (replace(RIGHT, status=500), "answered 500 instead of 200"),
     "type": (replace(RIGHT, headers=(("content-type", "text/html"), RIGHT.headers[1])), "instead of application/json"),
     "no type": (replace(RIGHT, headers=RIGHT.headers[1:]), "answered no content type"),
     "header": (replace(RIGHT, headers=RIGHT.headers[:1]), "sent no header x-frame-options: DENY"),
     "body": (replace(RIGHT, body=b'{"a":2}'), "instead of '{\"a\":1}'"),
-    "no JSON": (replace(RIGHT, body=b'{"a":'), "instead of '{\"a\":1}'"),
+    "not JSON": (replace(RIGHT, body=b'{"a":'), "instead of '{\"a\":1}'"),
 }
 
 
-@pytest.mark.parametrize("name", ANSWERS)
-def test_an_answer_is_compared_with_the_expected_one(name: str) -> None:
-    answer, wanted = ANSWERS[name]
-    found = difference(EXPECTED, answer)
-    assert (found == "") if not wanted else (wanted in found)
+@pytest.mark.parametrize("name", RESPONSES)
+def test_difference_between_response_and_expectation_is_described(name: str) -> None:
+    response, expected = RESPONSES[name]
+    difference = describe_difference(EXPECTED, response)
+    assert (difference == "") if not expected else (expected in difference)
 
 
-def test_text_is_compared_to_the_byte() -> None:
+def test_text_is_compared_byte_by_byte() -> None:
     expected = Expected(media_type="text/html", body=b"<p>")
-    assert difference(expected, Answer(200, (("content-type", "text/html"),), b"<p> "))
+    assert describe_difference(expected, Response(200, (("content-type", "text/html"),), b"<p> "))
 
 
 # --- the suites, with tiny sizes ---
@@ -157,7 +159,7 @@ TINY = replace(
     parameters=(1, 5),
     idle=10,
 )
-SUITES: dict[str, Callable[[Field, Plan, Callable[[str], None]], list[Measure]]] = {
+SUITES: dict[str, Callable[[Lineup, Plan, Callable[[str], None]], list[Measure]]] = {
     "calls": calls.run,
     "servers": servers.run,
     "uploads": uploads.run,
@@ -166,53 +168,53 @@ SUITES: dict[str, Callable[[Field, Plan, Callable[[str], None]], list[Measure]]]
 
 
 @pytest.fixture(scope="module")
-def field() -> Iterator[Field]:
-    with gather([US, BARE], "") as gathered:
-        yield gathered
+def lineup() -> Iterator[Lineup]:
+    with gather_peers([US, BARE], "") as peers:
+        yield peers
 
 
 @pytest.mark.parametrize("suite", SUITES)
-def test_a_suite_measures_everything_of_both(suite: str, field: Field) -> None:
-    said: list[str] = []
-    measures = SUITES[suite](field, TINY, said.append)
-    assert said
+def test_suite_measures_every_quantity_of_both_peers(suite: str, lineup: Lineup) -> None:
+    progress: list[str] = []
+    measures = SUITES[suite](lineup, TINY, progress.append)
+    assert progress
     assert {measure.suite for measure in measures} == {suite}
     for measure in measures:
         expected = {US} if measure.name.startswith("import") else {US, BARE}
         assert (set(measure.samples), set(measure.left_out)) == (expected, {US, BARE} - expected), measure.title
 
 
-def test_the_command_saves_and_prints_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_saves_and_prints_its_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "made" / "here"
     arguments = ["--only", "calls", "--quick", "--peers", "micropie032", "--micropie032", "", "--out", str(out)]
     assert main(arguments) == 0
-    report = reporting.load((out / "results.json").read_bytes())
+    report = reporting.load_report((out / "results.json").read_bytes())
     assert [measure.name for measure in report.measures] == list(workloads.CALLS)
     assert "no interpreter was named" in report.absent["micropie032"]
     assert {file.name for file in out.iterdir()} == {"results.json", "results.md", "calls.svg"}
     assert (out / "results.md").read_text().strip() == capsys.readouterr().out.strip()
 
 
-# --- how much, and in which order ---
+# --- sizes and order of a run ---
 
 
 @pytest.mark.parametrize("plan", [FULL, QUICK])
-def test_every_suite_has_a_budget_and_all_fit(plan: Plan) -> None:
+def test_every_suite_has_a_budget_within_that_of_the_run(plan: Plan) -> None:
     assert set(plan.budget) == set(SUITES)
     assert sum(plan.budget.values()) <= (120 if plan.quick else 900)
 
 
-def test_a_spent_budget_leaves_the_first_round() -> None:
+def test_spent_budget_leaves_the_first_round() -> None:
     assert list(Turns(3600).rounds(3)) == [0, 1, 2]
     assert list(Turns(-1).rounds(3)) == [0]
 
 
-def test_everybody_is_the_first_in_turn() -> None:
-    assert [in_turn("abc", number) for number in range(4)] == [list("abc"), list("bca"), list("cab"), list("abc")]
-    assert in_turn([], 1) == []
+def test_every_peer_is_first_in_turn() -> None:
+    assert [rotate("abc", number) for number in range(4)] == [list("abc"), list("bca"), list("cab"), list("abc")]
+    assert rotate([], 1) == []
 
 
-# --- what follows from samples ---
+# --- figures that follow from samples ---
 
 RELATIVES: dict[str, tuple[list[float], list[float], Better, Relative | None]] = {
     "half the cost is twice the speed": ([2.0], [1.0], "lower", Relative(2.0, 2.0, 2.0)),
@@ -226,17 +228,17 @@ RELATIVES: dict[str, tuple[list[float], list[float], Better, Relative | None]] =
 
 
 @pytest.mark.parametrize("name", RELATIVES)
-def test_a_relative_speed(name: str) -> None:
+def test_speed_is_relative_to_the_base(name: str) -> None:
     base, peer, better, expected = RELATIVES[name]
-    assert relative(base, peer, better) == expected
+    assert compare_samples(base, peer, better) == expected
 
 
-def test_the_best_sample_is_the_lowest_cost_or_the_highest_rate() -> None:
-    cost, rate = canned().measures
+def test_best_sample_is_the_lowest_cost_or_the_highest_rate() -> None:
+    cost, rate = create_report().measures
     assert (cost.best(US), rate.best(US), cost.best("falcon")) == (2.0, 1200.0, None)
 
 
-def test_who_is_left_out_later_has_no_samples() -> None:
+def test_peer_that_is_left_out_later_loses_its_samples() -> None:
     measure = Measure("calls", "a", "A", "µs", "lower", US, {US: [1.0]})
     measure.leave_out(US, "fell over")
     assert (measure.best(US), measure.left_out) == (None, {US: "fell over"})
@@ -245,8 +247,8 @@ def test_who_is_left_out_later_has_no_samples() -> None:
 # --- the report ---
 
 
-def canned() -> Report:
-    """A run that nobody made."""
+def create_report() -> Report:
+    """Create a report with invented samples."""
     return Report(
         started="2026-11-23T10:00:00+00:00",
         quick=False,
@@ -266,35 +268,35 @@ def canned() -> Report:
             ),
             Measure("servers", "rate", "Rate", "/s", "higher", BARE, {US: [1000.0, 1200.0], BARE: [1000.0, 1000.0]}),
         ],
-        remarks=["load by nobody"],
+        remarks=["load by wrk"],
     )
 
 
-def test_the_table_says_what_was_found_and_what_is_missing() -> None:
-    text = reporting.markdown(canned())
+def test_table_shows_the_figures_and_the_reasons_for_gaps() -> None:
+    text = reporting.render_markdown(create_report())
     for line in (
         "|  | micropie | bare ASGI | Falcon | FastAPI |",
         "| Hello <JSON> & more (µs) | 2.00 | 1.00 (2.25, 2.12–2.38) | – | 40.0 (0.05) |",
         "| Rate (/s) | 1,200 (1.10, 1.05–1.15) | 1,000 | – | – |",
         "- Falcon has no hello: Hello <JSON> & more",
         "- Litestar: left out: No module named 'litestar'",
-        "- load by nobody",
+        "- load by wrk",
     ):
         assert line in text.splitlines()
 
 
-def test_the_chart_has_a_bar_for_everybody_who_was_measured() -> None:
+def test_chart_has_a_bar_for_every_peer_with_samples() -> None:
     for suite, bars in (("calls", 3), ("servers", 2)):
-        drawing = ElementTree.fromstring(reporting.chart(canned(), suite))
-        found = [rect for rect in drawing.iter("{http://www.w3.org/2000/svg}rect") if rect.get("fill") != "#ffffff"]
-        assert len(found) == bars
-        assert all(float(rect.get("width", "-1")) >= 0 for rect in found)
+        drawing = ElementTree.fromstring(reporting.render_chart(create_report(), suite))
+        drawn = [rect for rect in drawing.iter("{http://www.w3.org/2000/svg}rect") if rect.get("fill") != "#ffffff"]
+        assert len(drawn) == bars
+        assert all(float(rect.get("width", "-1")) >= 0 for rect in drawn)
 
 
-def test_the_saved_report_is_the_report(tmp_path: Path) -> None:
-    files = reporting.save(canned(), tmp_path)
+def test_saved_report_can_be_loaded(tmp_path: Path) -> None:
+    files = reporting.save_report(create_report(), tmp_path)
     assert [file.name for file in files] == ["results.json", "results.md", "calls.svg", "servers.svg"]
-    assert reporting.load((tmp_path / "results.json").read_bytes()) == canned()
+    assert reporting.load_report((tmp_path / "results.json").read_bytes()) == create_report()
 
 
 # --- load by wrk ---
@@ -308,7 +310,7 @@ WRK = """Running 1s test @ http://127.0.0.1:8000/hello
 """
 
 
-def test_what_wrk_says_is_understood() -> None:
+def test_report_of_wrk_is_parsed() -> None:
     assert load.parse_wrk(WRK.format(errors="")) == load.Load(34530, 1.10)
 
 
@@ -322,43 +324,43 @@ def test_what_wrk_says_is_understood() -> None:
         "",
     ],
 )
-def test_a_load_with_errors_counts_for_nothing(output: str) -> None:
+def test_report_of_wrk_with_errors_or_without_requests_is_refused(output: str) -> None:
     with pytest.raises(load.LoadFailed):
         load.parse_wrk(output)
 
 
-def test_the_script_for_wrk_sends_any_byte() -> None:
-    script = load.lua(replace(workloads.HELLO, method="POST", body=b'"\\\n\xff', content_type="a/b"))
+def test_wrk_script_escapes_every_byte_of_the_body() -> None:
+    script = load.build_wrk_script(replace(workloads.HELLO, method="POST", body=b'"\\\n\xff', content_type="a/b"))
     assert script == (
         'wrk.method = "POST"\nwrk.body = "\\034\\092\\010\\255"\nwrk.headers["Content-Type"] = "a/b"\n'
     )  # fmt: skip
 
 
-def test_a_frame_is_masked_and_short() -> None:
-    assert text_frame("hi") == b"\x81\x82\x00\x00\x00\x00hi"
+def test_text_frame_is_masked_and_at_most_125_bytes_long() -> None:
+    assert encode_text_frame("hi") == b"\x81\x82\x00\x00\x00\x00hi"
     with pytest.raises(ValueError, match="125"):
-        text_frame("x" * 126)
+        encode_text_frame("x" * 126)
 
 
 # --- instructions ---
 
 
 @pytest.mark.parametrize("app", instructions.APPS.values())
-def test_the_requests_that_are_counted_are_answered(app: str) -> None:
+def test_requests_that_are_counted_receive_responses(app: str) -> None:
     for workload in instructions.WORKLOADS:
-        asyncio.run(instructions.requests(app, workload, 2))
+        asyncio.run(instructions.send_requests(app, workload, 2))
 
 
-def test_counts_are_held_against_the_recorded_ones() -> None:
+def test_counts_are_compared_with_the_recorded_ones() -> None:
     counts = {"hello": {"micropie": 1100, "bare": 500}, "typed": {"micropie": 2000, "bare": 900}}
-    assert instructions.table(counts, {"hello": {"micropie": 1000, "bare": 500}}).splitlines() == [
+    assert instructions.format_table(counts, {"hello": {"micropie": 1000, "bare": 500}}).splitlines() == [
         "                         now  recorded   change      bare",
         "hello                  1,100     1,000  +10.0 %       500",
         "typed                  2,000                          900",
     ]
 
 
-def test_every_counted_workload_has_a_record() -> None:
+def test_every_counted_workload_is_recorded() -> None:
     recorded = json.loads(instructions.RECORD.read_text())
     assert recorded["command"] == "python -m benchmarks.instructions --record"
     assert {name: set(counts) for name, counts in recorded["counts"].items()} == {
@@ -366,7 +368,7 @@ def test_every_counted_workload_has_a_record() -> None:
     }
 
 
-def test_without_valgrind_nothing_is_counted(
+def test_missing_valgrind_is_reported_with_the_command_that_installs_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", "")
@@ -375,7 +377,7 @@ def test_without_valgrind_nothing_is_counted(
 
 
 VALGRIND = """#!/bin/sh
-# Stands for valgrind, which takes a minute: runs what it is given, and counts 100 a request and 1000 besides.
+# Replaces valgrind, which takes a minute. It runs the command and counts 100 for each request and 1000 for the start.
 shift 2
 "$@" || exit 1
 for count; do :; done
@@ -392,9 +394,9 @@ def valgrind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("valgrind")
-def test_instructions_are_those_of_the_requests_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    assert instructions.measure(["hello"], few=1, many=3) == {"hello": {"micropie": 100, "bare": 100}}
+def test_instructions_of_the_start_are_not_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert instructions.measure_requests(["hello"], few=1, many=3) == {"hello": {"micropie": 100, "bare": 100}}
     with pytest.raises(RuntimeError, match="nothing"):
-        instructions.collected("micropie_app", "nothing", 1)
+        instructions.count_instructions("micropie_app", "nothing", 1)
     assert instructions.main(["--only", "404"]) == 0
     assert capsys.readouterr().out.splitlines()[1].split() == ["404", "100", "100"]
