@@ -33,7 +33,6 @@ from .http import serve
 from .lifespan import Hook, run_app_lifespan, run_lifespan, serve_lifespan
 from .resource import HandlerOwner
 from .templates import Templates
-from .websocket import serve_websocket
 
 if TYPE_CHECKING:
     import jinja2
@@ -219,6 +218,8 @@ class App(HandlerOwner, metaclass=_AppType):
 
     async def _asgi_app_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket connection."""
+        from .websocket import serve_websocket
+
         await serve_websocket(self, self._trail, scope, receive, send)
 
     # --- templates, worker threads, and the documented ways to do things by hand ---

@@ -15,15 +15,13 @@ import msgspec
 from .._utils.codegen import compile_function, indent_lines
 from ..conversion.converter import Shape
 from ..conversion.exceptions import CONVERSION_ERRORS
-from ..errors import BadRequest, Source
+from ..errors import BadRequest, HTTPError, Source
 from ..media_types import Media
 from ..params import File
-from ..requests.json_lines import make_lines_reader
+from ..requests.request import Request
 from ..sentinels import EMPTY, UNSET
-from ..sessions.typed_session import make_session_reader
-from .error_report import refuse_media_type, report_errors
 from .handler import Bind, BoundHandler, Function, Mode, Wants, choose_mode
-from .readers import make_bytes_checker, make_form_result_reader, make_names_reader
+from .readers import make_bytes_checker, make_form_result_reader, make_names_reader, refuse_media_type
 from .signature import FROM_BODY, Kind, Parameter, Role, Signature, get_form_readers, is_kept_in_session
 
 
@@ -116,6 +114,13 @@ class _Missing(Exception):
     """A required value is in none of its sources."""
 
 
+def _report_errors(inputs: Sequence[Parameter], request: Request, segments: Sequence[str]) -> HTTPError:
+    """Call `report_errors`, which is imported for the first request that is refused."""
+    from .error_report import report_errors
+
+    return report_errors(inputs, request, segments)
+
+
 class _BinderWriter:
     """A writer of one binder's source, which collects the values that the binder closes over.
 
@@ -131,7 +136,7 @@ class _BinderWriter:
         self.cells: dict[str, object] = {
             "Missing": _Missing,
             "binding_errors": (_Missing, *CONVERSION_ERRORS, BadRequest),
-            "report_errors": lambda request, segments: report_errors(inputs, request, segments),
+            "report_errors": partial(_report_errors, inputs),
         }
 
     def write(self) -> list[str]:
@@ -181,6 +186,8 @@ class _BinderWriter:
         if parameter.kind is Kind.VAR_KEYWORD:
             return [f"{target} = {self._write_rest_of_names(number, parameter)}"]
         if is_kept_in_session(parameter):
+            from ..sessions.typed_session import make_session_reader
+
             key = None if parameter.whole else parameter.alias
             read = make_session_reader(parameter.converter.from_value, key, parameter.default)
             return [f"{target} = {self._cell(f's{number}', read)}(request.session_state)"]
@@ -240,6 +247,8 @@ class _BinderWriter:
         if parameter.role is Role.FORM:
             return [(_ALWAYS, f"{self._cell(f'f{number}', make_form_result_reader(parameter))}(request)")]
         if parameter.role is Role.LINES:
+            from ..requests.json_lines import make_lines_reader
+
             return [(_ALWAYS, f"{self._cell(f'l{number}', make_lines_reader(parameter.converter))}(request)")]
         source = parameter.sources[0]
         if source in ("form", "body"):

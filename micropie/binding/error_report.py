@@ -6,7 +6,7 @@ for requests that are refused, so it is written to be read and not for speed.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -18,20 +18,12 @@ from ..errors import BadRequest, HTTPError, Invalid, Source, missing_parameter_d
 from ..media_types import Media
 from ..requests.request import Request
 from ..sentinels import EMPTY, UNSET
-from .readers import LOOKUPS, make_bytes_checker, make_form_result_reader, make_names_reader
+from .readers import LOOKUPS, make_bytes_checker, make_form_result_reader, make_names_reader, refuse_media_type
 from .signature import Kind, Parameter, Role, derive_header_name, get_form_readers
 
 _FORMS: Final = (Media.FORM, Media.MULTIPART)
 _NOT_READ_YET: Final = (Role.REQUEST, Role.WEBSOCKET, Role.STREAM, Role.LINES)
 """The roles of parameters of which nothing is read before the handler runs."""
-
-
-def refuse_media_type(parameter: Parameter) -> NoReturn:
-    """Raise HTTPError 415 for a body whose media type `parameter` cannot be read from (RFC 9110 §15.5.16)."""
-    accepted = ["application/json"] if "body" in parameter.sources else []
-    if get_form_readers(parameter) is not None:
-        accepted += ["application/x-www-form-urlencoded", "multipart/form-data"]
-    raise HTTPError(415, "The request body must be " + " or ".join(accepted))
 
 
 def report_errors(parameters: Sequence[Parameter], request: Request, segments: Sequence[str]) -> HTTPError:
@@ -195,7 +187,7 @@ def _find_whole_errors(parameter: Parameter, request: Request) -> Sequence[Inval
         return [_locate_error(error, "form", parameter.alias) for error in errors]
     if request.media is Media.NONE:
         return [Invalid("Missing request body", pointer="")] if parameter.required else ()
-    refuse_media_type(parameter)
+    return refuse_media_type(parameter)
 
 
 def _locate_error(error: Invalid, source: Source, whole: str) -> Invalid:

@@ -5,14 +5,14 @@ constraints. The compiled binder and `error_report` read by the same functions, 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 from ..conversion.type_info import read_constraints, remove_none
-from ..errors import Source
+from ..errors import HTTPError, Source
 from ..forms.form_result import make_form_reader
 from ..requests.request import Request
 from ..sentinels import UNSET
-from .signature import Parameter, derive_header_name
+from .signature import Parameter, derive_header_name, get_form_readers
 
 NamesReader: TypeAlias = Callable[[Request], Mapping[str, Sequence[str]]]
 """Returns names of a source, each with its texts."""
@@ -70,3 +70,11 @@ def _make_headers_reader(names: Sequence[str] | None) -> NamesReader:
 def _select(params: Mapping[str, list[str]], names: Sequence[str] | None) -> Mapping[str, list[str]]:
     """Return the part of `params` under `names`; None selects all."""
     return params if names is None else {name: params[name] for name in names if name in params}
+
+
+def refuse_media_type(parameter: Parameter) -> NoReturn:
+    """Raise HTTPError 415 for a body whose media type `parameter` cannot be read from (RFC 9110 §15.5.16)."""
+    accepted = ["application/json"] if "body" in parameter.sources else []
+    if get_form_readers(parameter) is not None:
+        accepted += ["application/x-www-form-urlencoded", "multipart/form-data"]
+    raise HTTPError(415, "The request body must be " + " or ".join(accepted))

@@ -28,8 +28,6 @@ from .from_text import (
     make_texts_reader,
     rank_narrowness,
 )
-from .hash_collisions import refuse_collisions
-from .json_errors import find_errors
 from .type_info import OBJECTS, AnyArray, is_positional, make_union, remove_none, unwrap_metadata, walk_types
 from .unwrap_annotated import UnsupportedTypeError, describe_annotation, split_union, unwrap_annotated
 
@@ -93,12 +91,16 @@ class Converter(msgspec.Struct, frozen=True, eq=False):
 
     def find_json_errors(self, document: bytes | memoryview | msgspec.Raw, pointer: str) -> list[Invalid]:
         """Return the errors in the JSON `document`, which is at `pointer` in the body. There is at least one."""
+        from .json_errors import find_errors  # what only refused requests need is imported by the first one
+
         try:
             value = msgspec.json.decode(document)
         except CONVERSION_ERRORS:
             return [Invalid("Bad JSON", pointer=pointer)]
         try:
             if _may_collide(self.info):  # no other type makes the search build a set or a dict of numbers
+                from .hash_collisions import refuse_collisions
+
                 refuse_collisions(document)
             errors = find_errors(self.info, value, pointer)
         except RecursionError:
@@ -115,6 +117,8 @@ class Converter(msgspec.Struct, frozen=True, eq=False):
 
     def find_value_errors(self, value: object) -> list[Invalid]:
         """Return the errors in the Python `value`, with JSON pointers into it. There is at least one."""
+        from .json_errors import find_errors
+
         try:
             errors = find_errors(self.info, msgspec.to_builtins(value))
         except (TypeError, RecursionError):  # JSON cannot hold the value
@@ -154,6 +158,10 @@ def make_json_decoder(annotation: Any, info: mi.Type) -> Callable[[Any], Any]:
     decode = _chain(msgspec.json.Decoder(annotation).decode, make_defaults_filler(info, walk_types(info)))
     may_collide = _may_collide(info)
     has_decimals = any(isinstance(part, mi.DecimalType) for part in walk_types(info))
+    if not (may_collide or has_decimals):
+        return decode
+    from .hash_collisions import refuse_collisions
+    from .json_errors import find_errors
 
     def check_and_decode(document: Any) -> Any:
         octets = document.encode() if isinstance(document, str) else memoryview(document)
@@ -164,7 +172,7 @@ def make_json_decoder(annotation: Any, info: mi.Type) -> Callable[[Any], Any]:
             raise ValueError("not a finite number")
         return decode(document)
 
-    return check_and_decode if may_collide or has_decimals else decode
+    return check_and_decode
 
 
 def _may_collide(info: mi.Type) -> bool:

@@ -7,7 +7,7 @@ another kind, a malformed one, and one over a limit are still bad requests.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, Generic, TypeVar, final, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, final, get_origin, get_type_hints
 
 import msgspec
 
@@ -22,8 +22,9 @@ from ..params import File
 from ..requests.request import Request
 from ..sentinels import EMPTY
 from ..uploads.upload_file import UploadFile
-from . import html as form_html
-from .html import Html, HtmlField
+
+if TYPE_CHECKING:
+    from .html import Html, HtmlField
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -73,28 +74,34 @@ class FormResult(Generic[T_co]):
         """Return the text in the field `name`, for the content of a textarea. Raises LookupError."""
         return next(iter(self._list_texts(self._form[name])), "")
 
-    def attributes(self, name: str, type: str | None = None) -> Html:
+    def attributes(self, name: str, type: str | None = None) -> "Html":
         """Return the attributes of the field's element: `<input {{ form.attributes("age") }}>`.
 
         They are `name`, `id`, `type`, the constraints (`required`, `min`, `maxlength` …), `value` or `checked`, and for
         a field with an error `aria-invalid` and `aria-describedby`. `type` replaces the type of the input, or is
         `"textarea"`. A field with choices is a select. A password is never rendered. Raises LookupError.
         """
-        field = self._form[name]
-        return form_html.render_attributes(field, self._list_texts(field), is_wrong=name in self.errors, type=type)
+        from .html import render_attributes
 
-    def options(self, name: str) -> Html:
+        field = self._form[name]
+        return render_attributes(field, self._list_texts(field), is_wrong=name in self.errors, type=type)
+
+    def options(self, name: str) -> "Html":
         """Return the options of a field with choices, for the content of its select. Raises LookupError."""
-        field = self._form[name]
-        return form_html.render_options(field, self._list_texts(field))
+        from .html import render_options
 
-    def error(self, name: str = "") -> Html:
+        field = self._form[name]
+        return render_options(field, self._list_texts(field))
+
+    def error(self, name: str = "") -> "Html":
         """Return the field's errors in a `span`, or empty text without any. Without a name: those of the whole form."""
+        from .html import render_errors
+
         if name:
             _ = self._form[name]
-        return form_html.render_errors(name, self.errors.get(name, ()))
+        return render_errors(name, self.errors.get(name, ()))
 
-    def _list_texts(self, field: HtmlField) -> Sequence[str]:
+    def _list_texts(self, field: "HtmlField") -> Sequence[str]:
         return self.texts.get(field.form_field.name, ())
 
 
@@ -102,6 +109,8 @@ class FormType:
     """A reader of forms of one type. Raises UnsupportedTypeError for a type that a form cannot carry."""
 
     def __init__(self, annotation: Any, converter: Converter) -> None:
+        from .html import describe_field
+
         info = remove_none(converter.info)
         if converter.form is None or not isinstance(info, OBJECTS):
             remedy = "Use a Struct, dataclass, TypedDict or attrs class of texts, lists of them, and files"
@@ -120,12 +129,12 @@ class FormType:
                 self.markers[field.name] = marker
             initial = _write_initial_texts(defaults[field.attribute])
             accept = marker.content_types if marker is not None else ()
-            self._fields[field.name] = form_html.describe_field(hints.get(field.attribute), field, initial, accept)
+            self._fields[field.name] = describe_field(hints.get(field.attribute), field, initial, accept)
         self.blank: FormResult[Any] = FormResult(
             self, texts=MappingProxyType({name: field.initial for name, field in self._fields.items()})
         )
 
-    def __getitem__(self, name: str) -> HtmlField:
+    def __getitem__(self, name: str) -> "HtmlField":
         if name not in self._fields:
             raise LookupError(f"{self.name} has no field {name!r}; it has {', '.join(self._fields)}")
         return self._fields[name]

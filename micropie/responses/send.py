@@ -17,7 +17,6 @@ from .._utils.lazy_imports import pathlib
 from .._utils.worker_threads import run_in_thread
 from ..types import HeaderItems, Message, Receive, RunSync, Scope, Send
 from .encoding import BINARY, HTML, JSON, encode_body, write_json
-from .files import send_file
 from .handler_results import ExternalBody
 from .headers import (
     CONTENT,
@@ -169,6 +168,8 @@ async def _send_any(
         await close_chunks(chunks)
         all_headers, payload = add_missing_headers(encoded, HTML_STREAM), b""
     elif shape is _Shape.FILE and status not in NO_CONTENT:
+        from .files import send_file
+
         await send_file(scope, send, status, cast("pathlib.Path", body), encoded, receive, run_sync)
         return
     else:

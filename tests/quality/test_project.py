@@ -64,6 +64,21 @@ print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before}))
     assert HEAVY & set(done.stdout.split()) == set()
 
 
+LOADED_ON_FIRST_USE = {
+    *("app.traceback_page", "app.websocket", "binding.dependency_graph", "binding.dependency_runner"),
+    *("binding.error_report", "client", "conversion.hash_collisions", "conversion.json_errors", "forms.html"),
+    *("inspection", "openapi", "requests.json_lines", "responses.files", "routing.request_from_call"),
+    *("routing.reverse", "sessions.typed_session", "testing", "uploads.chunk_queue"),
+}
+
+
+def test_importing_micropie_loads_no_module_of_ours_that_not_every_app_needs() -> None:
+    done = run(sys.executable, "-c", "import sys, micropie; print(*sys.modules)")
+    loaded = {name.removeprefix("micropie.") for name in done.stdout.split()}
+    assert "app.http" in loaded, done.stderr
+    assert LOADED_ON_FIRST_USE & loaded == set()
+
+
 def test_the_package_says_that_it_is_typed() -> None:
     assert (ROOT / "micropie" / "py.typed").is_file()
 
