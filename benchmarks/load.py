@@ -1,8 +1,8 @@
 """This module loads a server over many connections. Each sends its next request once it has the last response.
 
 `wrk` makes the load where it is installed, because it costs the machine least. It cannot run for less than a second, so
-a simple generator takes its place for shorter samples, and where `wrk` is missing. That one counts responses and reads
-only their status and their end.
+a simple generator takes its place for shorter samples, and where `wrk` is missing. The generator counts responses and
+reads only their status and their end.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ def choose_generator(seconds: float, folder: Path) -> tuple[str, Generator]:
 # --- wrk ---
 
 _TOTAL: Final = re.compile(r"^\s*(\d+) requests in ([\d.]+)(us|ms|s|m),", re.MULTILINE)
-_WRONG: Final = re.compile(r"^\s*(Non-2xx.*|Socket errors.*)$", re.MULTILINE)
+_ERRORS: Final = re.compile(r"^\s*(Non-2xx.*|Socket errors.*)$", re.MULTILINE)
 _UNITS: Final = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
 
 
@@ -75,9 +75,9 @@ def build_wrk_script(workload: Workload) -> str:
 
 def parse_wrk(output: str) -> Load:
     """Parse the report of wrk. Raises LoadFailed when it lists errors or is missing."""
-    total, wrong = _TOTAL.search(output), _WRONG.search(output)
-    if wrong is not None:
-        raise LoadFailed(wrong[1])
+    total, errors = _TOTAL.search(output), _ERRORS.search(output)
+    if errors is not None:
+        raise LoadFailed(errors[1])
     if total is None or total[1] == "0":
         raise LoadFailed((output.strip().splitlines() or ["wrk printed nothing"])[-1])
     return Load(int(total[1]), float(total[2]) * _UNITS[total[3]])

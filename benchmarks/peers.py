@@ -103,7 +103,7 @@ class Lineup:
     """The working directory of every process, and its import path."""
 
     def environment(self, **more: str) -> dict[str, str]:
-        """Return the environment variables of a process, with `more` of them."""
+        """Return the environment variables of a process: the present ones, the import path, and `more`."""
         inherited = {name: value for name, value in os.environ.items() if name not in ("WEB_CONCURRENCY", "PORT")}
         return inherited | {"PYTHONPATH": str(self.folder), "TMPDIR": str(self.folder)} | more
 

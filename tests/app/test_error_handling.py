@@ -60,10 +60,8 @@ def test_other_exception_is_logged_once_with_its_traceback_and_hidden_from_the_c
     assert (response.status, response.text) == (500, "500 Internal Server Error")
     assert "secret" not in str(response.headers)
     [record] = caplog.records
-    assert (record.name, record.getMessage()) == (
-        "micropie",
-        "Failed: GET '/some\\nwhere'",
-    )  # the line break is escaped
+    message = "Failed: GET '/some\\nwhere'"  # the line break is escaped
+    assert (record.name, record.getMessage()) == ("micropie", message)
     assert record.exc_info is not None
     logged = record.exc_info[1]
     assert error in (logged, logged.__cause__ if logged is not None else None)

@@ -70,7 +70,7 @@ def test_documented_methods_may_be_overridden_in_a_class_and_replaced_on_an_app(
     assert call(app, "GET", "/").status == 200
     assert called == ["call", "http"]
     called.clear()
-    app._asgi_app_http = later  # type: ignore[method-assign]  # on purpose
+    app._asgi_app_http = later  # type: ignore[method-assign]  # users may do so, too
     assert call(app, "GET", "/").status == 200
     assert called == ["call", "later"]
 

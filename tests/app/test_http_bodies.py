@@ -1,4 +1,4 @@
-"""These tests send requests with bodies through an App, and clients and servers that leave before the end."""
+"""These tests send request bodies through an App. Some clients leave, and some servers cancel, before the end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -106,9 +106,8 @@ def test_handler_may_read_the_body_chunk_by_chunk_behind_middleware(headers: Any
     app = Receiving()
     app.middlewares += hooks
     response = call(app, "POST", "/raw", [b"1", b"2"], headers)
-    assert response.json == (
-        ["12"] if headers and hooks else ["1", "2"]
-    )  # middleware may have looked at JSON, so it was read as a whole
+    # Middleware may look at JSON, so JSON is read as a whole before the handler runs.
+    assert response.json == (["12"] if headers and hooks else ["1", "2"])
 
 
 def test_multipart_body_is_read_as_far_as_the_handler_needs_it() -> None:

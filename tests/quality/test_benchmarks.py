@@ -185,7 +185,7 @@ def test_suite_measures_every_quantity_of_both_peers(suite: str, lineup: Lineup)
 
 
 def test_command_saves_and_prints_its_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "made" / "here"
+    out = tmp_path / "created" / "here"
     arguments = ["--only", "calls", "--quick", "--peers", "micropie032", "--micropie032", "", "--out", str(out)]
     assert main(arguments) == 0
     report = reporting.load_report((out / "results.json").read_bytes())
