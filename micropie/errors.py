@@ -51,7 +51,7 @@ class HTTPError(Exception):
 _MISSING: Final = "Missing required parameter"
 
 
-def missing_parameter_detail(name: str) -> str:
+def describe_missing_parameter(name: str) -> str:
     """Return the documented detail for a missing parameter."""
     return f"{_MISSING} '{name}'"
 

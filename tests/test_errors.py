@@ -10,7 +10,7 @@ from micropie.errors import (
     SetupError,
     SetupProblem,
     UploadError,
-    missing_parameter_detail,
+    describe_missing_parameter,
     reason_phrase,
 )
 from micropie.responses.error_responses import render_plain_text
@@ -65,9 +65,9 @@ def test_headers_of_an_error_are_copied() -> None:
             "Invalid value at '/a': Missing required field",
             {"pointer": "/a"},
         ),
-        (Invalid(missing_parameter_detail("a"), pointer="/a"), "Missing required parameter 'a'", {"pointer": "/a"}),
+        (Invalid(describe_missing_parameter("a"), pointer="/a"), "Missing required parameter 'a'", {"pointer": "/a"}),
         (
-            Invalid(missing_parameter_detail("a"), "query", "a"),
+            Invalid(describe_missing_parameter("a"), "query", "a"),
             "Missing required parameter 'a'",
             {"in": "query", "parameter": "a"},
         ),

@@ -14,7 +14,7 @@ from .._utils.lazy_imports import logging
 from ..conversion.converter import Converter, Shape
 from ..conversion.exceptions import CONVERSION_ERRORS
 from ..conversion.json_pointer import escape_token
-from ..errors import BadRequest, HTTPError, Invalid, Source, missing_parameter_detail
+from ..errors import BadRequest, HTTPError, Invalid, Source, describe_missing_parameter
 from ..media_types import Media
 from ..requests.request import Request
 from ..sentinels import EMPTY, UNSET
@@ -196,13 +196,13 @@ def _locate_error(error: Invalid, source: Source, whole: str) -> Invalid:
     if name is None:
         return replace(error, source=source, parameter=whole)
     wire_name = derive_header_name(name) if source == "header" else name
-    is_missing = error.detail == missing_parameter_detail(name)
-    return Invalid(missing_parameter_detail(wire_name) if is_missing else error.detail, source, wire_name)
+    is_missing = error.detail == describe_missing_parameter(name)
+    return Invalid(describe_missing_parameter(wire_name) if is_missing else error.detail, source, wire_name)
 
 
 def _report_missing(parameter: Parameter, request: Request) -> Invalid:
     """Return the error for a missing parameter, at the source where a client would most likely send it."""
-    detail = missing_parameter_detail(parameter.alias)
+    detail = describe_missing_parameter(parameter.alias)
     source, *others = parameter.sources
     if source == "body":
         if request.media not in (Media.JSON, Media.NONE):

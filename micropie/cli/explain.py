@@ -128,9 +128,9 @@ def _parse_request_line(written: str, default: str) -> tuple[str, str, str]:
     """Parse `METHOD /path` into method (`""` for a WebSocket), target and host. `default` is the method if omitted."""
     words = written.split()
     if len(words) > 2:
-        raise _not_a_request(written, "Write a space in a path as %20.")
+        raise _build_usage_error(written, "Write a space in a path as %20.")
     if not words:
-        raise _not_a_request(written)
+        raise _build_usage_error(written)
     method = words[0].upper() if len(words) == 2 else default
     target, host = words[-1], "localhost"
     address = _ADDRESS.fullmatch(target)
@@ -139,14 +139,14 @@ def _parse_request_line(written: str, default: str) -> tuple[str, str, str]:
         target = target if target.startswith("/") or not address["host"] else f"/{target}"
         method = WEBSOCKET if address["scheme"].lower().startswith("ws") else method
     if not target.startswith("/"):
-        raise _not_a_request(written, suggest(repr(f"{method} /{target}")) if len(words) == 2 else "")
+        raise _build_usage_error(written, suggest(repr(f"{method} /{target}")) if len(words) == 2 else "")
     if not re.fullmatch(http_grammar.TOKEN, method):
-        raise _not_a_request(written, f"{method!r} is not a method.")
+        raise _build_usage_error(written, f"{method!r} is not a method.")
     target = quote(_encode(target.partition("#")[0]), safe=string.punctuation)
     return "" if method == WEBSOCKET else method, target, host
 
 
-def _not_a_request(written: str, remedy: str = "") -> click.UsageError:
+def _build_usage_error(written: str, remedy: str = "") -> click.UsageError:
     return click.UsageError(f"{written!r} is not a request such as 'POST /todos/3?x=1'. {remedy}".rstrip())
 
 

@@ -14,10 +14,10 @@ from msgspec import inspect as mi
 from msgspec.structs import replace
 
 from .._utils.lazy_imports import lazy_pattern
-from ..errors import Invalid, missing_parameter_detail
+from ..errors import Invalid, describe_missing_parameter
 from .dataclass_defaults import make_defaults_filler
 from .error_wording import describe_expected, describe_expected_text
-from .exceptions import CONVERSION_ERRORS, validator_message
+from .exceptions import CONVERSION_ERRORS, get_validator_message
 from .from_text import TextsReader, is_scalar, is_scalar_array, make_text_reader, make_texts_reader
 from .type_info import ARRAYS, OBJECTS, is_positional, remove_none, unwrap_metadata
 
@@ -173,7 +173,7 @@ class ObjectForm:
         try:
             return self._build(values), []
         except CONVERSION_ERRORS as error:
-            return None, [Invalid(validator_message(error) or f"Expected {describe_expected(self._info)}")]
+            return None, [Invalid(get_validator_message(error) or f"Expected {describe_expected(self._info)}")]
 
     def _read_fields(self, values: dict[str, object], texts: Fields, files: Files) -> Iterator[Invalid]:
         """Add the value of each field to `values`, and yield the errors."""
@@ -187,7 +187,7 @@ class ObjectForm:
                 except CONVERSION_ERRORS:
                     yield Invalid(f"Expected {describe_expected_text(field.info)}", parameter=field.name)
             elif field.required:
-                yield Invalid(missing_parameter_detail(field.name), parameter=field.name)
+                yield Invalid(describe_missing_parameter(field.name), parameter=field.name)
         if self._tag_field is not None and self._tag not in texts.get(self._tag_field, [self._tag]):
             yield Invalid(f"Expected {self._info.tag!r}", parameter=self._tag_field)
         if self._refuses_unknown:

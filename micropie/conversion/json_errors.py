@@ -18,7 +18,7 @@ from ..errors import Invalid
 from ..sentinels import UNSET
 from .error_search import Check, Search, TooManyErrorsError, TooManyValuesError
 from .error_wording import describe_expected
-from .exceptions import CONVERSION_ERRORS, validator_message
+from .exceptions import CONVERSION_ERRORS, get_validator_message
 from .json_pointer import escape_token
 from .scalar_checks import DecimalCheck, FileCheck, ScalarCheck, is_finite_decimal
 from .type_info import (
@@ -234,7 +234,7 @@ def _check_rule(cls: Any, search: Search, value: object, pointer: str) -> None:
     try:
         msgspec.convert(value, cls, str_keys=True)
     except CONVERSION_ERRORS as error:
-        message = validator_message(error)
+        message = get_validator_message(error)
         if message is not None:
             search.add_error(message, pointer)
 

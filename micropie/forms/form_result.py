@@ -16,7 +16,7 @@ from ..conversion.from_fields import ObjectForm
 from ..conversion.to_text import value_to_fields, value_to_texts
 from ..conversion.type_info import OBJECTS, remove_none
 from ..conversion.unwrap_annotated import UnsupportedTypeError, unwrap_annotated
-from ..errors import HTTPError, UploadError, missing_parameter_detail
+from ..errors import HTTPError, UploadError, describe_missing_parameter
 from ..media_types import Media
 from ..params import File
 from ..requests.request import Request
@@ -169,7 +169,7 @@ class FormType:
         for error in invalid:
             name = error.parameter
             is_empty = name is not None and (
-                not any(texts.get(name, ())) or error.detail == missing_parameter_detail(name)
+                not any(texts.get(name, ())) or error.detail == describe_missing_parameter(name)
             )
             errors.setdefault(name or "", []).append(_REQUIRED if is_empty else error.detail)
         for name, detail in self._find_refused_files(files):

@@ -26,7 +26,7 @@ _decode_keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_any = msgspec.json.Decoder().decode
 
 
-def bad_json_error() -> BadRequest:
+def build_bad_json_error() -> BadRequest:
     """Return the error for a body that is not JSON."""
     return BadRequest([Invalid("Bad JSON", pointer="")])
 
@@ -37,7 +37,7 @@ def require_utf8(body: bytes) -> None:
         try:
             body.decode("utf-8")
         except UnicodeDecodeError:
-            raise bad_json_error() from None
+            raise build_bad_json_error() from None
 
 
 def parse_json_keys(body: bytes) -> dict[str, msgspec.Raw]:
@@ -51,7 +51,7 @@ def parse_json_keys(body: bytes) -> dict[str, msgspec.Raw]:
         decode_json(body)
         return {}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise bad_json_error() from None
+        raise build_bad_json_error() from None
 
 
 def decode_json(body: bytes | msgspec.Raw) -> Any:
@@ -59,7 +59,7 @@ def decode_json(body: bytes | msgspec.Raw) -> Any:
     try:
         return _decode_any(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise bad_json_error() from None
+        raise build_bad_json_error() from None
 
 
 def decode_json_text(value: msgspec.Raw) -> str:

@@ -13,7 +13,7 @@ from ..errors import ClientDisconnected, HTTPError
 from ..types import Message, Receive
 
 
-def body_too_large(size: int) -> HTTPError:
+def build_body_too_large_error(size: int) -> HTTPError:
     """Return the error for a body of more than `size` bytes."""
     return HTTPError(413, f"The request body is larger than {size} bytes")
 
@@ -147,7 +147,7 @@ class BodyStream:
         chunk: bytes = message.get("body", b"")
         self._size_left -= len(chunk)
         if self._size_left < 0:
-            raise body_too_large(self._size)
+            raise build_body_too_large_error(self._size)
         self._length_left -= len(chunk)
         # Some servers announce the end in a separate, empty message. `length` saves waiting for it.
         self.ended = self._length_left == 0 or not message.get("more_body", False)

@@ -22,7 +22,7 @@ from ..types import Message, Receive, RunSync, Scope
 from ..uploads.multipart import MultipartBody, parse_boundary
 from ..uploads.upload_file import UploadFile
 from .body import decode_json, decode_json_text, parse_json_keys, read_whole_body, require_utf8
-from .body_stream import BodyStream, ResumedAwaitable, await_message, body_too_large, take_message
+from .body_stream import BodyStream, ResumedAwaitable, await_message, build_body_too_large_error, take_message
 from .cookies import find_plain_cookie, parse_cookies
 from .headers import Headers, length_by_digits, media_by_content_type
 from .urlencoded import parse_urlencoded
@@ -339,7 +339,7 @@ class Request:
         arrives_later = streaming or (media is _MULTIPART and not raw)
         size = limits.multipart if arrives_later else limits.body
         if self._length is not None and self._length > size:
-            raise body_too_large(size)
+            raise build_body_too_large_error(size)
         if arrives_later:
             self.body_stream = self._make_stream(size, limits.multipart_timeout)
             if streaming:

@@ -29,13 +29,13 @@ def select_range(fields: Mapping[bytes, bytes], current: Validators, size: int) 
     if last and int(last) < start:
         return None
     if start >= size:
-        raise _unsatisfiable(size)
+        raise _build_unsatisfiable_error(size)
     return range(start, min(int(last) + 1, size) if last else size)
 
 
 def _select_suffix(length: int, size: int) -> range | None:
     if not length:
-        raise _unsatisfiable(size)
+        raise _build_unsatisfiable_error(size)
     return range(max(size - length, 0), size) if size else None  # no Content-Range can describe a part of no bytes
 
 
@@ -47,5 +47,5 @@ def _is_current(if_range: bytes | None, current: Validators) -> bool:
     return parse_http_date(if_range) == current.modified
 
 
-def _unsatisfiable(size: int) -> HTTPError:
+def _build_unsatisfiable_error(size: int) -> HTTPError:
     return HTTPError(416, headers=[("Content-Range", f"bytes */{size}")])

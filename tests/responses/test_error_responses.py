@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micropie import App
-from micropie.errors import BadRequest, HTTPError, Invalid, missing_parameter_detail
+from micropie.errors import BadRequest, HTTPError, Invalid, describe_missing_parameter
 from micropie.responses.error_responses import build_error_response, render_plain_text, render_problem_json
 from tests.support.asgi import call
 
@@ -131,7 +131,7 @@ def test_a_detail_that_has_no_encoding_is_sent_with_question_marks() -> None:
 
 
 def test_each_invalid_is_a_line_of_plain_text() -> None:
-    error = BadRequest([Invalid(missing_parameter_detail("a"), "query", "a"), Invalid("Expected text", pointer="/b")])
+    error = BadRequest([Invalid(describe_missing_parameter("a"), "query", "a"), Invalid("Expected text", pointer="/b")])
     assert render_plain_text(error) == (
         "400 Bad Request: Missing required parameter 'a'\n400 Bad Request: Invalid value at '/b': Expected text"
     )
@@ -143,7 +143,9 @@ def test_each_invalid_is_a_line_of_plain_text() -> None:
         (HTTPError(404), {"type": "about:blank", "title": "Not Found", "status": 404}),
         (HTTPError(403, "No"), {"type": "about:blank", "title": "Forbidden", "status": 403, "detail": "No"}),
         (
-            BadRequest([Invalid("Expected text", pointer="/b"), Invalid(missing_parameter_detail("a"), "query", "a")]),
+            BadRequest(
+                [Invalid("Expected text", pointer="/b"), Invalid(describe_missing_parameter("a"), "query", "a")]
+            ),
             {
                 "type": "about:blank",
                 "title": "Bad Request",
