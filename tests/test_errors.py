@@ -17,7 +17,7 @@ from micropie.responses.error_responses import render_plain_text
 
 
 @pytest.mark.parametrize(("status", "words"), [(404, "Not Found"), (400, "Bad Request"), (599, "Unknown")])
-def test_a_status_has_its_registered_phrase(status: int, words: str) -> None:
+def test_status_has_its_registered_phrase(status: int, words: str) -> None:
     assert reason_phrase(status) == words
 
 

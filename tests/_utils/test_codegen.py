@@ -24,7 +24,7 @@ def test_two_functions_of_the_same_source_have_separate_cells() -> None:
     assert [f() for f in functions] == [1, 2]
 
 
-def test_a_function_needs_no_cells() -> None:
+def test_function_needs_no_cells() -> None:
     assert compile_function("f", ["def f():", "    return 5"], {}, "<micropie test nothing>")() == 5
 
 

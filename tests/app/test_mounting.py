@@ -165,7 +165,7 @@ def test_middleware_may_change_the_status_of_a_mounted_app() -> None:
     assert (response.status, response.text) == (203, "m /on /on")
 
 
-def test_request_that_middleware_answers_does_not_reach_the_mounted_app() -> None:
+def test_request_that_middleware_responds_to_does_not_reach_the_mounted_app() -> None:
     hook = Hook(before={"status_code": 401, "body": "who?"})
     response = call(mount_behind(Mirror("m"), hook), "GET", "/on")
     assert (response.status, response.text) == (401, "who?")

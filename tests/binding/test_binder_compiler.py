@@ -217,7 +217,7 @@ def test_value_comes_from_the_session_before_the_default_and_after_everything_el
     assert bound_value("GET", "/number", app=app) == -1
 
 
-def test_a_keyword_only_parameter_is_never_a_path_segment() -> None:
+def test_keyword_only_parameter_is_never_a_path_segment() -> None:
     assert call(Recorder(), "GET", "/keyword/5").status == 404
 
 
@@ -246,7 +246,7 @@ def test_first_of_repeated_names_wins_and_last_of_repeated_json_keys_wins(
     ("body", "value"),
     [(b'{"v":5}', 5), (b'{"v":"5"}', "5"), (b'{"v":null}', None), (b'{"v":[1,{"a":true}]}', [1, {"a": True}])],
 )
-def test_an_unannotated_json_value_keeps_its_type(body: bytes, value: object) -> None:
+def test_unannotated_json_value_keeps_its_type(body: bytes, value: object) -> None:
     assert bound_value("POST", "/any", body, JSON) == value
 
 
@@ -358,7 +358,7 @@ class Defaults(App):
 @pytest.mark.parametrize(
     "path", ["/a_list", "/a_full_list", "/a_dict", "/a_set", "/a_tuple", "/a_struct", "/an_object"]
 )
-def test_a_mutable_default_is_never_shared_between_requests(path: str) -> None:
+def test_mutable_default_is_never_shared_between_requests(path: str) -> None:
     app = Defaults()
     assert [bound_value("GET", path, app=app) for _ in range(3)] == [[1], [1], [1]]
 
@@ -393,7 +393,7 @@ def first_text(messages: list[Message]) -> str:
     return str(next(message["text"] for message in messages if message["type"] == "websocket.send"))
 
 
-def test_a_websocket_handler_is_bound_like_any_other() -> None:
+def test_websocket_handler_is_bound_like_any_other() -> None:
     assert first_text(call_socket(Sockets(), "/chat/5?loud=on&x=1")) == "5 True {'x': '1'}"
     assert first_text(call_socket(Sockets(), "/chat?room=6")) == "6 False {}"
     assert first_text(call_socket(Sockets(), "/typed?page=2", headers=[(b"token", b"t")])) == "2 t"

@@ -75,7 +75,7 @@ def test_middleware_before_the_handler_leaves_the_body_untouched(path: str, head
     assert "".join(bound_value("POST", path, b"title=x", headers, app)) == "title=x"
 
 
-def test_a_stream_begins_before_the_body_has_ended() -> None:
+def test_stream_begins_before_the_body_has_ended() -> None:
     seen: list[bytes] = []
 
     class Api(App):

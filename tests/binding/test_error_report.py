@@ -220,7 +220,7 @@ def test_names_are_escaped_in_pointers() -> None:
     assert call(app, "POST", "/h", b'{"a/b~c":"x"}', JSON).json["errors"][0]["pointer"] == "/a~1b~0c"
 
 
-def test_a_header_is_named_as_it_is_written_on_the_wire() -> None:
+def test_header_is_named_as_it_is_written_on_the_wire() -> None:
     class Api(App):
         async def h(self, x_request_id: Annotated[int, Header()]) -> str:
             ran.append(1)
@@ -557,7 +557,7 @@ ODD_NUMBERS = [b'{"v":1e999}', b'{"v":-1e999}', b'{"v":%s}' % (b"9" * 5000)]
 
 @pytest.mark.parametrize("body", [*NOT_JSON, *ODD_NUMBERS])
 @pytest.mark.parametrize("annotation", [dict, dict[str, Any], dict[str, int], Order, list[Item]])
-def test_a_structured_json_body_that_is_malformed_is_bad_json(annotation: Any, body: bytes) -> None:
+def test_structured_json_body_that_is_malformed_is_bad_json(annotation: Any, body: bytes) -> None:
     answer = call(app_for(annotation), "POST", "/h", body, JSON)
     assert errors(answer) == [("pointer", "", "Bad JSON")]
     assert answer.json["detail"] == "Bad JSON"
@@ -565,7 +565,7 @@ def test_a_structured_json_body_that_is_malformed_is_bad_json(annotation: Any, b
 
 @pytest.mark.parametrize("body", [*NOT_JSON, *ODD_NUMBERS])
 @pytest.mark.parametrize("annotation", [int, str, float, Any, list[int], dict | int])
-def test_a_json_key_that_is_malformed_is_bad_json_at_the_body_or_the_key(annotation: Any, body: bytes) -> None:
+def test_json_key_that_is_malformed_is_bad_json_at_the_body_or_the_key(annotation: Any, body: bytes) -> None:
     ((_, pointer, detail),) = errors(call(app_for(annotation), "POST", "/h", body, JSON))
     assert pointer in ("", "/v")
     assert detail == "Bad JSON"
@@ -702,7 +702,7 @@ OTHER_TYPES: list[RawHeaders] = [
         (Order, "application/json"),
     ],
 )
-def test_a_structured_body_of_another_media_type_is_415(annotation: Any, accepted: str, headers: RawHeaders) -> None:
+def test_structured_body_of_another_media_type_is_415(annotation: Any, accepted: str, headers: RawHeaders) -> None:
     answer = call(app_for(annotation), "POST", "/h", b'{"page":1}', headers)
     assert (answer.status, answer.text) == (415, f"415 Unsupported Media Type: The request body must be {accepted}")
 

@@ -74,7 +74,7 @@ def test_websocket_handler_can_take_its_request(annotation: Any) -> None:
 
 
 @pytest.mark.parametrize("annotation", [inspect.Parameter.empty, Any, object, WebSocket, WebSocket[Todo, str]])
-def test_the_first_parameter_of_a_websocket_handler_is_the_connection(annotation: Any) -> None:
+def test_first_parameter_of_a_websocket_handler_is_the_connection(annotation: Any) -> None:
     assert only(positional(annotation), websocket=True).role is Role.WEBSOCKET
 
 
@@ -102,7 +102,7 @@ def test_args_are_never_the_connection() -> None:
         (value(int, kind="VAR_KEYWORD"), False, UNSET),
     ],
 )
-def test_a_parameter_without_a_default_is_required(handler: Handler, is_required: bool, default: object) -> None:
+def test_parameter_without_a_default_is_required(handler: Handler, is_required: bool, default: object) -> None:
     parameter = only(handler)
     assert (parameter.required, parameter.default) == (is_required, default)
 
@@ -125,7 +125,7 @@ def test_a_parameter_without_a_default_is_required(handler: Handler, is_required
         (Annotated[Todo, Session()], True),
     ],
 )
-def test_a_structured_type_takes_all_of_its_source_unless_it_has_a_key_there(annotation: Any, whole: bool) -> None:
+def test_structured_type_takes_all_of_its_source_unless_it_has_a_key_there(annotation: Any, whole: bool) -> None:
     assert only(positional(annotation)).whole is whole
 
 
@@ -178,7 +178,7 @@ def test_kwargs_exclude_the_names_that_the_call_passes_already(handler: Handler,
     assert read(handler).parameters[-1].excluded == excluded
 
 
-def test_the_return_annotation_is_read() -> None:
+def test_return_annotation_is_read() -> None:
     def handler() -> tuple[Literal[201], Todo]:
         return 201, Todo("x")
 
@@ -233,7 +233,7 @@ def test_new_type_and_type_alias_are_resolved() -> None:
         (type, {}, "has no signature", "Make it a plain method"),
     ],
 )
-def test_a_signature_that_cannot_work_is_refused_with_the_remedy(
+def test_signature_that_cannot_work_is_refused_with_the_remedy(
     handler: Handler, options: dict[str, Any], what: str, remedy: str
 ) -> None:
     assert_refused(handler, options, what, remedy)
@@ -248,7 +248,7 @@ def test_a_signature_that_cannot_work_is_refused_with_the_remedy(
         (Annotated[complex, Meta(title="x")], "Api.h (v: typing.Annotated[complex, msgspec.Meta(title='x')])"),
     ],
 )
-def test_a_problem_names_the_parameter_and_its_annotation_as_written(annotation: Any, shown: str) -> None:
+def test_problem_names_the_parameter_and_its_annotation_as_written(annotation: Any, shown: str) -> None:
     default = Query() if annotation is inspect.Parameter.empty else inspect.Parameter.empty
     _, (problem,) = read_signature(positional(annotation, default), "Api.h")
     assert problem.where == shown

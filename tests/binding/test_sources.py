@@ -90,7 +90,7 @@ def test_sources_follow_from_the_type_and_its_marker(annotation: Any, sources: t
 
 
 @pytest.mark.parametrize(("annotation", "sources"), [(inspect.Parameter.empty, ANY[1:]), (int, SCALAR[1:])])
-def test_a_keyword_only_parameter_is_never_a_path_segment(annotation: Any, sources: tuple[str, ...]) -> None:
+def test_keyword_only_parameter_is_never_a_path_segment(annotation: Any, sources: tuple[str, ...]) -> None:
     parameter = only(value(annotation))
     assert (parameter.sources, parameter.index, parameter.kind) == (sources, None, Kind.KEYWORD)
 
@@ -98,7 +98,7 @@ def test_a_keyword_only_parameter_is_never_a_path_segment(annotation: Any, sourc
 @pytest.mark.parametrize(
     ("annotation", "sources"), [(int, ("path", "query", "session")), (list[int], ("query", "session"))]
 )
-def test_a_websocket_handshake_has_no_body(annotation: Any, sources: tuple[str, ...]) -> None:
+def test_websocket_handshake_has_no_body(annotation: Any, sources: tuple[str, ...]) -> None:
     assert only(positional(annotation), websocket=True).sources == sources
 
 
@@ -128,7 +128,7 @@ def test_path_values_of_a_template_are_for_parameters_by_name() -> None:
         (value(int, kind="POSITIONAL_ONLY"), 1),
     ],
 )
-def test_a_signature_says_how_many_path_values_it_takes(handler: Handler, count: float) -> None:
+def test_signature_states_how_many_path_values_it_takes(handler: Handler, count: float) -> None:
     assert read(handler).path_values == count
 
 
@@ -138,7 +138,7 @@ def test_a_signature_says_how_many_path_values_it_takes(handler: Handler, count:
 @pytest.mark.parametrize(
     ("name", "header"), [("x_request_id", "X-Request-Id"), ("accept", "Accept"), ("ETag", "Etag"), ("x__y", "X--Y")]
 )
-def test_a_header_is_named_after_its_parameter(name: str, header: str) -> None:
+def test_header_is_named_after_its_parameter(name: str, header: str) -> None:
     assert derive_header_name(name) == header
 
 
@@ -156,7 +156,7 @@ def test_a_header_is_named_after_its_parameter(name: str, header: str) -> None:
         (Annotated[UploadFile, File(alias="f")], "f"),
     ],
 )
-def test_a_parameter_has_its_own_name_on_the_wire_or_an_alias(annotation: Any, alias: str) -> None:
+def test_parameter_has_its_own_name_on_the_wire_or_an_alias(annotation: Any, alias: str) -> None:
     assert only(positional(annotation)).alias == alias
 
 
@@ -281,7 +281,7 @@ class Pinned(App):
 
 
 @pytest.mark.parametrize("source", ["query", "form", "body", "header", "cookie", "session"])
-def test_a_pinned_value_comes_from_its_source_and_no_other(source: str) -> None:
+def test_pinned_value_comes_from_its_source_and_no_other(source: str) -> None:
     app = Pinned()
     login = (call(app, "GET", "/login").header("set-cookie") or "").partition(";")[0].encode()
     sources: dict[str, tuple[str, bytes, list[tuple[bytes, bytes]]]] = {
@@ -301,21 +301,21 @@ def test_a_pinned_value_comes_from_its_source_and_no_other(source: str) -> None:
     ("name", "value"),
     [(b"x-request-id", b"7"), (b"X-Request-Id", b"7"), (b"X-REQUEST-ID", b"7")],
 )
-def test_a_header_is_found_in_any_case(name: bytes, value: bytes) -> None:
+def test_header_is_found_in_any_case(name: bytes, value: bytes) -> None:
     headers = [(name, value), (b"accept", b"a, b"), (b"Accept", b"c")]
     assert bound_value("GET", "/long_header", headers=headers, app=Pinned()) == ["7", ["a, b", "c"]]
 
 
-def test_a_header_is_decoded_as_utf8() -> None:
+def test_header_is_decoded_as_utf8() -> None:
     assert bound_value("GET", "/long_header", headers=[(b"x-request-id", "é".encode())], app=Pinned()) == ["é", []]
 
 
-def test_a_cookie_is_read_by_its_alias_and_a_list_gets_all_of_a_name() -> None:
+def test_cookie_is_read_by_its_alias_and_a_list_gets_all_of_a_name() -> None:
     headers = [(b"cookie", b'the-me="a"; theme=x; the-me=b'), (b"cookie", b"the-me=c")]
     assert bound_value("GET", "/cookies", headers=headers, app=Pinned()) == ["a", "b", "c"]
 
 
-def test_a_session_is_decoded_whole_or_at_a_key() -> None:
+def test_session_is_decoded_whole_or_at_a_key() -> None:
     app = Pinned()
     login = [(b"cookie", (call(app, "GET", "/login").header("set-cookie") or "").partition(";")[0].encode())]
     assert bound_value("GET", "/session_key", headers=login, app=app) == {"title": "c", "priority": 3}
@@ -323,15 +323,15 @@ def test_a_session_is_decoded_whole_or_at_a_key() -> None:
     assert bound_value("GET", "/whole_session", app=app) is None
 
 
-def test_a_body_key_is_decoded_by_its_alias() -> None:
+def test_body_key_is_decoded_by_its_alias() -> None:
     assert bound_value("POST", "/body_key", b'{"t":{"title":"x"}}', JSON, app=Pinned()) == {"title": "x", "priority": 3}
 
 
-def test_a_pinned_path_value_is_a_path_segment() -> None:
+def test_pinned_path_value_is_a_path_segment() -> None:
     assert bound_value("GET", "/path/5?x=6", app=Pinned()) == 5
 
 
-def test_a_path_template_gives_values_by_name() -> None:
+def test_path_template_gives_values_by_name() -> None:
     class Api(App):
         @route("/users/{user}/posts/{post}")
         async def h(self, post: int, user: str, page: int = 1) -> object:

@@ -70,7 +70,7 @@ def test_structured_parameter_takes_the_whole_json_body_or_form(annotation: Any,
     assert bound_value("POST", "/h", form_data({"title": "x"} | tag), MULTIPART, app) == value
 
 
-def test_a_named_tuple_is_an_array_in_json_and_names_in_a_form() -> None:
+def test_named_tuple_is_an_array_in_json_and_names_in_a_form() -> None:
     app = structured(Named)
     assert bound_value("POST", "/h", b'["x"]', JSON, app) == ["x", 3]
     assert bound_value("POST", "/h", b"title=x&priority=5", FORM, app) == ["x", 5]

@@ -110,12 +110,12 @@ def shortened(text: str) -> str:
 
 
 @pytest.mark.parametrize(("form", "expected"), [("text", TEXT), ("github", GITHUB)])
-def test_the_report_names_file_line_rule_and_remedy(form: str, expected: str) -> None:
+def test_report_names_file_line_rule_and_remedy(form: str, expected: str) -> None:
     ran = run("check", "bad:app", "--format", form)
     assert (ran.exit_code, shortened(ran.out), ran.err) == (1, expected, "")
 
 
-def test_the_report_as_json(sites: Path) -> None:
+def test_report_is_printed_as_json(sites: Path) -> None:
     ran = run("check", "bad:Site", "--format", "json")
     assert ran.exit_code == 1
     report = msgspec.json.decode(ran.out)
@@ -152,7 +152,7 @@ EXIT_CODES = [
 
 
 @pytest.mark.parametrize(("written", "exit_code"), EXIT_CODES)
-def test_the_exit_code_says_whether_there_are_problems(written: str, exit_code: int) -> None:
+def test_exit_code_follows_from_the_findings(written: str, exit_code: int) -> None:
     ran = run("check", *written.split())
     assert ran.exit_code == exit_code
     assert "Traceback" not in ran.out + ran.err
@@ -215,7 +215,7 @@ def test_every_example_passes(example: str, monkeypatch: pytest.MonkeyPatch, sit
     assert (ran.exit_code, ran.err) == (0, ""), ran.out
 
 
-def test_the_documentation_has_the_table_of_rules() -> None:
+def test_documentation_has_the_table_of_rules() -> None:
     rows: Any = re.findall(
         r"^\| `([a-z-]+)` \| (error|warning) \| (.+) \|$", (ROOT / "docs" / "cli.md").read_text(), re.M
     )

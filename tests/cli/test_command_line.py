@@ -19,7 +19,7 @@ from .example_project import micropie_command, run_here
         (["run", "--help"], 0, "TARGET is module:app"),
     ],
 )
-def test_the_command_explains_itself(
+def test_version_and_help_are_printed(
     arguments: list[str],
     exit_code: int,
     output: str,
@@ -54,16 +54,14 @@ def test_wrong_usage_exits_2(
     assert message in capsys.readouterr().err
 
 
-def test_the_exit_codes_are_listed_in_the_help(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_exit_codes_are_listed_in_the_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     run_here(["--help"], monkeypatch)
     assert EXIT_CODES in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("missing", ["click", "uvicorn"])
 @pytest.mark.usefixtures("in_project")
-def test_a_missing_package_is_named_with_the_command_that_installs_it(
+def test_missing_package_is_named_with_the_command_that_installs_it(
     missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
@@ -80,7 +78,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(
         ("raises:app", 3, "Error: 'raises' could not be imported.\nraises.py:4: JSONDecodeError: "),
     ],
 )
-def test_a_mistake_ends_the_command_with_one_message_and_no_traceback(
+def test_mistake_ends_the_command_with_one_message_and_no_traceback(
     project: Path, target: str, exit_code: int, message: str, more: list[str]
 ) -> None:
     ended = micropie_command("run", target, "--port", "0", *more, cwd=project)

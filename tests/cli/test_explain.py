@@ -264,7 +264,7 @@ def test_each_argument_is_shown_with_its_source(arguments: list[str], expected: 
     assert (document["answer"], document["route"]["outcome"]) == (None, "chosen")
 
 
-def test_a_file_and_a_stream_are_named_and_not_read() -> None:
+def test_file_and_a_stream_are_named_and_not_read() -> None:
     multipart = '--x\r\nContent-Disposition: form-data; name="photo"; filename="a.png"\r\n\r\nabc\r\n--x--\r\n'
     document = explained("/photo", "-d", multipart, "-H", "Content-Type: multipart/form-data; boundary=x")
     photo, title = document["arguments"]
@@ -294,13 +294,13 @@ def test_each_argument_is_shown_with_its_error(arguments: list[str], name: str, 
     assert (document["answer"] is not None) is bool(errors)
 
 
-def test_the_framework_answers_options_itself() -> None:
+def test_framework_responds_to_options_itself() -> None:
     document = explained("OPTIONS /items/3")
     assert (document["answer"]["status"], document["answer"]["headers"]) == (204, [["Allow", "GET, HEAD, OPTIONS"]])
     assert run("explain", "shop:app", "OPTIONS /items/3").exit_code == 0
 
 
-def test_a_handshake_is_refused_with_a_code_and_a_reason() -> None:
+def test_handshake_is_refused_with_a_code_and_a_reason() -> None:
     document = explained("WEBSOCKET /chat/lobby?size=big")
     assert (document["answer"]["status"], document["answer"]["reason"]) == (
         1008,

@@ -31,12 +31,12 @@ from .example_project import write
     ],
 )
 @pytest.mark.usefixtures("in_project")
-def test_a_target_names_an_app(target: str, factory: bool, kind: str) -> None:
+def test_target_names_an_app(target: str, factory: bool, kind: str) -> None:
     assert type(load_app(target, factory=factory, app_dir=".")).__name__ == kind
 
 
 @pytest.mark.usefixtures("in_project")
-def test_the_directory_is_first_on_the_import_path_and_there_only_once(tmp_path: Path) -> None:
+def test_directory_is_first_on_the_import_path_and_there_only_once(tmp_path: Path) -> None:
     write(tmp_path, {"site_one.py": "async def app(scope, receive, send): ..."})
     for _ in range(2):
         assert type(load_app("site_one:app", factory=False, app_dir=str(tmp_path))).__name__ == "function"
@@ -204,7 +204,7 @@ def test_error_names_every_handler_that_cannot_work() -> None:
     assert caught.value.exit_code == 3
 
 
-def test_a_file_outside_the_working_directory_is_named_in_full(
+def test_file_outside_the_working_directory_is_named_in_full(
     in_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -176,7 +176,7 @@ def test_parameters_of_dependencies_are_listed_once_per_handler(tmp_path: Path) 
 
 
 @pytest.mark.usefixtures("shop")
-def test_an_app_without_urls_says_so() -> None:
+def test_app_without_urls_is_reported_as_empty() -> None:
     assert run("routes", "shop:Empty").out == "shop:Empty has no URLs.\n"
     assert run("routes", "shop:Empty", "--format", "json").out == "[]\n"
 

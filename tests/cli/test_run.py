@@ -206,14 +206,14 @@ def test_reload_serves_a_change_and_survives_a_broken_change(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("more", [[], ["--workers", "2"]], ids=" ".join)
-def test_a_failing_startup_exits_3(site: Path, more: list[str]) -> None:
+def test_failing_startup_exits_3(site: Path, more: list[str]) -> None:
     with serving(site, "serving:fails", *more) as served:
         assert served.process.wait(PATIENCE) == 3
         assert "no database" in served.log.read_text()
         assert "Traceback" not in served.log.read_text()
 
 
-def test_a_port_in_use_exits_3_before_anything_is_loaded(project: Path) -> None:
+def test_port_in_use_exits_3_before_anything_is_loaded(project: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         ended = micropie_command("run", "raises:app", "--port", port, cwd=project)
@@ -231,7 +231,7 @@ def test_unusable_address_exits_3(site: Path, host: str) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("more", [[], ["--workers", "2"]], ids=" ".join)
-def test_an_interruption_while_the_app_is_imported_exits_0(site: Path, how: signal.Signals, more: list[str]) -> None:
+def test_interruption_while_the_app_is_imported_exits_0(site: Path, how: signal.Signals, more: list[str]) -> None:
     with serving(site, "slow:app", *more) as served:
         served.wait_until(lambda: "importing" in served.log.read_text())
         assert served.stop(how) == 0

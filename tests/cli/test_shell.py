@@ -122,7 +122,7 @@ def test_shell_without_httpx2_has_no_client(monkeypatch: pytest.MonkeyPatch) -> 
     assert run("shell", "site_here:Site", "-c", "print(PRICE, client)").out == "3 not a client\n"
 
 
-def test_a_terminal_gets_a_banner_a_prompt_and_completion(site: Path) -> None:
+def test_terminal_gets_a_banner_a_prompt_and_completion(site: Path) -> None:
     ours, theirs = pty.openpty()
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "dumb", "NO_COLOR": "1"}
     process = subprocess.Popen(

@@ -18,7 +18,7 @@ from tests.client.api import REQUESTS, RESULTS, SERVED_FILE, STREAMS, Api, Attac
 
 
 @pytest.mark.parametrize(("handler", "args", "kwargs", "seen"), REQUESTS)
-def test_a_call_becomes_a_request(handler: Any, args: tuple[Any, ...], kwargs: dict[str, Any], seen: list[str]) -> None:
+def test_call_becomes_a_request(handler: Any, args: tuple[Any, ...], kwargs: dict[str, Any], seen: list[str]) -> None:
     async def work(client: Client[Api]) -> None:
         assert await client.call(handler, *args, **kwargs) == seen
 
@@ -272,7 +272,7 @@ def test_http_client_of_the_caller_is_used_and_left_open() -> None:
     asyncio.run(main())
 
 
-def test_a_base_url_may_have_a_path() -> None:
+def test_base_url_may_have_a_path() -> None:
     class Outer(App): ...
 
     async def main() -> None:

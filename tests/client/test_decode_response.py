@@ -57,7 +57,7 @@ def test_union_with_a_file_is_decoded_by_content_type(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("handler", "args", "items"), STREAMS)
-def test_a_stream_comes_item_by_item(handler: Any, args: tuple[Any, ...], items: list[Any]) -> None:
+def test_stream_arrives_item_by_item(handler: Any, args: tuple[Any, ...], items: list[Any]) -> None:
     async def work(client: Client[Api]) -> None:
         stream = await client.call(handler, *args)
         assert isinstance(stream, Stream)
@@ -107,7 +107,7 @@ def test_response_that_does_not_fit_raises_unexpected_response(
     assert str(caught.value).startswith(message)
 
 
-def test_a_response_without_content_is_not_a_file() -> None:
+def test_response_without_content_is_not_a_file() -> None:
     with pytest.raises(UnexpectedResponse, match=r"GET /file answered 204: expected a file, got status 204"):
         call_once(constant_app(204, "", b""), Api.file)
 

@@ -14,7 +14,7 @@ def test_upload_with_an_invalid_media_type_is_refused() -> None:
         upload(b"", content_type="text/plain\r\nX: y")
 
 
-def test_an_upload_that_was_received_can_be_sent_on() -> None:
+def test_upload_that_was_received_can_be_sent_on() -> None:
     class Front(App):
         back: Client[Api]
 

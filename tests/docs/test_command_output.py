@@ -16,7 +16,7 @@ COMMANDS = [command for session in SESSIONS for command in re.split(r"^\$ ", ses
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.split("\n")[0])
-def test_a_command_prints_what_the_documentation_says(command: str, tmp_path: Path) -> None:
+def test_command_prints_what_the_documentation_shows(command: str, tmp_path: Path) -> None:
     line, _, expected = command.partition("\n")
     piped, _, rest = line.rpartition(" | ")
     words = shlex.split(rest)

@@ -99,7 +99,7 @@ WRITTEN: Sequence[tuple[str, Sequence[str], object]] = [
 
 
 @pytest.mark.parametrize(("name", "texts", "value"), WRITTEN)
-def test_a_field_is_read_as_browsers_write_it(name: str, texts: Sequence[str], value: object) -> None:
+def test_field_is_read_as_browsers_write_it(name: str, texts: Sequence[str], value: object) -> None:
     form = filled(All, [FEW, TERMS, *((name, text) for text in texts)])
     assert form.errors == {}
     assert getattr(form.value, name) == value

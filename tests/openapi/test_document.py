@@ -14,7 +14,7 @@ from tests.support.examples import EXAMPLES, example_app
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_the_documents_of_the_examples_are_valid(name: str, tmp_path: FilePath) -> None:
+def test_openapi_documents_of_the_examples_are_valid(name: str, tmp_path: FilePath) -> None:
     doc = document(example_app(name, tmp_path))
     validate(doc)
     assert doc["openapi"] == "3.1.0"

@@ -37,11 +37,11 @@ OPERATIONS = {
 
 
 @pytest.mark.parametrize("name", [name for name in vars(Handlers) if not name.startswith("_")])
-def test_a_handler_is_documented_at_its_natural_urls(name: str) -> None:
+def test_handler_is_documented_at_its_natural_urls(name: str) -> None:
     assert sorted(list_operations(make_document(call=vars(Handlers)[name]))) == OPERATIONS[name]
 
 
-def test_url_that_another_route_answers_is_left_out() -> None:
+def test_url_that_another_route_serves_is_left_out() -> None:
     class Sides(Resource):
         async def get(self, a: str = "", b: str = "") -> None: ...
 

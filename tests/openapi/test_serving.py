@@ -283,7 +283,7 @@ def test_document_is_made_once() -> None:
         assert client.get(OPENAPI).json() == first
 
 
-def test_routes_of_the_user_still_answer() -> None:
+def test_routes_of_the_user_still_respond() -> None:
     with TestClient(add_docs(Shop())) as client:
         assert client.get("/price/apple/2").json() == {"apple": 2}
         assert msgspec.json.decode(client.post("/save", json={"text": "x"}).content) == {"text": "x", "tags": []}

@@ -137,7 +137,7 @@ def test_typescript_client_compiles_against_the_types(npm: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_the_asyncapi_documents_of_the_examples_are_valid(npm: Path, example: str, tmp_path: Path) -> None:
+def test_asyncapi_documents_of_the_examples_are_valid(npm: Path, example: str, tmp_path: Path) -> None:
     schema = npm / "node_modules" / "@asyncapi" / "specs" / "schemas" / "3.0.0.json"
     doc = asyncapi.document(example_app(example, tmp_path))
     Draft7Validator(msgspec.json.decode(schema.read_bytes())).validate(doc)

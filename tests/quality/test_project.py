@@ -25,7 +25,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("name", TOOLS)
-def test_the_project_is_clean(name: str) -> None:
+def test_tool_finds_nothing_wrong_in_the_project(name: str) -> None:
     done = run(sys.executable, *TOOLS[name])
     assert done.returncode == 0, f"{name}:\n{done.stdout}\n{done.stderr}"
 
@@ -79,7 +79,7 @@ def test_importing_micropie_loads_no_module_of_ours_that_not_every_app_needs() -
     assert LOADED_ON_FIRST_USE & loaded == set()
 
 
-def test_the_package_says_that_it_is_typed() -> None:
+def test_package_is_marked_as_typed() -> None:
     assert (ROOT / "micropie" / "py.typed").is_file()
 
 

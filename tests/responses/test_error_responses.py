@@ -59,11 +59,11 @@ def is_problem(content_type: str, accept: str) -> bool:
 
 
 @pytest.mark.parametrize(("content_type", "accept", "problem"), PREFERENCES)
-def test_the_form_of_an_error_follows_content_type_and_accept(content_type: str, accept: str, problem: bool) -> None:
+def test_form_of_an_error_follows_content_type_and_accept(content_type: str, accept: str, problem: bool) -> None:
     assert is_problem(content_type, accept) is problem
 
 
-def test_the_form_is_the_same_for_fields_too_long_to_be_cached() -> None:
+def test_form_is_the_same_for_fields_too_long_to_be_cached() -> None:
     for content_type, accept, problem in PREFERENCES:
         assert is_problem(content_type, "image/png," * 50 + accept) is problem
 
@@ -84,7 +84,7 @@ def test_any_text_in_the_fields_gets_one_of_the_two_forms(content_type: str, acc
     assert is_problem(content_type, accept) in (True, False)
 
 
-def test_a_bad_request_is_the_documented_plain_text() -> None:
+def test_bad_request_is_the_documented_plain_text() -> None:
     error = BadRequest(
         [Invalid("Missing required parameter 'name'", "query", "name"), Invalid("Expected int", "query", "n")]
     )
@@ -96,7 +96,7 @@ def test_a_bad_request_is_the_documented_plain_text() -> None:
     )
 
 
-def test_an_error_without_detail_is_the_same_each_time() -> None:
+def test_error_without_detail_is_the_same_each_time() -> None:
     for _ in range(2):
         for status, phrase in [(404, "Not Found"), (405, "Method Not Allowed"), (599, "Unknown")]:
             assert build_error_response(HTTPError(status), *PLAIN)[1] == f"{status} {phrase}".encode()
@@ -104,7 +104,7 @@ def test_an_error_without_detail_is_the_same_each_time() -> None:
             assert document == {"type": "about:blank", "title": phrase, "status": status}
 
 
-def test_an_error_is_problem_details_if_the_client_prefers_them() -> None:
+def test_error_is_problem_details_if_the_client_prefers_them() -> None:
     status, payload, headers = build_error_response(HTTPError(404, "No such todo"), *PROBLEM)
     assert status == 404
     assert json.loads(payload) == {
@@ -117,7 +117,7 @@ def test_an_error_is_problem_details_if_the_client_prefers_them() -> None:
 
 
 @pytest.mark.parametrize("fields", [PLAIN, PROBLEM], ids=["plain", "problem"])
-def test_an_errors_headers_are_sent_except_for_its_content_type(fields: tuple[str, str]) -> None:
+def test_headers_of_an_error_are_sent_except_for_its_content_type(fields: tuple[str, str]) -> None:
     error = HTTPError(401, headers=[("WWW-Authenticate", "Basic"), ("content-type", "text/html")])
     before = list(error.headers)
     _, _, headers = build_error_response(error, *fields)
@@ -126,7 +126,7 @@ def test_an_errors_headers_are_sent_except_for_its_content_type(fields: tuple[st
     assert error.headers == before
 
 
-def test_a_detail_that_has_no_encoding_is_sent_with_question_marks() -> None:
+def test_detail_that_has_no_encoding_is_sent_with_question_marks() -> None:
     assert build_error_response(HTTPError(400, "\ud800"), *PLAIN)[1] == b"400 Bad Request: ?"
 
 

@@ -105,7 +105,7 @@ def test_name_with_a_hyphen_goes_before_one_with_an_underscore() -> None:
         ("PUT", "/things/archive/2024", "archive 2024"),
     ],
 )
-def test_verb_methods_answer_the_url_of_a_resource_and_its_other_methods_answer_below(
+def test_verb_methods_serve_the_url_of_a_resource_and_its_other_methods_urls_below(
     method: str, path: str, text: str
 ) -> None:
     answer = call(API, method, path)
@@ -167,12 +167,12 @@ OUTER = Outer()
         ("/inner_app/users/posts/7", "[7]"),
     ],
 )
-def test_held_apps_and_resources_answer_below_their_names_at_any_depth(path: str, text: str) -> None:
+def test_held_apps_and_resources_are_served_below_their_names_at_any_depth(path: str, text: str) -> None:
     assert call(OUTER, "GET", path).text == text
 
 
 @pytest.mark.parametrize("path", ["/", "/inner_app/ann", "/users/ann/bob", "/inner_app/users/ben/posts", "/posts"])
-def test_path_that_nothing_held_answers_is_not_found(path: str) -> None:
+def test_path_that_nothing_held_serves_is_not_found(path: str) -> None:
     assert call(OUTER, "GET", path).status == 404
 
 
@@ -293,7 +293,7 @@ class Mixed(App):
 
 
 @pytest.mark.parametrize(("method", "text"), [("POST", "created"), ("GET", "shown GET"), ("DELETE", "shown DELETE")])
-def test_route_without_methods_answers_the_methods_that_other_routes_leave(method: str, text: str) -> None:
+def test_route_without_methods_takes_the_methods_that_other_routes_leave(method: str, text: str) -> None:
     assert call(Mixed(), method, "/thing").text == text
 
 

@@ -9,7 +9,7 @@ from .apps import API
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_handler_without_methods_answers_every_method(method: str) -> None:
+def test_handler_without_methods_takes_every_method(method: str) -> None:
     answer = call(API, method, "/plain")
     assert answer.status == 200
     assert answer.text == ("" if method == "HEAD" else method)
@@ -31,7 +31,7 @@ ALL = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
         ("POST", "/things/3", "DELETE, GET, HEAD, OPTIONS"),  # post takes no path value
     ],
 )
-def test_method_that_is_not_answered_is_refused_with_allow(method: str, path: str, allow: str) -> None:
+def test_method_without_a_handler_is_refused_with_allow(method: str, path: str, allow: str) -> None:
     answer = call(API, method, path)
     assert (answer.status, answer.text, answer.header("allow")) == (405, "405 Method Not Allowed", allow)
 
@@ -45,13 +45,13 @@ def test_method_that_is_not_answered_is_refused_with_allow(method: str, path: st
         ("/things/3", "DELETE, GET, HEAD, OPTIONS"),
     ],
 )
-def test_options_is_answered_automatically_where_methods_are_declared(path: str, allow: str) -> None:
+def test_options_gets_an_automatic_response_where_methods_are_declared(path: str, allow: str) -> None:
     answer = call(API, "OPTIONS", path)
     assert (answer.status, answer.body, answer.header("allow")) == (204, b"", allow)
 
 
 @pytest.mark.parametrize("path", ["/plain", "/read", "/things", "/things/3"])
-def test_head_is_answered_as_get_without_body(path: str) -> None:
+def test_head_gets_the_response_of_get_without_its_body(path: str) -> None:
     got, head = call(API, "GET", path), call(API, "HEAD", path)
     assert (head.status, head.body) == (200, b"")
     # /plain returns the method's name, so the lengths differ.

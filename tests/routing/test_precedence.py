@@ -88,14 +88,14 @@ def identify(answer: object) -> object:
 
 
 @pytest.mark.parametrize("kind", Precedence, ids=lambda kind: kind.name)
-def test_candidate_alone_answers_the_path(kind: Precedence) -> None:
+def test_candidate_alone_takes_the_path(kind: Precedence) -> None:
     node = Node(SITE)
     expected = add_candidate(node, kind)
     assert identify(match_path((node,), SEGMENTS, "GET")[0]) is expected
 
 
 @pytest.mark.parametrize(("first", "second"), PAIRS, ids=lambda kind: kind.name)
-def test_candidate_of_the_kind_that_is_listed_first_answers(first: Precedence, second: Precedence) -> None:
+def test_candidate_of_the_kind_that_is_listed_first_takes_the_path(first: Precedence, second: Precedence) -> None:
     node = Node(SITE)
     expected = add_candidate(node, first)
     add_candidate(node, second)

@@ -127,7 +127,7 @@ def test_complete_upload_is_kept(server: Server, token: str) -> None:
 
 
 @pytest.mark.parametrize("stream", ["ticking", "hasty", "counting"])
-def test_a_client_that_leaves_a_stream_closes_its_generator(server: Server, token: str, stream: str) -> None:
+def test_client_that_leaves_a_stream_closes_its_generator(server: Server, token: str, stream: str) -> None:
     with server.connect() as client:
         client.sendall(request_head("GET", f"/{stream}?token={token}").encode())
         assert client.recv(64).startswith(b"HTTP/1.1 200")
@@ -170,7 +170,7 @@ def records(server: Server, token: str) -> int:
 
 
 @pytest.mark.parametrize("path", ["/fails", "/fails_in_thread", "/fails_at_once"])
-def test_an_exception_is_a_plain_500_and_one_log_record(server: Server, token: str, path: str) -> None:
+def test_exception_is_a_plain_500_and_one_log_record(server: Server, token: str, path: str) -> None:
     reply = server.get(f"{path}?token={token}")
     assert (reply.status, reply.text) == (500, "500 Internal Server Error")
     assert SECRET not in str(reply.headers)
@@ -191,7 +191,7 @@ def test_response_that_fails_midway_is_broken_off(server: Server, token: str, pa
     assert records(server, token) == 1
 
 
-def test_an_exception_closes_a_websocket_1011(server: Server, token: str) -> None:
+def test_exception_closes_a_websocket_1011(server: Server, token: str) -> None:
     with connect(f"{server.ws}/fails?token={token}") as client:
         closed = closed_with(client)
     assert closed is not None
@@ -220,13 +220,13 @@ def slowly(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("framing", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
-def test_a_body_that_drips_is_answered_408(server: Server, framing: str) -> None:
+def test_body_that_drips_is_refused_with_408(server: Server, framing: str) -> None:
     server.needs(Ability.PASS_BODIES_ON)
     drop = b"1\r\n.\r\n" if "chunked" in framing else b"."
     assert server.say(request_head("POST", "/hurried/body", framing), slowly(repeat(drop, 1000))).status == 408
 
 
-def test_a_body_that_stalls_is_answered_408(server: Server) -> None:
+def test_body_that_stalls_is_refused_with_408(server: Server) -> None:
     server.needs(Ability.PASS_BODIES_ON)
     assert server.say(request_head("POST", "/impatient/body", "Content-Length: 1000"), [b"."]).status == 408
 
@@ -234,18 +234,18 @@ def test_a_body_that_stalls_is_answered_408(server: Server) -> None:
 # --- Bodies over the limit --------------------------------------------------------------------------------------------
 
 
-def test_body_that_is_declared_too_large_is_answered_413_before_it_is_sent(server: Server) -> None:
+def test_body_that_is_declared_too_large_is_refused_with_413_before_it_is_sent(server: Server) -> None:
     sent = [] if server.can(Ability.PASS_BODIES_ON) else [bytes(65537)]
     assert server.say(request_head("POST", "/modest/body", "Content-Length: 65537"), sent).status == 413
 
 
-def test_a_body_in_chunks_is_answered_413_at_the_limit(server: Server) -> None:
+def test_body_in_chunks_is_refused_with_413_at_the_limit(server: Server) -> None:
     chunk = b"1000\r\n%b\r\n" % bytes(4096)
     sent = repeat(chunk) if server.can(Ability.PASS_BODIES_ON) else [*repeat(chunk, 17), b"0\r\n\r\n"]
     assert server.say(request_head("POST", "/modest/body", "Transfer-Encoding: chunked"), sent).status == 413
 
 
-def test_a_body_at_the_limit_is_taken(server: Server) -> None:
+def test_body_at_the_limit_is_taken(server: Server) -> None:
     assert server.ask("POST", "/modest/body", bytes(65536)).json == 65536
 
 
@@ -321,7 +321,7 @@ def test_no_path_leads_out_of_the_folder(server: Server) -> None:
 
 
 @pytest.mark.parametrize("path", INTO_HEADERS)
-def test_a_header_that_cannot_be_sent_is_a_500(server: Server, path: str) -> None:
+def test_header_that_cannot_be_sent_is_a_500(server: Server, path: str) -> None:
     replies = {value: server.get(f"{path}?value={value}") for value in UNFIT}
     if path == "/redirect":
         assert replies.pop("%e2%82%ac").headers["Location"] == "%E2%82%AC"
@@ -333,7 +333,7 @@ def test_a_header_that_cannot_be_sent_is_a_500(server: Server, path: str) -> Non
 # --- WebSockets -------------------------------------------------------------------------------------------------------
 
 
-def test_a_message_over_the_limit_closes_the_websocket(server: Server) -> None:
+def test_message_over_the_limit_closes_the_websocket(server: Server) -> None:
     with connect(f"{server.ws}/echo", max_size=None) as client:
         client.send("x" * MIB)
         assert client.recv(PATIENCE) == "x" * MIB

@@ -75,7 +75,7 @@ def test_unchanged_set_does_not_undo_the_change_of_another_request() -> None:
     run(check())
 
 
-def test_a_logout_beside_a_slow_request_stays_a_logout() -> None:
+def test_logout_beside_a_slow_request_stays_a_logout() -> None:
     async def check() -> None:
         backend = Recorded()
         await backend.save(KNOWN, {"user": "ann"}, HOUR)

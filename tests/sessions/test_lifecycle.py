@@ -152,7 +152,7 @@ PLAIN = "Path=/; HttpOnly; SameSite=Lax"
         ("http", b"", True),
     ],
 )
-def test_the_cookie_is_http_only_lax_and_secure_except_on_plain_http_to_a_loopback_host(
+def test_cookie_is_http_only_lax_and_secure_except_on_plain_http_to_a_loopback_host(
     scheme: str, host: bytes, secure: bool
 ) -> None:
     answer = asyncio.run(Browser(Shop()).get("/visit", (b"host", host), scheme=scheme))

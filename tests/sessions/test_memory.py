@@ -216,12 +216,12 @@ def test_visitors_without_a_cookie_do_not_grow_the_store_over_its_cap() -> None:
 
 
 @pytest.mark.parametrize("cap", [0, -1])
-def test_a_cap_below_one_is_refused(cap: int) -> None:
+def test_cap_below_one_is_refused(cap: int) -> None:
     with pytest.raises(ValueError, match=f"at least 1, not {cap}"):
         InMemorySessionBackend(max_sessions=cap)
 
 
-def test_a_cap_of_one_keeps_the_last() -> None:
+def test_cap_of_one_keeps_the_last() -> None:
     async def check() -> None:
         backend = InMemorySessionBackend(1)
         await backend.save(KNOWN, {"a": 1}, HOUR)

@@ -62,7 +62,7 @@ def test_nothing_is_loaded_without_a_cookie() -> None:
     run(check())
 
 
-def test_a_known_identifier_opens_its_data() -> None:
+def test_known_identifier_opens_its_data() -> None:
     async def check() -> None:
         backend = Plain(known_session_identifier={"user": "ann"})
         state = await SessionState.open(backend, KNOWN)
@@ -71,7 +71,7 @@ def test_a_known_identifier_opens_its_data() -> None:
     run(check())
 
 
-def test_an_unknown_identifier_is_never_adopted() -> None:
+def test_unknown_identifier_is_never_adopted() -> None:
     async def check() -> None:
         backend = Recorded()
         state = await SessionState.open(backend, KNOWN)
@@ -146,7 +146,7 @@ BEFORE: dict[str, Any] = {"user": "ann", "visits": 1, "cart": {"items": [1, 2]},
     ],
 )
 @EVERY
-def test_a_change_is_saved_under_the_same_identifier(
+def test_change_is_saved_under_the_same_identifier(
     make: Callable[[], SessionBackend], change: Change, after: dict[str, Any]
 ) -> None:
     async def check() -> None:
@@ -239,7 +239,7 @@ def test_new_session_that_stays_empty_is_not_saved() -> None:
 @pytest.mark.parametrize(
     "change", [lambda state: state.data.update(a=1), lambda state: (state.regenerate(), state.replace({"a": 1}))]
 )
-def test_a_new_session_gets_an_identifier_and_keeps_it(change: Change) -> None:
+def test_new_session_gets_an_identifier_and_keeps_it(change: Change) -> None:
     async def check() -> None:
         backend = Recorded()
         state = await SessionState.open(backend, None)
@@ -267,7 +267,7 @@ def test_a_new_session_gets_an_identifier_and_keeps_it(change: Change) -> None:
         lambda state: (state.regenerate(), state.data.clear()),
     ],
 )
-def test_an_emptied_session_is_deleted_and_its_cookie_ends(change: Change) -> None:
+def test_emptied_session_is_deleted_and_its_cookie_ends(change: Change) -> None:
     async def check() -> None:
         backend = Recorded()
         await backend.save(KNOWN, {"user": "ann"}, HOUR)
@@ -288,7 +288,7 @@ def test_an_emptied_session_is_deleted_and_its_cookie_ends(change: Change) -> No
     run(check())
 
 
-def test_a_change_is_saved_for_the_timeout_given() -> None:
+def test_change_is_saved_for_the_timeout_given() -> None:
     async def check() -> None:
         backend = Recorded()
         await backend.save(KNOWN, {"a": 1}, 5)
@@ -303,7 +303,7 @@ def test_a_change_is_saved_for_the_timeout_given() -> None:
     run(check())
 
 
-def test_a_second_commit_saves_only_what_changed_since() -> None:
+def test_second_commit_saves_only_what_changed_since() -> None:
     async def check() -> None:
         backend = Plain(known_session_identifier={"a": 1, "b": 1})
         state = await SessionState.open(backend, KNOWN)
@@ -345,7 +345,7 @@ def test_uncommitted_changes_leave_the_dictionary_of_a_naive_store_alone() -> No
     run(check())
 
 
-def test_a_failed_commit_can_be_repeated() -> None:
+def test_failed_commit_can_be_repeated() -> None:
     class Flaky(Plain):
         down = False
 
@@ -374,7 +374,7 @@ def test_a_failed_commit_can_be_repeated() -> None:
     run(check(None, lambda state: state.data.update(a=2), {"a": 2}))
 
 
-def test_the_sign_of_a_zero_is_a_change() -> None:
+def test_sign_of_a_zero_is_a_change() -> None:
     async def check() -> None:
         backend = InMemorySessionBackend()
         await backend.save(KNOWN, {"balance": 0.0}, HOUR)
@@ -659,7 +659,7 @@ def test_rotation_does_not_restore_what_a_logout_ended(written: dict[str, Any], 
     run(check())
 
 
-def test_a_session_that_begins_after_the_response_started_is_not_saved() -> None:
+def test_session_that_begins_after_the_response_started_is_not_saved() -> None:
     async def check() -> None:
         backend = Plain()
         state = SessionState()
@@ -671,14 +671,14 @@ def test_a_session_that_begins_after_the_response_started_is_not_saved() -> None
     run(check())
 
 
-def test_a_session_is_not_rotated_after_the_response_started() -> None:
+def test_session_is_not_rotated_after_the_response_started() -> None:
     state = SessionState(KNOWN, {"user": "ann"})
     state.sealed = True
     with pytest.raises(RuntimeError, match="headers are settled"):
         state.regenerate()
 
 
-def test_a_known_session_is_still_saved_after_the_response_started() -> None:
+def test_known_session_is_still_saved_after_the_response_started() -> None:
     async def check() -> None:
         backend = Plain(known_session_identifier={"user": "ann"})
         state = await SessionState.open(backend, KNOWN)

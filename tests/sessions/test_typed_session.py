@@ -339,7 +339,7 @@ BEGINNINGS: Mapping[str, tuple[Any, Change, Any, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", BEGINNINGS)
-def test_a_session_begins_with_the_first_change(name: str) -> None:
+def test_session_begins_with_the_first_change(name: str) -> None:
     annotation, change, default, wanted = BEGINNINGS[name]
     for _ in range(2):  # the second visitor does not see what the first did to the default
         answer, stored = begun(annotation, change, default)
@@ -354,7 +354,7 @@ class Counter:
     count: int = 0
 
 
-def test_a_default_is_never_shared() -> None:
+def test_default_is_never_shared() -> None:
     def more(it: Any) -> None:
         it.count += 1
 

@@ -102,7 +102,7 @@ MALFORMED_PARTS: list[tuple[bytes, int, str, str]] = [
 
 @pytest.mark.parametrize(("body", "status", "title", "detail"), MALFORMED_PARTS)
 @pytest.mark.parametrize("annotation", [Annotated[list[str], Form()], Annotated[Wheel, Form()], Wheel])
-def test_a_malformed_multipart_body_is_refused(
+def test_malformed_multipart_body_is_refused(
     annotation: Any, body: bytes, status: int, title: str, detail: str
 ) -> None:
     aim = cached_target(annotation)
@@ -113,7 +113,7 @@ def test_a_malformed_multipart_body_is_refused(
 @pytest.mark.parametrize(
     "kind", [b"multipart/form-data", b"multipart/form-data; boundary=", b'multipart/form-data; x="boundary=a"']
 )
-def test_a_multipart_body_without_a_boundary_is_refused(kind: bytes) -> None:
+def test_multipart_body_without_a_boundary_is_refused(kind: bytes) -> None:
     aim = cached_target(Annotated[int, Form()])
     sent = Sent(body=form_data([("value", "1")]), headers=[(b"content-type", kind)])
     check_plain(sent.to(aim.app), "400 Bad Request: Missing boundary")

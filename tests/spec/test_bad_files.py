@@ -18,14 +18,14 @@ def a_file(content: bytes = b"x" * 10, kind: str = "image/png", name: str = "val
 
 
 @pytest.mark.parametrize("kind", ["text/html", "image/svg+xml", "image", "", "imagex/png", SECRET])
-def test_a_file_of_another_type_is_refused(kind: str) -> None:
+def test_file_of_another_type_is_refused(kind: str) -> None:
     for base in (UploadFile, list[UploadFile]):
         aim = target(Annotated[base, File(content_types=["image/png", "text/plain"])])
         wanted = "Expected a file of type image/png or text/plain"
         check_status(aim, a_file(kind=kind), 415, "Unsupported Media Type", wanted)
 
 
-def test_a_file_that_is_too_large_is_refused_before_the_handler_or_where_it_reads() -> None:
+def test_file_that_is_too_large_is_refused_before_the_handler_or_where_it_reads() -> None:
     class Api(App):
         async def take(self, value: Annotated[UploadFile, File(max_size=9)]) -> None:
             calls.append(await value.read())
@@ -40,7 +40,7 @@ def test_a_file_that_is_too_large_is_refused_before_the_handler_or_where_it_read
     assert a_file(b"x" * 9).to(aim.app).status == 204
 
 
-def test_a_truncated_upload_is_an_error_where_it_is_read() -> None:
+def test_truncated_upload_is_an_error_where_it_is_read() -> None:
     class Api(App):
         async def take(self, value: UploadFile) -> None:
             calls.append(await value.read())
@@ -59,7 +59,7 @@ def test_text_for_a_file_and_file_for_a_text_are_missing_values() -> None:
     check(cached_target(str), a_file(SECRET.encode()), [(("form", "value"), missing)])
 
 
-def test_a_form_with_a_file_that_does_not_fit_is_refused() -> None:
+def test_form_with_a_file_that_does_not_fit_is_refused() -> None:
     check(cached_target(Picture), in_multipart([("title", SECRET), ("image", SECRET)]), [
         (("form", "title"), "Expected text of length <= 5"), (("form", "image"), "Missing required parameter 'image'"),
     ])  # fmt: skip

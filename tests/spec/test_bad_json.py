@@ -128,7 +128,7 @@ STRUCTURED = (dict[str, int], Todo, Closed, Range, Cat | Dog, User, Address, Poi
 
 
 @pytest.mark.parametrize(("annotation", "cases"), DOCUMENTS, ids=name_of)
-def test_a_json_key_that_does_not_fit_is_refused_at_its_pointer(annotation: Any, cases: Cases) -> None:
+def test_json_key_that_does_not_fit_is_refused_at_its_pointer(annotation: Any, cases: Cases) -> None:
     aim = cached_target(Annotated[annotation, Body("value")] if annotation in STRUCTURED else annotation)
     for document, errors in cases:
         check(aim, in_json(f'{{"value":{document}}}'), below("/value", errors))
@@ -138,14 +138,14 @@ def test_a_json_key_that_does_not_fit_is_refused_at_its_pointer(annotation: Any,
 @pytest.mark.parametrize(
     ("annotation", "cases"), [case for case in DOCUMENTS if case[0] != date | datetime], ids=name_of
 )
-def test_a_field_of_the_whole_body_that_does_not_fit_is_refused_at_its_pointer(annotation: Any, cases: Cases) -> None:
+def test_field_of_the_whole_body_that_does_not_fit_is_refused_at_its_pointer(annotation: Any, cases: Cases) -> None:
     aim = target(msgspec.defstruct("Envelope", [("field", annotation)]))
     for document, errors in cases:
         check(aim, in_json(f'{{"field":{document}}}'), below("/field", errors))
 
 
 @pytest.mark.parametrize(("annotation", "cases"), [case for case in DOCUMENTS if case[0] in STRUCTURED], ids=name_of)
-def test_a_whole_body_that_does_not_fit_is_refused_at_its_pointers(annotation: Any, cases: Cases) -> None:
+def test_whole_body_that_does_not_fit_is_refused_at_its_pointers(annotation: Any, cases: Cases) -> None:
     for aim in (cached_target(annotation), cached_target(Annotated[annotation, Body()])):
         for document, errors in cases:
             check(aim, in_json(document), below("", errors))

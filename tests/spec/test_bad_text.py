@@ -216,7 +216,7 @@ def test_every_field_that_does_not_fit_is_reported(
 
 @pytest.mark.parametrize(("annotation", "pairs", "errors"), NAMES, ids=name_of)
 @pytest.mark.parametrize("send", [in_form, in_multipart])
-def test_a_form_without_a_marker_is_the_whole_body(
+def test_form_without_a_marker_is_the_whole_body(
     send: Send, annotation: Any, pairs: Pairs, errors: list[tuple[str, str]]
 ) -> None:
     check(cached_target(annotation), send(pairs), [(("form", name), detail) for name, detail in errors])

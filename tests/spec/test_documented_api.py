@@ -118,7 +118,7 @@ def test_every_exported_name_exists_and_is_exported_once() -> None:
     assert [name for name in micropie.__all__ if not hasattr(micropie, name)] == []
 
 
-def test_an_app_has_its_documented_attributes() -> None:
+def test_app_has_its_documented_attributes() -> None:
     app = App()
     assert (app.middlewares, app.ws_middlewares, app.startup_handlers, app.shutdown_handlers) == ([], [], [], [])
     assert isinstance(app.session_backend, InMemorySessionBackend)
@@ -186,7 +186,7 @@ class Showing(App):
         ),
     ],
 )
-def test_a_request_has_its_documented_attributes(body: bytes, headers: Any, expected: dict[str, Any]) -> None:
+def test_request_has_its_documented_attributes(body: bytes, headers: Any, expected: dict[str, Any]) -> None:
     response = call(Showing(), "POST", "/?q=1&q=2&r=", body, [*headers, (b"x-name", b"value")])
     assert (
         response.json
@@ -351,7 +351,7 @@ def test_unknown_scope_type_is_refused(kind: str) -> None:
         asyncio.run(App()(scope, unused, unused))
 
 
-def test_app_without_handlers_answers_404() -> None:
+def test_app_without_handlers_responds_404() -> None:
     assert call(App(), "GET", "/").status == 404
 
 

@@ -52,7 +52,7 @@ ANY_KIND: Final = f"{JSON_ONLY} or application/x-www-form-urlencoded or multipar
         b"application/jsonp", b"text/json", b"*/*", b"application/json-seq",
     ],
 )  # fmt: skip
-def test_a_structured_body_of_another_media_type_is_refused(kind: bytes) -> None:
+def test_structured_body_of_another_media_type_is_refused(kind: bytes) -> None:
     for annotation, detail in (
         (Flat, ANY_KIND), (Annotated[Flat, Body()], JSON_ONLY), (list[Tag], JSON_ONLY), (Todo, ANY_KIND),
         (Annotated[int, Body()], JSON_ONLY),
@@ -75,7 +75,7 @@ TOO_LARGE: Final = HTTPStatus.REQUEST_ENTITY_TOO_LARGE.phrase  # Python 3.13 has
 
 @pytest.mark.parametrize("headers", [JSON, FORM, [(b"content-type", b"text/plain")]], ids=["json", "form", "other"])
 @pytest.mark.parametrize("annotation", [Annotated[dict[str, Any], Body()], int, Annotated[bytes, Body()]])
-def test_a_body_over_the_limit_is_refused_declared_or_not(annotation: Any, headers: RawHeaders) -> None:
+def test_body_over_the_limit_is_refused_declared_or_not(annotation: Any, headers: RawHeaders) -> None:
     aim = target(annotation, limits=SMALL)
     for sent in (
         Sent(body=b"{}", headers=[*headers, (b"content-length", b"101")]),
@@ -101,7 +101,7 @@ def test_body_that_is_declared_too_large_is_not_read() -> None:
     assert (sent[0]["status"], aim.calls) == (413, [])
 
 
-def test_a_multipart_body_over_its_limits_is_refused() -> None:
+def test_multipart_body_over_its_limits_is_refused() -> None:
     aim = target(Annotated[list[str], Form()], limits=SMALL)
     whole = form_data([("value", "x" * 500)])
     for sent in (Sent(body=whole, headers=MULTIPART), Sent(body=[whole[:250], whole[250:]], headers=MULTIPART)):
@@ -174,7 +174,7 @@ BODIES: list[tuple[Any, RawHeaders, bytes]] = [
 
 
 @pytest.mark.parametrize(("annotation", "headers", "first"), BODIES, ids=name_of)
-def test_a_body_that_stalls_or_drips_is_refused_in_time(annotation: Any, headers: RawHeaders, first: bytes) -> None:
+def test_body_that_stalls_or_drips_is_refused_in_time(annotation: Any, headers: RawHeaders, first: bytes) -> None:
     too_late, too_long = "The request body did not arrive in time", "The request body took too long"
     stalls = Limits(read_timeout=0.05), nothing, [too_late]
     drips = Limits(body_timeout=0.2, multipart_timeout=0.2), one_byte, [too_late, too_long]

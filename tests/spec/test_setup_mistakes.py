@@ -34,20 +34,20 @@ def problems_of(cls: type[App]) -> list[tuple[str, str, str]]:
     return [(problem.where.partition(" (")[0], problem.what, problem.remedy) for problem in caught.value.problems]
 
 
-def test_a_marker_as_a_default_is_refused() -> None:
+def test_marker_as_a_default_is_refused() -> None:
     class Bank(App):
         async def pay(self, user: str = Session()) -> None: ...  # type: ignore[assignment]  # the mistake
 
     assert problems_of(Bank) == [
         (
-            "test_a_marker_as_a_default_is_refused.<locals>.Bank.pay",
+            "test_marker_as_a_default_is_refused.<locals>.Bank.pay",
             "Session() must be inside Annotated[...]",
             "Write Annotated[T, Session()]",
         )
     ]
 
 
-def test_a_marker_as_the_type_is_refused() -> None:
+def test_marker_as_the_type_is_refused() -> None:
     class Bank(App):
         async def pay(self, user: Query) -> None: ...
 
@@ -63,7 +63,7 @@ def test_a_marker_as_the_type_is_refused() -> None:
         Annotated[Annotated[str, Session()] | None, Query()],
     ],
 )
-def test_a_marker_inside_a_type_is_refused(annotation: Any) -> None:
+def test_marker_inside_a_type_is_refused(annotation: Any) -> None:
     async def pay(self: App, user: Any = None) -> None: ...
 
     pay.__annotations__["user"] = annotation
@@ -88,7 +88,7 @@ class Nested(Struct):
 @pytest.mark.parametrize(
     ("annotation", "marker"), [(Photo, "File"), (Nested, "File"), (Account, "Session"), (list[Account], "Session")]
 )
-def test_a_marker_beside_a_field_is_refused(annotation: Any, marker: str) -> None:
+def test_marker_beside_a_field_is_refused(annotation: Any, marker: str) -> None:
     async def pay(self: App, it: Any) -> None: ...
 
     pay.__annotations__["it"] = annotation
@@ -160,7 +160,7 @@ def test_method_with_a_name_of_the_framework_is_refused(name: str) -> None:
     ]
 
 
-def test_a_resource_with_verbs_has_no_index() -> None:
+def test_resource_with_verbs_has_no_index() -> None:
     class Both(Resource):
         def get(self) -> int:
             return 1

@@ -55,7 +55,7 @@ def test_cookies_are_sent_back_as_by_a_browser(base_url: str, set_cookie: list[b
     assert sent(app) == ["", expected or ""]
 
 
-def test_a_deleted_cookie_is_gone() -> None:
+def test_deleted_cookie_is_gone() -> None:
     app = Recorder((b"set-cookie", b"a=; Max-Age=0"))
     with closing(TestClient(app)) as client:
         client.cookies.set("a", "1", domain="localhost.local")
@@ -64,7 +64,7 @@ def test_a_deleted_cookie_is_gone() -> None:
     assert [dict(scope["headers"]).get(b"cookie") for scope in app.scopes] == [b"a=1", None]
 
 
-def test_a_closed_client_opens_nothing() -> None:
+def test_closed_client_opens_nothing() -> None:
     client = TestClient(Echo())
     client.close()
     client.close()

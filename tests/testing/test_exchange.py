@@ -155,7 +155,7 @@ def test_app_that_does_not_notice_a_disconnect_is_cancelled() -> None:
         assert ended == ["cleaned up"]
 
 
-def test_an_app_that_ignores_its_cancellation_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_app_that_ignores_its_cancellation_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("micropie.testing.exchange.GRACE", SOON)
     released = threading.Event()
 

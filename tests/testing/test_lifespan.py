@@ -16,7 +16,7 @@ from micropie.types import ASGIApp, Message, Receive, Scope, Send
 from .apps import SOON, Broken, Lifespan, run, sleeps
 
 
-def test_the_lifespan_surrounds_the_requests() -> None:
+def test_lifespan_surrounds_the_requests() -> None:
     app = Lifespan()
     with TestClient(app) as client:
         assert app.events == ["lifespan.startup"]
@@ -88,7 +88,7 @@ LIFESPANS: list[tuple[ASGIApp, type[Exception] | None, str, bool]] = [
 
 
 @pytest.mark.parametrize(("app", "error", "text", "entered"), LIFESPANS)
-def test_a_lifespan_that_fails_fails_the_test(
+def test_lifespan_that_fails_fails_the_test(
     app: ASGIApp, error: type[Exception] | None, text: str, entered: bool
 ) -> None:
     reached: list[str] = []
@@ -116,7 +116,7 @@ def test_a_lifespan_that_fails_fails_the_test(
     ("steps", "event"),
     [((), "startup"), ((UP,), "shutdown"), ((UP, DOWN), "shutdown")],
 )
-def test_a_lifespan_that_hangs_fails_the_test(steps: tuple[Message, ...], event: str) -> None:
+def test_lifespan_that_hangs_fails_the_test(steps: tuple[Message, ...], event: str) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await lifespan(*steps, receives=False)(scope, receive, send)
         await asyncio.sleep(60)
@@ -128,7 +128,7 @@ def test_a_lifespan_that_hangs_fails_the_test(steps: tuple[Message, ...], event:
         pass
 
 
-def test_a_cancelled_startup_leaves_nothing_behind() -> None:
+def test_cancelled_startup_leaves_nothing_behind() -> None:
     async def test() -> None:
         async def enter() -> None:
             async with AsyncTestClient(sleeps):

@@ -47,7 +47,7 @@ def test_use_of_a_plain_client_on_its_own_loop_is_refused() -> None:
             client.call(on_the_loop)
 
 
-def test_a_client_has_one_thread_from_its_first_use_to_its_end() -> None:
+def test_client_has_one_thread_from_its_first_use_to_its_end() -> None:
     client = TestClient(answers())
     assert not loop_threads()
     client.get("/")
@@ -63,7 +63,7 @@ def test_a_client_has_one_thread_from_its_first_use_to_its_end() -> None:
     thread.join()
 
 
-def test_a_client_may_be_collected_on_its_own_thread() -> None:
+def test_client_may_be_collected_on_its_thread() -> None:
     clients = [TestClient(answers())]
     released = threading.Event()
 
@@ -81,7 +81,7 @@ def test_a_client_may_be_collected_on_its_own_thread() -> None:
     assert task.done()
 
 
-def test_a_client_may_be_closed_on_its_own_thread() -> None:
+def test_client_may_be_closed_on_its_own_thread() -> None:
     client = TestClient(answers())
 
     async def close() -> None:

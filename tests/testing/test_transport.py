@@ -108,7 +108,7 @@ BODIES: list[tuple[Callable[[], dict[str, Any]], list[bytes]]] = [
 
 
 @pytest.mark.parametrize(("arguments", "chunks"), BODIES)
-def test_a_body_arrives_as_it_was_sent(arguments: Callable[[], dict[str, Any]], chunks: list[bytes]) -> None:
+def test_body_arrives_as_it_was_sent(arguments: Callable[[], dict[str, Any]], chunks: list[bytes]) -> None:
     expected = [
         {"type": "http.request", "body": chunk, "more_body": at + 1 < len(chunks)} for at, chunk in enumerate(chunks)
     ]
@@ -132,7 +132,7 @@ def test_a_body_arrives_as_it_was_sent(arguments: Callable[[], dict[str, Any]], 
     run(again)
 
 
-def test_a_transport_reads_any_stream() -> None:
+def test_transport_reads_any_stream() -> None:
     class Pieces(httpx2.AsyncByteStream):
         def __init__(self) -> None:
             self.left = [b"a", b"b"]
@@ -241,7 +241,7 @@ def test_body_that_raises_is_a_disconnect_for_the_app(reads: bool) -> None:
     assert seen[-1:] == (["http.disconnect"] if reads else [])
 
 
-def test_a_response_is_what_the_app_sent() -> None:
+def test_response_is_what_the_app_sent() -> None:
     app = answers(201, b"made", (b"x-a", b"1"), (b"X-A", b"2"), (b"content-length", b"4"))
     with TestClient(app) as client:
         response = client.get("/")
@@ -289,7 +289,7 @@ def test_chunks_arrive_as_they_are_sent() -> None:
     run(test)
 
 
-def test_a_stream_waits_for_its_reader() -> None:
+def test_stream_waits_for_its_reader() -> None:
     async def test() -> None:
         app = Endless()
         async with aclosing(AsyncTestClient(app)) as client, client.stream("GET", "/") as response:
@@ -321,7 +321,7 @@ STOPS: list[tuple[tuple[Message, ...], bytes | None]] = [
 
 
 @pytest.mark.parametrize(("messages", "content"), STOPS)
-def test_an_exception_in_the_app_is_raised_in_the_test(messages: tuple[Message, ...], content: bytes | None) -> None:
+def test_exception_in_the_app_is_raised_in_the_test(messages: tuple[Message, ...], content: bytes | None) -> None:
     app = fails_after(*messages)
     with closing(TestClient(app)) as client, pytest.raises(Broken, match="in the app"):
         client.get("/")
@@ -381,7 +381,7 @@ def test_app_that_sends_nothing_is_a_read_timeout(messages: tuple[Message, ...],
         assert raised.value.request.method == "POST"
 
 
-def test_a_request_may_have_its_own_timeout() -> None:
+def test_request_may_have_its_own_timeout() -> None:
     with closing(TestClient(sleeps, timeout=None)) as client, pytest.raises(httpx2.ReadTimeout):
         client.get("/", timeout=SOON)
     with closing(TestClient(Endless(polite=True), timeout=None)) as client, client.stream("GET", "/") as response:

@@ -206,7 +206,7 @@ def test_failed_session_is_only_closed_without_raise_server_exceptions() -> None
         session.receive()
 
 
-def test_an_exception_in_a_session_is_raised_once_in_the_test() -> None:
+def test_exception_in_a_session_is_raised_once_in_the_test() -> None:
     app = ws(ACCEPT, error=Broken("in the app"))
     with closing(TestClient(app)) as client:
         with client.websocket_connect("/") as session:
@@ -302,7 +302,7 @@ def test_handshake_without_a_reply_times_out() -> None:
         pass
 
 
-def test_an_app_that_does_not_read_makes_the_sender_wait() -> None:
+def test_app_that_does_not_read_makes_the_sender_wait() -> None:
     with (
         closing(TestClient(sleeps_after(ACCEPT), timeout=SOON)) as client,
         client.websocket_connect("/") as session,
