@@ -70,7 +70,7 @@ def expand_dependencies(signature: Signature, site: Site, overrides: Overrides) 
     return _narrow_kwargs(expanded), reader.problems + _find_shared_body(site, expanded)
 
 
-def qualified_name(function: Any) -> str:
+def get_qualified_name(function: Any) -> str:
     """Return `module.function`; for a callable object, the name of its class."""
     named = _find_named(function)
     return f"{named.__module__}.{named.__qualname__}"
@@ -115,12 +115,12 @@ class _GraphReader:
             cycle = path[1 + self._being_read.index(key) :]
             what = f"depends on itself: {' → '.join(cycle)}"
             self._refuse(path[:1], function, what, "Move what they need from each other into a separate function")
-            return Dependency(function, qualified_name(function))
+            return Dependency(function, get_qualified_name(function))
         if key in self._dependencies:
             return self._dependencies[key]
         self._being_read.append(key)
         signature = self._read_signature(function, path)
-        self._dependencies[key] = dependency = Dependency(function, qualified_name(function), signature, written)
+        self._dependencies[key] = dependency = Dependency(function, get_qualified_name(function), signature, written)
         self._being_read.pop()
         return dependency
 
@@ -137,7 +137,7 @@ class _GraphReader:
 
     def _read_signature(self, function: Function, path: tuple[str, ...]) -> Signature:
         code = unwrap_callable(function)
-        if code is function and _lacks_self(code):
+        if code is function and _is_unbound_method(code):
             what = "is a method, and needs an object to be called on"
             self._refuse(path, function, what, "Depend on it in its own class, or on a method of an object")
             return Signature((), None)
@@ -165,7 +165,7 @@ def _describe_uncallable(written: object, called: object) -> tuple[str, str]:
     """Return the fault and the fix for `called`, which cannot be called, in place of `written`."""
     if called is written:
         return f"Depends({called!r}) needs a function", "Write Depends(function), without a call"
-    what = f"{called!r}, which overrides {qualified_name(written)}, cannot be called"
+    what = f"{called!r}, which overrides {get_qualified_name(written)}, cannot be called"
     return what, "Override a function with a function: overrides[function] = lambda: value"
 
 
@@ -196,7 +196,7 @@ def _find_receiver(function: Any) -> object:
     return code.__self__ if isinstance(code, MethodType) else None
 
 
-def _lacks_self(function: Any) -> bool:
+def _is_unbound_method(function: Any) -> bool:
     """Return True if `function` was written as a method, but is not bound to an object."""
     if not isinstance(function, FunctionType) or "." not in function.__qualname__.rpartition("<locals>.")[2]:
         return False

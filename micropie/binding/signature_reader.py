@@ -169,9 +169,9 @@ class _SignatureReader:
                 replace(parameter, whole=False) if parameter in bodies else parameter for parameter in self._parameters
             ]
         if any(parameter.role in TAKES_BODY for parameter in self._parameters):  # it leaves nothing for the others
-            self._parameters = [_without_body(parameter) for parameter in self._parameters]
+            self._parameters = [_remove_body_sources(parameter) for parameter in self._parameters]
         if self._parameters and self._parameters[-1].kind is Kind.VAR_KEYWORD:
-            self._parameters[-1] = replace(self._parameters[-1], excluded=self._names_not_for_kwargs())
+            self._parameters[-1] = replace(self._parameters[-1], excluded=self._list_names_outside_kwargs())
         return tuple(self._parameters)
 
     def read_returns(self, annotation: Any) -> ReturnAnnotation | None:
@@ -256,7 +256,7 @@ class _SignatureReader:
         alias = choose_alias(name, marker, sources, whole=whole)
         return Parameter(name, alias, annotation, kind, role, sources, index, default, converter, marker, whole)
 
-    def _names_not_for_kwargs(self) -> frozenset[str]:
+    def _list_names_outside_kwargs(self) -> frozenset[str]:
         """Return the names that a call passes already, `self` included, and those that other parameters read."""
         codes = [layer.__code__ for layer in _unwrap_layers(self._handler) if hasattr(layer, "__code__")]
         receivers = {name for code in codes for name in code.co_varnames[: min(code.co_argcount, 1)]}
@@ -337,7 +337,7 @@ def _has_key(marker: Marker | None, converter: Converter) -> bool:
     return isinstance(marker, Body | Session) and marker.alias is not None
 
 
-def _without_body(parameter: Parameter) -> Parameter:
+def _remove_body_sources(parameter: Parameter) -> Parameter:
     """Return `parameter` without the sources of the body, unless it is pinned to one."""
     if is_pinned(parameter):
         return parameter

@@ -9,12 +9,12 @@ import msgspec
 
 from ..app.application import App
 from ..errors import SetupError
-from ..inspection.checks import Finding, collect_setup_problems, finding_from_problem
+from ..inspection.checks import Finding, build_finding, collect_setup_problems
 from ..inspection.checks import check as run_checks
 from ..inspection.url_list import list_urls
 from . import target_options
-from .loading import PROBLEMS, LoadError, load_micropie_app, redirect_prints, relative_path
-from .output import count_noun, emit, emit_json, faint, indent_lines, style
+from .loading import PROBLEMS, LoadError, format_path, load_micropie_app, redirect_prints
+from .output import count_noun, emit, emit_json, indent_lines, style, style_faint
 
 COLOURS: Final = {"error": "red", "warning": "yellow"}
 
@@ -47,7 +47,7 @@ def _check_target(target: str, *, factory: bool, app_dir: str) -> tuple[App | No
             if not isinstance(error.__cause__, SetupError):
                 raise
             # A handler that was set late raised this: without an app, there is nothing more to check.
-            return None, [finding_from_problem(problem) for problem in (*problems, *error.__cause__.problems)]
+            return None, [build_finding(problem) for problem in (*problems, *error.__cause__.problems)]
     with redirect_prints():
         return app, run_checks(app, problems)
 
@@ -63,9 +63,9 @@ def _print_text(target: str, app: App | None, findings: Sequence[Finding]) -> No
 
 
 def _format_finding(finding: Finding) -> Iterator[str]:
-    place = f"{relative_path(finding.file)}:{finding.line}: " if finding.file else ""
+    place = f"{format_path(finding.file)}:{finding.line}: " if finding.file else ""
     level = style(finding.level, colour=COLOURS[finding.level], bold=True)
-    yield f"{place}{level}: {finding.where}: {finding.what} {faint(f'[{finding.code}]')}"
+    yield f"{place}{level}: {finding.where}: {finding.what} {style_faint(f'[{finding.code}]')}"
     yield from indent_lines([finding.remedy], by=2)
 
 
@@ -86,7 +86,7 @@ def _print_github(_target: str, _app: App | None, findings: Sequence[Finding]) -
 
 
 def _relative_url(file: str | None) -> str | None:
-    return None if file is None else relative_path(file).replace(os.sep, "/")
+    return None if file is None else format_path(file).replace(os.sep, "/")
 
 
 # GitHub's workflow commands: actions/toolkit, packages/core/src/command.ts, escapeData and escapeProperty

@@ -24,8 +24,8 @@ from ..routing.route import Route
 from ..routing.table import Mount
 from ..sentinels import UNSET
 from . import target_options
-from .loading import PROBLEMS, load_micropie_app, redirect_prints, relative_path
-from .output import emit, emit_json, faint, format_columns, heading, indent_lines, style
+from .loading import PROBLEMS, format_path, load_micropie_app, redirect_prints
+from .output import emit, emit_json, format_columns, indent_lines, style, style_faint, style_heading
 from .suggestions import find_close, suggest
 
 WEBSOCKET: Final = "WEBSOCKET"
@@ -183,30 +183,30 @@ def _guess_media_type(body: bytes) -> str:
 
 
 def _format_text(app: App, asked: AskedRequest, explanation: Explanation) -> Iterator[str]:
-    yield heading(f"{asked.method or WEBSOCKET} {asked.target}")
+    yield style_heading(f"{asked.method or WEBSOCKET} {asked.target}")
     yield from _format_route(app, asked, explanation)
     yield from _format_others(asked, explanation)
     if explanation.arguments:
-        yield from ("", heading("Arguments"))
+        yield from ("", style_heading("Arguments"))
         yield from indent_lines(_format_arguments(explanation.arguments))
-    yield from ("", heading("Result"))
+    yield from ("", style_heading("Result"))
     yield from indent_lines(_format_result(asked, explanation))
     if explanation.notes:
-        yield from ("", heading("Notes"))
+        yield from ("", style_heading("Notes"))
         yield from indent_lines(explanation.notes)
     if isinstance(explanation.endpoint, Route):
-        yield from ("", heading("Binder"))
+        yield from ("", style_heading("Binder"))
         yield from indent_lines(explanation.endpoint.source.splitlines())
 
 
 def _format_route(app: App, asked: AskedRequest, explanation: Explanation) -> Iterator[str]:
-    yield from ("", heading("Route"))
+    yield from ("", style_heading("Route"))
     chosen = next((candidate for candidate in reversed(explanation.candidates) if candidate.outcome != "lost"), None)
     if chosen is None:
         yield from indent_lines(["No route answers this path." + _suggest_url(app, asked)])
         return
     file, line = _locate(chosen.endpoint)
-    where = faint(f"{relative_path(file)}:{line}") if file is not None else ""
+    where = style_faint(f"{format_path(file)}:{line}") if file is not None else ""
     yield from indent_lines(format_columns([(_format_methods(asked, chosen), chosen.url, chosen.name, where)]))
     verdict = "It answers" if chosen.outcome == "chosen" else "It matches the path, but does not answer this method"
     yield from indent_lines([f"{verdict}: {chosen.why}."])
@@ -236,12 +236,13 @@ def _format_others(asked: AskedRequest, explanation: Explanation) -> Iterator[st
     if not near:
         return
     rows = [
-        (_format_methods(asked, candidate), candidate.url, candidate.name, faint(candidate.why)) for candidate in near
+        (_format_methods(asked, candidate), candidate.url, candidate.name, style_faint(candidate.why))
+        for candidate in near
     ]
-    yield from ("", heading("Why not another"))
+    yield from ("", style_heading("Why not another"))
     yield from indent_lines(format_columns(rows))
     if len(near) < len(lost):
-        yield from indent_lines([faint(f"{len(lost) - len(near)} more have a URL that begins differently.")])
+        yield from indent_lines([style_faint(f"{len(lost) - len(near)} more have a URL that begins differently.")])
 
 
 def _format_arguments(arguments: Sequence[Argument]) -> list[str]:
@@ -249,7 +250,7 @@ def _format_arguments(arguments: Sequence[Argument]) -> list[str]:
     for argument in arguments:
         sent = f": {_shorten(argument.sent)}" if argument.sent is not None else ""
         value = "" if argument.value is UNSET else _shorten(repr(argument.value))
-        type_text = faint(format_parameter_type(argument.parameter))
+        type_text = style_faint(format_parameter_type(argument.parameter))
         if argument.errors:
             value = style("; ".join(argument.errors), colour="red")
         function = argument.dependency.rpartition(".")[2]
@@ -269,7 +270,7 @@ def _format_result(asked: AskedRequest, explanation: Explanation) -> Iterator[st
     elif response is not None:
         colour = "red" if response.status >= ERRORS else "green"
         yield style(f"The client gets {response.status} {response.reason}:", colour=colour)
-        yield from (faint(f"{name}: {value}") for name, value in response.headers)
+        yield from (style_faint(f"{name}: {value}") for name, value in response.headers)
         yield from response.body.splitlines()
 
 

@@ -215,7 +215,7 @@ def _describe_file(module: ModuleType) -> str:
     if module.__spec__ is not None and module.__spec__.origin in ("built-in", "frozen"):
         return "part of Python"
     file = getattr(module, "__file__", None)
-    return relative_path(file) if isinstance(file, str) else "a directory without __init__.py"
+    return format_path(file) if isinstance(file, str) else "a directory without __init__.py"
 
 
 def _is_app(value: object) -> bool:
@@ -228,7 +228,7 @@ def _is_app(value: object) -> bool:
 def _to_app(value: object, name: str, exit_code: int) -> ASGIApp:
     if isinstance(value, type) and not hasattr(value, "__await__"):
         return _create_app(value, name, exit_code)
-    if callable(value) and _accepts(value, len(ASGI_PARAMETERS)):
+    if callable(value) and _is_callable_with(value, len(ASGI_PARAMETERS)):
         return cast(ASGIApp, value)
     raise LoadError(f"{name} {_explain_no_app(value)}", exit_code)
 
@@ -240,7 +240,7 @@ def _create_app(cls: type, name: str, exit_code: int) -> ASGIApp:
     if cls is App:
         wrong = "is micropie.App itself, which has no URLs. Name a subclass of it, or an instance of a subclass."
         raise LoadError(f"{name} {wrong}", exit_code)
-    if not _accepts(cls, 0):
+    if not _is_callable_with(cls, 0):
         wrong = f"cannot be created without arguments: it takes {_format_signature(cls)}."
         remedy = "Name an instance of it, or add --factory and name a function that returns one."
         raise LoadError(f"{name} {wrong} {remedy}", exit_code)
@@ -251,7 +251,7 @@ def _create_app(cls: type, name: str, exit_code: int) -> ASGIApp:
 def _explain_no_app(value: object) -> str:
     if not callable(value):
         return f"is {_describe_type(value)}, not an app. An app is an instance or a subclass of micropie.App."
-    if _accepts(value, 0):
+    if _is_callable_with(value, 0):
         return "takes no arguments, so it is not an ASGI app. If it returns the app, add --factory."
     return f"takes {_format_signature(value)}, but an ASGI app takes ({', '.join(ASGI_PARAMETERS)})."
 
@@ -261,17 +261,17 @@ def _call_factory(value: object, name: str) -> object:
         wrong = f"is {_describe_type(value)}. --factory needs the name of a function that returns the app."
     elif inspect.iscoroutinefunction(value):
         wrong = "is async, but no event loop runs yet. Make it a plain function, and await in a startup handler."
-    elif _accepts(value, 0):
+    elif _is_callable_with(value, 0):
         with _convert_errors(f"{name} failed"):
             return value()
-    elif _accepts(value, len(ASGI_PARAMETERS)):
+    elif _is_callable_with(value, len(ASGI_PARAMETERS)):
         wrong = "is already an app, not a function that returns an app. Remove --factory."
     else:
         wrong = f"takes {_format_signature(value)}, but --factory calls it without arguments. Give them defaults."
     raise LoadError(f"{name} {wrong}", WRONG_USAGE)
 
 
-def _accepts(function: Callable[..., object], count: int) -> bool:
+def _is_callable_with(function: Callable[..., object], count: int) -> bool:
     """Return True if `function` can be called with `count` positional arguments, or if its signature is unknown."""
     try:
         _read_signature(function).bind(*range(count))
@@ -323,7 +323,7 @@ def _summarize(error: BaseException) -> str:
     calls = _list_calls(error)
     # If the user wrote none of the lines (of an installed app, say), the innermost line of all is shown.
     own_calls = [call for call in calls if not call[0].startswith(("<", *LIBRARIES))] or calls
-    place = "".join(f"{relative_path(file)}:{line}: " for file, line in own_calls[-1:])
+    place = "".join(f"{format_path(file)}:{line}: " for file, line in own_calls[-1:])
     return f"{place}{type(error).__name__}: {message}".removesuffix(": ")
 
 
@@ -335,7 +335,7 @@ def _list_calls(error: BaseException) -> list[tuple[str, int]]:
     return [call for call in calls if not call[0].startswith(MACHINERY)]
 
 
-def relative_path(file: str) -> str:
+def format_path(file: str) -> str:
     """Return `file` relative to the working directory if it is below it, else unchanged."""
     path = Path(file)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file

@@ -55,12 +55,12 @@ def style(text: str, *, colour: str | None = None, bold: bool = False, faint: bo
     return click.style(text, fg=colour, bold=bold or None, dim=faint or None)
 
 
-def heading(text: str) -> str:
+def style_heading(text: str) -> str:
     """Return `text` in the style of a heading."""
     return style(text, bold=True)
 
 
-def faint(text: str) -> str:
+def style_faint(text: str) -> str:
     """Return `text` in the style of what matters less."""
     return style(text, faint=True)
 

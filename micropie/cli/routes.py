@@ -20,7 +20,7 @@ from ..routing.methods import METHODS
 from ..routing.route import Route
 from . import target_options
 from .loading import load_micropie_app
-from .output import emit, emit_json, faint, format_columns, heading, indent_lines, style
+from .output import emit, emit_json, format_columns, indent_lines, style, style_faint, style_heading
 
 OBJECTS: Final = {Role.REQUEST: "the request", Role.WEBSOCKET: "the connection"}
 """The names of parameters that are objects of the framework and come from no source."""
@@ -47,7 +47,7 @@ def routes(target: str, factory: bool, app_dir: str, form: str) -> None:
 
 
 def _format_table(entries: list[Entry]) -> Iterator[str]:
-    titles = [heading(title) for title in ("METHODS", "URL", "HANDLER", "RETURNS")]
+    titles = [style_heading(title) for title in ("METHODS", "URL", "HANDLER", "RETURNS")]
     lines = iter(format_columns([titles, *map(_build_row, entries)]))
     yield next(lines)
     for entry, line in zip(entries, lines, strict=True):
@@ -55,9 +55,9 @@ def _format_table(entries: list[Entry]) -> Iterator[str]:
         if isinstance(entry.endpoint, Route):
             rows = [
                 (
-                    faint(_format_name(function, parameter)),
+                    style_faint(_format_name(function, parameter)),
                     _format_type_and_default(parameter),
-                    faint(format_sources(parameter)),
+                    style_faint(format_sources(parameter)),
                 )
                 for function, parameter in list_parameters(entry.endpoint)
             ]
@@ -66,9 +66,9 @@ def _format_table(entries: list[Entry]) -> Iterator[str]:
 
 def _build_row(entry: Entry) -> tuple[str, ...]:
     if not isinstance(entry.endpoint, Route):
-        return (style("MOUNT", colour="magenta"), heading(entry.url), get_class_name(entry.endpoint.app))
+        return (style("MOUNT", colour="magenta"), style_heading(entry.url), get_class_name(entry.endpoint.app))
     route = entry.endpoint
-    return (format_methods(entry), heading(entry.url), route.name, format_return_type(route))
+    return (format_methods(entry), style_heading(entry.url), route.name, format_return_type(route))
 
 
 def format_methods(entry: Entry) -> str:
@@ -76,7 +76,7 @@ def format_methods(entry: Entry) -> str:
     if entry.protocol == "websocket":
         return style("WEBSOCKET", colour="magenta")
     shown = [method for method in entry.methods if method != "HEAD" or "GET" not in entry.methods]
-    return style(", ".join(shown), colour="green") if shown else faint("any")
+    return style(", ".join(shown), colour="green") if shown else style_faint("any")
 
 
 def _format_name(function: str, parameter: Parameter) -> str:

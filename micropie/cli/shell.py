@@ -16,7 +16,7 @@ import click
 from ..app.application import App
 from . import target_options
 from .loading import PROBLEMS, load_micropie_app, parse_target
-from .output import heading
+from .output import style_heading
 
 NAME: Final = "<micropie shell>"
 """The file name of the typed code in tracebacks."""
@@ -60,10 +60,10 @@ def _build_names(module: str, app: App, ctx: click.Context) -> dict[str, Any]:
 
 def _build_banner(target: str, names: dict[str, Any]) -> str:
     if "client" in names:
-        client = f", {heading('client')} sends requests to it: client.get('/')"
+        client = f", {style_heading('client')} sends requests to it: client.get('/')"
     else:
         client = ". For a client: pip install 'micropie[client]'"
-    return f"{heading('app')} is {target}{client}"
+    return f"{style_heading('app')} is {target}{client}"
 
 
 def _execute(source: str, names: dict[str, Any]) -> int:

@@ -66,7 +66,7 @@ class Stream(AsyncGenerator[T, None]):
     """
 
     def __init__(self, items: AsyncGenerator[T, None], response: httpx2.Response, where: str) -> None:
-        self._items = _until_closed(items, response)
+        self._items = _yield_and_close(items, response)
         self._response = response
         self._where = where
 
@@ -96,7 +96,7 @@ class Stream(AsyncGenerator[T, None]):
         await self.aclose()
 
 
-async def _until_closed(items: AsyncGenerator[T, None], response: httpx2.Response) -> AsyncGenerator[T, None]:
+async def _yield_and_close(items: AsyncGenerator[T, None], response: httpx2.Response) -> AsyncGenerator[T, None]:
     """Yield `items`, and close the response at their end, after an error, or when the caller stops early."""
     try:
         async for item in items:

@@ -98,7 +98,7 @@ class Converter(msgspec.Struct, frozen=True, eq=False):
         except CONVERSION_ERRORS:
             return [Invalid("Bad JSON", pointer=pointer)]
         try:
-            if _may_collide(self.info):  # no other type makes the search build a set or a dict of numbers
+            if _has_unlimited_numbers(self.info):  # no other type makes the search build a set or a dict of numbers
                 from .hash_collisions import refuse_collisions
 
                 refuse_collisions(document)
@@ -156,7 +156,7 @@ def make_json_decoder(annotation: Any, info: mi.Type) -> Callable[[Any], Any]:
     as keys, and Decimals that are infinite or not a number.
     """
     decode = _chain(msgspec.json.Decoder(annotation).decode, make_defaults_filler(info, walk_types(info)))
-    may_collide = _may_collide(info)
+    may_collide = _has_unlimited_numbers(info)
     has_decimals = any(isinstance(part, mi.DecimalType) for part in walk_types(info))
     if not (may_collide or has_decimals):
         return decode
@@ -175,7 +175,7 @@ def make_json_decoder(annotation: Any, info: mi.Type) -> Callable[[Any], Any]:
     return check_and_decode
 
 
-def _may_collide(info: mi.Type) -> bool:
+def _has_unlimited_numbers(info: mi.Type) -> bool:
     """Return True if a set or a dict of unlimited numbers is part of `info`."""
     return any(map(_hashes_numbers, walk_types(info)))
 

@@ -48,7 +48,7 @@ def has_collisions(value: object) -> bool:
             if _has_collisions_below(container):
                 return True
         elif isinstance(container, dict | list):
-            if len(container) > MOST and _have_collisions(map(_hash_scalar, container)):
+            if len(container) > MOST and _is_over_limit(map(_hash_scalar, container)):
                 return True
             waiting += _list_nested(container)
     return False
@@ -66,7 +66,7 @@ def _has_collisions_below(items: list[Any]) -> bool:
             known.pop(id(item)) if isinstance(item, _CONTAINERS) else _hash_scalar(item)
             for item in (container.values() if is_dict else container)
         ]
-        if len(container) > MOST and _have_collisions(map(_hash_scalar, container) if is_dict else hashes):
+        if len(container) > MOST and _is_over_limit(map(_hash_scalar, container) if is_dict else hashes):
             return True
         known[id(container)] = _combine_hashes(container, hashes)
     return False
@@ -87,7 +87,7 @@ def _combine_hashes(container: Any, hashes: list[_Hashes]) -> _Hashes:
     return hash(by_number), hash(by_uuid), hash((names, identities))
 
 
-def _have_collisions(hashes: Iterable[_Hashes]) -> bool:
+def _is_over_limit(hashes: Iterable[_Hashes]) -> bool:
     different = {identity: (by_number, by_uuid) for by_number, by_uuid, identity in hashes}.values()
     return (
         max(Counter(by_number for by_number, _ in different).values()) > MOST

@@ -49,8 +49,8 @@ def route(
 def _check_template(path: str) -> None:
     if not path.startswith("/"):
         raise ValueError(f"@route({path!r}): the path must start with '/'")
-    names = template_names(path)
-    for segment in template_segments(path):
+    names = list_template_names(path)
+    for segment in split_template(path):
         is_parameter = segment.startswith("{") and segment.endswith("}") and segment[1:-1].isidentifier()
         if not is_parameter and ("{" in segment or "}" in segment):
             raise ValueError(f"@route({path!r}): a parameter must be a whole segment, as in '/users/{{id}}'")
@@ -71,11 +71,11 @@ def read_options(value: object) -> RouteOptions | None:
     return options if isinstance(options, RouteOptions) else None
 
 
-def template_segments(path: str) -> list[str]:
+def split_template(path: str) -> list[str]:
     """Return the segments of a `@route` path, parameters with their braces."""
     return path.rstrip("/").split("/")[1:]
 
 
-def template_names(path: str) -> list[str]:
+def list_template_names(path: str) -> list[str]:
     """Return the names of the parameters in a `@route` path."""
-    return [segment[1:-1] for segment in template_segments(path) if segment.startswith("{")]
+    return [segment[1:-1] for segment in split_template(path) if segment.startswith("{")]

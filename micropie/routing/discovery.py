@@ -17,7 +17,7 @@ from ..binding.signature import Role, Signature
 from ..binding.signature_reader import read_signature
 from ..errors import SetupError, SetupProblem
 from ..requests.request import Request
-from .decorator import RouteOptions, read_options, template_names, template_segments
+from .decorator import RouteOptions, list_template_names, read_options, split_template
 from .match import require_fit
 from .route import Route, make_route
 from .table import Branch, Node, Table, Trail
@@ -183,7 +183,7 @@ class RouteBuilder:
         where = self._qualify(name)
         options = read_options(handler) or _DEFAULTS
         is_socket = name.startswith("ws_")
-        names = template_names(options.path) if options.path is not None else None
+        names = list_template_names(options.path) if options.path is not None else None
         signature, problems = self._read_signature(handler, name, template=names, websocket=is_socket)
         if is_socket:
             problems += _check_socket_handler(where, handler, signature if not problems else None)
@@ -199,7 +199,7 @@ class RouteBuilder:
             return
         route = self._make_route(name, handler, signature, path=path, methods=None if is_socket else options.methods)
         if options.path is not None:
-            self._add_template(table, template_segments(path), route)
+            self._add_template(table, split_template(path), route)
             return
         table.named[short] = route
         branch = table.templates.at([] if short == "index" else [short]) if table.templates is not None else None

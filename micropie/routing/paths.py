@@ -37,19 +37,19 @@ def split_path(scope: Scope) -> list[str]:
         # An outer middleware that rewrote only `path` wants the new path to count.
         segments = split_plain_path(path)
     else:
-        segments = _between_slashes(segments)
+        segments = _remove_outer_slashes(segments)
     root: str = scope.get("root_path", "")
-    return _below(root, segments) if root and root != "/" else segments
+    return _remove_root(root, segments) if root and root != "/" else segments
 
 
 def split_plain_path(path: str) -> list[str]:
     """Return the segments of a decoded path. Raises HTTPError as `split_path` does."""
     if "\0" in path or (not path.isascii() and "\ufffd" in path):
         raise HTTPError(400, "The path is not valid UTF-8 text")
-    return _between_slashes(path.split("/"))
+    return _remove_outer_slashes(path.split("/"))
 
 
-def _between_slashes(parts: list[str]) -> list[str]:
+def _remove_outer_slashes(parts: list[str]) -> list[str]:
     """Return the segments among `parts`, which begin before the leading slash and end after a trailing one."""
     if parts[0]:
         raise HTTPError(404)
@@ -62,7 +62,7 @@ def split_prefix(scope: Scope, below: Sequence[str]) -> list[str]:
     return segments[: len(segments) - len(below)]
 
 
-def _below(root: str, segments: list[str]) -> list[str]:
+def _remove_root(root: str, segments: list[str]) -> list[str]:
     """Return `segments` without the segments of `root`; unchanged if the server has removed them, against ASGI."""
     prefix = root.strip("/").split("/")
     return segments[len(prefix) :] if segments[: len(prefix)] == prefix else segments

@@ -141,14 +141,14 @@ def _equals(before: object, now: object) -> bool:
 
 def explain_unstorable(data: Mapping[str, Any], error: Exception) -> TypeError:
     """Build the TypeError for `data` that does not survive pickling. It names every key whose value is at fault."""
-    names = ", ".join(repr(key) for key, value in data.items() if not _survives(value))
+    names = ", ".join(repr(key) for key, value in data.items() if not _is_storable(value))
     return TypeError(
         f"This session cannot be stored ({names or 'as a whole'}): {type(error).__name__}: {error}. "
         "Keep text, numbers, lists, dicts or instances of importable classes in a session"
     )
 
 
-def _survives(value: object) -> bool:
+def _is_storable(value: object) -> bool:
     try:
         pickle.loads(pickle.dumps(value, 5))  # the bytes were pickled in this very line
     except Exception:  # noqa: BLE001  # a value's own __reduce__ and __setstate__ may raise anything

@@ -17,13 +17,13 @@ from ...errors import SetupProblem, collected_setup_problems
 from ...routing.discovery import Tree
 from ...routing.table import Trail
 from ..url_list import Entry, list_urls
-from .findings import RULES, Finding, Level, finding_from_problem
+from .findings import RULES, Finding, Level, build_finding
 from .handlers import check_handler, list_subjects
 from .source import FunctionSource, SourceReader
 from .templates import check_session, check_templates, find_session_keys
 from .urls import check_urls
 
-__all__ = ["RULES", "Finding", "Level", "check", "collect_setup_problems", "finding_from_problem"]
+__all__ = ["RULES", "Finding", "Level", "build_finding", "check", "collect_setup_problems"]
 
 
 def check(app: App | type[App], problems: Sequence[SetupProblem] = ()) -> list[Finding]:
@@ -43,7 +43,7 @@ def check(app: App | type[App], problems: Sequence[SetupProblem] = ()) -> list[F
         problems = [*problems, *collected]
     reader = SourceReader()
     kept = [finding for finding, source in _apply_rules(app, reader) if not _is_silenced(finding, source)]
-    unique = dict.fromkeys((*map(finding_from_problem, problems), *kept))
+    unique = dict.fromkeys((*map(build_finding, problems), *kept))
     return sorted(
         unique,
         key=lambda finding: (finding.file is None, finding.file or "", finding.line or 0, finding.code, finding.where),

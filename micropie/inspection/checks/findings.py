@@ -40,6 +40,6 @@ class Finding:
         return RULES[self.code][0]
 
 
-def finding_from_problem(problem: SetupProblem) -> Finding:
+def build_finding(problem: SetupProblem) -> Finding:
     """Return a problem that keeps the app from being created as a finding. No comment can silence it."""
     return Finding("cannot-work", problem.where, problem.what, problem.remedy, problem.file, problem.line)

@@ -245,7 +245,7 @@ def _check_return(subject: Subject) -> Iterator[Finding]:
 
 def _check_default(subject: Subject, parameter: Parameter) -> Iterator[Finding]:
     default = parameter.default
-    if default is UNSET or parameter.kind not in (Kind.POSITIONAL, Kind.KEYWORD) or _fits(parameter, default):
+    if default is UNSET or parameter.kind not in (Kind.POSITIONAL, Kind.KEYWORD) or _is_valid(parameter, default):
         return
     what = f"the default {default!r} is not of type {format_parameter_type(parameter)}"
     optional = f"{format_type(parameter.annotation)} | None" if default is None else ""
@@ -253,7 +253,7 @@ def _check_default(subject: Subject, parameter: Parameter) -> Iterator[Finding]:
     yield subject.make_finding("default-type", what, remedy, parameter=parameter)
 
 
-def _fits(parameter: Parameter, default: object) -> bool:
+def _is_valid(parameter: Parameter, default: object) -> bool:
     """Return True if `default` is a value that the annotation promises to the handler."""
     plain, metadata = unwrap_annotated(parameter.annotation)
     if parameter.role in (Role.FILE, Role.FILES):

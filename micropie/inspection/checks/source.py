@@ -50,7 +50,7 @@ class FunctionSource:
     def list_templates(self) -> Iterator[tuple[str, int]]:
         """Yield each template that it renders by a literal name, with the line of the name."""
         for call in self._list_calls("_render_template"):
-            if call.args and (name := _text(call.args[0])) is not None:
+            if call.args and (name := _get_text(call.args[0])) is not None:
                 yield name, call.args[0].lineno
 
     def list_own_calls(self) -> frozenset[str]:
@@ -76,13 +76,13 @@ class FunctionSource:
         named = {name for name, value in self._list_assignments() if _is_session(value, frozenset())}
         for node in ast.walk(self.node):
             if isinstance(node, ast.Subscript) and _is_session(node.value, named):
-                if (key := _text(node.slice)) is not None:
+                if (key := _get_text(node.slice)) is not None:
                     yield key, isinstance(node.ctx, ast.Store)
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 if _is_session(node.func.value, named):
                     yield from _read_session_call(node, node.func.attr)
             elif isinstance(node, ast.Compare) and any(_is_session(operand, named) for operand in node.comparators):
-                if (key := _text(node.left)) is not None:  # "user" in session
+                if (key := _get_text(node.left)) is not None:  # "user" in session
                     yield key, False
             elif isinstance(node, ast.Assign) and any(_is_session(target, frozenset()) for target in node.targets):
                 yield from ((key, True) for key in _list_keys(node.value))
@@ -101,7 +101,7 @@ class FunctionSource:
 
 
 def _read_session_call(call: ast.Call, method: str) -> Iterator[tuple[str, bool]]:
-    if method in READING and call.args and (key := _text(call.args[0])) is not None:
+    if method in READING and call.args and (key := _get_text(call.args[0])) is not None:
         yield key, method == "setdefault"
     elif method == "update":
         yield from ((keyword.arg, True) for keyword in call.keywords if keyword.arg is not None)
@@ -115,14 +115,14 @@ def _is_session(node: ast.expr, named: frozenset[str] | set[str]) -> bool:
     return isinstance(node, ast.Attribute) and node.attr == "session"
 
 
-def _text(node: ast.expr) -> str | None:
+def _get_text(node: ast.expr) -> str | None:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
 def _list_keys(node: ast.expr) -> Iterator[str]:
     """Yield the literal keys of a dictionary display."""
     if isinstance(node, ast.Dict):
-        yield from (text for key in node.keys if key is not None and (text := _text(key)) is not None)
+        yield from (text for key in node.keys if key is not None and (text := _get_text(key)) is not None)
 
 
 class SourceReader:
