@@ -1,6 +1,11 @@
-"""This module reads Cookie headers: all pairs of one, or a single value quickly."""
+"""This module reads Cookie headers: all pairs of one, or the value of a single name."""
 
 from typing import Final
+
+from ..sentinels import UNSET, Unset
+
+_BLANKS: Final = " \t"
+"""What may stand around names and values (RFC 6265 §5.2). Other white space, such as U+00A0, is part of a value."""
 
 
 def parse_cookies(header: str) -> list[tuple[str, str]]:
@@ -10,8 +15,8 @@ def parse_cookies(header: str) -> list[tuple[str, str]]:
     """
     pairs = []
     for item in header.split(";"):
-        name, equals, value = item.strip().partition("=")
-        name, value = name.strip(), value.strip()
+        name, equals, value = item.partition("=")
+        name, value = name.strip(_BLANKS), value.strip(_BLANKS)
         if not equals or not name:
             continue
         if len(value) >= 2 and value[0] == value[-1] == '"':
@@ -36,4 +41,14 @@ def find_plain_cookie(header: bytes, name: str) -> str | None:
     if not match or not after.startswith("=") or name in after or (before and before[-2:] != "; "):
         return None
     end = after.find(";")
-    return (after[1:] if end < 0 else after[1:end]).strip()
+    return (after[1:] if end < 0 else after[1:end]).strip(_BLANKS)
+
+
+def find_unanimous_cookie(header: bytes, name: str) -> str | Unset | None:
+    """Return the one value that all cookies called `name` have, whatever bytes other cookies hold.
+
+    Return None without such a cookie, and UNSET for several different values. Bytes are read as latin-1, so that each
+    of them is a character.
+    """
+    values = {value for key, value in parse_cookies(header.decode("latin-1")) if key == name}
+    return UNSET if len(values) > 1 else values.pop() if values else None

@@ -16,14 +16,14 @@ from .._utils.after_response import CleanupStack
 from ..config import Limits
 from ..errors import BadRequest, HTTPError, Invalid
 from ..media_types import Media
-from ..sentinels import EMPTY
+from ..sentinels import EMPTY, Unset
 from ..sessions.state import SessionState
 from ..types import Message, Receive, RunSync, Scope
 from ..uploads.multipart import MultipartBody, parse_boundary
 from ..uploads.upload_file import UploadFile
 from .body import decode_json, decode_json_text, parse_json_keys, read_whole_body, require_utf8
 from .body_stream import BodyStream, ResumedAwaitable, await_message, build_body_too_large_error, take_message
-from .cookies import find_plain_cookie, parse_cookies
+from .cookies import find_plain_cookie, find_unanimous_cookie, parse_cookies
 from .headers import Headers, length_by_digits, media_by_content_type
 from .urlencoded import parse_urlencoded
 
@@ -410,20 +410,13 @@ class Request:
             return self.body_opened or not self.has_body
         return self.body_stream.ended
 
-    def session_cookie(self, name: str) -> str | None:
-        """Return the session identifier in the cookie `name`; None if the client sent none, or several."""
+    def session_cookie(self, name: str) -> str | Unset | None:
+        """Return the value of the cookie `name`; None without one, UNSET if the client sent different ones."""
         header = self.cookie_header
         if not header:
             return None
-        if self._cookies is None:
-            plain = find_plain_cookie(header, name)
-            if plain is not None:
-                return plain
-        try:
-            values = self.cookie_params.get(name, ())
-        except BadRequest:
-            return None
-        return values[0] if len(values) == 1 else None
+        plain = find_plain_cookie(header, name)
+        return find_unanimous_cookie(header, name) if plain is None else plain
 
 
 class WebSocketRequest(Request):

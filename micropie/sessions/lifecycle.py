@@ -10,7 +10,7 @@ from typing import Protocol
 from .._utils.lazy_imports import logging
 from ..config import SessionConfig
 from ..responses.headers import VARY
-from ..sentinels import UNSET
+from ..sentinels import UNSET, Unset
 from ..types import HeaderItems, Scope
 from .backend import SessionBackend
 from .session_cookie import build_session_cookie, is_secure_cookie
@@ -35,8 +35,8 @@ class HasSession(Protocol):
         """The current session, which reading this begins if there is none."""
         ...
 
-    def session_cookie(self, name: str) -> str | None:
-        """Return the identifier in the cookie `name`; None without one."""
+    def session_cookie(self, name: str) -> str | Unset | None:
+        """Return the identifier in the cookie `name`; None without one, UNSET if the client sent different ones."""
         ...
 
 
@@ -48,17 +48,30 @@ def try_load_session(request: HasSession, backend: SessionBackend, config: Sessi
     """
     if request.current_session is None:
         cookie = request.session_cookie(config.cookie)
-        if cookie is not None:
+        if cookie is UNSET:
+            request.current_session = _refuse_to_choose()
+        elif cookie is not None:
             request.current_session = SessionState.open_without_waiting(backend, cookie)
             return request.current_session is not None
     return True
 
 
+def _refuse_to_choose() -> SessionState:
+    """Return the session of a client that sent different identifiers: an empty one, with a warning in the log."""
+    logging.getLogger("micropie").warning(
+        "A client sent two session cookies with different values: neither is used, and neither is replaced "
+        "before `regenerate_session()`"
+    )
+    state = SessionState()
+    state.contested = True
+    return state
+
+
 async def load_session(request: HasSession, backend: SessionBackend, config: SessionConfig) -> None:
     """Load the session that the request's cookie names, as `try_load_session` does, and wait for the store."""
-    if request.current_session is None:
+    if not try_load_session(request, backend, config):
         cookie = request.session_cookie(config.cookie)
-        if cookie is not None:
+        if isinstance(cookie, str):
             request.current_session = await SessionState.open(backend, cookie)
 
 

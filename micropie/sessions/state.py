@@ -54,6 +54,8 @@ class SessionState:
         """True if another request ended the session while this request used it."""
         self.sealed = False
         """True once the response has started, so that its cookie can no longer be set."""
+        self.contested = False
+        """True if the client sent different identifiers. Only `regenerate` then begins a session, and sets a cookie."""
         self.kept: tuple[KeptValue, ...] = ()
         """The values that handlers hold besides `data` itself, whose changes are part of the session's."""
         self.unsaved: Frozen | None = None
@@ -127,12 +129,13 @@ class SessionState:
     def freeze_changes(self) -> Frozen | None:
         """Return the data as a snapshot for `save`, or None if there is nothing to save.
 
-        A session that begins after it was `sealed` is not saved, because the client would never get its identifier.
-        Raises TypeError when a value in `kept` cannot be stored.
+        A session that begins after it was `sealed` is not saved, because the client would never get its identifier. Nor
+        is one that is `contested`, because its cookie would replace that of the client's own session. Raises TypeError
+        when a value in `kept` cannot be stored.
         """
         for value in self.kept:
             value.write(self.data)
-        if not self.touched or self.lost or (self.sealed and self.identifier is None):
+        if not self.touched or self.lost or (self.identifier is None and not self._may_begin()):
             return None
         if self._rotating:
             return freeze(self._data)
@@ -141,6 +144,10 @@ class SessionState:
         now = freeze(self._data)
         # Values that were frozen one by one are left to `compare`, because their own `__eq__` may do anything.
         return None if isinstance(now, bytes) and now == self._saved else now
+
+    def _may_begin(self) -> bool:
+        """Return True if the client can still get the identifier of a session that is not in any store yet."""
+        return not self.sealed and (self._rotating or not self.contested)
 
     def settle(self, timeout: int) -> bool:
         """Finish the session without waiting: return True if nothing changed, or if the store took the change at once.

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micropie.requests.cookies import find_plain_cookie, parse_cookies
+from micropie.requests.cookies import find_plain_cookie, find_unanimous_cookie, parse_cookies
+from micropie.sentinels import UNSET, Unset
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,7 @@ from micropie.requests.cookies import find_plain_cookie, parse_cookies
         ("a=b=c", [("a", "b=c")]),
         ("a=", [("a", "")]),
         ("=1; a; ;;  b = 2 ", [("b", "2")]),
+        ("a=\xa05", [("a", "\xa05")]),
     ],
 )
 def test_cookie_header_is_read_as_pairs(header: str, pairs: list[tuple[str, str]]) -> None:
@@ -48,3 +50,19 @@ def test_quick_look_suffices_for_what_browsers_send(header: bytes) -> None:
 @pytest.mark.parametrize("header", [b"", b"a=1", b"xid=abc", b"id=a; id=b", b"id =a", b'id="a"', b"id=a\0", b"id=\xff"])
 def test_quick_look_returns_none_for_an_ambiguous_header(header: bytes) -> None:
     assert find_plain_cookie(header, "id") is None
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        (b"", None),
+        (b"a=1", None),
+        (b"id=1", "1"),
+        (b'id=1; id="1"; ID=2', "1"),
+        (b"id=1; id=2", UNSET),
+        (b"a=\xff; id=1; b=\0", "1"),
+        (b"id=\xff", "\xff"),
+    ],
+)
+def test_unanimous_cookie_is_the_one_value_of_all_cookies_of_the_name(header: bytes, value: str | Unset | None) -> None:
+    assert find_unanimous_cookie(header, "id") == value

@@ -242,7 +242,13 @@ def test_nothing_is_loaded_without_a_cookie_and_nothing_saved_without_a_change(
         ([b"a=1", b"session_id=" + ID.encode()], True),  # as HTTP/2 splits cookies
         ([b"session_id=" + ID.encode() + b"; session_id=" + b"y" * 43], False),
         ([b"session_id=" + b"y" * 43 + b"; session_id=" + ID.encode()], False),
-        ([b"session_id=" + ID.encode(), b"session_id=" + ID.encode()], False),
+        ([b"session_id=" + ID.encode(), b"session_id=" + ID.encode()], True),
+        ([b"session_id=" + ID.encode() + b'; session_id="' + ID.encode() + b'"'], True),
+        ([b"theme=\xe9; session_id=" + ID.encode()], True),
+        ([b"session_id=" + ID.encode() + b"; theme=a\0b"], True),
+        ([b"\xff\xfe=1; session_id=" + ID.encode() + b"; session_id=" + ID.encode() + b"; \xed\xa0\x80"], True),
+        ([b"theme=\xe9; session_id=" + ID.encode() + b"; session_id=" + b"y" * 43], False),
+        ([b"session_id=" + ID.encode() + b"\xc2\xa0"], False),
         ([b"=" + ID.encode()], False),
         ([ID.encode()], False),
         ([b"session_id="], False),
@@ -265,6 +271,39 @@ def test_malformed_or_ambiguous_cookie_is_ignored(cookies: list[bytes], loads: b
     answer = asyncio.run(main())
     assert answer.json == ({"user": "ann"} if loads else {})
     assert backend.calls == (["load"] if loads else [])
+
+
+TWO_IDENTIFIERS = [(b"cookie", b"session_id=" + ID.encode() + b"; session_id=" + b"y" * 43)]
+
+
+@pytest.mark.parametrize("hooks", [(), (Hook(),)], ids=["bare", "middleware"])
+@pytest.mark.parametrize("path", ["/visit", "/replace", "/sync", "/stream_early", "/boom"])
+def test_client_with_two_identifiers_loses_neither_and_gets_no_third(
+    path: str, hooks: tuple[Hook, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        app = Shop()
+        app.middlewares += hooks
+        await app.session_backend.save(ID, {"user": "ann"}, 60)
+        await app.session_backend.save("y" * 43, {"user": "eve"}, 60)
+        answer = await acall(app, "GET", path, headers=TWO_IDENTIFIERS)
+        assert answer.header("set-cookie") is None
+        assert await app.session_backend.load(ID) == {"user": "ann"}
+        assert await app.session_backend.load("y" * 43) == {"user": "eve"}
+
+    asyncio.run(main())
+    assert "two session cookies" in caplog.records[0].getMessage()
+
+
+def test_login_of_a_client_with_two_identifiers_begins_a_session() -> None:
+    async def main() -> None:
+        app = Shop()
+        await app.session_backend.save(ID, {"cart": 1}, 60)
+        answer = await acall(app, "GET", "/login/ann", headers=TWO_IDENTIFIERS)
+        assert await app.session_backend.load(str(_read_cookie(answer, None))) == {"user": "ann"}
+        assert await app.session_backend.load(ID) == {"cart": 1}
+
+    asyncio.run(main())
 
 
 # --- fixation, rotation, ending ---

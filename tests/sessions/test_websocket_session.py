@@ -116,9 +116,24 @@ def test_parameter_is_bound_from_the_session(stored: Any, end: tuple[int, str]) 
     assert reason.startswith(end[1])
 
 
-def test_two_session_cookies_count_as_none() -> None:
-    sent, _ = connect(Remembering(), "/user", [*COOKIE, *COOKIE], {"user": "ann"})
-    assert read_close(sent) == (1008, "Missing required parameter 'user'")
+@pytest.mark.parametrize(
+    ("cookie", "end"),
+    [
+        (b"session_id=%s; session_id=%s" % (ID.encode(), ID.encode()), (4000, "ann")),
+        (b"theme=\xe9; session_id=" + ID.encode(), (4000, "ann")),
+        (b"session_id=%s; session_id=y" % ID.encode(), (1008, "Missing required parameter 'user'")),
+    ],
+)
+def test_session_is_found_by_its_only_identifier(cookie: bytes, end: tuple[int, str]) -> None:
+    sent, _ = connect(Remembering(), "/user", [(b"cookie", cookie)], {"user": "ann"})
+    assert read_close(sent) == end
+
+
+def test_handshake_with_two_identifiers_sets_no_cookie() -> None:
+    two = [(b"cookie", b"session_id=%s; session_id=y" % ID.encode())]
+    sent, stored = connect(Remembering(), "/visit", two, {"user": "ann"})
+    assert "set-cookie" not in read_handshake_headers(sent)
+    assert stored == {"user": "ann"}
 
 
 def test_middleware_sees_the_session_and_may_change_it_after_the_connection() -> None:
