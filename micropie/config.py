@@ -13,6 +13,9 @@ GIB: Final = 1024 * MIB
 SESSION_TIMEOUT: Final = 8 * 3600
 """How long a saved session lives, in seconds: a working day."""
 
+ERROR_ANSWER: Final = 64 * KIB
+"""Bytes of the answer that lists what is wrong with a request or a message, however much that is."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:

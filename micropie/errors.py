@@ -11,8 +11,10 @@ from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 from ._utils.lazy_imports import http
+from .config import ERROR_ANSWER, KIB
 from .types import HeaderItems
 
 Source: TypeAlias = Literal["path", "query", "form", "body", "header", "cookie", "session", "file"]
@@ -84,12 +86,85 @@ class Invalid(msgspec.Struct, frozen=True, omit_defaults=True, rename={"source":
         return member
 
 
+class MoreErrors(Invalid, frozen=True, kw_only=True):
+    """The last entry of a list of errors that is too long to be told whole: `"and 12 more errors"`."""
+
+    count: int
+
+    def problem(self) -> dict[str, str]:
+        """Return the entry as a member of `errors` in problem details."""
+        return {"detail": self.detail}
+
+
+def make_more_errors(count: int, *, is_exact: bool = True) -> MoreErrors:
+    """Return the entry for `count` errors that are not listed. There may be more of them unless `is_exact`."""
+    noun = "error" if count == 1 else "errors"
+    return MoreErrors(f"and {'' if is_exact else 'at least '}{count} more {noun}", count=count)
+
+
+_ANSWER_ROOM: Final = ERROR_ANSWER - KIB
+"""Bytes for the errors of an answer; the rest is for what stands around them."""
+_LONGEST_TEXT: Final = 2000
+"""Characters of a detail or a pointer. JSON takes up to six bytes for each, and names both of an error twice."""
+_LONGEST_NAME: Final = 100
+"""Characters of a name that the client may have chosen."""
+
+
+def shorten_name(name: str) -> str:
+    """Return `name` if it is short, else its beginning and an ellipsis."""
+    return _shorten(name, _LONGEST_NAME)
+
+
+def _shorten(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}…"
+
+
+def limit_errors(errors: Sequence[Invalid]) -> list[Invalid]:
+    """Return the first of `errors`, as many as fit into an answer of `ERROR_ANSWER` bytes, with long texts cut.
+
+    If some are left out, the last entry says how many.
+    """
+    if sum(_count_characters(error) for error in errors) <= _LONGEST_NAME:
+        return list(errors)
+    listed, room = list[Invalid](), _ANSWER_ROOM
+    for index, error in enumerate(map(_shorten_error, errors)):
+        room -= _measure_in_answer(error)
+        if room < 0:
+            left_out = errors[index:]
+            count = sum(error.count if isinstance(error, MoreErrors) else 1 for error in left_out)
+            is_exact = not any(isinstance(error, MoreErrors) for error in left_out)
+            return [*listed, make_more_errors(count, is_exact=is_exact)]
+        listed.append(error)
+    return listed
+
+
+def _count_characters(error: Invalid) -> int:
+    return len(error.detail) + len(error.pointer or "") + len(error.parameter or "")
+
+
+def _shorten_error(error: Invalid) -> Invalid:
+    return replace(
+        error,
+        detail=_shorten(error.detail, _LONGEST_TEXT),
+        parameter=None if error.parameter is None else shorten_name(error.parameter),
+        pointer=None if error.pointer is None else _shorten(error.pointer, _LONGEST_TEXT),
+    )
+
+
+def _measure_in_answer(error: Invalid) -> int:
+    """Return the bytes that `error` takes in problem details, as a member of `errors` and as a part of `detail`."""
+    return len(msgspec.json.encode(error.problem())) + len(msgspec.json.encode(error.line())) + len(", ")
+
+
 class BadRequest(HTTPError):
-    """A request that does not fit the handler's signature: 400, with all of its errors in `errors`."""
+    """A request that does not fit the handler's signature: 400, with its errors in `errors`.
+
+    `limit_errors` leaves out what an answer cannot hold.
+    """
 
     def __init__(self, errors: Sequence[Invalid]) -> None:
-        super().__init__(400, "; ".join(error.line() for error in errors))
-        self.errors = list(errors)
+        self.errors = limit_errors(errors)
+        super().__init__(400, "; ".join(error.line() for error in self.errors))
 
 
 class UploadError(HTTPError):

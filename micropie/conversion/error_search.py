@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from msgspec import inspect as mi
 
+from ..config import ERROR_ANSWER
 from ..errors import Invalid
 from .error_wording import describe_expected, describe_kind
 from .type_info import CHOICES
@@ -34,21 +35,27 @@ class TooManyErrorsError(Exception):
 class Search:
     """A search for errors in one value, which ends after `max_values` values or `max_errors` errors.
 
-    A hostile body costs no more than one that is merely wrong.
+    A hostile body costs no more than one that is merely wrong: of the errors that no answer can hold, only the number
+    is kept, since each may have a long pointer.
     """
 
-    __slots__ = ("_max_errors", "depth", "errors", "values_left")
+    __slots__ = ("_max_errors", "_text_left", "count", "depth", "errors", "values_left")
 
     def __init__(self, max_errors: int, max_values: int) -> None:
         self.errors: list[Invalid] = []
+        self.count = 0
         self.depth = 0
+        self._text_left = ERROR_ANSWER
         self.values_left = max_values
         self._max_errors = max_errors
 
     def add_error(self, detail: str, pointer: str) -> None:
         """Add an error. Raises TooManyErrorsError after the last one that may be reported."""
-        self.errors.append(Invalid(detail, pointer=pointer))
-        if len(self.errors) == self._max_errors:
+        self.count += 1
+        if self._text_left > 0:
+            self.errors.append(Invalid(detail, pointer=pointer))
+            self._text_left -= len(detail) + len(pointer)
+        if self.count == self._max_errors:
             raise TooManyErrorsError
 
     def enter_object(self) -> int:
@@ -61,7 +68,7 @@ class Search:
             raise RecursionError
         if self.values_left < 0:
             raise TooManyValuesError
-        return len(self.errors)
+        return self.count
 
     def count_value(self) -> None:
         """Count one more value. Raises TooManyValuesError."""

@@ -14,7 +14,7 @@ from typing import Any, Final, get_origin
 import msgspec
 from msgspec import inspect as mi
 
-from ..errors import Invalid
+from ..errors import Invalid, make_more_errors
 from ..sentinels import UNSET
 from .error_search import Check, Search, TooManyErrorsError, TooManyValuesError
 from .error_wording import describe_expected
@@ -36,25 +36,28 @@ from .type_info import (
 )
 
 MAX_ERRORS: Final = 1000
-"""Errors reported for one JSON value: more do not help, and the response would be many times the request's size."""
+"""Errors that are counted in one JSON value; fewer are listed if their texts are long."""
 MAX_VALUES: Final = 50_000
 """Values that are searched for errors in one JSON value: some 0.2 s of work."""
 
 
 def find_errors(info: mi.Type, value: object, pointer: str = "") -> list[Invalid]:
-    """Return the errors in `value`, a decoded JSON value at `pointer` that should be an `info`: at most `MAX_ERRORS`.
+    """Return the errors in `value`, a decoded JSON value at `pointer` that should be an `info`.
 
-    If `value` is larger than `MAX_VALUES`, the last error says that the search ended there. Raises RecursionError if
-    objects are nested too deeply.
+    Not more are listed than an answer can hold. If there are more, or `value` is larger than `MAX_VALUES`, the last
+    entries say so. Raises RecursionError if objects are nested too deeply.
     """
-    search = Search(MAX_ERRORS, MAX_VALUES)
+    search, is_exact, ends = Search(MAX_ERRORS, MAX_VALUES), True, list[Invalid]()
     try:
         search.apply(_get_check(info), value, pointer)
     except TooManyErrorsError:
-        pass
+        is_exact = False
     except TooManyValuesError:
-        search.errors.append(Invalid(f"Only the first {MAX_VALUES} values were checked", pointer=pointer))
-    return search.errors
+        ends = [Invalid(f"Only the first {MAX_VALUES} values were checked", pointer=pointer)]
+    left_out = search.count - len(search.errors)
+    if left_out:
+        ends.insert(0, make_more_errors(left_out, is_exact=is_exact))
+    return [*search.errors, *ends]
 
 
 class _ArrayCheck(Check):
@@ -157,7 +160,7 @@ class _PositionsCheck(Check):
         for index, (check, item) in enumerate(zip(self._item_checks, value, strict=False)):
             search.apply(check, item, f"{pointer}/{index}")
         search.depth -= 1
-        if self._rule is not None and len(search.errors) == errors_before:
+        if self._rule is not None and search.count == errors_before:
             _check_rule(self._rule, search, value, pointer)
 
 
@@ -213,7 +216,7 @@ class _FieldsCheck(Check):
                 if name not in self._known_names:
                     search.add_error("Unknown field", f"{pointer}/{escape_token(name)}")
         search.depth -= 1
-        if self._rule is not None and len(search.errors) == errors_before:
+        if self._rule is not None and search.count == errors_before:
             _check_rule(self._rule, search, value, pointer)
 
 

@@ -58,7 +58,7 @@ def render_problem_json(error: HTTPError) -> bytes:
     if error.detail:
         document["detail"] = error.detail
     if isinstance(error, BadRequest):
-        document["errors"] = error.errors
+        document["errors"] = [invalid.problem() for invalid in error.errors]
     return _encode(document)
 
 

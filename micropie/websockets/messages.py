@@ -19,7 +19,7 @@ from ..conversion.error_wording import describe_expected, describe_kind
 from ..conversion.json_pointer import escape_token
 from ..conversion.type_info import unwrap_metadata, walk_types
 from ..conversion.unwrap_annotated import describe_annotation, split_union, unwrap_annotated
-from ..errors import Invalid
+from ..errors import Invalid, limit_errors
 from .protocol import INVALID_PAYLOAD, POLICY_VIOLATION, UNSUPPORTED_DATA
 
 T = TypeVar("T")
@@ -44,14 +44,14 @@ class InvalidMessage(ValueError):
 
     `detail` says where the message is wrong and what was expected, and never repeats what the client sent. `code` is
     the close code for it: 1007 for a message that is not JSON or not UTF-8, and 1008 for one that does not fit.
-    `errors` lists all that is wrong with it, each error with its JSON pointer, as for a body over HTTP.
+    `errors` lists what is wrong with it, each error with its JSON pointer, as for a body over HTTP.
     """
 
     def __init__(self, detail: str, code: int, errors: Sequence[Invalid] | None = None) -> None:
         super().__init__(detail, code)
         self.detail = detail
         self.code = code
-        self.errors = [Invalid(detail, pointer="")] if errors is None else list(errors)
+        self.errors = [Invalid(detail, pointer="")] if errors is None else limit_errors(errors)
 
     def __str__(self) -> str:
         return self.detail
