@@ -88,7 +88,7 @@ class SessionBackend(ABC):
             await self.save(old, {}, timeout)
             return bool(moved)
 
-    def without_waiting(self) -> ImmediateStore | None:
+    def get_immediate_store(self) -> ImmediateStore | None:
         """Return this store as one that never waits, or None, the default, if its methods must be awaited."""
         return None
 

@@ -45,14 +45,14 @@ class InMemorySessionBackend(SessionBackend):
 
     async def merge(self, session_id: str, changed: Mapping[str, Any], removed: Collection[str], timeout: int) -> bool:
         """Apply one request's changes without a lock: nothing here waits, so that no other task runs in between."""
-        if self.without_waiting() is None:
+        if self.get_immediate_store() is None:
             return await super().merge(session_id, changed, removed, timeout)
         stored = self._load(session_id)
         if stored:
             self._save(session_id, apply_changes(stored, changed, removed), timeout)
         return bool(stored)
 
-    def without_waiting(self) -> "InMemorySessionBackend | None":
+    def get_immediate_store(self) -> "InMemorySessionBackend | None":
         """Return this store, or None where a subclass or the instance has its own `load`, `save` or `merge`.
 
         Those must be called. A method may be replaced at any time, as tests do, so that no earlier check is trusted.

@@ -83,7 +83,7 @@ class SessionState:
     @classmethod
     def open_without_waiting(cls, backend: SessionBackend, cookie: str | None) -> "SessionState | None":
         """Return the session as `open` does, but without waiting; None if the store must be awaited."""
-        store = backend.without_waiting()
+        store = backend.get_immediate_store()
         if store is None:
             return None if cookie is not None and is_identifier(cookie) else cls()
         frozen = store.load_frozen(cookie) if cookie is not None else None
