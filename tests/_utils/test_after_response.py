@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -72,12 +72,12 @@ def test_context_managers_are_entered_as_generators_are() -> None:
     log: Log = []
 
     @asynccontextmanager
-    async def asynchronous() -> AsyncIterator[str]:
+    async def asynchronous() -> AsyncGenerator[str]:
         yield "asynchronous"
         log.append("leave asynchronous")
 
     @contextmanager
-    def synchronous() -> Iterator[str]:
+    def synchronous() -> Generator[str]:
         yield "synchronous"
         log.append("leave synchronous")
 
