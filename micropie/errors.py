@@ -207,7 +207,7 @@ class SetupProblem(msgspec.Struct, frozen=True):
 
 
 class SetupError(Exception):
-    """An app that cannot be built. `problems` holds every handler that cannot work, each with its remedy."""
+    """An app that cannot be built. `problems` holds every handler that cannot work, each with the fix."""
 
     def __init__(self, problems: Sequence[SetupProblem]) -> None:
         self.problems = list(problems)
@@ -217,7 +217,7 @@ class SetupError(Exception):
 
 
 collected_setup_problems: Final[ContextVar[list[SetupProblem] | None]] = ContextVar("micropie.setup", default=None)
-"""Where the apps that are being built leave their problems. None, the default, lets each app raise its own."""
+"""The list to which apps that are being built add their setup problems. If it is None, each app raises its own."""
 
 
 def report_setup_problems(problems: Sequence[SetupProblem]) -> None:

@@ -1,7 +1,7 @@
 """This module keeps the context managers that a request has entered, and exits them once the response was sent.
 
 Most of them are generators that yielded a dependency's value. Each is exited exactly once, the last first, whatever
-happened to the request and to the others. Which dependency they belong to is the caller's business.
+happened to the request and to the others. The caller decides which dependency each of them belongs to.
 """
 
 import contextvars
@@ -45,7 +45,7 @@ class CleanupStack:
         return value
 
     async def enter_blocking(self, name: str, make: Callable[[], AnyManager]) -> Any:
-        """Do the same for a generator that blocks, which `make` creates in a thread."""
+        """Run the blocking generator that `make` creates to its yield, both in a thread, and return the value."""
         manager = _Offloaded(make, self.run_sync)
         self._entered.append((name, manager))  # first, because a thread goes on entering when its caller is cancelled
         return await _enter_named(name, manager)
@@ -111,8 +111,8 @@ class _Offloaded(AbstractAsyncContextManager[Any]):
             return self._context.run(self._begin) if not self._left else None  # exited before the thread started
 
     def _begin(self) -> Any:
-        made = self._make()
-        manager = made if isinstance(made, AbstractContextManager) else contextmanager(lambda: made)()
+        source = self._make()
+        manager = source if isinstance(source, AbstractContextManager) else contextmanager(lambda: source)()
         value = manager.__enter__()
         self._manager = manager
         return value

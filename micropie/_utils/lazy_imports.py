@@ -30,7 +30,7 @@ __all__ = [
 
 
 class LazyModule:
-    """A stand-in for the object that `load` returns. It loads it at the first access, and keeps each attribute read."""
+    """A stand-in for the object that `load` returns at the first access. It keeps each attribute that was read."""
 
     def __init__(self, load: Callable[[], object]) -> None:
         self._load = load

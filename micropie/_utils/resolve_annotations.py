@@ -84,7 +84,7 @@ def _substitute(annotation: Any, arguments: Mapping[Any, Any]) -> Any:
 
 
 def _find_type_arguments(owner: type | None, function: Callable[..., Any]) -> Mapping[Any, Any]:
-    """Return what `owner` puts for the type variables of its base class that defines `function`."""
+    """Return the arguments that `owner` gives to the type variables of the base class that defines `function`."""
     for cls, arguments in _walk_bases(owner, {}) if owner is not None else ():
         if any(_unwrap_method(value) is _unwrap_method(function) for value in vars(cls).values()):
             return arguments
@@ -156,7 +156,7 @@ def _read_closure(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _read_calling_scopes(is_wanted: Callable[[object], bool]) -> Iterator[Mapping[str, Any]]:
-    """Yield the wanted locals of each function that is creating the app, where types of local classes are found."""
+    """Yield the wanted locals of each function on the stack: the one that creates the app may define types."""
     frame = inspect.currentframe()
     while frame is not None:
         names, module = frame.f_locals, frame.f_globals.get("__name__", "")

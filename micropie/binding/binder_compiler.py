@@ -62,7 +62,10 @@ def compile_binder(signature: Signature, qualname: str, within: Signature | None
 def _choose_wants(signature: Signature) -> Wants:
     readers = [parameter for parameter in signature.inputs() if not FROM_BODY.isdisjoint(parameter.sources)]
     # The handler and each dependency with a Request may read any part of the body by themselves.
-    free = [signature, *(each.signature for each in signature.dependencies() if _has_request(each.signature))]
+    free = [
+        signature,
+        *(function.signature for function in signature.dependencies() if _has_request(function.signature)),
+    ]
     everything = any(map(_declares_nothing, free)) or any(map(_needs_whole_body, readers))
     names = tuple((parameter.alias, frozenset(parameter.sources), parameter.index) for parameter in readers)
     roles = {parameter.role for parameter in readers}
@@ -74,7 +77,7 @@ def _has_request(signature: Signature) -> bool:
 
 
 def _declares_nothing(signature: Signature) -> bool:
-    """Return True if no parameter says which parts of the body are read, so that any part may be."""
+    """Return True if the parameters name no part of the body. The function may then read any part."""
     return all(
         parameter.marker is None and FROM_BODY.isdisjoint(parameter.sources) for parameter in signature.parameters
     )

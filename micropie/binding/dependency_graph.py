@@ -29,7 +29,7 @@ _LEFT_BY_ROLE: Final[Mapping[Role, frozenset[Source]]] = {
 
 
 class Site(msgspec.Struct, frozen=True, eq=False):
-    """The handler whose dependencies are read, and what they need to know about it."""
+    """A handler whose dependencies are read, with the facts about it that reading them needs."""
 
     handler: Function
     where: str

@@ -30,7 +30,7 @@ class Wants(msgspec.Struct, frozen=True):
     names: tuple[tuple[str, frozenset[Source], int | None], ...]
     """The fields and files read by name, each with all its sources and the index of its path value."""
     everything: bool
-    """True if the handler needs the whole body: for a list of values or a structured type, or since it may read any."""
+    """True if the handler needs the whole body: for a list, for a structured type, or because it may read any part."""
     raw: bool
     """True if the handler takes the body's bytes, even those of a multipart body."""
     streaming: bool

@@ -62,8 +62,12 @@ def refuse_bare_marker(default: object, annotation: object) -> None:
     """Raise SignatureError if a parameter's default or its whole annotation is a marker."""
     for item in (default, annotation):
         if is_marker(item):
-            shown = _show(instantiate_marker(item))
-            raise SignatureError(f"{shown} must be inside Annotated[...]", f"Write Annotated[T, {shown}]")
+            raise build_bare_marker_error(_show(instantiate_marker(item)))
+
+
+def build_bare_marker_error(shown: str) -> SignatureError:
+    """Return the error for a marker outside `Annotated`; `shown` is the marker as code."""
+    return SignatureError(f"{shown} must be inside Annotated[...]", f"Write Annotated[T, {shown}]")
 
 
 def refuse_unusable_fields(converter: Converter, allowed: type[Marker] | None = None) -> None:

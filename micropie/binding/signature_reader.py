@@ -25,6 +25,7 @@ from ..uploads.upload_file import UploadFile
 from ..websockets.connection import WebSocket
 from ..websockets.messages import make_message_decoder
 from .markers import (
+    build_bare_marker_error,
     list_markers,
     refuse_bare_marker,
     refuse_buried_markers,
@@ -186,8 +187,7 @@ class _SignatureReader:
     def _resolve(self, parameter: inspect.Parameter) -> tuple[Any, Marker | Depends | None]:
         """Return the parameter's type, and the marker beside it."""
         if isinstance(parameter.default, Depends):
-            shown = repr(parameter.default)
-            raise SignatureError(f"{shown} must be inside Annotated[...]", f"Write Annotated[T, {shown}]")
+            raise build_bare_marker_error(repr(parameter.default))
         if parameter.annotation is inspect.Parameter.empty:
             return inspect.Parameter.empty, None
         try:

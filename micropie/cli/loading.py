@@ -1,6 +1,6 @@
 """This module turns `module:app` on the command line into an ASGI app, or into one precise error.
 
-It owns the form of a target, the search for its module, and the text of each mistake on the way with its remedy. It
+It owns the form of a target, the search for its module, and the text of each mistake on the way with its fix. It
 imports neither click nor uvicorn: it raises `LoadError`, and the command line turns that into an exit code.
 """
 
@@ -42,7 +42,7 @@ REMEDIES: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (ModuleNotFoundError, f"Is it installed for {sys.executable}?"),
     (SystemExit, "Move the code that runs the program below: if __name__ == '__main__':"),
 )
-"""Exceptions that nearly always have the same cause, with the remedy to add to their message."""
+"""Exceptions that nearly always have the same cause, with the fix to add to their message."""
 
 LIBRARIES: Final = tuple(
     f"{path}{os.sep}"
@@ -54,7 +54,7 @@ MACHINERY: Final = ("<frozen importlib", str(Path(importlib.__file__).parent), _
 
 
 class LoadError(Exception):
-    """An app that could not be loaded. The message names the mistake and its remedy; `exit_code` is for the process."""
+    """An app that could not be loaded. The message names the mistake and its fix; `exit_code` is for the process."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)

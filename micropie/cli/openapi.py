@@ -31,23 +31,23 @@ def openapi(target: str, factory: bool, app_dir: str, output: Path | None, async
     TARGET is module:app: an App instance or a subclass of App.
     """
     app = load_micropie_app(target, factory=factory, app_dir=app_dir)
-    written = asyncapi_documents.document(app) if asyncapi else document(app)
+    api_document = asyncapi_documents.document(app) if asyncapi else document(app)
     if output is None:
-        emit_json(written)
+        emit_json(api_document)
         return
-    content = _encode_yaml(written) if output.suffix.lower() in YAML else _encode_json(written)
+    content = _encode_yaml(api_document) if output.suffix.lower() in YAML else _encode_json(api_document)
     try:
         output.write_bytes(content)
     except OSError as error:
         raise click.BadParameter(f"{output}: {error.strerror}", param_hint="--output") from None
 
 
-def _encode_json(written: dict[str, Any]) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(written), indent=2) + b"\n"
+def _encode_json(api_document: dict[str, Any]) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(api_document), indent=2) + b"\n"
 
 
-def _encode_yaml(written: dict[str, Any]) -> bytes:
+def _encode_yaml(api_document: dict[str, Any]) -> bytes:
     try:
-        return msgspec.yaml.encode(written)
+        return msgspec.yaml.encode(api_document)
     except ImportError:
         raise MissingDependency("PyYAML", "Writing YAML", "docs") from None

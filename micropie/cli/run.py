@@ -28,7 +28,7 @@ REFUSALS: Final = {
     errno.EADDRINUSE: "is in use. Stop the program that listens there, or choose another port with --port",
     errno.EACCES: "needs privileges that this process does not have. Choose a port above 1023 with --port",
 }
-"""Why listening on an address fails, with the remedy. All other errors are left to the server."""
+"""Why listening on an address fails, with the fix. All other errors are left to the server."""
 
 
 @click.command

@@ -106,7 +106,7 @@ class Check:
     is_valid: Callable[[Any], object] | None = None
     """The judgement on values of `kind`; None means that all of them are valid."""
     builds_sets = False
-    """Whether a value may be invalid although each of its parts is valid: a set may refuse an item without a hash."""
+    """True if a value may be invalid although each of its parts is valid: a set may refuse an item without a hash."""
 
     def __init__(self, info: Any) -> None:
         self._expected = f"Expected {describe_expected(info)}"

@@ -1,7 +1,9 @@
 """This package holds middleware: hooks that run around the handlers of an app.
 
 - `base`: the two abstract classes that users subclass, and what their hooks may return
-- `compose`: the order in which hooks run, and what becomes of the mapping that a hook returns
+- `compose`: applies what an HTTP hook returns, and runs WebSocket middleware around a connection
+
+`app/http` runs the hooks of HTTP middleware.
 """
 
 from .base import CloseDict, HttpMiddleware, ResponseDict, WebSocketMiddleware

@@ -1,6 +1,7 @@
 """This module defines the middleware classes that users subclass: a pair of hooks for HTTP, and one for WebSockets.
 
-It calls no hook. `compose` decides the order in which middleware runs, and what becomes of a returned mapping.
+It calls no hook. `app/http` runs the hooks of HTTP middleware in order; `compose` runs those of WebSocket middleware
+and applies what HTTP hooks return.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """This module applies what a middleware hook returns, and runs WebSocket middleware around a connection.
 
-A reply is always in normal form, `(status, body, headers)`. The caller decides what an exception becomes.
+A reply is always in normal form, `(status, body, headers)`. The caller handles exceptions.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ def _require_mapping(result: object) -> Mapping[str, Any]:
     if not isinstance(result, Mapping):
         returned = type(result).__name__
         raise TypeError(
-            f"a middleware hook must return None or a mapping, as ResponseDict and CloseDict are, not {returned}"
+            f"a middleware hook must return None or a mapping like ResponseDict or CloseDict, not {returned}"
         )
     return result
 

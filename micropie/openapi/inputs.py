@@ -144,9 +144,9 @@ class _Writer:
 
     def _add_to_body(self, parameter: Parameter) -> None:
         """Add a part of the body, unless another function reads the same part."""
-        known = self._wholes if parameter.whole else self._keys
-        if all((other.alias, other.sources) != (parameter.alias, parameter.sources) for other in known):
-            known.append(parameter)
+        body_parameters = self._wholes if parameter.whole else self._keys
+        if all((other.alias, other.sources) != (parameter.alias, parameter.sources) for other in body_parameters):
+            body_parameters.append(parameter)
 
     def finish(self) -> Inputs:
         """Return all inputs."""

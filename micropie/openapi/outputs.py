@@ -135,9 +135,9 @@ class Responses:
         media_types: dict[str, list[Json]] = {}
         for content in (content for body in bodies for content in _list_contents(body)):
             described = self._describe(content)
-            known = media_types.setdefault(content.media_type, [])
-            if described not in known:
-                known.append(described)
+            descriptions = media_types.setdefault(content.media_type, [])
+            if described not in descriptions:
+                descriptions.append(described)
         response: Json = {"description": description}
         if media_types:
             response["content"] = {media_type: _merge(described) for media_type, described in media_types.items()}

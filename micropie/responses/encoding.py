@@ -1,7 +1,7 @@
 """This module encodes a value that a handler returned or yielded as the bytes that are sent.
 
 Text and bytes are sent as they are, and everything else as JSON. That is what msgspec can encode, and a few types more.
-Statuses, headers and ASGI are not the business of this module.
+This module does not look at statuses or headers, and sends nothing.
 """
 
 from collections.abc import Callable, Mapping

@@ -2,8 +2,8 @@
 
 Everything that touches the disk happens in worker threads, in as few hops as possible. The first hop opens the file,
 examines it, decides the response and reads the first piece, which for most files is all of it. The file is closed with
-its last piece, or when the response ends early. A `Path` from a handler is trusted: folders that may be served, and
-attempts to leave them, are not the business of this module.
+its last piece, or when the response ends early. A `Path` from a handler is trusted: this module does not check that the
+file is in a folder that may be served.
 """
 
 import errno

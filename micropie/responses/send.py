@@ -2,8 +2,8 @@
 
 The type of the body decides how it is sent: text, bytes and data at once, with their length; generators piece by piece
 (`streaming`); a `Path` as its file (`files`). `build_messages` is the common case, written out because every request
-pays for it: text, bytes or data with content. `send_response` also covers all other cases. Which handler ran, and what
-an App is, are not the business of this module.
+pays for it: text, bytes or data with content. `send_response` also covers all other cases. This module does not depend
+on handlers or apps.
 """
 
 from collections.abc import AsyncIterable, Callable, Iterator

@@ -1,7 +1,7 @@
 """This module loads a request's session before the handler runs, and saves it before the response starts.
 
-It also decides which headers a response carries because of its session. The session's data and their history are
-`state`'s business; storing them is the store's.
+It also decides which headers a response carries because of its session. `state` keeps the session's data and their
+history; the store saves them.
 """
 
 from collections.abc import Mapping

@@ -283,7 +283,7 @@ class Exchange:
 def is_caused_by_leaving(error: BaseException) -> bool:
     """Return True if `error` is, or was raised from, nothing but the ClientLeft of `send`."""
     if isinstance(error, BaseExceptionGroup):
-        return all(is_caused_by_leaving(each) for each in error.exceptions)
+        return all(map(is_caused_by_leaving, error.exceptions))
     if isinstance(error, ClientLeft):
         return True
     return error.__cause__ is not None and is_caused_by_leaving(error.__cause__)

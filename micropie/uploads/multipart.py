@@ -6,8 +6,8 @@ to a reader that waits for it. Data that arrives while a reader waits for someth
 limit, and then moved to an anonymous temporary file, the spool. All parts of a body share one spool, so that any number
 of them costs one descriptor.
 
-The module owns boundaries (RFC 2046 §5.1.1) and form parts (RFC 7578). It does not know how bytes arrive (a `Stream`
-gives them), what a request is, or what a handler asked for.
+The module owns boundaries (RFC 2046 §5.1.1) and form parts (RFC 7578). It takes bytes from a `Stream`, and does not
+depend on requests or handlers.
 """
 
 import copy
@@ -128,7 +128,7 @@ class MultipartBody:
         self.files: dict[str, list[UploadFile]] = {}
         """The files whose headers have arrived, by name. A file input that was left empty is not among them."""
         self.complete = False
-        """Whether the closing boundary has arrived, after which nothing counts."""
+        """True once the closing boundary has arrived. Data after it is ignored."""
         self.held = 0
         """Bytes that the buffers of all files together hold in memory."""
         self.ended_files: deque[FileBuffer] = deque()
@@ -152,7 +152,7 @@ class MultipartBody:
         self._segment: MultipartSegment | None = None
         """The parser's state of the file that is arriving, if the parser need not see all of its content."""
         self._flowing = False
-        """Whether the parser keeps nothing back of the content that it saw last."""
+        """True if the parser keeps nothing back of the content that it saw last."""
         self._refusal: Refusal | None = None
 
     async def advance(self) -> bool:

@@ -1,7 +1,7 @@
-"""This module holds what of an upload does not stay in memory: a body's temporary file, and a file being saved.
+"""This module keeps uploads on disk: in a body's temporary file, and in a file that a handler saves.
 
 Worker threads do the blocking work on files, one piece at a time. The module works on bytes and positions, and does not
-know what parts, forms or requests are.
+depend on parts, forms or requests.
 """
 
 from collections import deque

@@ -1,8 +1,8 @@
 """This module holds an uploaded file as its readers see it, `UploadFile`, and the buffer that lies behind it.
 
 The parser of the body appends to the buffer as data arrives, the readers take from the front, and the spool takes what
-memory should not hold. How a body arrives and is parsed is the business of `multipart`, which this module never
-imports: it sees the body through the protocol `FileSource`.
+memory should not hold. `multipart` receives and parses the body. This module never imports it, and sees the body
+through the protocol `FileSource`.
 """
 
 import os
@@ -56,11 +56,11 @@ class FileBuffer:
         self.size = 0
         """Bytes received so far; all of them once `complete`."""
         self.complete = False
-        """Whether the whole file has been received."""
+        """True once the whole file has been received."""
         self.held = 0
         """Unread bytes that are in memory."""
         self.is_awaited = False
-        """Whether a reader waits for the next data, so that it need not go to disk."""
+        """True while a reader waits for the next data, which then need not go to disk."""
         self.reading = asyncio.Lock()
         """The lock that a reader holds while it takes from the buffer."""
         self._source = source
@@ -223,7 +223,7 @@ class UploadFile:
 
     @property
     def complete(self) -> bool:
-        """Whether the whole file has been received."""
+        """True once the whole file has been received."""
         return self._buffer.complete
 
     def __repr__(self) -> str:

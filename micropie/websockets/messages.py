@@ -66,7 +66,7 @@ class WrongMessageKind(InvalidMessage):
 
     def __init__(self, wanted: str, got: str, remedy: str) -> None:
         super().__init__(f"Expected a {wanted} message, got a {got} message", UNSUPPORTED_DATA)
-        self.add_note(f"{remedy}() takes those")  # for the handler's author; the client gets the text above
+        self.add_note(f"Call {remedy}() for {got} messages")  # for the handler's author; the client gets the text above
 
 
 _OnInvalidFunction: TypeAlias = Callable[[InvalidMessage], Awaitable[T | None] | T | None]
@@ -77,7 +77,7 @@ OnInvalid: TypeAlias = Literal["close", "reply", "skip"] | _OnInvalidFunction[T]
 def check_policy(policy: OnInvalid[T]) -> OnInvalid[T]:
     """Return `policy`. Raises ValueError if it is not a policy."""
     if policy not in ("close", "reply", "skip") and not callable(policy):
-        raise ValueError(f"on_invalid is 'close', 'reply', 'skip' or a function, not {policy!r}")
+        raise ValueError(f"on_invalid must be 'close', 'reply', 'skip' or a function, not {policy!r}")
     return policy
 
 

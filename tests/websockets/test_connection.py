@@ -368,7 +368,10 @@ def test_iteration_ends_after_our_own_close() -> None:
 
 @pytest.mark.parametrize(
     ("call", "message", "remedy"),
-    [("receive_text", binary(b"\0"), "receive_bytes"), ("receive_bytes", text("x"), "receive_text")],
+    [
+        ("receive_text", binary(b"\0"), "Call receive_bytes() for binary messages"),
+        ("receive_bytes", text("x"), "Call receive_text() for text messages"),
+    ],
 )
 def test_other_kind_of_message_raises_value_error_and_the_connection_stays_open(
     call: str, message: Message, remedy: str
@@ -377,7 +380,7 @@ def test_other_kind_of_message_raises_value_error_and_the_connection_stays_open(
         ws = await open_connection(Server(message, text("next")))
         with pytest.raises(ValueError, match=r"^Expected a (text|binary) message, got") as caught:
             await CALLS[call](ws)
-        assert caught.value.__notes__ == [f"{remedy}() takes those"]
+        assert caught.value.__notes__ == [remedy]
         assert await ws.receive_text() == "next"
 
     run(steps())
