@@ -10,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from ..app.application import App
+from ..app.http import receive_parts
 from ..app.mounting import build_mounted_scope
 from ..binding.binder_compiler import compile_binder
 from ..binding.readers import LOOKUPS
@@ -197,14 +198,9 @@ def _build_request(app: App, scope: Scope, asked: AskedRequest) -> Request:
 
 async def _receive_body(request: Request, route: Route, values: Sequence[str]) -> None:
     """Read the body as the app does for this handler. Raises HTTPError."""
-    if not request.has_body:
-        return
-    if route.wants.streaming:
-        await request.read_body(streaming=True)
-        return
-    await request.read_body(raw=route.wants.raw)
-    if request.multipart is not None:
-        await request.multipart.read_until(lambda: route.wants.arrived(request, values))
+    if request.has_body:
+        await request.read_body(raw=route.wants.raw, streaming=route.wants.streaming)
+        await receive_parts(request, route, values)
 
 
 # The arguments

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from ..routing.match import Precedence, match_path
-from ..routing.methods import METHODS
+from ..routing.methods import METHODS, choose_by_method
 from ..routing.route import Route
 from ..routing.table import Branch, Mount, Node, Table, Trail
 from .type_text import get_class_name
@@ -143,7 +143,7 @@ def _compare_held(trail: Trail, name: str | None) -> Iterator[_Option]:
 def _compare_verbs(table: Table, rest: Sequence[str], method: str, named: Route | None) -> Iterator[_Option]:
     """Compare a Resource's verb methods with `rest`, whose first segment names the method `named`."""
     verbs = {verb: route for verb, route in table.verbs.items() if not _describe_surplus(route, len(rest))}
-    chosen = verbs.get(method) or (verbs.get("GET") if method == "HEAD" else None)
+    chosen = choose_by_method(verbs, method)
     for verb, route in table.verbs.items():
         misfit = _describe_named(named) or _describe_surplus(route, len(rest))
         if not misfit and route is not (chosen or next(iter(verbs.values()))):
@@ -211,7 +211,7 @@ def _compare_templates(tree: Branch | None, rest: Sequence[str], method: str) ->
         near = not place.pattern or place.pattern[0] in (None, *rest[:1])
         surplus = len(rest) > len(place.pattern)
         routes = {key: route for key, route in place.routes.items() if not surplus or route.path_values == float("inf")}
-        chosen = routes.get(method) or (routes.get("GET") if method == "HEAD" else None) or routes.get("")
+        chosen = choose_by_method(routes, method)
         order = _rank_pattern(place.pattern, surplus) if not misfit and routes else _LAST
         for key, route in place.routes.items():
             why = misfit

@@ -65,8 +65,8 @@ def find_endpoints(trail: Trail, *, websocket: bool = False, holders: tuple[str,
     """Yield every route at the end of `trail` and below."""
     node = trail[-1]
     table = node.sockets if websocket else node.http
-    templates = list(table.templates.walk()) if table.templates is not None else []
-    for route in dict.fromkeys((*table.named.values(), *table.verbs.values(), *templates)):
+    templates = list(table.template_routes())
+    for route in dict.fromkeys(table.routes()):
         yield Endpoint(route, trail, holders, route in templates)
     for name, child in node.children.items():
         if child not in trail:

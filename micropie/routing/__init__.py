@@ -12,7 +12,9 @@
 - `request_from_call`: the request that calls a handler with given arguments
 """
 
-from .decorator import route
 from .route import Route
+
+# After the import of the submodule `route`, which would take the decorator's name.
+from .decorator import route  # isort: skip
 
 __all__ = ["Route", "route"]

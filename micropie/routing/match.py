@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 from ..binding.signature import Signature
 from ..errors import HTTPError
 from ..types import Scope
-from .methods import allow_field
+from .methods import allow_field, choose_by_method
 from .paths import PERCENT, split_path, split_plain_path
 from .route import Route, make_route
 from .table import Mount, Node, Table, Trail
@@ -163,7 +163,7 @@ def _match_verb(verbs: Mapping[str, Route], method: str, values: Sequence[str]) 
     None where no verb takes them. Raises HTTPError 405 where only other verbs do.
     """
     candidates = {verb: route for verb, route in verbs.items() if len(values) <= route.path_values}
-    route = candidates.get(method) or (candidates.get("GET") if method == "HEAD" else None)
+    route = choose_by_method(candidates, method)
     return route or (_answer_unmatched(method, frozenset(candidates)) if candidates else None)
 
 
@@ -183,7 +183,7 @@ def _require_method(route: Route, method: str) -> Route:
 
 
 def _choose_by_method(routes: Mapping[str, Route], method: str) -> Route:
-    route = routes.get(method) or (routes.get("GET") if method == "HEAD" else None) or routes.get("")
+    route = choose_by_method(routes, method)
     if route is not None:
         return _require_method(route, method)
     return _answer_unmatched(method, frozenset(routes))

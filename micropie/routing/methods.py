@@ -1,6 +1,9 @@
 """This module lists the HTTP methods that handlers answer, and writes the `Allow` field."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+T = TypeVar("T")
 
 METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 """The methods that a handler without `@route(methods=…)` answers (SPEC 2), in the order of `Allow`."""
@@ -16,3 +19,8 @@ def allow_field(answered: frozenset[str]) -> str:
     """
     names = answered | {"OPTIONS"} | ({"HEAD"} if "GET" in answered else set())
     return ", ".join(name for name in sorted(names) if name)
+
+
+def choose_by_method(routes: Mapping[str, T], method: str) -> T | None:
+    """Return the route for `method`: its own, for HEAD that of GET, else the one for all methods, whose key is `""`."""
+    return routes.get(method) or (routes.get("GET") if method == "HEAD" else None) or routes.get("")

@@ -14,6 +14,8 @@ from micropie.cli.run import try_loading
 
 from .example_project import write
 
+NULL_BYTE_ERROR = "ValueError" if sys.version_info < (3, 11, 4) else "SyntaxError"
+
 
 @pytest.mark.parametrize(
     ("target", "factory", "kind"),
@@ -113,7 +115,7 @@ CANNOT_BE_LOADED = {
     "imports_broken:app": (
         "'imports_broken' could not be imported.\nbad_syntax.py:2: SyntaxError: '(' was never closed"
     ),
-    "null_byte:app": ("'null_byte' could not be imported.\nSyntaxError: source code string cannot contain null bytes"),
+    "null_byte:app": f"'null_byte' could not be imported.\n{NULL_BYTE_ERROR}: source code string cannot contain null bytes",
     "stops:app": "'stops' could not be imported.\nstops.py:1: GeneratorExit",
     "unspeakable:app": ("'unspeakable' could not be imported.\nunspeakable.py:3: Bad: its __str__ raised ValueError"),
     "sys:app": "'sys' (part of Python) has no 'app'. It contains no app.",

@@ -2,6 +2,8 @@
 
 import asyncio
 import inspect
+import subprocess
+import sys
 from abc import ABC
 from collections.abc import Callable
 from typing import Any
@@ -116,6 +118,22 @@ def test_documented_classes_have_their_documented_bases() -> None:
 def test_every_exported_name_exists_and_is_exported_once() -> None:
     assert len(set(micropie.__all__)) == len(micropie.__all__)
     assert [name for name in micropie.__all__ if not hasattr(micropie, name)] == []
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        *("app", "client", "forms", "inspection", "middleware", "openapi", "requests", "responses"),
+        *("routing", "sessions", "testing", "uploads", "websockets"),
+    ],
+)
+def test_no_exported_name_of_a_package_is_one_of_its_modules(package: str) -> None:
+    code = f"""
+import types, micropie.{package} as package
+print([name for name in package.__all__ if isinstance(getattr(package, name), types.ModuleType)])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
 def test_app_has_its_documented_attributes() -> None:
