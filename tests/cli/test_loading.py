@@ -115,7 +115,9 @@ CANNOT_BE_LOADED = {
     "imports_broken:app": (
         "'imports_broken' could not be imported.\nbad_syntax.py:2: SyntaxError: '(' was never closed"
     ),
-    "null_byte:app": f"'null_byte' could not be imported.\n{NULL_BYTE_ERROR}: source code string cannot contain null bytes",
+    "null_byte:app": (
+        f"'null_byte' could not be imported.\n{NULL_BYTE_ERROR}: source code string cannot contain null bytes"
+    ),
     "stops:app": "'stops' could not be imported.\nstops.py:1: GeneratorExit",
     "unspeakable:app": ("'unspeakable' could not be imported.\nunspeakable.py:3: Bad: its __str__ raised ValueError"),
     "sys:app": "'sys' (part of Python) has no 'app'. It contains no app.",
