@@ -120,8 +120,12 @@ class Converter(msgspec.Struct, frozen=True, eq=False):
         from .json_errors import find_errors
 
         try:
-            errors = find_errors(self.info, msgspec.to_builtins(value))
+            plain = msgspec.to_builtins(value)
         except (TypeError, RecursionError):  # JSON cannot hold the value
+            return [Invalid(f"Expected {self.expected}")]
+        try:
+            errors = find_errors(self.info, plain)
+        except RecursionError:
             errors = []
         return errors or [Invalid(f"Expected {self.expected}")]
 
