@@ -5,6 +5,7 @@ entry in a set. The timer is set for the earliest deadline known at the time, an
 set are newer ones. Tasks are cancelled as `asyncio.timeout` cancels them.
 """
 
+import contextvars
 from collections.abc import Awaitable
 from math import inf
 from typing import TYPE_CHECKING, TypeVar
@@ -53,7 +54,8 @@ class _Waits:
         if self._timer is not None:
             self._timer.cancel()
         self._next = deadline
-        self._timer = self.loop.call_at(deadline, self._wake)
+        # The timer outlives the request that starts it, and must not keep the context of that one.
+        self._timer = self.loop.call_at(deadline, self._wake, context=contextvars.Context())
 
     def _wake(self) -> None:
         now = self.loop.time()

@@ -248,7 +248,7 @@ class App(HandlerOwner, metaclass=_AppType):
         self, send: Send, status_code: int, body: object, extra_headers: HeaderItems | None = None
     ) -> None:
         """Send a response by hand. Raises ResponseError for what cannot be sent."""
-        request = request_variable.get(None) or Request({"type": "http", "method": "GET", "headers": []})
+        request = request_variable.get() or Request({"type": "http", "method": "GET", "headers": []})
         headers = extra_headers or ()
         await send_response(request.scope, request.receive, send, status_code, body, headers, run_sync=self._run_sync)
 

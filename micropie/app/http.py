@@ -11,6 +11,7 @@ instead of 27,400 instructions).
 """
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextvars import Token
 from functools import partial
 from types import NoneType
 from typing import Any, Final, Protocol, TypeVar
@@ -22,7 +23,7 @@ from ..errors import ClientDisconnected
 from ..media_types import Media
 from ..middleware.base import HttpMiddleware
 from ..middleware.compose import apply_hook_result
-from ..requests.context import reset_current_request, set_current_request
+from ..requests.context import hide_from_send, reset_current_request, set_current_request
 from ..requests.request import Request
 from ..responses.handler_results import Reply, split_result
 from ..responses.headers import VARY
@@ -73,6 +74,7 @@ async def serve(app: HttpApp, scope: Scope, receive: Receive, send: Send) -> Non
     request = Request(scope, receive, app.limits)
     request.root_app = app
     token = set_current_request(request)
+    is_current = True
     try:
         try:
             if app.middlewares:
@@ -98,10 +100,12 @@ async def serve(app: HttpApp, scope: Scope, receive: Receive, send: Send) -> Non
         else:
             messages = None
         if messages is None:
-            await send_reply(app, request, send, reply)
+            await send_reply(app, request, hide_from_send(send), reply)
             return
         try:
             await send(messages[0])
+            reset_current_request(token)  # the server's timers copy the context in which the last message is sent
+            is_current = False
             await send(messages[1])
         except OSError:  # ASGI HTTP 2.4: the client left
             return
@@ -111,11 +115,17 @@ async def serve(app: HttpApp, scope: Scope, receive: Receive, send: Send) -> Non
         request.record_failure(error)
         raise
     finally:
-        try:
-            if request.needs_cleanup:
-                await request.clean_up()
-        finally:
-            reset_current_request(token)
+        if is_current or request.needs_cleanup:
+            await clean_up(request, token if is_current else set_current_request(request))
+
+
+async def clean_up(request: Request, token: Token[Any]) -> None:
+    """Let the dependencies of the current request finish; then the request that `token` remembers is current again."""
+    try:
+        if request.needs_cleanup:
+            await request.clean_up()
+    finally:
+        reset_current_request(token)
 
 
 # --- the way in -----------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from ..errors import ResponseError
+from ..requests.context import hide_from_receive
 from ..requests.request import Request
 from ..responses.handler_results import ExternalBody, Reply
 from ..responses.headers import encode_headers
@@ -78,7 +79,7 @@ async def run_mounted(
 def _receive_again(request: Request) -> Receive:
     """Return the `receive` of the mounted application: a body that was read for middleware arrives once more."""
     if not request.body_opened or request.multipart is not None:
-        return request.receive
+        return hide_from_receive(request.receive) if request.has_body else request.receive
     pending: list[Message] = [{"type": "http.request", "body": request.body, "more_body": False}]
 
     async def receive() -> Message:

@@ -19,7 +19,8 @@ class HandlerOwner(Tree):
     @property
     def request(self) -> Request:
         """The current request. Raises RuntimeError outside of one."""
-        return get_current_request()
+        request: Request = get_current_request()
+        return request
 
     @overload
     def url(self, handler: Callable[Concatenate[Owner, P], object], /, *args: P.args, **kwargs: P.kwargs) -> str: ...

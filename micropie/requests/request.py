@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar, overload
 import msgspec
 
 from .._utils.after_response import CleanupStack
-from ..config import Limits
+from ..config import KIB, Limits
 from ..errors import BadRequest, HTTPError, Invalid
 from ..media_types import Media
 from ..sentinels import EMPTY, Unset
@@ -23,6 +23,7 @@ from ..uploads.multipart import MultipartBody, parse_boundary
 from ..uploads.upload_file import UploadFile
 from .body import decode_json, decode_json_text, parse_json_keys, read_whole_body, require_utf8
 from .body_stream import BodyStream, ResumedAwaitable, await_message, build_body_too_large_error, take_message
+from .context import hide_from_receive
 from .cookies import find_plain_cookie, find_unanimous_cookie, parse_cookies
 from .headers import Headers, length_by_digits, media_by_content_type
 from .urlencoded import parse_urlencoded
@@ -30,6 +31,9 @@ from .urlencoded import parse_urlencoded
 T = TypeVar("T")
 
 DEFAULT_LIMITS: Final = Limits()
+
+PAUSED: Final = 64 * KIB
+"""Bytes of a body that a server takes before it stops reading, until `receive` is called; uvicorn takes the fewest."""
 
 BODY_METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
 """Methods whose requests have a body unless Content-Length says otherwise: HTTP/2 needs no header for one."""
@@ -338,7 +342,10 @@ class Request:
         media = self.announced_media
         arrives_later = streaming or (media is _MULTIPART and not raw)
         size = limits.multipart if arrives_later else limits.body
-        if self._length is not None and self._length > size:
+        length = self._length
+        if length is None or length > PAUSED:
+            self.receive = hide_from_receive(self.receive)
+        if length is not None and length > size:
             raise build_body_too_large_error(size)
         if arrives_later:
             self.body_stream = self._make_stream(size, limits.multipart_timeout)

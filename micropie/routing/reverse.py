@@ -58,7 +58,7 @@ def build_url(asking: Tree, handler: object, args: Sequence[object], kwargs: Map
     app, or several; TypeError and ValueError as `draft_request` does; and ValueError if another route, or none, answers
     the URL.
     """
-    request = request_variable.get(None)
+    request = request_variable.get()
     called: Any = request.root_app if request is not None else None
     root = called if called is not None and _holds(get_node(called), asking, []) else asking
     if root is asking and not asking._builds_itself:

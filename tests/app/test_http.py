@@ -3,15 +3,17 @@
 import asyncio
 import sys
 import threading
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Annotated, Any
 
 import pytest
 
-from micropie import App, HTTPError, HttpMiddleware, Limits, Request, Resource, route
-from micropie.types import Receive, Scope, Send
+from micropie import App, Depends, HTTPError, HttpMiddleware, Limits, Request, Resource, route
+from micropie.requests.context import get_current_request, request_variable
+from micropie.types import Message, Receive, Scope, Send
 from tests.app.small_apps import Todo
-from tests.support.asgi import JSON, Response, acall, call
+from tests.support.asgi import JSON, Response, acall, call, http_scope
 from tests.support.hooks import Hook
 
 # --- calls of handlers ---
@@ -242,3 +244,118 @@ def test_values_named_like_python_arguments_are_bound() -> None:
         "request": "4",
     }
     assert call(Keywords(), "GET", "/named?self=1&request=2&scope=3").json == ["2", "3"]
+
+
+# --- the context of the last message ---
+
+
+async def note_request() -> AsyncIterator[list[str]]:
+    notes: list[str] = []
+    yield notes
+    notes.append(get_current_request().method)
+    ended.append(notes)
+
+
+ended: list[list[str]] = []
+
+
+class Plain(App):
+    async def index(self) -> str:
+        return "plain"
+
+    async def numbers(self) -> AsyncIterator[str]:
+        yield "1"
+
+
+class Hiding(Plain):
+    plain = Plain()
+
+    async def nothing(self) -> None:
+        pass
+
+    async def file(self) -> Path:
+        return Path(__file__)
+
+    async def session(self) -> str:
+        self.request.session["a"] = 1
+        return "begun"
+
+    async def fails(self) -> str:
+        raise HTTPError(418)
+
+    async def depends(self, notes: Annotated[list[str], Depends(note_request)]) -> str:
+        notes.append(self.request.method)
+        return "depends"
+
+    async def depends_and_streams(self, notes: Annotated[list[str], Depends(note_request)]) -> AsyncIterator[str]:
+        notes.append(self.request.method)
+        yield self.request.method
+
+
+HIDING_PATHS = ["/", "/numbers", "/nothing", "/file", "/session", "/fails", "/missing", "/depends"]
+HIDING_PATHS += ["/depends_and_streams", "/plain", "/mounted", "/mounted/numbers"]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("path", HIDING_PATHS)
+def test_context_holds_no_request_while_the_last_message_is_sent(method: str, path: str) -> None:
+    app = Hiding()
+    app.mount("/mounted", Plain())
+    seen: list[Any] = []
+
+    async def receive() -> Message:
+        return await asyncio.Event().wait()  # type: ignore[return-value]
+
+    async def send(message: Message) -> None:
+        if message["type"] != "http.response.start" and not message.get("more_body"):
+            seen.append(request_variable.get())
+
+    async def main() -> None:
+        await app(http_scope(method, path), receive, send)
+        assert request_variable.get() is None
+
+    ended.clear()
+    asyncio.run(main())
+    assert seen == [None]
+    if path == "/depends" or (path == "/depends_and_streams" and method == "GET"):
+        assert ended == [[method, method]]  # in the handler, and in the clean-up after the response
+
+
+def test_request_is_current_again_after_a_nested_call_of_another_app() -> None:
+    class Outer(App):
+        async def index(self) -> str:
+            response = await acall(Plain(), "GET", "/")
+            return f"{response.text} {self.request.scope['path']}"
+
+    assert call(Outer(), "GET", "/").text == "plain /"
+
+
+@pytest.mark.parametrize("pieces", [[bytes(100_000)], [bytes(10), bytes(10)]], ids=["one large piece", "chunks"])
+@pytest.mark.parametrize("path", ["/raw", "/pieces", "/mounted"])
+def test_context_holds_no_request_while_a_large_body_is_received(path: str, pieces: list[bytes]) -> None:
+    class Receiving(App):
+        async def raw(self) -> int:
+            return len(self.request.body)
+
+        async def pieces(self, body: AsyncIterator[bytes]) -> int:
+            return sum([len(piece) async for piece in body])
+
+    async def mounted(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive())["more_body"]:
+            pass
+        await App._send_response(app, send, 200, "mounted")
+
+    app = Receiving()
+    app.mount("/mounted", mounted)
+    seen: list[Any] = []
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        async def receive_and_look() -> Message:
+            seen.append(request_variable.get())
+            return await receive()
+
+        await app(scope, receive_and_look, send)
+
+    body = pieces[0] if len(pieces) == 1 else pieces
+    assert call(serve, "POST", path, body).status == 200
+    assert seen == [None] * len(pieces)
