@@ -48,7 +48,7 @@ def resolve_annotation(function: Callable[..., Any], annotation: object, owner: 
     Raises NameError for a name that is defined nowhere, and whatever evaluating the annotation raises.
     """
     resolved = annotation if annotation is not None else NoneType
-    if _holds_strings(annotation):
+    if _has_strings(annotation):
         holder = SimpleNamespace(__annotations__={"it": annotation})
         while isinstance(function, partial):
             function = function.func
@@ -59,11 +59,11 @@ def resolve_annotation(function: Callable[..., Any], annotation: object, owner: 
     return _substitute(resolved, _find_type_arguments(owner, function))
 
 
-def _holds_strings(annotation: object) -> bool:
+def _has_strings(annotation: object) -> bool:
     """Return True if part of `annotation` may be a string. Most annotations hold none, and need no resolving."""
     if isinstance(annotation, type):
         return False
-    return isinstance(annotation, _STRINGS) or any(map(_holds_strings, typing.get_args(annotation)))
+    return isinstance(annotation, _STRINGS) or any(map(_has_strings, typing.get_args(annotation)))
 
 
 def find_type_variables(annotation: Any) -> tuple[Any, ...]:
@@ -117,21 +117,21 @@ class _Names:
         self._owner = owner
 
     def __getitem__(self, name: str) -> Any:
-        for names in self._scopes():
+        for names in self._list_scopes():
             if name in names:
                 return names[name]
-        return _run_type_checking_import(self._module(), name)
+        return _run_type_checking_import(self._get_module(), name)
 
-    def _module(self) -> ModuleType | None:
+    def _get_module(self) -> ModuleType | None:
         return sys.modules.get(getattr(self._function, "__module__", ""))
 
-    def _scopes(self) -> Iterator[Mapping[str, Any]]:
+    def _list_scopes(self) -> Iterator[Mapping[str, Any]]:
         classes = self._owner.__mro__ if self._owner is not None else ()
         yield from map(_read_class_scope, classes)
         yield _read_closure(self._function)
         for cls in classes:
             yield cls.__dict__.get(_LOCALS, {})
-        yield getattr(self._function, "__globals__", None) or vars(self._module() or builtins)
+        yield getattr(self._function, "__globals__", None) or vars(self._get_module() or builtins)
         yield vars(builtins)
         yield from _read_calling_scopes(_is_named_by_types)
         # Methods come last: where a method and a type have the same name, an annotation means the type.

@@ -104,7 +104,7 @@ def _check_rarely(unchanged: Callable[[], bool]) -> Callable[[], bool]:
     """Return a function that calls `unchanged` at most every LOOK_EVERY seconds and returns True in between."""
     last_check = time.monotonic()
 
-    def still_unchanged() -> bool:
+    def is_unchanged() -> bool:
         nonlocal last_check
         now = time.monotonic()
         if now - last_check < LOOK_EVERY:
@@ -112,4 +112,4 @@ def _check_rarely(unchanged: Callable[[], bool]) -> Callable[[], bool]:
         last_check = now
         return unchanged()
 
-    return still_unchanged
+    return is_unchanged

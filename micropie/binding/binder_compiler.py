@@ -66,7 +66,7 @@ def _choose_wants(signature: Signature) -> Wants:
         signature,
         *(function.signature for function in signature.dependencies() if _has_request(function.signature)),
     ]
-    everything = any(map(_declares_nothing, free)) or any(map(_needs_whole_body, readers))
+    everything = any(map(_has_no_body_parameter, free)) or any(map(_needs_whole_body, readers))
     names = tuple((parameter.alias, frozenset(parameter.sources), parameter.index) for parameter in readers)
     roles = {parameter.role for parameter in readers}
     return Wants(names, everything, Role.RAW in roles, Role.STREAM in roles or Role.LINES in roles)
@@ -76,7 +76,7 @@ def _has_request(signature: Signature) -> bool:
     return any(parameter.role is Role.REQUEST for parameter in signature.parameters)
 
 
-def _declares_nothing(signature: Signature) -> bool:
+def _has_no_body_parameter(signature: Signature) -> bool:
     """Return True if the parameters name no part of the body. The function may then read any part."""
     return all(
         parameter.marker is None and FROM_BODY.isdisjoint(parameter.sources) for parameter in signature.parameters
@@ -164,7 +164,7 @@ class _BinderWriter:
         of_body = {name: value for name, value in self._locals.items() if (name, value) in _BODY_LOCALS}
         lines = [f"{name} = {value}" for name, value in self._locals.items() if name not in of_body]
         if of_body:
-            lines.append(f"{' = '.join(of_body)} = {self._cell('empty', EMPTY)}")
+            lines.append(f"{' = '.join(of_body)} = {self._add_cell('empty', EMPTY)}")
             assignments = [f"{name} = {value}" for name, value in of_body.items()]
             lines += ["if request.has_body:", *indent_lines(assignments)]
         return lines
@@ -193,7 +193,7 @@ class _BinderWriter:
 
             key = None if parameter.whole else parameter.alias
             read = make_session_reader(parameter.converter.from_value, key, parameter.default)
-            return [f"{target} = {self._cell(f's{number}', read)}(request.session_state)"]
+            return [f"{target} = {self._add_cell(f's{number}', read)}(request.session_state)"]
         branches = self._write_branches(number, parameter)
         if branches[0][0] == _ALWAYS:
             return [f"{target} = {branches[0][1]}"]
@@ -209,9 +209,9 @@ class _BinderWriter:
         """Write the default, as a copy if a handler might change it."""
         default = parameter.default
         if _is_hashable(default):
-            return self._cell(f"d{number}", default)
+            return self._add_cell(f"d{number}", default)
         is_empty = type(default) in (list, dict, set) and not default
-        return self._cell(f"d{number}", type(default) if is_empty else partial(copy.deepcopy, default)) + "()"
+        return self._add_cell(f"d{number}", type(default) if is_empty else partial(copy.deepcopy, default)) + "()"
 
     def _write_branches(self, number: int, parameter: Parameter) -> Sequence[tuple[str, str]]:
         """Write pairs of a condition and the value under it, in the order in which they are tried."""
@@ -222,17 +222,17 @@ class _BinderWriter:
     def _write_branch(self, source: Source, number: int, parameter: Parameter) -> tuple[str, str]:
         alias = repr(parameter.alias)
         if source == "path":
-            self._local("count", "len(segments)")
+            self._use_local("count", "len(segments)")
             return f"count > {parameter.index}", self._write_text(number, parameter, f"segments[{parameter.index}]")
         if source == "session":
-            unset = self._cell("UNSET", UNSET)
+            unset = self._add_cell("UNSET", UNSET)
             condition = f"(value := request.session_params.get({alias}, {unset})) is not {unset}"
             return condition, self._write_call(f"s{number}", parameter.converter.from_value, "value")
         if source == "header":
             return f"value := request.header_lines({alias.lower()})", self._write_texts(number, parameter)
         if source == "cookie":
             return f"value := request.cookie_params.get({alias})", self._write_texts(number, parameter)
-        condition = f"(value := {self._local(*_LOCALS[source])}.get({alias})) is not None"
+        condition = f"(value := {self._use_local(*_LOCALS[source])}.get({alias})) is not None"
         if source == "body":
             return condition, self._write_call(f"j{number}", parameter.converter.from_json, "value")
         is_file = source == "file"
@@ -243,36 +243,36 @@ class _BinderWriter:
         optional = parameter.default is not UNSET
         if parameter.role is Role.RAW:
             check = make_bytes_checker(parameter)
-            body = "request.body" if check is None else f"{self._cell(f'c{number}', check)}(request.body)"
+            body = "request.body" if check is None else f"{self._add_cell(f'c{number}', check)}(request.body)"
             return [("request.body" if optional else _ALWAYS, body)]
         if parameter.role is Role.STREAM:
             return [(_ALWAYS, "request.stream()")]
         if parameter.role is Role.FORM:
-            return [(_ALWAYS, f"{self._cell(f'f{number}', make_form_result_reader(parameter))}(request)")]
+            return [(_ALWAYS, f"{self._add_cell(f'f{number}', make_form_result_reader(parameter))}(request)")]
         if parameter.role is Role.LINES:
             from ..requests.json_lines import make_lines_reader
 
-            return [(_ALWAYS, f"{self._cell(f'l{number}', make_lines_reader(parameter.converter))}(request)")]
+            return [(_ALWAYS, f"{self._add_cell(f'l{number}', make_lines_reader(parameter.converter))}(request)")]
         source = parameter.sources[0]
         if source in ("form", "body"):
             return self._write_whole_body(number, parameter)
-        names = f"{self._cell(f'n{number}', make_names_reader(source, parameter))}(request)"
+        names = f"{self._add_cell(f'n{number}', make_names_reader(source, parameter))}(request)"
         condition, fields = (f"value := {names}", "value") if optional else (_ALWAYS, names)
-        return [(condition, self._write_form(number, parameter, fields, self._cell("empty", EMPTY)))]
+        return [(condition, self._write_form(number, parameter, fields, self._add_cell("empty", EMPTY)))]
 
     def _write_whole_body(self, number: int, parameter: Parameter) -> Sequence[tuple[str, str]]:
-        media = self._local("media", "request.media")
+        media = self._use_local("media", "request.media")
         branches = []
         if parameter.sources[0] == "body":
-            is_json = f"{media} is {self._cell('JSON', Media.JSON)}"
+            is_json = f"{media} is {self._add_cell('JSON', Media.JSON)}"
             branches.append((is_json, self._write_call(f"j{number}", parameter.converter.from_json, "request.body")))
         if get_form_readers(parameter) is not None:
-            is_form = f"{media} in {self._cell('FORMS', (Media.FORM, Media.MULTIPART))}"
+            is_form = f"{media} in {self._add_cell('FORMS', (Media.FORM, Media.MULTIPART))}"
             form = self._write_form(number, parameter, "request.form_params", "request.file_params")
             branches.append((is_form, form))
         if parameter.default is not UNSET:
-            is_other = f"{media} is not {self._cell('NONE', Media.NONE)}"
-            branches.append((is_other, f"{self._cell(f'w{number}', partial(refuse_media_type, parameter))}()"))
+            is_other = f"{media} is not {self._add_cell('NONE', Media.NONE)}"
+            branches.append((is_other, f"{self._add_cell(f'w{number}', partial(refuse_media_type, parameter))}()"))
         return branches
 
     def _write_form(self, number: int, parameter: Parameter, fields: str, files: str) -> str:
@@ -293,7 +293,7 @@ class _BinderWriter:
         files = "list(value)" if parameter.role is Role.FILES else "value[0]"
         marker = parameter.marker
         if isinstance(marker, File) and (marker.max_size is not None or marker.content_types):
-            return f"{self._cell(f'r{number}', _make_file_restricter(marker))}({files})"
+            return f"{self._add_cell(f'r{number}', _make_file_restricter(marker))}({files})"
         return files
 
     def _write_rest_of_path(self, number: int, parameter: Parameter) -> str:
@@ -303,22 +303,22 @@ class _BinderWriter:
 
     def _write_rest_of_names(self, number: int, parameter: Parameter) -> str:
         # The first source that has a name wins, so it must be the last one in the dict.
-        sources = [self._local(*_LOCALS[source]) for source in reversed(parameter.sources)]
-        excluded = self._cell("excluded", parameter.excluded)
+        sources = [self._use_local(*_LOCALS[source]) for source in reversed(parameter.sources)]
+        excluded = self._add_cell("excluded", parameter.excluded)
         value = self._write_texts(number, parameter)
         names = sources[0] if len(sources) == 1 else f"{{{', '.join(f'**{source}' for source in sources)}}}"
         return f"{{name: {value} for name, value in {names}.items() if name not in {excluded}}}"
 
     def _write_call(self, cell: str, read: Callable[..., Any] | None, arguments: str) -> str:
         """Write a call of `read`; without one, `arguments` is the value."""
-        return arguments if read is None else f"{self._cell(cell, read)}({arguments})"
+        return arguments if read is None else f"{self._add_cell(cell, read)}({arguments})"
 
-    def _cell(self, name: str, value: object) -> str:
+    def _add_cell(self, name: str, value: object) -> str:
         """Let the binder close over `value` by `name`, and return the name."""
         self.cells[name] = value
         return name
 
-    def _local(self, name: str, value: str) -> str:
+    def _use_local(self, name: str, value: str) -> str:
         """Let the binder begin with `name = value`, and return the name."""
         self._locals[name] = value
         return name

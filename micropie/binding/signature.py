@@ -127,7 +127,7 @@ class Signature(msgspec.Struct, frozen=True, eq=False):
         for signature in signatures:
             for parameter in signature.parameters:
                 if parameter.role is not Role.DEPENDENCY:
-                    inputs.setdefault(_input_key(parameter), parameter)
+                    inputs.setdefault(_get_input_key(parameter), parameter)
         return list(inputs.values())
 
     @property
@@ -156,7 +156,7 @@ def is_kept_in_session(parameter: Parameter) -> bool:
     return isinstance(parameter.marker, Session) and may_change
 
 
-def _input_key(parameter: Parameter) -> tuple[object, ...]:
+def _get_input_key(parameter: Parameter) -> tuple[object, ...]:
     """Return a key that is equal for parameters that read the same thing in the same way."""
     return (
         parameter.alias,

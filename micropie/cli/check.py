@@ -77,7 +77,7 @@ def _print_json(_target: str, _app: App | None, findings: Sequence[Finding]) -> 
 
 def _print_github(_target: str, _app: App | None, findings: Sequence[Finding]) -> None:
     for finding in findings:
-        properties = {"file": _relative_url(finding.file), "line": finding.line, "title": f"micropie {finding.code}"}
+        properties = {"file": _format_url(finding.file), "line": finding.line, "title": f"micropie {finding.code}"}
         written = ",".join(
             f"{name}={str(value).translate(_PROPERTY)}" for name, value in properties.items() if value is not None
         )
@@ -85,7 +85,7 @@ def _print_github(_target: str, _app: App | None, findings: Sequence[Finding]) -
         emit(f"::{finding.level} {written}::{message.translate(_DATA)}")
 
 
-def _relative_url(file: str | None) -> str | None:
+def _format_url(file: str | None) -> str | None:
     return None if file is None else format_path(file).replace(os.sep, "/")
 
 

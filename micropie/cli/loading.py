@@ -83,8 +83,8 @@ def load_app(target: str, *, factory: bool, app_dir: str) -> ASGIApp:
     value = _get_attribute(module, parsed)
     if factory:
         result = _call_factory(value, repr(target))
-        return _to_app(result, f"The result of {target!r}", NOT_STARTED)
-    return _to_app(value, repr(target), WRONG_USAGE)
+        return _convert_to_app(result, f"The result of {target!r}", NOT_STARTED)
+    return _convert_to_app(value, repr(target), WRONG_USAGE)
 
 
 def load_micropie_app(target: str, *, factory: bool, app_dir: str) -> App:
@@ -225,7 +225,7 @@ def _is_app(value: object) -> bool:
 # From the value that a target names to an app
 
 
-def _to_app(value: object, name: str, exit_code: int) -> ASGIApp:
+def _convert_to_app(value: object, name: str, exit_code: int) -> ASGIApp:
     if isinstance(value, type) and not hasattr(value, "__await__"):
         return _create_app(value, name, exit_code)
     if callable(value) and _is_callable_with(value, len(ASGI_PARAMETERS)):

@@ -181,10 +181,10 @@ def make_json_decoder(annotation: Any, info: mi.Type) -> Callable[[Any], Any]:
 
 def _has_unlimited_numbers(info: mi.Type) -> bool:
     """Return True if a set or a dict of unlimited numbers is part of `info`."""
-    return any(map(_hashes_numbers, walk_types(info)))
+    return any(map(_has_hashed_numbers, walk_types(info)))
 
 
-def _hashes_numbers(info: mi.Type) -> bool:
+def _has_hashed_numbers(info: mi.Type) -> bool:
     if isinstance(info, mi.SetType | mi.FrozenSetType):
         return any(isinstance(part, (*_UNLIMITED_NUMBERS, mi.AnyType)) for part in walk_types(info.item_type))
     return isinstance(info, mi.DictType) and any(

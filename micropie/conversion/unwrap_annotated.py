@@ -93,7 +93,7 @@ def describe_annotation(annotation: Any) -> mi.Type:
 def _refuse_unreadable(info: mi.Type) -> None:
     """Raise UnsupportedTypeError for a type that msgspec would not refuse before a request comes."""
     if isinstance(info, mi.CustomType) and info.cls is not UploadFile:  # files are read by `uploads`
-        raise UnsupportedTypeError(f"'{_type_name(info.cls)}' cannot be read from a request", _REMEDY)
+        raise UnsupportedTypeError(f"'{_get_type_name(info.cls)}' cannot be read from a request", _REMEDY)
     if isinstance(info, mi.SetType | mi.FrozenSetType) and not _is_hashable(unwrap_metadata(info.item_type)):
         remedy = "Make it frozen (a Struct with frozen=True, @dataclass(frozen=True)), or use list[T]"
         raise UnsupportedTypeError(f"a set cannot hold {describe_expected(info.item_type)} that may change", remedy)
@@ -116,5 +116,5 @@ def _is_key(info: mi.Type) -> bool:
     return is_scalar(info) and not isinstance(info, mi.BoolType | mi.NoneType)
 
 
-def _type_name(cls: Any) -> str:
+def _get_type_name(cls: Any) -> str:
     return f"{cls.__module__}.{cls.__qualname__}" if isinstance(cls, type) else str(cls)

@@ -116,12 +116,12 @@ class BodyStream:
         left: `http.disconnect` never counts as the end of a body.
         """
         while not self.ended:
-            chunk = self._accept(await self._next_message())
+            chunk = self._accept(await self._receive_message())
             if chunk:
                 return chunk
         return b""
 
-    async def _next_message(self) -> Message:
+    async def _receive_message(self) -> Message:
         if self._first is not None:
             message, self._first, self._begun = self._first, None, True
             return message

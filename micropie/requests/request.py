@@ -45,7 +45,7 @@ _PARSED_HEADERS: Final = frozenset({b"content-type", b"content-length", b"transf
 _NONE, _JSON, _FORM, _MULTIPART, _OTHER = Media
 
 
-async def _no_receive() -> dict[str, Any]:
+async def _receive_disconnect() -> dict[str, Any]:
     return {"type": "http.disconnect"}
 
 
@@ -108,7 +108,7 @@ class Request:
     def __init__(self, scope: Scope, receive: Receive | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
         self.scope = scope
         self.method: str = scope.get("method", "GET")
-        self.receive: Receive = receive or _no_receive
+        self.receive: Receive = receive or _receive_disconnect
         self.limits = limits
         self.current_session = self._route_handler = None
         self.passed_middleware = ()

@@ -67,19 +67,19 @@ def read_conditional_fields(scope: Scope) -> dict[bytes, bytes]:
 def evaluate_preconditions(fields: Mapping[bytes, bytes], current: Validators) -> int | None:
     """Return 412 or 304 if the preconditions demand it, and None otherwise, in the order of RFC 9110 §13.2.2."""
     if b"if-match" in fields:
-        if not _lists_tag(fields[b"if-match"], current.etag, weak=False):
+        if not _has_tag(fields[b"if-match"], current.etag, weak=False):
             return 412
     elif b"if-unmodified-since" in fields:
         since = parse_http_date(fields[b"if-unmodified-since"])
         if since is not None and current.modified > since:
             return 412
     if b"if-none-match" in fields:
-        return 304 if _lists_tag(fields[b"if-none-match"], current.etag, weak=True) else None
+        return 304 if _has_tag(fields[b"if-none-match"], current.etag, weak=True) else None
     since = parse_http_date(fields.get(b"if-modified-since", b""))
     return 304 if since is not None and current.modified <= since else None
 
 
-def _lists_tag(condition: bytes, etag: bytes, *, weak: bool) -> bool:
+def _has_tag(condition: bytes, etag: bytes, *, weak: bool) -> bool:
     """Return True if `condition`, a list of entity tags or `*`, names `etag` (RFC 9110 §8.8.3.2)."""
     if condition.strip() == b"*":
         return True

@@ -98,7 +98,9 @@ def compare(before: Frozen, now: Frozen, data: dict[str, Any]) -> Changes:
             changed = {key: value for key, value in values.items() if key not in old or not _is_same(old[key], value)}
         else:
             old, new = _freeze_each(before), _freeze_each(now)
-            changed = {key: value for key, value in values.items() if key not in old or not _equals(old[key], new[key])}
+            changed = {
+                key: value for key, value in values.items() if key not in old or not _is_equal(old[key], new[key])
+            }
     except Exception as error:  # a value's own __setstate__ may raise anything
         raise explain_unstorable(data, error) from error
     return Changes(values, changed, frozenset(old.keys() - values.keys()))
@@ -108,7 +110,7 @@ def _is_same(old: object, new: object) -> bool:
     """Return True if two thawed values are the same."""
     if type(new) in _SIMPLE:
         return type(old) is type(new) and old == new
-    return _equals(_freeze_value(old), _freeze_value(new))
+    return _is_equal(_freeze_value(old), _freeze_value(new))
 
 
 def _freeze_each(frozen: Frozen) -> Mapping[str, object]:
@@ -132,7 +134,7 @@ def _pickle(value: object) -> bytes:
     return pickle.dumps(value, 5)
 
 
-def _equals(before: object, now: object) -> bool:
+def _is_equal(before: object, now: object) -> bool:
     try:
         return bool(before == now)
     except Exception:  # noqa: BLE001  # an __eq__ may raise anything, and then the values count as different

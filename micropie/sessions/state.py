@@ -135,7 +135,7 @@ class SessionState:
         """
         for value in self.kept:
             value.write(self.data)
-        if not self.touched or self.lost or (self.identifier is None and not self._may_begin()):
+        if not self.touched or self.lost or (self.identifier is None and not self._can_begin()):
             return None
         if self._rotating:
             return freeze(self._data)
@@ -145,7 +145,7 @@ class SessionState:
         # Values that were frozen one by one are left to `compare`, because their own `__eq__` may do anything.
         return None if isinstance(now, bytes) and now == self._saved else now
 
-    def _may_begin(self) -> bool:
+    def _can_begin(self) -> bool:
         """Return True if the client can still get the identifier of a session that is not in any store yet."""
         return not self.sealed and (self._rotating or not self.contested)
 

@@ -234,7 +234,7 @@ class _PortalStream(httpx2.SyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         chunks = aiter(self._stream)
-        while (chunk := self._portal.call(_next_chunk, chunks)) is not None:
+        while (chunk := self._portal.call(_receive_chunk, chunks)) is not None:
             yield chunk
 
     def close(self) -> None:
@@ -242,7 +242,7 @@ class _PortalStream(httpx2.SyncByteStream):
             self._portal.call(self._stream.aclose)
 
 
-async def _next_chunk(chunks: AsyncIterator[bytes]) -> bytes | None:
+async def _receive_chunk(chunks: AsyncIterator[bytes]) -> bytes | None:
     return await anext(chunks, None)
 
 

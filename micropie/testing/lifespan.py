@@ -65,12 +65,12 @@ class Lifespan:
         except BaseException as error:
             await exchange.finish(0)
             if isinstance(error, TimeoutError):
-                raise self._too_slow(event) from None
+                raise self._build_timeout_error(event) from None
             raise
 
     async def _end(self, exchange: Exchange, event: Literal["startup", "shutdown"]) -> None:
         if not await exchange.finish(self._timeout):
-            raise self._too_slow(event)
+            raise self._build_timeout_error(event)
 
-    def _too_slow(self, event: Literal["startup", "shutdown"]) -> httpx2.ReadTimeout:
+    def _build_timeout_error(self, event: Literal["startup", "shutdown"]) -> httpx2.ReadTimeout:
         return httpx2.ReadTimeout(f"lifespan.{event}: the app did not complete it within {self._timeout:g} s")

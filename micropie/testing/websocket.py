@@ -154,7 +154,7 @@ class AsyncWebSocketSession:
 
     async def receive(self) -> Message:
         """Return the app's next `websocket.send` event as it is."""
-        message = await self._next_message()
+        message = await self._receive_message()
         if message is None:
             self._raise_error()
         elif message["type"] == "websocket.send":
@@ -193,7 +193,7 @@ class AsyncWebSocketSession:
 
     async def _shake_hands(self) -> Message:
         self._exchange.to_app.push({"type": "websocket.connect"})
-        reply = await self._next_message()
+        reply = await self._receive_message()
         if reply is None:
             self._raise_error()
             raise WebSocketRefused(ABNORMAL, "The app ended without accepting or refusing the handshake", 500)
@@ -202,13 +202,13 @@ class AsyncWebSocketSession:
             raise WebSocketRefused(closed.code, closed.reason, 403)
         if reply["type"] == "websocket.http.response.start":
             body = bytearray()
-            while (message := await self._next_message()) is not None:
+            while (message := await self._receive_message()) is not None:
                 body += message.get("body", b"")
             headers = httpx2.Headers(reply["headers"])
             raise WebSocketRefused(ABNORMAL, body.decode("utf-8", "replace"), reply["status"], headers)
         return reply
 
-    async def _next_message(self) -> Message | None:
+    async def _receive_message(self) -> Message | None:
         try:
             async with asyncio.timeout(self._timeout):
                 return await self._exchange.from_app.get()

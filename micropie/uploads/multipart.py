@@ -278,7 +278,7 @@ class MultipartBody:
         if not _MEDIA_TYPE.fullmatch(content_type):
             content_type = _DEFAULT_TYPE
         self._segment = segment if segment.header("Content-Length") is None else None  # the parser checks the length
-        return self._begin_file(name, _base_name(segment.filename), content_type)
+        return self._begin_file(name, _get_base_name(segment.filename), content_type)
 
     def _begin_file(self, name: str, filename: str, content_type: str) -> FileBuffer:
         def announce() -> None:
@@ -322,7 +322,7 @@ class MultipartBody:
             raise UploadError(*self._refusal)
 
 
-def _base_name(filename: str) -> str:
+def _get_base_name(filename: str) -> str:
     """Return `filename` without directories, as any system writes them. Raises UploadError 400 if no name is left."""
     base = filename.replace("\\", "/").rpartition("/")[2]
     if _CONTROL.search(base) or base in (".", "..") or (filename and not base):

@@ -73,7 +73,7 @@ MAX_MESSAGE: Final = Limits().websocket_message
 _CLIENT_LEFT: Final = (OSError, RuntimeError)
 
 
-def _second_reader_error() -> RuntimeError:
+def _build_second_reader_error() -> RuntimeError:
     return RuntimeError("Another task is receiving from this WebSocket: let one task read for all")
 
 
@@ -195,37 +195,37 @@ class WebSocket(Generic[In, Out]):
     def on_invalid(self, policy: OnInvalid[Out]) -> None:
         self._on_invalid = check_policy(policy)
 
-    def _next_state(self, event: str) -> State:
+    def _get_next_state(self, event: str) -> State:
         """Return the state that `event` leads to. Raises ConnectionClosed or RuntimeError if it may not happen now."""
         state = TRANSITIONS.get((self._state, event))
         if state is not None:
             return state
         if self._state is CLOSED:
-            raise self._closed_error()
+            raise self._build_closed_error()
         remedy = REMEDIES.get(event, f"{event!r} from the server is out of order")
         raise RuntimeError(f"The WebSocket is {self._state.value}: {remedy}")
 
     def _enter_closed(self, event: str, code: int, reason: str) -> None:
-        self._state = self._next_state(event)
+        self._state = self._get_next_state(event)
         self._on_accept = None
         self.close_code = code
         self.close_reason = reason
 
-    def _closed_error(self) -> ConnectionClosed:
+    def _build_closed_error(self) -> ConnectionClosed:
         return ConnectionClosed(NO_STATUS if self.close_code is None else self.close_code, self.close_reason)
 
     def _note_loss(self) -> ConnectionClosed:
         """Close after the client left without a close frame, and return the error to raise."""
         if not self.closed:
             self._enter_closed("websocket.disconnect", ABNORMAL, "")
-        return self._closed_error()
+        return self._build_closed_error()
 
     # Receiving
 
     async def _await_connect(self) -> None:
         """Wait for the server's first message. Raises ConnectionClosed if it is also the last one."""
         if self._reader is not None:
-            raise _second_reader_error()
+            raise _build_second_reader_error()
         # Kept: asking for the loop costs more than all the rest of receiving a message.
         self._loop = asyncio.get_running_loop()
         self._current_task = asyncio.current_task
@@ -253,8 +253,8 @@ class WebSocket(Generic[In, Out]):
                 await self.accept()
             while True:
                 if self._state is not OPEN or self._reader is not None:
-                    self._next_state("websocket.receive")
-                    raise _second_reader_error()
+                    self._get_next_state("websocket.receive")
+                    raise _build_second_reader_error()
                 reader = self._reader = self._current_task(self._loop)
                 cancels = reader.cancelling() if reader else 0
                 try:
@@ -271,7 +271,7 @@ class WebSocket(Generic[In, Out]):
                     data = bytes(message.get("bytes") or b"")
                 if len(data) * MAX_CHARACTER_BYTES > self._max_message and measure_message(data) > self._max_message:
                     await self.close(MESSAGE_TOO_BIG, f"Message larger than {self._max_message} bytes")
-                    raise self._closed_error()
+                    raise self._build_closed_error()
                 if type(data) is plain:
                     # `data` is a T here: mypy and pyright see it, ty and pyrefly do not.
                     return data  # ty: ignore[invalid-explicit-return]  # pyrefly: ignore[bad-return]
@@ -288,17 +288,17 @@ class WebSocket(Generic[In, Out]):
         """Raise ConnectionClosed if `close` alone cancelled the task `reader`; else do nothing."""
         # As in asyncio.timeout: `close` alone cancelled the task if no cancellation is left without that one.
         if reader is not None and self._reader is not reader and reader.uncancel() <= cancels:
-            raise self._closed_error() from None
+            raise self._build_closed_error() from None
 
     def _apply(self, message: Message) -> None:
         """Take the transition of the server's `message`. Raises ConnectionClosed if it ends the connection."""
         event = message["type"]
         if event != "websocket.disconnect":
-            self._state = self._next_state(event)
+            self._state = self._get_next_state(event)
             return
         code = message.get("code")
         self._enter_closed(event, NO_STATUS if code is None else int(code), message.get("reason") or "")
-        raise self._closed_error()
+        raise self._build_closed_error()
 
     async def _handle_invalid(self, invalid: InvalidMessage) -> None:
         """Apply the `on_invalid` policy to a message. Raises ConnectionClosed if the policy closed the connection."""
@@ -315,7 +315,7 @@ class WebSocket(Generic[In, Out]):
             await self.send_json(invalid.problem())
         elif policy == "close":
             await self.close(invalid.code, invalid.detail)
-            raise self._closed_error() from invalid
+            raise self._build_closed_error() from invalid
 
     # Opening and closing
 
@@ -338,12 +338,12 @@ class WebSocket(Generic[In, Out]):
             self.on_invalid = on_invalid
         if self._state is CONNECTING:
             await self._await_connect()
-        self._next_state("websocket.accept")
+        self._get_next_state("websocket.accept")
         if subprotocol is not None and self._offered is not None and subprotocol not in self._offered:
             raise ValueError(f"The client does not offer the subprotocol {subprotocol!r}, only {list(self._offered)}")
         raw = encode_handshake_headers(headers)
         raw += encode_handshake_headers(await self._build_session_headers(session_id))
-        self._state = self._next_state("websocket.accept")
+        self._state = self._get_next_state("websocket.accept")
         self.subprotocol, self.session_id = subprotocol, session_id
         self._on_accept = None
         try:
@@ -437,7 +437,7 @@ class WebSocket(Generic[In, Out]):
 
     async def _send_data(self, data: Any) -> None:
         if self._state is not OPEN:
-            self._next_state("websocket.send")
+            self._get_next_state("websocket.send")
         try:
             await self._send({"type": "websocket.send", "text" if isinstance(data, str) else "bytes": data})
         except _CLIENT_LEFT as error:
