@@ -14,6 +14,9 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+Hook: TypeAlias = Callable[[], Awaitable[object] | object]
+"""A startup or shutdown handler. Its result is awaited if it is an awaitable."""
+
 # Headers as handlers and middleware write them (text), and as they go over the wire (bytes).
 HeaderItems: TypeAlias = Iterable[tuple[str, str]]
 RawHeaders: TypeAlias = list[tuple[bytes, bytes]]

@@ -7,7 +7,7 @@ in `app/http`, that of a WebSocket connection in `app/websocket`, start and stop
 import os
 from abc import ABCMeta
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from .._utils.lazy_imports import asyncio
@@ -22,15 +22,13 @@ from ..requests.request import Request
 from ..responses.send import send_response
 from ..routing.discovery import RouteBuilder, get_node, list_routes
 from ..routing.route import Route
-from ..routing.table import Node, Trail
+from ..routing.table import Trail
 from ..sentinels import UNSET, Unset
 from ..sessions import InMemorySessionBackend, SessionBackend
-from ..types import ASGIApp, HeaderItems, Receive, Scope, Send
-from ..uploads.multipart import parse_multipart
+from ..types import ASGIApp, HeaderItems, Hook, Receive, Scope, Send
 from ..websockets.connection import WebSocket
 from .error_handling import ErrorHandler
 from .http import serve
-from .lifespan import Hook, run_app_lifespan, run_lifespan, serve_lifespan
 from .resource import HandlerOwner
 from .templates import Templates
 
@@ -268,31 +266,17 @@ class App(HandlerOwner, metaclass=_AppType):
 
         Raises UploadError for a malformed or truncated body, MissingDependency without the package `multipart`.
         """
+        from ..uploads.multipart import parse_multipart
+
         return await parse_multipart(reader, boundary, self.limits)
 
     # --- lifespan ---
 
     async def _serve_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Start the app when the server starts, and stop it when the server stops."""
+        from .lifespan import collect_lifespans, serve_lifespan
+
         try:
-            await serve_lifespan(scope, receive, send, self._collect_lifespans(scope.setdefault("state", {})))
+            await serve_lifespan(scope, receive, send, collect_lifespans(self._node, scope.setdefault("state", {})))
         finally:
             self._workers.stop()
-
-    def _collect_lifespans(self, state: dict[str, Any]) -> list[AbstractAsyncContextManager[Mapping[str, Any] | None]]:
-        """Return what starts and stops with the server: this app, the apps that it holds, and those mounted in them."""
-        apps = _list_apps(self._node, [])
-        app_ids = set(map(id, apps))
-        mounted = {id(other): other for app in apps for other in app._node.mounts.values() if id(other) not in app_ids}
-        return [*(run_app_lifespan(app) for app in apps), *(run_lifespan(other, state) for other in mounted.values())]
-
-
-def _list_apps(node: Node, seen: list[Node]) -> list["App"]:
-    """Return the apps at `node` and below, each once, the outermost first."""
-    if any(node is visited for visited in seen):
-        return []
-    seen.append(node)
-    apps = [node.owner] if isinstance(node.owner, App) else []
-    for child in node.children.values():
-        apps += _list_apps(child, seen)
-    return apps

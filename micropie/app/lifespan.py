@@ -4,15 +4,13 @@ It serves the protocol to the server, and it drives it for a mounted application
 context managers; this module keeps their order and exchanges the messages.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Any, Protocol, cast
 
 from .._utils.lazy_imports import asyncio, logging, traceback
-from ..types import ASGIApp, Message, Receive, Scope, Send
-
-Hook: TypeAlias = Callable[[], Awaitable[object] | object]
-"""A startup or shutdown handler. Its result is awaited if it is an awaitable."""
+from ..routing.table import Node
+from ..types import ASGIApp, Hook, Message, Receive, Scope, Send
 
 
 async def serve_lifespan(
@@ -43,6 +41,28 @@ async def serve_lifespan(
         await send({"type": f"lifespan.{stage}.failed", "message": reason})
         return
     await send({"type": "lifespan.shutdown.complete"})
+
+
+def collect_lifespans(node: Node, state: dict[str, Any]) -> list[AbstractAsyncContextManager[Mapping[str, Any] | None]]:
+    """Return what starts and stops with the server: the app of `node`, the apps that it holds, those mounted."""
+    apps = _list_apps(node, [])
+    app_ids = {id(app.owner) for app in apps}
+    mounted = {id(other): other for app in apps for other in app.mounts.values() if id(other) not in app_ids}
+    return [
+        *(run_app_lifespan(app.owner) for app in apps),
+        *(run_lifespan(other, state) for other in mounted.values()),
+    ]
+
+
+def _list_apps(node: Node, seen: list[Node]) -> list[Node]:
+    """Return the nodes of the apps at `node` and below, each once, the outermost first."""
+    if any(node is visited for visited in seen):
+        return []
+    seen.append(node)
+    apps = [node] if node.owner._builds_itself else []
+    for child in node.children.values():
+        apps += _list_apps(child, seen)
+    return apps
 
 
 class LifespanApp(Protocol):

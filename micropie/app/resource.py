@@ -5,7 +5,6 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 from ..requests.context import get_current_request
 from ..requests.request import Request
-from ..responses.redirects import build_redirect
 from ..routing.discovery import Tree
 from ..types import HeaderItems
 
@@ -47,6 +46,8 @@ class HandlerOwner(Tree):
 
         Raises ValueError for a location that leads elsewhere than it seems (`//host`, `javascript:`) unless `external`.
         """
+        from ..responses.redirects import build_redirect
+
         return build_redirect(location, extra_headers or (), external=external)
 
 

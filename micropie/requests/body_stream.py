@@ -8,7 +8,6 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from .._utils.lazy_imports import asyncio
-from .._utils.timeouts import wait_for
 from ..errors import ClientDisconnected, HTTPError
 from ..types import Message, Receive
 
@@ -64,6 +63,8 @@ def take_message(receive: Receive) -> Message | ResumedAwaitable:
 async def await_message(message: ResumedAwaitable, seconds: float) -> Message:
     """Return the message that `message` waits for. Raises HTTPError 408 if it takes longer than `seconds`."""
     try:
+        from .._utils.timeouts import wait_for
+
         return await wait_for(message, seconds)
     except TimeoutError:
         raise HTTPError(408, "The request body did not arrive in time") from None

@@ -8,7 +8,7 @@ here in one place.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import msgspec
 
@@ -19,7 +19,6 @@ from ..media_types import Media
 from ..sentinels import EMPTY, Unset
 from ..sessions.state import SessionState
 from ..types import Message, Receive, RunSync, Scope
-from ..uploads.multipart import MultipartBody, parse_boundary
 from ..uploads.upload_file import UploadFile
 from .body import decode_json, decode_json_text, parse_json_keys, read_whole_body, require_utf8
 from .body_stream import BodyStream, ResumedAwaitable, await_message, build_body_too_large_error, take_message
@@ -27,6 +26,9 @@ from .context import hide_from_receive
 from .cookies import find_plain_cookie, find_unanimous_cookie, parse_cookies
 from .headers import Headers, length_by_digits, media_by_content_type
 from .urlencoded import parse_urlencoded
+
+if TYPE_CHECKING:
+    from ..uploads.multipart import MultipartBody
 
 T = TypeVar("T")
 
@@ -66,7 +68,7 @@ class Request:
     """The body as it came, unless it is multipart."""
     media: Media
     """The kind of body that arrived; NONE for an empty one that is not a form, and for one that the handler streams."""
-    multipart: MultipartBody | None = None
+    multipart: "MultipartBody | None" = None
     """The reader of a multipart body."""
 
     # --- set by the framework ---
@@ -384,6 +386,8 @@ class Request:
 
     def _open_multipart(self, stream: BodyStream) -> None:
         self.media = _MULTIPART
+        from ..uploads.multipart import MultipartBody, parse_boundary
+
         boundary = parse_boundary(self.content_type)
         if boundary is None:
             raise BadRequest([Invalid("Missing boundary")])
