@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from micropie import App, HttpMiddleware, Limits, Resource, SetupError, WebSocketMiddleware
-from micropie.app.application import _list_apps
+from micropie.app.lifespan import _list_apps
 from tests.support.asgi import call
 
 VARIABLE: ContextVar[str] = ContextVar("VARIABLE")
@@ -136,8 +136,8 @@ def test_apps_are_listed_once_and_the_outermost_first() -> None:
     leaf = Silent()
     inner = Site(leaf)
     outer = Site(Holding(inner, leaf), inner)
-    assert [type(app).__name__ for app in _list_apps(outer._node, [])] == ["Site", "Site", "Silent"]
-    assert list(map(id, _list_apps(outer._node, []))) == [id(outer), id(inner), id(leaf)]
+    assert [type(node.owner).__name__ for node in _list_apps(outer._node, [])] == ["Site", "Site", "Silent"]
+    assert [id(node.owner) for node in _list_apps(outer._node, [])] == [id(outer), id(inner), id(leaf)]
 
 
 def test_blocking_function_runs_in_a_thread_of_the_app() -> None:
