@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from functools import lru_cache, partial
-from typing import Any, Final, get_origin
+from typing import Any, Final, TypeVar, get_origin
 
 import msgspec
 from msgspec import inspect as mi
@@ -30,6 +30,8 @@ from .from_text import (
 )
 from .type_info import OBJECTS, AnyArray, is_positional, make_union, remove_none, unwrap_metadata, walk_types
 from .unwrap_annotated import UnsupportedTypeError, describe_annotation, split_union, unwrap_annotated
+
+T = TypeVar("T")
 
 
 class Shape(Enum):
@@ -165,18 +167,34 @@ def make_json_decoder(annotation: Any, info: mi.Type) -> Callable[[Any], Any]:
     if not (may_collide or has_decimals):
         return decode
     from .hash_collisions import refuse_collisions
-    from .json_errors import find_errors
 
     def check_and_decode(document: Any) -> Any:
         octets = document.encode() if isinstance(document, str) else memoryview(document)
         if may_collide:
             refuse_collisions(octets)
         is_suspicious = has_decimals and _NOT_FINITE.search(octets)
-        if is_suspicious and any(find_errors(info, msgspec.json.decode(document))):
-            raise ValueError("not a finite number")
-        return decode(document)
+        return _decode_finite(decode, info, document) if is_suspicious else decode(document)
 
     return check_and_decode
+
+
+def _decode_finite(decode: Callable[[Any], T], info: mi.Type, document: Any) -> T:
+    """Return `decode(document)`. Raises ValueError if the document holds a Decimal that is not a finite number."""
+    from .json_errors import is_valid
+    from .scalar_checks import has_only_finite_decimals
+
+    verdict = is_valid(info, msgspec.json.decode(document))
+    if verdict is False:
+        raise ValueError("not a finite number")
+    try:
+        value = decode(document)
+    except ArithmeticError as error:  # from a rule that compares a NaN
+        if verdict is True:
+            raise
+        raise ValueError("not a finite number") from error
+    if verdict is None and not has_only_finite_decimals(value):
+        raise ValueError("not a finite number")
+    return value
 
 
 def _has_unlimited_numbers(info: mi.Type) -> bool:

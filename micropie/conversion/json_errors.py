@@ -60,6 +60,18 @@ def find_errors(info: mi.Type, value: object, pointer: str = "") -> list[Invalid
     return [*search.errors, *ends]
 
 
+def is_valid(info: mi.Type, value: object) -> bool | None:
+    """Return True if the decoded JSON `value` is an `info`; None if it is too large or too deep to be searched."""
+    search = Search(1, MAX_VALUES)
+    try:
+        search.apply(_get_check(info), value, "")
+    except TooManyErrorsError:
+        return False
+    except (TooManyValuesError, RecursionError):
+        return None
+    return True
+
+
 class _ArrayCheck(Check):
     """A check of any number of items of one type."""
 

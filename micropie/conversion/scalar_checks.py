@@ -4,11 +4,12 @@ import math
 import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from msgspec import inspect as mi
 
+from .._utils.lazy_imports import lazy_pattern
 from .error_search import JSON_TYPES, Check, Search
 from .exceptions import CONVERSION_ERRORS
 from .type_info import SCALAR_TYPES, make_box, read_constraints, read_length_limits, rebuild_scalar_type
@@ -62,6 +63,20 @@ def is_finite_decimal(text: str) -> bool:
         return Decimal(text).is_finite()
     except InvalidOperation:
         return True
+
+
+_encode_with_bare_decimals = msgspec.json.Encoder(decimal_format="number").encode
+_STRING: Final = lazy_pattern(rb'"(?:[^"\\]|\\.)*"')
+
+
+def has_only_finite_decimals(value: object) -> bool:
+    """Return False if a Decimal that is infinite or not a number is part of `value`, or if that cannot be told."""
+    try:
+        document = _encode_with_bare_decimals(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    outside_strings = _STRING.sub(b"", document)
+    return not (b"N" in outside_strings or b"I" in outside_strings)  # `NaN`, `sNaN`, `-Infinity`
 
 
 def _judge_at_sight(info: Any) -> tuple[type | None, _Predicate | None]:

@@ -444,3 +444,51 @@ def test_expected_values_are_described_as_json_and_text(annotation: Any, expecte
 )
 def test_has_files_is_true_if_files_are_part_of_the_type(annotation: Any, result: bool) -> None:
     assert get_converter(annotation).has_files is result
+
+
+class Priced(Struct):
+    notes: list[str]
+    prices: list[Decimal]
+    by_price: dict[Decimal, int] = {}
+    below: "Priced | None" = None
+
+
+class Positive(Struct):
+    prices: list[Decimal]
+
+    def __post_init__(self) -> None:
+        if any(price < 0 for price in self.prices):
+            raise ValueError("a price is not negative")
+
+
+def _nest_priced(levels: int) -> Priced:
+    value = Priced(["nan"], [Decimal("1.5")])
+    for _ in range(levels):
+        value = Priced([], [], {}, value)
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Priced(["nan", '"N', "\\"] * 20_000, [Decimal("1.5")], {Decimal("1E+3"): 1}),
+        Priced(["inf"], [Decimal(1)] * 60_000),
+        _nest_priced(250),
+    ],
+)
+def test_large_or_deep_json_with_decimals_is_read_whatever_its_texts_say(value: Priced) -> None:
+    assert get_converter(Priced).from_json(msgspec.json.encode(value)) == value
+
+
+@pytest.mark.parametrize("word", ["NaN", "sNaN", "-Infinity", "inf"])
+@pytest.mark.parametrize("count", [1, 60_000])
+def test_decimal_that_is_not_finite_is_refused_wherever_it_stands(word: str, count: int) -> None:
+    for body in (
+        {"notes": ["a"] * count, "prices": [word]},
+        {"notes": ["a"] * count, "prices": [], "by_price": {word: 1}},
+        {"notes": ["a"] * count, "prices": [], "below": {"notes": [], "prices": [word]}},
+    ):
+        with pytest.raises(CONVERSION_ERRORS):
+            get_converter(Priced).from_json(msgspec.json.encode(body))
+    with pytest.raises(CONVERSION_ERRORS):
+        get_converter(Positive).from_json(msgspec.json.encode({"prices": ["1"] * count + [word]}))
