@@ -16,15 +16,19 @@ MAX_ENTRIES: Final = 1024
 
 
 class BoundedCache(dict[K, V]):
-    """A dictionary that computes a missing value with `make(key)`, and begins with the entries of `known`.
+    """A dictionary that computes a missing value with `make(key)`, and begins with the entries of `initial`.
 
     With `keeps`, a value is kept only if `keeps(key, value)` is true.
     """
 
     def __init__(
-        self, make: Callable[[K], V], known: Mapping[K, V] | None = None, *, keeps: Callable[[K, V], bool] | None = None
+        self,
+        make: Callable[[K], V],
+        initial: Mapping[K, V] | None = None,
+        *,
+        keeps: Callable[[K, V], bool] | None = None,
     ) -> None:
-        super().__init__(known or {})
+        super().__init__(initial or {})
         self._make = make
         self._keeps = keeps
 

@@ -48,13 +48,13 @@ def make_names_reader(source: Source, parameter: Parameter) -> NamesReader:
     only its own headers, since clients and proxies add others to every request.
     """
     info: Any = remove_none(parameter.converter.info)
-    known = None
+    field_names = None
     if hasattr(info, "fields"):
         tag_field = getattr(info, "tag_field", None)
-        known = [field.encode_name for field in info.fields] + ([tag_field] if tag_field is not None else [])
+        field_names = [field.encode_name for field in info.fields] + ([tag_field] if tag_field is not None else [])
     if source == "header":
-        return _make_headers_reader(known)
-    names = None if getattr(info, "forbid_unknown_fields", False) else known
+        return _make_headers_reader(field_names)
+    names = None if getattr(info, "forbid_unknown_fields", False) else field_names
     if source == "cookie":
         return lambda request: _select(request.cookie_params, names)
     return lambda request: _select(request.query_params, names)

@@ -66,7 +66,7 @@ def _format_finding(finding: Finding) -> Iterator[str]:
     place = f"{format_path(finding.file)}:{finding.line}: " if finding.file else ""
     level = style(finding.level, colour=COLOURS[finding.level], bold=True)
     yield f"{place}{level}: {finding.where}: {finding.what} {style_faint(f'[{finding.code}]')}"
-    yield from indent_lines([finding.remedy], by=2)
+    yield from indent_lines([finding.remedy], levels=2)
 
 
 def _print_json(_target: str, _app: App | None, findings: Sequence[Finding]) -> None:

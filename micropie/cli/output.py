@@ -84,11 +84,11 @@ def _get_width(cell: str) -> int:
     return len(click.unstyle(cell))
 
 
-def indent_lines(lines: Iterable[str], by: int = 1) -> list[str]:
-    """Indent `lines` by `by` levels."""
-    return [f"{INDENT * by}{line}" if line else line for line in lines]
+def indent_lines(lines: Iterable[str], levels: int = 1) -> list[str]:
+    """Indent `lines` by that many levels."""
+    return [f"{INDENT * levels}{line}" if line else line for line in lines]
 
 
-def count_noun(number: int, thing: str) -> str:
+def count_noun(number: int, noun: str) -> str:
     """Return the number with its noun: `1 error`, `2 errors`."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

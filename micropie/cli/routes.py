@@ -61,7 +61,7 @@ def _format_table(entries: list[Entry]) -> Iterator[str]:
                 )
                 for function, parameter in list_parameters(entry.endpoint)
             ]
-            yield from indent_lines(format_columns(rows), by=2)
+            yield from indent_lines(format_columns(rows), levels=2)
 
 
 def _build_row(entry: Entry) -> tuple[str, ...]:

@@ -59,16 +59,16 @@ def _has_collisions_below(items: list[Any]) -> bool:
     containers: list[Any] = [items]
     for container in containers:  # grows meanwhile: what a container holds comes after it
         containers += _list_nested(container)
-    known: dict[int, _Hashes] = {}
+    by_id: dict[int, _Hashes] = {}
     for container in reversed(containers):
         is_dict = isinstance(container, dict)
         hashes = [
-            known.pop(id(item)) if isinstance(item, _CONTAINERS) else _hash_scalar(item)
+            by_id.pop(id(item)) if isinstance(item, _CONTAINERS) else _hash_scalar(item)
             for item in (container.values() if is_dict else container)
         ]
         if len(container) > MOST and _is_over_limit(map(_hash_scalar, container) if is_dict else hashes):
             return True
-        known[id(container)] = _combine_hashes(container, hashes)
+        by_id[id(container)] = _combine_hashes(container, hashes)
     return False
 
 

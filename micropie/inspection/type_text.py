@@ -12,9 +12,9 @@ from ..routing.route import Route
 from ..sentinels import UNSET
 
 
-def get_class_name(thing: object) -> str:
+def get_class_name(value: object) -> str:
     """Return `module.name` of a class or function; of any other object, that of its class."""
-    named = thing if isinstance(thing, type) or inspect.isroutine(thing) else type(thing)
+    named = value if isinstance(value, type) or inspect.isroutine(value) else type(value)
     return f"{named.__module__}.{named.__qualname__}"
 
 
@@ -23,10 +23,10 @@ def format_return_type(route: Route) -> str:
     if route.signature.returns is not None:
         return format_type(route.signature.returns.annotation)
     try:
-        written = inspect.signature(route.handler).return_annotation
+        annotation = inspect.signature(route.handler).return_annotation
     except (TypeError, ValueError):
         return ""
-    return format_type(written)
+    return format_type(annotation)
 
 
 def format_parameter_type(parameter: Parameter) -> str:

@@ -261,8 +261,8 @@ def _list_table_methods(route: Route) -> frozenset[str]:
     return methods - {"HEAD"} if "GET" in methods else methods
 
 
-def _is_ours(thing: object) -> bool:
-    return str(getattr(thing, "__module__", "")).startswith("micropie.")
+def _is_ours(value: object) -> bool:
+    return str(getattr(value, "__module__", "")).startswith("micropie.")
 
 
 def _list_reserved_names(cls: type) -> frozenset[str]:

@@ -102,7 +102,7 @@ class _Drafter:
         self._spell_out_defaults(left_out)
         return self._draft
 
-    def _describe_fault(self, parameter: Parameter, what: str) -> str:
+    def _describe(self, parameter: Parameter, what: str) -> str:
         return f"{self._handler}: '{parameter.name}' {what}"
 
     # --- the path ---
@@ -141,12 +141,10 @@ class _Drafter:
 
     def _write_segment(self, parameter: Parameter, value: object) -> str:
         if value is UNSET:
-            raise ValueError(
-                self._describe_fault(parameter, "is missing, but a later path value is given: pass it, too")
-            )
+            raise ValueError(self._describe(parameter, "is missing, but a later path value is given: pass it, too"))
         text = self._write_texts(parameter, value)[0]
         if text in (".", ".."):  # clients remove them, percent-encoded ones, too (RFC 3986 §5.2.4, WHATWG URL)
-            raise _Unfit(self._describe_fault(parameter, f"cannot be {text!r} in a path: clients remove that segment"))
+            raise _Unfit(self._describe(parameter, f"cannot be {text!r} in a path: clients remove that segment"))
         return text
 
     # --- texts ---
@@ -158,9 +156,9 @@ class _Drafter:
         try:
             texts = value_to_texts(value) if takes_many else [value_to_text(value)]
         except ValueError as error:
-            raise _Unfit(self._describe_fault(parameter, f"cannot be sent as text: {error}")) from None
+            raise _Unfit(self._describe(parameter, f"cannot be sent as text: {error}")) from None
         if not texts:
-            raise _Unfit(self._describe_fault(parameter, "cannot be empty: only a JSON body can hold an empty list"))
+            raise _Unfit(self._describe(parameter, "cannot be empty: only a JSON body can hold an empty list"))
         self._check_texts(parameter, texts)
         if takes_many:
             self._check_reading(parameter, converter.from_texts or list, texts, value)
@@ -174,38 +172,32 @@ class _Drafter:
             try:
                 text.encode()
             except UnicodeEncodeError:
-                raise _Unfit(
-                    self._describe_fault(parameter, "holds a lone surrogate, which UTF-8 cannot encode")
-                ) from None
+                raise _Unfit(self._describe(parameter, "holds a lone surrogate, which UTF-8 cannot encode")) from None
             if "\0" in text:
-                raise _Unfit(
-                    self._describe_fault(parameter, "holds a NUL, which the server accepts only in a JSON body")
-                )
+                raise _Unfit(self._describe(parameter, "holds a NUL, which the server accepts only in a JSON body"))
 
     def _require_short(self, parameter: Parameter, texts: list[str]) -> list[str]:
         """Return `texts` if they belong in a URL. Raises _Unfit if they are long, or the body should hold them."""
         too_long = sum(map(len, texts)) > _LONG
         if self._may_use_body and not FROM_BODY.isdisjoint(parameter.sources) and (too_long or self._prefers_body):
-            raise _Unfit(self._describe_fault(parameter, "is too long for a URL" if too_long else "goes into the body"))
+            raise _Unfit(self._describe(parameter, "is too long for a URL" if too_long else "goes into the body"))
         return texts
 
     def _check_reading(self, parameter: Parameter, read: Callable[[Any], object], written: Any, value: object) -> None:
         """Read what was `written` for `value` as the server will. Raises _Unfit if the result is another value."""
         if parameter.converter.shape is Shape.ANY:
             if self._may_use_body and "body" in parameter.sources and not isinstance(value, str):
-                raise _Unfit(self._describe_fault(parameter, "would be text"))  # JSON keeps its type
+                raise _Unfit(self._describe(parameter, "would be text"))  # JSON keeps its type
             return
         try:
             arriving = read(written)
         except CONVERSION_ERRORS:
             if self._to_url:
                 what = f"does not fit: expected {parameter.converter.expected_text}"
-                raise _Unfit(self._describe_fault(parameter, what)) from None
+                raise _Unfit(self._describe(parameter, what)) from None
             return  # the server's response will describe the error
         if not is_same_value(arriving, value):
-            raise _Unfit(
-                self._describe_fault(parameter, "would arrive as another value: its text is read as another type")
-            )
+            raise _Unfit(self._describe(parameter, "would arrive as another value: its text is read as another type"))
 
     def _write_pairs(self, parameter: Parameter, value: Any) -> Pairs:
         """Return the names and texts of `value`, and add the files in it to the draft's files. Raises _Unfit."""
@@ -214,13 +206,13 @@ class _Drafter:
         try:
             pairs, files = value_to_fields(parameter.converter.info, value)
         except ValueError as error:
-            raise _Unfit(self._describe_fault(parameter, f"cannot be written as names and texts: {error}")) from None
+            raise _Unfit(self._describe(parameter, f"cannot be written as names and texts: {error}")) from None
         texts: dict[str, list[str]] = {}
         for name, text in pairs:
             self._check_texts(parameter, (name, text))
             texts.setdefault(name, []).append(text)
         if not (pairs or files) and (parameter.default is not UNSET or "form" in parameter.sources):
-            raise _Unfit(self._describe_fault(parameter, "is empty, which names and texts cannot express"))
+            raise _Unfit(self._describe(parameter, "is empty, which names and texts cannot express"))
         form = parameter.converter.form
         if form is not None and not parameter.converter.has_files:
             self._check_reading(parameter, lambda fields: form.read(fields, EMPTY), texts, value)
@@ -234,11 +226,11 @@ class _Drafter:
         if parameter.role not in (Role.VALUE, Role.FILE, Role.FILES):
             if value is None or (value == b"" and parameter.default is not UNSET):
                 raise ValueError(
-                    self._describe_fault(parameter, "cannot be empty: the server takes an empty body for a missing one")
+                    self._describe(parameter, "cannot be empty: the server takes an empty body for a missing one")
                 )
             if not isinstance(value, bytes | bytearray | memoryview | AsyncIterable):
                 what = f"must be bytes or an asynchronous iterator, not {type(value).__name__}"
-                raise ValueError(self._describe_fault(parameter, what))
+                raise ValueError(self._describe(parameter, what))
             self._draft.content = value
             self._draft.is_lines = parameter.role is not Role.RAW and get_args(parameter.annotation) != (bytes,)
             return
@@ -255,13 +247,13 @@ class _Drafter:
                     refused = refused or unfit
                 else:
                     return
-        raise refused or ValueError(self._describe_fault(parameter, "can only be in the path, and does not fit there"))
+        raise refused or ValueError(self._describe(parameter, "can only be in the path, and does not fit there"))
 
     def _place_rest(self, parameter: Parameter, values: Mapping[str, Any]) -> None:
         for name, value in values.items():
             if name in parameter.excluded:
                 raise ValueError(
-                    self._describe_fault(parameter, f"cannot hold '{name}', which is the name of another parameter")
+                    self._describe(parameter, f"cannot hold '{name}', which is the name of another parameter")
                 )
             self._check_texts(parameter, [name])
             pairs = [(name, text) for text in self._write_texts(parameter, value)]
@@ -276,7 +268,7 @@ class _Drafter:
         for name, text in self._write_pairs(parameter, value):
             if not _CONTROL.isdisjoint(text) or text != text.strip(" \t"):
                 what = "cannot be a header: it holds control characters, or blanks around it (RFC 9110 §5.5)"
-                raise ValueError(self._describe_fault(parameter, what))
+                raise ValueError(self._describe(parameter, what))
             self._draft.headers.append((derive_header_name(name) if parameter.whole else name, text))
 
     def _place_cookie(self, parameter: Parameter, value: Any) -> None:
@@ -284,7 +276,7 @@ class _Drafter:
             quoted = f'"{text}"' if text != text.strip() or (len(text) > 1 and text[0] == text[-1] == '"') else text
             if parse_cookies(f"{name}={quoted}") != [(name, text)] or not _CONTROL.isdisjoint(text):
                 what = "cannot be a cookie: it holds a semicolon or control characters (RFC 6265 §4.1.1)"
-                raise ValueError(self._describe_fault(parameter, what))
+                raise ValueError(self._describe(parameter, what))
             self._draft.cookies.append((name, quoted))
 
     def _place_body(self, parameter: Parameter, value: Any) -> None:
@@ -296,7 +288,7 @@ class _Drafter:
     def _place_file(self, parameter: Parameter, value: Any) -> None:
         files = value if parameter.role is Role.FILES and isinstance(value, list | tuple) else [value]
         if not files:
-            raise _Unfit(self._describe_fault(parameter, "cannot be empty: a form cannot hold an empty list of files"))
+            raise _Unfit(self._describe(parameter, "cannot be empty: a form cannot hold an empty list of files"))
         self._draft.files += [(parameter.alias, file) for file in files]
 
     # --- the body ---
@@ -308,7 +300,7 @@ class _Drafter:
             for parameter, value in self._in_body:
                 if "form" not in parameter.sources and get_form_readers(parameter) is None:
                     what = "needs a JSON body, but another parameter needs a form"
-                    raise ValueError(self._describe_fault(parameter, what))
+                    raise ValueError(self._describe(parameter, what))
                 self._draft.form += self._write_pairs(parameter, value)
         elif self._in_body:
             self._draft.json = self._write_json()
@@ -338,7 +330,7 @@ class _Drafter:
         try:
             return msgspec.json.encode(value)
         except (TypeError, ValueError, RecursionError) as error:
-            raise ValueError(self._describe_fault(parameter, f"cannot be sent as JSON: {error}")) from None
+            raise ValueError(self._describe(parameter, f"cannot be sent as JSON: {error}")) from None
 
     def _spell_out_defaults(self, left_out: Sequence[Parameter]) -> None:
         """Write the default of each parameter that would otherwise take a value of the body with its name."""

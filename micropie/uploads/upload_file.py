@@ -201,9 +201,8 @@ class UploadFile:
     """One file of a multipart body, to be read in chunks, in pieces of a size, or straight into a file.
 
     Reading takes: bytes that one reader got, no other reader gets. Reading may begin before the file has arrived, and
-    waits for what is still on its way. When the upload ends before its end (truncated or malformed 400, stalled 408,
-    over a limit 413), every way of reading raises UploadError, then and ever after: such a file never looks like a
-    shorter one.
+    waits for data that is still on its way. If the upload breaks off (truncated or malformed 400, stalled 408, over a
+    limit 413), every way of reading raises UploadError from then on. Such a file never looks like a shorter one.
     """
 
     def __init__(self, buffer: FileBuffer, name: str, filename: str, content_type: str) -> None:
