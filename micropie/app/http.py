@@ -25,8 +25,8 @@ from ..middleware.base import HttpMiddleware
 from ..middleware.compose import apply_hook_result
 from ..requests.context import hide_from_send, reset_current_request, set_current_request
 from ..requests.request import Request
+from ..responses.cache_headers import add_session_headers
 from ..responses.handler_results import Reply, split_result
-from ..responses.headers import VARY
 from ..responses.send import build_messages, send_response
 from ..responses.streaming import BrokenResponse
 from ..routing.discovery import find_chosen_route
@@ -35,8 +35,8 @@ from ..routing.paths import split_prefix
 from ..routing.route import Route
 from ..routing.table import Mount, Node, Trail
 from ..sessions import SessionBackend
-from ..sessions.lifecycle import load_session, save_after_response, save_session, try_load_session
-from ..types import HeaderItems, Receive, Scope, Send
+from ..sessions.lifecycle import choose_cache_headers, load_session, save_after_response, save_session, try_load_session
+from ..types import HeaderItems, RawHeaders, Receive, Scope, Send
 from .error_handling import ErrorHandler, call_error_handler, log_failure, respond_to_unhandled
 from .mounting import Mounted, build_mounted_scope, run_mounted
 from .overrides import merge_overrides
@@ -96,7 +96,7 @@ async def serve(app: HttpApp, scope: Scope, receive: Receive, send: Send) -> Non
         if session is None:
             messages = build_messages(scope, reply)
         elif session.settle(app.session_config.timeout):
-            messages = build_messages(scope, reply, VARY if session.touched else ())
+            messages = build_messages(scope, reply, choose_cache_headers(session))
         else:
             messages = None
         if messages is None:
@@ -293,12 +293,11 @@ async def send_reply(app: HttpApp, request: Request, send: Send, reply: Reply) -
         try:
             changes = session.freeze_changes() if session.unsaved is None else session.unsaved
             if changes is not None:
-                added = await save_session(request, app.session_backend, app.session_config, changes, reply[2])
-            elif session.touched:
-                added = VARY
+                added = await save_session(request, app.session_backend, app.session_config, changes)
             session.sealed = True
         except Exception as error:
             reply = await replace_reply(app, request, error)
+        added = added or choose_cache_headers(session)
     await send_or_replace(app, request, send, reply, added)
     if request.current_session is not None and isinstance(reply[1], Mounted | AsyncIterable | Iterator):
         try:  # such a body runs the user's code after the response has started
@@ -307,21 +306,27 @@ async def send_reply(app: HttpApp, request: Request, send: Send, reply: Reply) -
             log_failure(request, error)
 
 
+def add_late_headers(request: Request, added: HeaderItems, raw: RawHeaders) -> RawHeaders:
+    """Return the headers of a mounted response with `added`, or with what middleware on its way out made necessary."""
+    if not added and request.current_session is not None:
+        added = choose_cache_headers(request.current_session)
+    return add_session_headers(raw, added, request.scope["path"]) if added else raw
+
+
 async def send_or_replace(
     app: HttpApp, request: Request, send: Send, reply: Reply, added: HeaderItems = (), *, failures: int = 0
 ) -> None:
-    """Send a reply with the headers `added`. A reply that cannot be sent is replaced by a 500.
+    """Send a reply with the headers `added`, about the session. A reply that cannot be sent is replaced by a 500.
 
     Raises BrokenResponse for a failure after the response had started.
     """
     status, body, headers = reply
-    if added:
-        headers = [*headers, *added]
     try:
         if type(body) is Mounted:
             send_instead = partial(send_or_replace, app, request, send)
             failed = partial(respond_to_error, app, request, trail=app._trail)
-            await run_mounted(body, request, send, headers, failed, partial(leave, app, request), send_instead)
+            finish = partial(add_late_headers, request, added)
+            await run_mounted(body, request, send, headers, failed, partial(leave, app, request), send_instead, finish)
         else:
             await send_response(
                 request.scope,
@@ -330,6 +335,7 @@ async def send_or_replace(
                 status,
                 body,
                 headers,
+                added,
                 listen=request.body_ended,
                 run_sync=app._run_sync,
             )

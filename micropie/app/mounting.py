@@ -12,7 +12,7 @@ from ..requests.context import hide_from_receive
 from ..requests.request import Request
 from ..responses.handler_results import ExternalBody, Reply
 from ..responses.headers import encode_headers
-from ..types import ASGIApp, Message, Receive, Scope, Send
+from ..types import ASGIApp, Message, RawHeaders, Receive, Scope, Send
 
 
 class Mounted(ExternalBody, frozen=True, eq=False):
@@ -41,11 +41,13 @@ async def run_mounted(
     failed: Callable[[Exception], Awaitable[Reply]],
     leave: Callable[[Reply], Awaitable[Reply]],
     respond: Callable[[Reply], Awaitable[None]],
+    finish: Callable[[RawHeaders], RawHeaders],
 ) -> None:
     """Let the application respond. `headers`, and those that middleware adds, are added to its own.
 
     `leave` runs middleware over a reply, and `failed` makes a reply of an exception. `respond` sends another reply in
     place of the application's: when it fails before it has started its response, or when middleware replaces the body.
+    `finish` adds the headers about the session.
     """
     started = replaced = False
 
@@ -57,7 +59,7 @@ async def run_mounted(
             reply = await leave((message["status"], None, list(headers)))
             raw: list[Any] = []
             try:
-                raw = [*message.get("headers", ()), *encode_headers(reply[2])]
+                raw = finish([*message.get("headers", ()), *encode_headers(reply[2])])
             except ResponseError as error:
                 reply = await failed(error)
             started, replaced = True, reply[1] is not None

@@ -320,8 +320,8 @@ class Request:
 
     @property
     def session_params(self) -> Mapping[str, Any]:
-        """The data of the session, if there is one. Reading this begins none."""
-        return self.current_session.data if self.current_session is not None else EMPTY
+        """The data of the session, as a binder reads it: the response then varies by the cookie, even without one."""
+        return (self.current_session or self.session_state).data
 
     def regenerate_session(self) -> None:
         """Give the session a new identifier and end the old one. Call this at every login."""

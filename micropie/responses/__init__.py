@@ -4,6 +4,7 @@
 - `send`: sends any body; `build_messages` is the common case
 - `encoding`: values as bytes, text or JSON
 - `headers`: headers as bytes, checked
+- `cache_headers`: responses that depend on a session, kept out of shared caches
 - `streaming`: generators, chunk by chunk, until the client leaves
 - `server_sent_events`: `ServerSentEvent`
 - `files`: files, whole or in part

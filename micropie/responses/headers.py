@@ -23,9 +23,6 @@ FRAMING: Final = TRANSFER | {b"content-length"}
 CONTENT: Final = FRAMING | {b"content-type"}
 """Headers that describe content, and are removed where there is none."""
 
-VARY: Final = (("Vary", "Cookie"),)
-"""The header of a response that depends on a session (RFC 9110 §12.5.5)."""
-
 
 @lru_cache(maxsize=512)
 def _encode_name(name: str) -> bytes:

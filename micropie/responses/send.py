@@ -15,13 +15,13 @@ from typing import Any, Final, TypeAlias, cast
 from .._utils.caching import BoundedCache
 from .._utils.lazy_imports import pathlib
 from .._utils.worker_threads import run_in_thread
-from ..types import HeaderItems, Message, Receive, RunSync, Scope, Send
+from ..types import HeaderItems, Message, RawHeaders, Receive, RunSync, Scope, Send
+from .cache_headers import add_session_headers
 from .encoding import BINARY, HTML, JSON, encode_body, write_json
 from .handler_results import ExternalBody
 from .headers import (
     CONTENT,
     TRANSFER,
-    VARY,
     add_content_headers,
     add_missing_headers,
     encode_headers,
@@ -34,7 +34,6 @@ from .streaming import HTML_STREAM, close_chunks, iterate_chunks, send_stream
 NO_CONTENT: Final = frozenset((*range(100, 200), 204, 304))
 """Statuses whose responses end with their headers (RFC 9110 §6.4.1), none of which describes content (§8.6)."""
 
-_RAW_VARY: Final = encode_headers(VARY)
 _HTML_HEADER: Final = (b"content-type", HTML)
 _JSON_HEADER: Final = (b"content-type", JSON)
 
@@ -85,7 +84,7 @@ def build_messages(
 ) -> tuple[Message, Message] | None:
     """Return the two messages of the common response, or None for every response that `send_response` must examine.
 
-    The common response has content: text, bytes or data. `added` are headers besides those of the reply.
+    The common response has content: text, bytes or data. `added` are headers about the session.
     """
     status, body, headers = reply
     if (status != 200 and status in NO_CONTENT) or scope["method"] == "HEAD":
@@ -109,7 +108,7 @@ def build_messages(
                     else add_content_headers(encoded, content_type[1], len(payload))
                 )
         if added:
-            raw += _RAW_VARY if added is VARY else encode_headers(added)
+            raw = add_session_headers(raw, added, scope["path"])
     except Exception:  # noqa: BLE001  # data may raise anything as it is read; `send_response` reports it
         return None
     return (
@@ -125,23 +124,28 @@ async def send_response(
     status: int,
     body: object,
     headers: HeaderItems = (),
+    added: HeaderItems = (),
     *,
     listen: bool = False,
     run_sync: RunSync = run_in_thread,
 ) -> None:
     """Send `body` as the response to the request of `scope`.
 
-    `headers` are never changed. Where they tell the length of the content, the actual length replaces it. Pass `listen`
-    if the request's body has been read: `receive` is then awaited during the response, to notice a disconnect.
-    `run_sync` runs what blocks: sync generators and files. If the client has left, the function returns quietly.
+    `headers` are never changed. Where they tell the length of the content, the actual length replaces it. `added` are
+    headers about the session (see `add_session_headers`). Pass `listen` if the request's body has been read: `receive`
+    is then awaited during the response, to notice a disconnect. `run_sync` runs what blocks: sync generators and files.
+    If the client has left, the function returns quietly.
 
     It raises ResponseError (a body or header that cannot be sent), HTTPError (see `send_file`), or what a generator
     raised before its first chunk, all before anything is sent. Later failures are raised as BrokenResponse.
     """
     headers = headers if isinstance(headers, list | tuple) else list(headers)  # they are iterated more than once
-    messages = build_messages(scope, (status, body, headers))
+    messages = build_messages(scope, (status, body, headers), added)
     if messages is None:
-        await _send_any(scope, receive if listen else None, send, status, body, headers, run_sync)
+        encoded = encode_headers(headers)
+        if added:
+            encoded = add_session_headers(encoded, added, scope["path"])
+        await _send_any(scope, receive if listen else None, send, status, body, encoded, run_sync)
     else:
         await send_messages(send, messages)
 
@@ -152,11 +156,10 @@ async def _send_any(
     send: Send,
     status: int,
     body: object,
-    headers: HeaderItems,
+    encoded: RawHeaders,
     run_sync: RunSync,
 ) -> None:
     """Send a response with any body and any headers, as `send_response` does."""
-    encoded = encode_headers(headers)
     omits_content = status in NO_CONTENT or scope["method"] == "HEAD"
     shape = _find_shape(type(body))  # type: ignore[arg-type]  # mypy: a class is hashable
     if shape is _Shape.STREAM:

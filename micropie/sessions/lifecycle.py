@@ -9,7 +9,7 @@ from typing import Protocol
 
 from .._utils.lazy_imports import logging
 from ..config import SessionConfig
-from ..responses.headers import VARY
+from ..responses.cache_headers import PRIVATE, VARY
 from ..sentinels import UNSET, Unset
 from ..types import HeaderItems, Scope
 from .backend import SessionBackend
@@ -81,32 +81,29 @@ async def save_and_build_headers(
     """Save the session and seal it. Return the headers that the response must add, for the client and for caches."""
     state = request.session_state
     changes = state.freeze_changes()
-    added: HeaderItems = VARY if state.touched else ()
+    added: HeaderItems = ()
     if changes is not None:
         added = await save_session(request, backend, config, changes)
     state.sealed = True
-    return list(added)
+    return list(added or choose_cache_headers(state))
+
+
+def choose_cache_headers(state: SessionState) -> HeaderItems:
+    """Return the headers about caches that a response must add if it leaves the session's cookie as it is."""
+    if not state.touched:
+        return ()
+    return VARY if state.identifier is None and not state.lost else PRIVATE
 
 
 async def save_session(
-    request: HasSession,
-    backend: SessionBackend,
-    config: SessionConfig,
-    changes: Frozen,
-    headers: HeaderItems = (),
+    request: HasSession, backend: SessionBackend, config: SessionConfig, changes: Frozen
 ) -> HeaderItems:
-    """Save the session's `changes`, from `freeze_changes`. Return the headers that a response with `headers` must add.
-
-    A response that used the session varies by its cookie. One that sets the cookie must not be stored by any cache,
-    whatever `headers` say (RFC 9111 §5.2.2.5).
-    """
-    identifier = await request.session_state.save(backend, changes, config.timeout)
+    """Save the session's `changes`, from `freeze_changes`. Return the headers that the response must add."""
+    state = request.session_state
+    identifier = await state.save(backend, changes, config.timeout)
     if identifier is UNSET:
-        return VARY
-    added = [*VARY, build_identifier_header(request, config, identifier)]
-    if not any(name.lower() == "cache-control" and "no-store" in value.lower() for name, value in headers):
-        added.append(("Cache-Control", "no-store"))
-    return added
+        return choose_cache_headers(state)
+    return [*PRIVATE, build_identifier_header(request, config, identifier)]
 
 
 def build_identifier_header(request: HasSession, config: SessionConfig, identifier: str | None) -> tuple[str, str]:

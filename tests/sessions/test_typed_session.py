@@ -344,7 +344,7 @@ def test_session_begins_with_the_first_change(name: str) -> None:
     for _ in range(2):  # the second visitor does not see what the first did to the default
         answer, stored = begun(annotation, change, default)
         assert (answer.status, stored) == (204, wanted)
-        assert answer.header("cache-control") == "no-store"
+        assert answer.header("cache-control") == "private, no-store"
 
 
 @dataclass(eq=False)

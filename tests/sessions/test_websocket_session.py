@@ -61,7 +61,7 @@ def test_session_begun_before_accept_sets_its_cookie_in_the_handshake() -> None:
     headers = read_handshake_headers(sent)
     identifier, _, attributes = headers["set-cookie"].removeprefix("session_id=").partition("; ")
     assert attributes == "Path=/; HttpOnly; SameSite=Lax; Secure"
-    assert (headers["vary"], headers["cache-control"]) == ("Cookie", "no-store")
+    assert (headers["vary"], headers["cache-control"]) == ("Cookie", "private, no-store")
     assert asyncio.run(app.session_backend.load(identifier)) == {"visits": 1}
 
 
