@@ -79,22 +79,20 @@ def _find_errors(parameter: Parameter, request: Request, segments: Sequence[str]
     if parameter.whole:
         return _find_whole_errors(parameter, request)
     for source in parameter.sources:
-        try:
-            value = LOOKUPS[source](parameter, request, segments)
-        except ValueError:
-            return [Invalid("Expected UTF-8 text", source, parameter.alias)]
+        value = LOOKUPS[source](parameter, request, segments)
         if value is not UNSET:
             return _FINDERS.get(source, _find_text_errors)(parameter, source, value, parameter.alias)
     return [_report_missing(parameter, request)] if parameter.required else ()
 
 
 def _find_text_errors(parameter: Parameter, source: Source, texts: Any, name: str) -> Sequence[Invalid]:
-    converter = parameter.converter
+    """Return the errors of the `texts` under `name`. Raises BadRequest for bytes that are not text."""
+    converter, text = parameter.converter, texts[0]
     try:
         if converter.shape is Shape.MANY and converter.from_texts is not None:
             converter.from_texts(texts)
         elif converter.from_text is not None:
-            converter.from_text(texts[0])
+            converter.from_text(text)
     except CONVERSION_ERRORS:
         return [Invalid(_describe_expected(converter), source, name)]
     return ()
@@ -156,7 +154,7 @@ def _find_rest_errors(parameter: Parameter, request: Request) -> Sequence[Invali
         for name, texts in params.items():
             if name not in seen:
                 seen.add(name)
-                errors += _find_text_errors(parameter, source, texts, name)
+                errors += _collect(_find_text_errors, parameter, source, texts, name)
     return errors
 
 
@@ -169,10 +167,7 @@ def _find_whole_errors(parameter: Parameter, request: Request) -> Sequence[Inval
             return ()
         return _find_session_errors(parameter, source, stored, parameter.alias)
     if form is not None and source in ("query", "header", "cookie"):
-        try:
-            names = make_names_reader(source, parameter)(request)
-        except ValueError:
-            return [Invalid("Expected UTF-8 text", source, parameter.alias)]
+        names = make_names_reader(source, parameter)(request)
         if not names and not parameter.required:
             return ()
         return [_locate_error(error, source, parameter.alias) for error in form.find_errors(names, EMPTY)]

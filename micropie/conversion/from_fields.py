@@ -14,7 +14,7 @@ from msgspec import inspect as mi
 from msgspec.structs import replace
 
 from .._utils.lazy_imports import lazy_pattern
-from ..errors import Invalid, describe_missing_parameter
+from ..errors import BadRequest, Invalid, describe_missing_parameter
 from .dataclass_defaults import make_defaults_filler
 from .error_wording import describe_expected, describe_expected_text
 from .exceptions import CONVERSION_ERRORS, get_validator_message
@@ -184,6 +184,8 @@ class ObjectForm:
             if sent is not None:
                 try:
                     values[field.attribute if self._positional else field.name] = field.read_value(sent)
+                except BadRequest as error:  # bytes that are not text
+                    yield from error.errors
                 except CONVERSION_ERRORS:
                     yield Invalid(f"Expected {describe_expected_text(field.info)}", parameter=field.name)
             elif field.required:
@@ -224,7 +226,11 @@ class _DictForm:
                 errors.append(
                     Invalid(f"Expected the name to be {describe_expected_text(self._info.key_type)}", parameter=name)
                 )
-            if not _is_readable(self._read_value, texts):
+            try:
+                self._read_value(texts)
+            except BadRequest as error:  # bytes that are not text
+                errors += error.errors
+            except CONVERSION_ERRORS:
                 errors.append(Invalid(f"Expected {describe_expected_text(self._info.value_type)}", parameter=name))
         if not errors and not _is_readable(lambda names: self.read(names, files), fields):
             errors.append(Invalid(f"Expected {describe_expected(self._info)}"))

@@ -16,7 +16,7 @@ from ..conversion.from_fields import ObjectForm
 from ..conversion.to_text import value_to_fields, value_to_texts
 from ..conversion.type_info import OBJECTS, remove_none
 from ..conversion.unwrap_annotated import UnsupportedTypeError, unwrap_annotated
-from ..errors import HTTPError, UploadError, describe_missing_parameter
+from ..errors import BadRequest, HTTPError, UploadError, describe_missing_parameter
 from ..media_types import Media
 from ..params import File
 from ..requests.request import Request
@@ -165,6 +165,8 @@ class FormType:
         self, texts: Mapping[str, Sequence[str]], files: Mapping[str, Sequence[UploadFile]]
     ) -> FormResult[Any]:
         value, invalid = self._form.try_read(texts, files)
+        if unreadable := [error for error in invalid if error.source is not None]:  # no browser sends such bytes
+            raise BadRequest(unreadable)
         errors: dict[str, list[str]] = {}
         for error in invalid:
             name = error.parameter

@@ -8,6 +8,7 @@ here in one place.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import msgspec
@@ -166,17 +167,25 @@ class Request:
     def header_lines(self, name: str) -> list[str]:
         """Return the value of every line of the header `name` (lower case), as UTF-8 text.
 
-        Raises ValueError for a value that is not UTF-8 or holds NUL.
+        Raises BadRequest for a value that is not UTF-8 or holds NUL.
         """
         raw_name = name.encode("latin-1")
-        lines = [value.decode("utf-8") for field, value in self.scope["headers"] if field.lower() == raw_name]
-        if any("\0" in line for line in lines):
-            raise ValueError("NUL in a header")
-        return lines
+        lines = [value for field, value in self.scope["headers"] if field.lower() == raw_name]
+        try:
+            texts = [line.decode("utf-8") for line in lines]
+            if not any("\0" in text for text in texts):
+                return texts
+        except UnicodeDecodeError:
+            pass
+        from ..unreadable_texts import find_text_fault
+
+        faults = [find_text_fault(line.decode("utf-8", "surrogateescape")) for line in lines]
+        spelled = "-".join(part.capitalize() for part in name.split("-"))
+        raise BadRequest([Invalid(fault, "header", spelled) for fault in faults if fault is not None][:1])
 
     @property
     def query_params(self) -> dict[str, list[str]]:
-        """The names in the query string, each with all its values."""
+        """The names in the query string, each with all its values. Reading some that are not text raises BadRequest."""
         query = self._query
         if query is None:
             raw: bytes = self.scope.get("query_string", b"")
@@ -187,23 +196,27 @@ class Request:
 
     @property
     def cookie_params(self) -> dict[str, list[str]]:
-        """The names of the cookies, each with all its values."""
+        """The names of the cookies, each with all its values; reading values that are not text raises BadRequest."""
         if self._cookies is None:
-            try:
-                header = self.cookie_header.decode("utf-8")
-            except UnicodeDecodeError:
-                raise BadRequest([Invalid("The Cookie header is not valid UTF-8 text", "cookie")]) from None
-            if "\0" in header:
-                raise BadRequest([Invalid("The Cookie header holds a NUL", "cookie")])
-            self._cookies = {}
+            header = self.cookie_header.decode("utf-8", "surrogateescape")
+            cookies: dict[str, list[str]] = {}
             for name, value in parse_cookies(header):
-                self._cookies.setdefault(name, []).append(value)
+                cookies.setdefault(name, []).append(value)
+            if not self.cookie_header.isascii() or "\0" in header:
+                from ..unreadable_texts import replace_unreadable
+
+                cookies = replace_unreadable(cookies, "cookie")
+            self._cookies = cookies
         return self._cookies
 
     @property
     def cookies(self) -> dict[str, str]:
-        """The cookies by name; the first of several with one name."""
-        return {name: values[0] for name, values in self.cookie_params.items()}
+        """The cookies by name; the first of several with one name. Those that are not text are left out."""
+        cookies: dict[str, str] = {}
+        for name, values in self.cookie_params.items():
+            with suppress(BadRequest):
+                cookies[name] = values[0]
+        return cookies
 
     @property
     def state(self) -> dict[str, Any]:

@@ -1,26 +1,30 @@
 """This module reads `application/x-www-form-urlencoded` data: query strings and simple forms."""
 
 from .._utils.lazy_imports import urls
-from ..errors import BadRequest, HTTPError, Invalid, Source
+from ..errors import HTTPError, Source
 
 
 def parse_urlencoded(data: bytes, source: Source, limit: int) -> dict[str, list[str]]:
-    """Return the names in urlencoded `data`, each with its values in order (WHATWG URL §5.1). It must be UTF-8.
+    """Return the names in urlencoded `data`, each with its values in order (WHATWG URL §5.1).
 
-    Raises HTTPError 400 for more than `limit` names, and BadRequest for bytes that are not UTF-8 or hold NUL.
+    A name with bytes that are not UTF-8, or with NUL, has UnreadableTexts: reading them raises BadRequest. Raises
+    HTTPError 400 for more than `limit` names.
     """
     if data.count(b"&") >= limit:
         raise HTTPError(400, f"More than {limit} names in the {source}")
     try:
         text = data.decode("utf-8")
-        if "%00" in text or "\0" in text:
-            raise ValueError("NUL")
-        return _parse_pairs(text)
-    except ValueError:
-        raise BadRequest([Invalid(f"The {source} is not valid UTF-8 text", source)]) from None
+        if "%00" not in text and "\0" not in text:
+            return _parse_pairs(text, "strict")
+    except UnicodeDecodeError:
+        pass
+    from ..unreadable_texts import replace_unreadable
+
+    lossless = "surrogateescape"
+    return replace_unreadable(_parse_pairs(data.decode("utf-8", lossless), lossless), source)
 
 
-def _parse_pairs(text: str) -> dict[str, list[str]]:
+def _parse_pairs(text: str, errors: str) -> dict[str, list[str]]:
     values_by_name: dict[str, list[str]] = {}
     # Percent signs are decoded after the split, since they may encode `&` or `=`.
     encoded = "%" in text
@@ -28,7 +32,7 @@ def _parse_pairs(text: str) -> dict[str, list[str]]:
         if pair:
             name, _, value = pair.partition("=")
             if encoded:
-                name, value = _unquote(name), _unquote(value)
+                name, value = _unquote(name, errors), _unquote(value, errors)
             if name in values_by_name:
                 values_by_name[name].append(value)
             else:
@@ -36,5 +40,5 @@ def _parse_pairs(text: str) -> dict[str, list[str]]:
     return values_by_name
 
 
-def _unquote(text: str) -> str:
-    return urls.unquote(text, errors="strict") if "%" in text else text
+def _unquote(text: str, errors: str) -> str:
+    return urls.unquote(text, errors=errors) if "%" in text else text

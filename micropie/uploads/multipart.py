@@ -93,13 +93,13 @@ class _TextFields:
             raise UploadError(413, f"The form fields together are larger than {self._max_size} bytes")
 
     def end(self) -> None:
-        """Add the field that has arrived to `values`. Raises UploadError 400 if it is not text."""
-        try:
-            text = self._arriving.decode()
-        except UnicodeDecodeError:
-            raise UploadError(400, "A form field is not valid UTF-8") from None
-        if "\0" in text:
-            raise UploadError(400, "A form field holds a NUL character")
+        """Add the field that has arrived to `values`: UnreadableTexts if it is not text."""
+        text = self._arriving.decode("utf-8", "surrogateescape")
+        if "\0" in text or not text.isascii():  # it may not be text
+            from ..unreadable_texts import find_text_fault, replace_unreadable
+
+            if find_text_fault(text) is not None:
+                self.values |= replace_unreadable({self.name: [text]}, "form")
         self._arriving.clear()
         if self.name in self.values:
             self.values[self.name].append(text)

@@ -406,7 +406,7 @@ def test_websocket_handler_is_bound_like_any_other() -> None:
                                "Invalid query parameter 'loud': Expected a boolean"),
         ("/chat", "Missing required parameter 'room'"),
         ("/typed?page=x", "Invalid query parameter 'page': Expected an integer; Missing required parameter 'Token'"),
-        ("/chat/1?a=%FF", "The query is not valid UTF-8 text"),
+        ("/chat/1?loud=%FF", "Invalid query parameter 'loud': Expected UTF-8 text"),
     ],
 )  # fmt: skip
 def test_invalid_handshake_is_refused_with_the_reason(path: str, reason: str) -> None:

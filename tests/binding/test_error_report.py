@@ -579,23 +579,56 @@ def test_malformed_json_body_is_reported_even_if_another_source_has_the_value(pa
 BAD_TEXT = ["%FF", "%C3%28", "%ED%A0%80", "%00", "a%00b", "%c0%80"]
 
 
-@pytest.mark.parametrize("bad", BAD_TEXT)
-@pytest.mark.parametrize("annotation", [str, Any, int, list[str], Annotated[Page, Query()], Annotated[dict, Query()]])
-def test_query_with_invalid_utf8_or_nul_is_400(annotation: Any, bad: str) -> None:
-    for query in (f"v={bad}", f"{bad}=1&v=5"):
-        answer = call(app_for(annotation), "GET", f"/h?{query}", headers=PROBLEM)
-        assert errors(answer) == [("query", "", "The query is not valid UTF-8 text")]
-    assert call(app_for(annotation), "GET", f"/h?v={bad}").text == "400 Bad Request: The query is not valid UTF-8 text"
+def unreadable(bad: str) -> str:
+    return "Expected text without NUL" if "00" in bad or "\0" in bad else "Expected UTF-8 text"
+
+
+class Named(Struct):
+    v: str
 
 
 @pytest.mark.parametrize("bad", BAD_TEXT)
-@pytest.mark.parametrize("annotation", [str, Any, Item, Annotated[int, Form()], Annotated[dict, Form()]])
-def test_form_with_invalid_utf8_or_nul_is_400(annotation: Any, bad: str) -> None:
+@pytest.mark.parametrize("annotation", [str, Any, int, list[str], Named, dict[str, str]])
+def test_query_parameter_with_invalid_utf8_or_nul_is_400(annotation: Any, bad: str) -> None:
+    app, detail = app_for(Annotated[annotation, Query()]), unreadable(bad)
+    for query in (f"v={bad}", f"v={bad}&v=5"):
+        answer = call(app, "GET", f"/h?{query}", headers=PROBLEM)
+        assert errors(answer) == [("query", "v", detail)]
+    text = f"400 Bad Request: Invalid query parameter 'v': {detail}"
+    assert call(app, "GET", f"/h?v={bad}").text == text
+
+
+@pytest.mark.parametrize("bad", BAD_TEXT)
+@pytest.mark.parametrize("annotation", [str, Any, Named, Annotated[int, Form()], Annotated[dict[str, str], Form()]])
+def test_form_field_with_invalid_utf8_or_nul_is_400(annotation: Any, bad: str) -> None:
     answer = call(app_for(annotation), "POST", "/h", f"v={bad}".encode(), [*FORM, *PROBLEM])
-    assert errors(answer) == [("form", "", "The form is not valid UTF-8 text")]
+    assert errors(answer) == [("form", "v", unreadable(bad))]
 
 
-@pytest.mark.parametrize("bad", [b"v=\xff", b"\x00=5", b"v=\x00"])
+@pytest.mark.parametrize("annotation", [dict[str, str], dict[str, Any], dict[str, list[str]]])
+def test_name_with_invalid_utf8_is_400_where_a_parameter_takes_every_name(annotation: Any) -> None:
+    answer = call(app_for(annotation, Query()), "GET", "/h?v=1&caf%E9=1&w=%00", headers=PROBLEM)
+    expected = [("query", "caf\N{REPLACEMENT CHARACTER}", "Expected UTF-8 text"), ("query", "w", unreadable("%00"))]
+    assert errors(answer) == expected
+
+
+def test_all_unreadable_values_are_reported_with_the_other_errors() -> None:
+    class Api(App):
+        async def h(self, a: str, b: int, c: Annotated[Page, Query()], **rest: int) -> None:
+            ran.append(a)
+
+    answer = call(Api(), "GET", "/h?a=%FF&b=x&page=%00&size=x&rest=%FE&more=x", headers=PROBLEM)
+    assert errors(answer) == [
+        ("query", "a", "Expected UTF-8 text"),
+        ("query", "b", "Expected an integer"),
+        ("query", "page", "Expected text without NUL"),
+        ("query", "size", "Expected an integer"),
+        ("query", "rest", "Expected UTF-8 text"),
+        ("query", "more", "Expected an integer"),
+    ]
+
+
+@pytest.mark.parametrize("bad", [b"v=\xff", b"v=\xc3%A9", b"v=\x00"])
 def test_unencoded_bytes_that_are_not_utf8_in_a_form_or_query_are_400(bad: bytes) -> None:
     assert call(app_for(str), "POST", "/h", bad, FORM).status == 400
     assert call(app_for(str), "GET", "/h", query_string=bad).status == 400
@@ -605,18 +638,18 @@ def test_unencoded_bytes_that_are_not_utf8_in_a_form_or_query_are_400(bad: bytes
 @pytest.mark.parametrize("annotation", [str, list[str], dict[str, str], Wanted])
 def test_header_with_invalid_utf8_or_nul_is_400(annotation: Any, bad: bytes) -> None:
     app = app_for(annotation, Header())
-    reported = errors(call(app, "GET", "/h", headers=[(b"v", bad), (b"x-token", bad), *PROBLEM]))
-    assert reported == [("header", "V", "Expected UTF-8 text")]
+    sent = [(b"x-token", bad)] if annotation is Wanted else [(b"v", bad)]
+    reported = errors(call(app, "GET", "/h", headers=[*sent, *PROBLEM]))
+    assert reported == [("header", "X-Token" if annotation is Wanted else "V", unreadable(bad.decode("latin-1")))]
 
 
 @pytest.mark.parametrize(
-    ("bad", "detail"),
-    [(b"v=\xff", "The Cookie header is not valid UTF-8 text"), (b"v=a\x00b", "The Cookie header holds a NUL")],
+    ("bad", "detail"), [(b"v=\xff", "Expected UTF-8 text"), (b"v=a\x00b", "Expected text without NUL")]
 )
-@pytest.mark.parametrize("annotation", [str, Page])
+@pytest.mark.parametrize("annotation", [str, Named, dict[str, str]])
 def test_cookie_with_invalid_utf8_or_nul_is_400(annotation: Any, bad: bytes, detail: str) -> None:
     answer = call(app_for(annotation, Cookie()), "GET", "/h", headers=[(b"cookie", bad), *PROBLEM])
-    assert errors(answer) == [("cookie", "", detail)]
+    assert errors(answer) == [("cookie", "v", detail)]
 
 
 @pytest.mark.parametrize("bad", ["%FF", "%00", "a%00", "%ED%A0%80"])
@@ -625,7 +658,7 @@ def test_path_with_invalid_utf8_or_nul_is_400(bad: str) -> None:
 
 
 @pytest.mark.parametrize("bad", [b"\xff", b"\x00"])
-@pytest.mark.parametrize("annotation", [str, Page, UploadFile])
+@pytest.mark.parametrize("annotation", [str, Named, UploadFile])
 def test_multipart_field_or_name_with_invalid_utf8_or_nul_is_400(annotation: Any, bad: bytes) -> None:
     field = b'--frontier\r\nContent-Disposition: form-data; name="v"\r\n\r\n' + bad + b"\r\n--frontier--\r\n"
     named = (

@@ -239,8 +239,8 @@ BAD: Sequence[tuple[bytes, Any, int, str]] = [
     (b'{"name": "Ann"}', JSON, 415, "must be application/x-www-form-urlencoded or multipart/form-data"),
     (b"name=Ann", (), 415, "must be application/x-www-form-urlencoded or multipart/form-data"),
     (b"name=Ann", [(b"content-type", b"text/plain")], 415, "must be application/x-www-form-urlencoded"),
-    (b"name=%ff", FORM, 400, "The form is not valid UTF-8 text"),
-    (b"name=%00", FORM, 400, "The form is not valid UTF-8 text"),
+    (b"name=%ff", FORM, 400, "Expected UTF-8 text"),
+    (b"name=%00", FORM, 400, "Expected text without NUL"),
     (b"x", [(b"content-type", b"multipart/form-data")], 400, "Missing boundary"),
     (b"--frontier\r\nContent-Disposition: form-data; name=x\r\n\r\nunfinished", MULTIPART, 400, ""),
     (b"name=" + b"x" * 100, FORM, 413, "larger than 100 bytes"),
@@ -279,8 +279,9 @@ def test_errors_of_other_parameters_are_reported_together() -> None:
     )
     malformed = call(Site(), "POST", "/signup/x", b"name=%ff", FORM)
     assert malformed.text.splitlines() == [
-        "400 Bad Request: The form is not valid UTF-8 text",
         "400 Bad Request: Invalid path parameter 'id': Expected an integer",
+        "400 Bad Request: Invalid form parameter 'name': Expected UTF-8 text",
+        "400 Bad Request: Missing required parameter 'csrf'",
     ]
 
 

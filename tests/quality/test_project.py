@@ -68,7 +68,7 @@ LOADED_ON_FIRST_USE = {
     *("app.traceback_page", "app.websocket", "binding.dependency_graph", "binding.dependency_runner"),
     *("binding.error_report", "client", "conversion.hash_collisions", "conversion.json_errors", "forms.html"),
     *("inspection", "openapi", "requests.json_lines", "responses.files", "routing.request_from_call"),
-    *("routing.reverse", "sessions.typed_session", "testing", "uploads.chunk_queue"),
+    *("routing.reverse", "sessions.typed_session", "testing", "unreadable_texts", "uploads.chunk_queue"),
 }
 
 

@@ -57,7 +57,7 @@ def test_header_lines_are_read_as_utf8() -> None:
 
 @pytest.mark.parametrize("value", [b"\xe9", b"a\x00"])
 def test_header_line_that_is_not_text_is_refused(value: bytes) -> None:
-    with pytest.raises(ValueError, match=r"NUL|decode"):
+    with pytest.raises(BadRequest, match=r"Invalid header parameter .X.: Expected (text without NUL|UTF-8 text)"):
         request_for(headers=[(b"x", value)]).header_lines("x")
 
 

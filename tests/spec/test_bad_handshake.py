@@ -19,7 +19,7 @@ from .bad_input import SECRET
     [
         ("/chat/x", (), "Invalid path parameter 'room': Expected an integer"),
         ("/chat/1?page=1_000", (), "Invalid query parameter 'page': Expected an integer"),
-        ("/chat/1?page=%ff", (), "The query is not valid UTF-8 text"),
+        ("/chat/1?page=%ff", (), "Invalid query parameter 'page': Expected UTF-8 text"),
         ("/chat", (), "Missing required parameter 'room'"),
         ("/chat/1", ((b"x-since", SECRET.encode()),), "Invalid header parameter 'X-Since': Expected an RFC 3339 date"),
     ],
