@@ -13,8 +13,8 @@ GIB: Final = 1024 * MIB
 SESSION_TIMEOUT: Final = 8 * 3600
 """How long a saved session lives, in seconds: a working day."""
 
-ERROR_ANSWER: Final = 64 * KIB
-"""Bytes of the answer that lists what is wrong with a request or a message, however much that is."""
+MAX_ERROR_RESPONSE: Final = 64 * KIB
+"""Bytes of a response, or of a reply to a WebSocket message, that lists errors. Errors beyond that are only counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ._utils.lazy_imports import http
-from .config import ERROR_ANSWER, KIB
+from .config import KIB, MAX_ERROR_RESPONSE
 from .types import HeaderItems
 
 Source: TypeAlias = Literal["path", "query", "form", "body", "header", "cookie", "session", "file"]
@@ -87,7 +87,7 @@ class Invalid(msgspec.Struct, frozen=True, omit_defaults=True, rename={"source":
 
 
 class MoreErrors(Invalid, frozen=True, kw_only=True):
-    """The last entry of a list of errors that is too long to be told whole: `"and 12 more errors"`."""
+    """The last entry of a list that leaves errors out: `"and 12 more errors"`."""
 
     count: int
 
@@ -102,8 +102,8 @@ def make_more_errors(count: int, *, is_exact: bool = True) -> MoreErrors:
     return MoreErrors(f"and {'' if is_exact else 'at least '}{count} more {noun}", count=count)
 
 
-_ANSWER_ROOM: Final = ERROR_ANSWER - KIB
-"""Bytes for the errors of an answer; the rest is for what stands around them."""
+_MAX_ERRORS_BYTES: Final = MAX_ERROR_RESPONSE - KIB
+"""Bytes of the errors in one response. The rest of `MAX_ERROR_RESPONSE` is for the text around them."""
 _LONGEST_TEXT: Final = 2000
 """Characters of a detail or a pointer. JSON takes up to six bytes for each, and names both of an error twice."""
 _LONGEST_NAME: Final = 100
@@ -120,16 +120,16 @@ def _shorten(text: str, longest: int) -> str:
 
 
 def limit_errors(errors: Sequence[Invalid]) -> list[Invalid]:
-    """Return the first of `errors`, as many as fit into an answer of `ERROR_ANSWER` bytes, with long texts cut.
+    """Return as many of `errors` as fit into `MAX_ERROR_RESPONSE` bytes, the first ones, with long texts cut.
 
     If some are left out, the last entry says how many.
     """
     if sum(_count_characters(error) for error in errors) <= _LONGEST_NAME:
         return list(errors)
-    listed, room = list[Invalid](), _ANSWER_ROOM
+    listed, bytes_left = list[Invalid](), _MAX_ERRORS_BYTES
     for index, error in enumerate(map(_shorten_error, errors)):
-        room -= _measure_in_answer(error)
-        if room < 0:
+        bytes_left -= _measure_error(error)
+        if bytes_left < 0:
             left_out = errors[index:]
             count = sum(error.count if isinstance(error, MoreErrors) else 1 for error in left_out)
             is_exact = not any(isinstance(error, MoreErrors) for error in left_out)
@@ -151,7 +151,7 @@ def _shorten_error(error: Invalid) -> Invalid:
     )
 
 
-def _measure_in_answer(error: Invalid) -> int:
+def _measure_error(error: Invalid) -> int:
     """Return the bytes that `error` takes in problem details, as a member of `errors` and as a part of `detail`."""
     return len(msgspec.json.encode(error.problem())) + len(msgspec.json.encode(error.line())) + len(", ")
 
@@ -159,7 +159,7 @@ def _measure_in_answer(error: Invalid) -> int:
 class BadRequest(HTTPError):
     """A request that does not fit the handler's signature: 400, with its errors in `errors`.
 
-    `limit_errors` leaves out what an answer cannot hold.
+    `limit_errors` leaves out those that the response cannot hold.
     """
 
     def __init__(self, errors: Sequence[Invalid]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from msgspec import inspect as mi
 
-from ..config import ERROR_ANSWER
+from ..config import MAX_ERROR_RESPONSE
 from ..errors import Invalid
 from .error_wording import describe_expected, describe_kind
 from .type_info import CHOICES
@@ -35,8 +35,8 @@ class TooManyErrorsError(Exception):
 class Search:
     """A search for errors in one value, which ends after `max_values` values or `max_errors` errors.
 
-    A hostile body costs no more than one that is merely wrong: of the errors that no answer can hold, only the number
-    is kept, since each may have a long pointer.
+    A hostile body costs no more than one that is merely wrong: errors that the response cannot hold are only counted,
+    since each may have a long pointer.
     """
 
     __slots__ = ("_max_errors", "_text_left", "count", "depth", "errors", "values_left")
@@ -45,7 +45,7 @@ class Search:
         self.errors: list[Invalid] = []
         self.count = 0
         self.depth = 0
-        self._text_left = ERROR_ANSWER
+        self._text_left = MAX_ERROR_RESPONSE
         self.values_left = max_values
         self._max_errors = max_errors
 

@@ -44,7 +44,7 @@ MAX_VALUES: Final = 50_000
 def find_errors(info: mi.Type, value: object, pointer: str = "") -> list[Invalid]:
     """Return the errors in `value`, a decoded JSON value at `pointer` that should be an `info`.
 
-    Not more are listed than an answer can hold. If there are more, or `value` is larger than `MAX_VALUES`, the last
+    Errors that the response cannot hold are left out. If some are, or if `value` is larger than `MAX_VALUES`, the last
     entries say so. Raises RecursionError if objects are nested too deeply.
     """
     search, is_exact, ends = Search(MAX_ERRORS, MAX_VALUES), True, list[Invalid]()

@@ -1,6 +1,6 @@
 """This module encodes response headers: the text that handlers and middleware write becomes bytes to send.
 
-It checks that a header is one, so that no text that a user typed can end a header and begin another. It does not
+It checks each header, so that no text that a user typed can end one header and begin another. It does not
 interpret headers, except for the few that describe the content, which the framework decides.
 """
 

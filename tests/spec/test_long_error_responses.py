@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec import inspect as mi
 
 from micropie import App, Query, WebSocket
-from micropie.config import ERROR_ANSWER
+from micropie.config import MAX_ERROR_RESPONSE
 from micropie.conversion.json_errors import find_errors
 from micropie.testing import TestClient
 
@@ -80,7 +80,7 @@ def test_answer_about_json_is_bounded(path: str, body: object, accept: str) -> N
     headers = {"content-type": "application/json", "accept": accept}
     response = TestClient(Api()).post(path, content=json.dumps(body), headers=headers)
     assert response.status_code == 400
-    assert 0 < len(response.content) <= ERROR_ANSWER
+    assert 0 < len(response.content) <= MAX_ERROR_RESPONSE
 
 
 @pytest.mark.parametrize("accept", ["text/plain", "application/json"])
@@ -90,7 +90,7 @@ def test_answer_about_a_form_is_bounded(path: str, name: str, accept: str) -> No
     form = {f"{name}{index}": "x" for index in range(900)} | {f"{index}{name}": "x" for index in range(90)}
     response = TestClient(Api()).post(path, data=form, headers={"accept": accept})
     assert response.status_code == 400
-    assert 0 < len(response.content) <= ERROR_ANSWER
+    assert 0 < len(response.content) <= MAX_ERROR_RESPONSE
 
 
 @pytest.mark.parametrize("path", ["/rest", "/closed_query"])
@@ -107,7 +107,7 @@ def test_reply_to_a_websocket_message_is_bounded(body: object) -> None:
         ws.send_text(json.dumps(body))
         reply = ws.receive_text()
     assert msgspec.json.decode(reply)["type"] == "invalid"
-    assert len(reply.encode()) <= ERROR_ANSWER
+    assert len(reply.encode()) <= MAX_ERROR_RESPONSE
 
 
 def test_answer_that_is_cut_says_how_many_errors_it_leaves_out() -> None:
