@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from enum import Enum
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 from uuid import UUID
 
@@ -18,12 +17,7 @@ from msgspec import Meta, Struct
 from micropie import App, Body, Cookie, Form, Header, Limits, Query, Resource, Session, UploadFile
 from micropie.errors import Invalid
 from tests.support.asgi import FORM, JSON, MULTIPART, PROBLEM, RawHeaders, Response, call, form_data
-
-
-class Colour(Enum):
-    RED = "red"
-    BLUE = "blue"
-
+from tests.support.types import Cat, Closed, Colour, Dog, Point, Range
 
 Rating = Annotated[int, Meta(ge=1, le=5)]
 ran: list[object] = []
@@ -251,27 +245,6 @@ class Page(Struct):
     size: int = 10
 
 
-class Closed(Struct, forbid_unknown_fields=True):
-    x: int = 0
-
-
-class Cat(Struct, tag=True):
-    lives: int
-
-
-class Dog(Struct, tag=True):
-    name: str
-
-
-class Range(Struct):
-    low: int
-    high: int
-
-    def __post_init__(self) -> None:
-        if self.low > self.high:
-            raise ValueError("low must not be above high")
-
-
 @dataclass
 class Span:
     low: int
@@ -280,11 +253,6 @@ class Span:
     def __post_init__(self) -> None:
         if self.low > self.high:
             raise ValueError("low must not be above high")
-
-
-class Point(NamedTuple):
-    x: int
-    y: int = 0
 
 
 class Wanted(Struct):

@@ -2,14 +2,11 @@
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from enum import Enum, IntEnum
-from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypedDict, TypeVar
+from typing import Annotated, Any, Generic, Literal, NewType, TypeVar
 from uuid import UUID
 
-import attrs
 import msgspec
 import pytest
 from hypothesis import given
@@ -19,56 +16,26 @@ from msgspec import Meta, Struct
 from micropie.conversion.converter import Shape, get_converter
 from micropie.conversion.exceptions import CONVERSION_ERRORS
 from micropie.uploads.upload_file import UploadFile
+from tests.support.types import (
+    Address,
+    Cat,
+    Colour,
+    Dog,
+    Frozen,
+    Item,
+    Level,
+    Point,
+    Tree,
+    User,
+    Wheel,
+)
 
 T = TypeVar("T")
-
-
-class Colour(Enum):
-    RED = "red"
-    BLUE = "blue"
-
-
-class Level(IntEnum):
-    LOW = 1
-    HIGH = 2
-
-
-class Item(Struct):
-    name: str
-    amount: int = 1
-
-
-class Frozen(Struct, frozen=True):
-    x: int
-
-
-class Identical(Struct, eq=False):
-    x: int
-
-
-class Hashed(Struct):
-    x: int
-
-    def __hash__(self) -> int:
-        return self.x
 
 
 class Box(Struct, Generic[T]):
     content: T
     more: list[T]
-
-
-class Cat(Struct, tag=True):
-    lives: int
-
-
-class Dog(Struct, tag=True):
-    name: str
-
-
-class Tree(Struct):
-    value: int
-    children: "list[Tree]" = []
 
 
 class Price(Struct):
@@ -79,31 +46,6 @@ class Price(Struct):
 class WithFile(Struct):
     title: str
     image: UploadFile
-
-
-@dataclass
-class User:
-    name: str
-    born: date | None = None
-
-
-@dataclass(frozen=True)
-class Key:
-    x: int
-
-
-class Address(TypedDict):
-    street: str
-
-
-class Point(NamedTuple):
-    x: int
-    y: int = 0
-
-
-@attrs.define
-class Wheel:
-    size: int
 
 
 Age = NewType("Age", int)

@@ -13,7 +13,8 @@ from micropie import App, Query, WebSocket
 from micropie.conversion.converter import get_converter
 from micropie.conversion.exceptions import get_validator_message
 from micropie.testing import TestClient
-from tests.conversion.examples import Moody, Range, list_errors
+from tests.conversion.examples import Moody, list_errors
+from tests.support.types import Range
 
 NEUTRAL = "Not a valid value"
 SECRET = "s3cret"

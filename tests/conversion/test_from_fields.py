@@ -7,7 +7,6 @@ from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any, Generic, NamedTuple, NotRequired, TypedDict, TypeVar
 
-import attrs
 import msgspec
 import pytest
 from hypothesis import given
@@ -18,6 +17,7 @@ from msgspec import inspect as mi
 from micropie.conversion.exceptions import CONVERSION_ERRORS
 from micropie.conversion.from_fields import FormReaders, make_form_readers
 from micropie.uploads.upload_file import UploadFile
+from tests.support.types import Cat, Closed, Range, Wheel
 
 T = TypeVar("T")
 
@@ -47,14 +47,6 @@ class Row(Struct, array_like=True, rename="upper"):
     def __post_init__(self) -> None:
         if self.x > 9:
             raise ValueError("x is a digit")
-
-
-class Closed(Struct, forbid_unknown_fields=True):
-    x: int = 0
-
-
-class Cat(Struct, tag=True):
-    lives: int
 
 
 class Dog(Struct, tag=True, forbid_unknown_fields=True):
@@ -87,15 +79,6 @@ class NestedCat(Struct, tag=True):
     inside: Closed
 
 
-class Range(Struct):
-    low: int
-    high: int
-
-    def __post_init__(self) -> None:
-        if self.low > self.high:
-            raise ValueError("low must not be above high")
-
-
 class Picky(Struct):
     x: int
 
@@ -126,11 +109,6 @@ class Point(NamedTuple):
     x: int
     y: int = 5
     z: Annotated[int, Meta(ge=0)] = 0
-
-
-@attrs.define
-class Wheel:
-    size: int
 
 
 def make_form(annotation: Any) -> FormReaders:

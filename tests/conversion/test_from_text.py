@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from enum import Enum, IntEnum, StrEnum
+from enum import Enum, StrEnum
 from typing import Annotated, Any, Literal, NewType
 from uuid import UUID
 
@@ -21,17 +21,13 @@ from micropie.conversion.from_text import (
     make_texts_reader,
     rank_narrowness,
 )
+from tests.support.types import Level
 
 
 class Colour(Enum):
     RED = "red"
     BLUE = "blue"
     CRIMSON = "red"  # noqa: PIE796  (an alias)
-
-
-class Level(IntEnum):
-    LOW = 1
-    HIGH = 2
 
 
 class Size(StrEnum):

@@ -15,30 +15,21 @@ from micropie.conversion.error_search import MAX_DEPTH
 from micropie.conversion.exceptions import CONVERSION_ERRORS
 from micropie.conversion.json_errors import MAX_ERRORS, MAX_VALUES
 from tests.conversion.examples import (
-    Address,
     Box,
-    Cat,
     CatRow,
-    Closed,
     ClosedRow,
-    Colour,
-    Dog,
     DogRow,
-    Level,
     Nested,
     Pair,
     Picture,
-    Point,
-    Range,
     Renamed,
     Report,
     Row,
-    Todo,
     Twins,
     User,
-    Wheel,
     list_errors,
 )
+from tests.support.types import Address, Cat, Closed, Colour, Dog, Level, Point, Range, Todo, Wheel
 
 RIGHT: Sequence[tuple[Any, object]] = [
     (int, 5),

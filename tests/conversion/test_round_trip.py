@@ -35,6 +35,7 @@ from msgspec import Meta, Struct
 
 from micropie import App, Body, Form, Header, Query
 from tests.support.asgi import FORM, JSON, MULTIPART, Response, acall, form_data
+from tests.support.types import Cat, Frozen
 
 T = TypeVar("T")
 Values: TypeAlias = st.SearchStrategy[Any]
@@ -62,10 +63,6 @@ class Row(Struct, array_like=True):
     y: str = ""
 
 
-class Frozen(Struct, frozen=True):
-    x: int
-
-
 class Box(Struct, Generic[T]):
     content: T
     more: list[T] = []
@@ -75,10 +72,6 @@ class Node(Struct):
     renamed: Renamed
     boxes: "list[Box[date]]" = []
     left: "Node | None" = None
-
-
-class Cat(Struct, tag=True):
-    lives: int
 
 
 class Dog(Struct, tag="the dog", tag_field="type"):

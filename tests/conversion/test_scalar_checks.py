@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 from micropie.conversion.exceptions import CONVERSION_ERRORS
-from tests.conversion.examples import Colour, list_errors
+from tests.conversion.examples import list_errors
+from tests.support.types import Colour
 
 LIMITED: Sequence[Any] = [
     Annotated[int, Meta(ge=1, lt=5)],

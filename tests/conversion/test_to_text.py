@@ -16,6 +16,7 @@ from msgspec import inspect as mi
 from micropie.conversion.converter import get_converter
 from micropie.conversion.to_text import is_same_value, value_to_fields, value_to_text, value_to_texts
 from micropie.uploads.upload_file import UploadFile
+from tests.support.types import Cat
 
 
 class Shade(Enum):
@@ -102,10 +103,6 @@ class Flat(Struct, rename="camel"):
     how_many: int | None = None
     tags: list[str] = []
     flag: bool | msgspec.UnsetType = msgspec.UNSET
-
-
-class Cat(Struct, tag=True):
-    lives: int
 
 
 class Dog(Struct, tag="dog", tag_field="kind"):

@@ -1,11 +1,10 @@
 """Annotations are unwrapped and described; a type that cannot be read is refused, and the error says how to fix it."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated, Any, Literal, NewType, TypedDict, Union
+from typing import Annotated, Any, Literal, NewType, Union
 
 import pytest
 from msgspec import Meta, Struct
@@ -13,42 +12,7 @@ from typing_extensions import TypeAliasType
 
 from micropie.conversion.converter import get_converter
 from micropie.conversion.unwrap_annotated import UnsupportedTypeError, split_union, unwrap_annotated
-
-
-class Item(Struct):
-    name: str
-    amount: int = 1
-
-
-class Frozen(Struct, frozen=True):
-    x: int
-
-
-class Identical(Struct, eq=False):
-    x: int
-
-
-class Hashed(Struct):
-    x: int
-
-    def __hash__(self) -> int:
-        return self.x
-
-
-@dataclass
-class User:
-    name: str
-    born: date | None = None
-
-
-@dataclass(frozen=True)
-class Key:
-    x: int
-
-
-class Address(TypedDict):
-    street: str
-
+from tests.support.types import Address, Frozen, Hashed, Identical, Item, Key, User
 
 Age = NewType("Age", int)
 

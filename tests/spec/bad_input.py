@@ -7,13 +7,10 @@ response, in plain text and as problem details.
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from decimal import Decimal
-from enum import Enum, IntEnum
-from typing import Annotated, Any, Final, NamedTuple, NotRequired, TypeAlias, TypedDict
+from typing import Annotated, Any, Final, NotRequired, TypeAlias, TypedDict
 from urllib.parse import quote, urlencode
 
-import attrs
 import msgspec
 from msgspec import Meta, Struct
 
@@ -40,57 +37,10 @@ Pairs: TypeAlias = Sequence[tuple[str, str]]
 """Names with their texts, in order."""
 
 
-class Colour(Enum):
-    RED = "red"
-    BLUE = "blue"
-
-
-class Level(IntEnum):
-    LOW = 1
-    HIGH = 2
-
-
-class Tag(Struct):
-    name: Annotated[str, Meta(min_length=1)]
-
-
-class Todo(Struct):
-    title: Annotated[str, Meta(min_length=1, max_length=5)]
-    priority: Annotated[int, Meta(ge=1, le=5)] = 3
-    tags: list[Tag] = []
-    colour: Colour | None = None
-
-
 class Flat(Struct):
     title: Annotated[str, Meta(min_length=1, max_length=5)]
     amount: int
     prices: list[Decimal] = []
-
-
-class Closed(Struct, forbid_unknown_fields=True):
-    x: int = 0
-
-
-class Cat(Struct, tag=True):
-    lives: int
-
-
-class Dog(Struct, tag=True):
-    name: str
-
-
-class Range(Struct):
-    low: int
-    high: int
-
-    def __post_init__(self) -> None:
-        if self.low > self.high:
-            raise ValueError("low must not be above high")
-
-
-class Tree(Struct):
-    value: int
-    children: "list[Tree]" = []
 
 
 class Picture(Struct):
@@ -98,25 +48,9 @@ class Picture(Struct):
     image: UploadFile
 
 
-@dataclass
-class User:
-    name: str
-    born: date | None = None
-
-
 class Address(TypedDict):
     street: Annotated[str, Meta(max_length=9)]
     number: NotRequired[int]
-
-
-class Point(NamedTuple):
-    x: int
-    y: int = 0
-
-
-@attrs.define
-class Wheel:
-    size: int
 
 
 @dataclass

@@ -11,8 +11,9 @@ from tests.support.asgi import (
     FORM,
     JSON,
 )
+from tests.support.types import Colour, Tag, Todo
 
-from .bad_input import KNOWN, SECRET, Colour, Sent, Tag, Todo, check, check_plain, check_problem, in_json, target
+from .bad_input import KNOWN, SECRET, Sent, check, check_plain, check_problem, in_json, target
 
 
 class Everything(App):

@@ -13,8 +13,9 @@ from tests.support.asgi import (
     call,
     form_data,
 )
+from tests.support.types import Wheel
 
-from .bad_input import Flat, Sent, Wheel, cached_target, check, check_plain, check_problem, check_status, target
+from .bad_input import Flat, Sent, cached_target, check, check_plain, check_problem, check_status, target
 
 UNDECODABLE = ["%ff", "%C3", "%ED%A0%80", "%C0%80", "a%80b", "%F5%80%80%80", "%00", "a%00b"]
 

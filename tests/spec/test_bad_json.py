@@ -11,29 +11,9 @@ import pytest
 from msgspec import Meta
 
 from micropie import Body
+from tests.support.types import Cat, Closed, Colour, Dog, Level, Point, Range, Tag, Todo, Tree, User, Wheel
 
-from .bad_input import (
-    SECRET,
-    Address,
-    Cat,
-    Closed,
-    Colour,
-    Dog,
-    Errors,
-    Level,
-    Point,
-    Range,
-    Tag,
-    Todo,
-    Tree,
-    User,
-    Wheel,
-    cached_target,
-    check,
-    in_json,
-    name_of,
-    target,
-)
+from .bad_input import SECRET, Address, Errors, cached_target, check, in_json, name_of, target
 
 Cases: TypeAlias = Sequence[tuple[str, str | Sequence[tuple[str, str]]]]
 """JSON with its errors: an error of the whole document, or errors at pointers."""

@@ -9,24 +9,9 @@ import pytest
 from msgspec import Meta
 
 from micropie import Session
+from tests.support.types import Cat, Colour, Dog, Todo
 
-from .bad_input import (
-    KNOWN,
-    SECRET,
-    Cat,
-    Colour,
-    Dog,
-    Sent,
-    Target,
-    Todo,
-    check,
-    in_cookies,
-    in_form,
-    in_json,
-    in_query,
-    name_of,
-    target,
-)
+from .bad_input import KNOWN, SECRET, Sent, Target, check, in_cookies, in_form, in_json, in_query, name_of, target
 
 STORED: list[tuple[Any, object, list[str]]] = [
     (int, SECRET, ["Expected an integer, got a string"]),

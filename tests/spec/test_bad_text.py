@@ -15,26 +15,18 @@ from micropie import App, Query
 from tests.support.asgi import (
     PROBLEM,
 )
+from tests.support.types import Cat, Closed, Colour, Dog, Level, Point, Range, User, Wheel
 
 from .bad_input import (
     ALL_BUT_PATH,
     SECRET,
     SOURCES,
     Address,
-    Cat,
-    Closed,
-    Colour,
-    Dog,
     Flat,
-    Level,
     Pairs,
-    Point,
-    Range,
     Send,
     Sent,
     Target,
-    User,
-    Wheel,
     cached_target,
     check,
     in_form,

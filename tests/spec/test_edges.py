@@ -9,14 +9,11 @@ from msgspec import Struct
 
 from micropie import App, Cookie, Header, Path, Query, Request
 from tests.support.asgi import call
+from tests.support.types import Cat
 
 JSON = [(b"content-type", b"application/json")]
 PARTS = [(b"content-type", b"multipart/form-data; boundary=b")]
 UPLOAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nhello\r\n--b--\r\n'
-
-
-class Cat(Struct, tag=True):
-    lives: int
 
 
 class Whole(Struct):

@@ -19,13 +19,12 @@ from tests.support.asgi import (
     form_data,
     http_scope,
 )
+from tests.support.types import Tag, Todo
 
 from .bad_input import (
     Flat,
     Sent,
-    Tag,
     Target,
-    Todo,
     cached_target,
     check_status,
     in_form,
