@@ -39,7 +39,7 @@ class HTTPError(Exception):
 
     def __init__(self, status: int, detail: str = "", headers: HeaderItems = ()) -> None:
         if not 400 <= status <= 599:
-            raise ValueError(f"HTTPError is for 400 to 599, not {status}: return (status, body) instead")
+            raise ValueError(f"An HTTPError's status must be 400 to 599, not {status}: return (status, body) instead")
         super().__init__(status, detail)
         self.status = status
         self.detail = detail

@@ -323,7 +323,7 @@ def _read_form_type(annotation: Any) -> tuple[Converter, FormResult[Any]]:
     """Return the converter of a form's value, and the form before it is submitted."""
     plain, _ = unwrap_annotated(annotation)
     if not get_args(plain):
-        raise SignatureError("FormResult has no class for its fields", "Write FormResult[Signup], Signup being a class")
+        raise SignatureError("FormResult has no class for its fields", "Write FormResult[Signup] with a class Signup")
     converter = get_converter(get_args(plain)[0])
     if converter.shape is Shape.STRUCTURED:
         refuse_unusable_fields(converter, File)

@@ -25,11 +25,11 @@ _NUMBERS: Final = (mi.IntType, mi.FloatType, mi.DecimalType)
 
 
 class TooManyValuesError(Exception):
-    """The value is too large to be searched to its end."""
+    """An error for a value that is too large to be searched to its end."""
 
 
 class TooManyErrorsError(Exception):
-    """The search has found as many errors as it may report."""
+    """An error for a search that has found as many errors as it may report."""
 
 
 class Search:

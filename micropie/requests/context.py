@@ -23,7 +23,9 @@ def get_current_request() -> Any:
     """Return the request that is being handled. Raises RuntimeError outside a request."""
     request = request_variable.get()
     if request is None:
-        raise RuntimeError("No request is being handled here: `request` is for code that runs during one")
+        raise RuntimeError(
+            "No request is being handled here: read `request` in code that a handler or middleware calls"
+        )
     return request
 
 

@@ -71,7 +71,7 @@ UNSAFE_IN_HEADER_VALUE: Final = re.compile(http_grammar.UNSAFE_IN_FIELD_VALUE.en
 
 
 class Closed(Exception):
-    """Signals that a channel takes and holds no more items."""
+    """An error for a channel that takes and holds no more items."""
 
 
 class ClientLeft(OSError):
@@ -79,7 +79,7 @@ class ClientLeft(OSError):
 
 
 class UnexpectedMessage(RuntimeError):
-    """The app sent a message that ASGI does not allow in this state."""
+    """An error for a message that ASGI does not allow the app to send in its state."""
 
 
 class Channel(Generic[T]):

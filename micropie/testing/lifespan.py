@@ -13,7 +13,7 @@ from .exchange import Closed, Exchange, UnexpectedMessage
 
 
 class LifespanFailed(Exception):
-    """The app sent `lifespan.startup.failed` or `lifespan.shutdown.failed`; the text is the app's message."""
+    """An error for an app that sent `lifespan.startup.failed` or `lifespan.shutdown.failed`. Its text is the app's."""
 
 
 class Lifespan:

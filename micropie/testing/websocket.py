@@ -26,7 +26,7 @@ ORDERLY_CODES: Final = frozenset({NORMAL, GOING_AWAY})
 
 
 class WebSocketRefused(Exception):
-    """The app refused the handshake, with a close `code` and `reason` or with an HTTP response of `status`.
+    """An error for a refused handshake: the app sent a close `code` and `reason`, or an HTTP response of `status`.
 
     A refusal by code has the status 403, as servers send it. A refusal by HTTP response has the code 1006, and its body
     is the reason.
@@ -41,7 +41,7 @@ class WebSocketRefused(Exception):
 
 
 class WebSocketClosed(Exception):
-    """The connection is closed, with this `code` and `reason`. The code is 1006 if the app ended without closing it."""
+    """An error for a closed connection, with its `code` and `reason`: 1006 if the app ended without closing it."""
 
     def __init__(self, code: int, reason: str = "") -> None:
         super().__init__(code, reason)

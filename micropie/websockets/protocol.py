@@ -63,7 +63,7 @@ def cut_reason(reason: str) -> str:
 
 
 class ConnectionClosed(Exception):
-    """The WebSocket is closed, by either side. `code` and `reason` say how (RFC 6455 §7.1.5 and §7.1.6).
+    """An error for a WebSocket that either side has closed, with its `code` and `reason` (RFC 6455 §7.1.5, §7.1.6).
 
     `code` is 1005 when the client gave none, and 1006 when the connection broke.
     """
@@ -136,7 +136,9 @@ def encode_handshake_headers(headers: HeaderItems) -> RawHeaders:
         raise ValueError(str(error)) from None
     for name, _ in raw:
         if name in _SET_BY_SERVER:
-            raise ValueError(f"Header {name.decode()!r} is the server's own; a subprotocol is accept(subprotocol=...)")
+            raise ValueError(
+                f"Only the server sets the header {name.decode()!r}; pass a subprotocol by accept(subprotocol=...)"
+            )
     return raw
 
 

@@ -1,4 +1,4 @@
-"""An error answer is at most 64 KiB, however many errors a request has and however long the client's names are."""
+"""An error response is at most 64 KiB, however many errors a request has and however long the client's names are."""
 
 import json
 import tracemalloc
@@ -73,7 +73,7 @@ WRONG_BODIES: dict[str, list[Any]] = {
 
 @pytest.mark.parametrize("accept", ["text/plain", "application/json"])
 @pytest.mark.parametrize(("path", "body"), [(path, body) for path in WRONG_BODIES for body in WRONG_BODIES[path]])
-def test_answer_about_json_is_bounded(path: str, body: object, accept: str) -> None:
+def test_response_about_json_is_bounded(path: str, body: object, accept: str) -> None:
     headers = {"content-type": "application/json", "accept": accept}
     response = TestClient(Api()).post(path, content=json.dumps(body), headers=headers)
     assert response.status_code == 400
@@ -83,7 +83,7 @@ def test_answer_about_json_is_bounded(path: str, body: object, accept: str) -> N
 @pytest.mark.parametrize("accept", ["text/plain", "application/json"])
 @pytest.mark.parametrize("path", ["/rest", "/counts", "/closed"])
 @pytest.mark.parametrize("name", ["k" * 5000, ODD * 900])
-def test_answer_about_a_form_is_bounded(path: str, name: str, accept: str) -> None:
+def test_response_about_a_form_is_bounded(path: str, name: str, accept: str) -> None:
     form = {f"{name}{index}": "x" for index in range(900)} | {f"{index}{name}": "x" for index in range(90)}
     response = TestClient(Api()).post(path, data=form, headers={"accept": accept})
     assert response.status_code == 400
@@ -91,7 +91,7 @@ def test_answer_about_a_form_is_bounded(path: str, name: str, accept: str) -> No
 
 
 @pytest.mark.parametrize("path", ["/rest", "/closed_query"])
-def test_answer_about_a_query_is_bounded(path: str) -> None:
+def test_response_about_a_query_is_bounded(path: str) -> None:
     params = {f"{'k' * 5000}{index}": "x" for index in range(10)}
     response = TestClient(Api()).get(path, params=params, headers={"accept": "application/json"})
     assert response.status_code == 400
@@ -107,7 +107,7 @@ def test_reply_to_a_websocket_message_is_bounded(body: object) -> None:
     assert len(reply.encode()) <= MAX_ERROR_RESPONSE
 
 
-def test_answer_that_is_cut_says_how_many_errors_it_leaves_out() -> None:
+def test_response_that_is_cut_says_how_many_errors_it_leaves_out() -> None:
     form = {f"{'k' * 500}{index}": "x" for index in range(900)}
     response = TestClient(Api()).post("/rest", data=form, headers={"accept": "application/json"})
     *listed, last = response.json()["errors"]

@@ -98,7 +98,7 @@ def test_on_accept_hook_runs_once() -> None:
         ({"headers": [("x-a\r\n", "1")]}, "name"),
         ({"headers": [("", "1")]}, "name"),
         ({"headers": [("Sec-WebSocket-Protocol", "chat")]}, r"accept\(subprotocol="),
-        ({"headers": [("Upgrade", "websocket")]}, "server's own"),
+        ({"headers": [("Upgrade", "websocket")]}, "Only the server sets"),
         ({"session_id": "one; Domain=example.com"}, "session identifier"),
         ({"session_id": "one\r\n"}, "session identifier"),
         ({"session_id": ""}, "session identifier"),
