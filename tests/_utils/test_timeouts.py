@@ -14,10 +14,6 @@ from micropie._utils.timeouts import wait_for
 T = TypeVar("T")
 
 
-def run(main: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(main)
-
-
 class Hasty(asyncio.SelectorEventLoop):
     """A loop whose handles for callbacks that are due have no `when()`, as those of uvloop."""
 
@@ -118,5 +114,5 @@ def test_wait_ends_as_with_the_timeout_of_asyncio(
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a task that is cancelled before it begins awaits nothing
-        ours, theirs = run(both())
+        ours, theirs = asyncio.run(both())
     assert repr(ours) == repr(theirs)

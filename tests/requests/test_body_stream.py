@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import warnings
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, TypeVar
 
@@ -17,6 +17,7 @@ from micropie.errors import ClientDisconnected, HTTPError
 from micropie.requests.body_stream import BodyStream, ResumedAwaitable, take_message
 from micropie.types import Message, Receive
 from tests.support.asgi import JSON, MULTIPART, call, form_data, http_scope
+from tests.support.event_loop import run
 
 T = TypeVar("T")
 LEFT: Message = {"type": "http.disconnect"}
@@ -56,10 +57,6 @@ async def read_all(body: BodyStream) -> list[bytes]:
     while next_piece := await body.read():
         pieces.append(next_piece)
     return pieces
-
-
-def run(main: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(main)
 
 
 @pytest.mark.parametrize("wait", [None, 0.0])

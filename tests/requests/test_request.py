@@ -1,7 +1,7 @@
 """A request shows handlers and middleware what arrived, by each documented attribute."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import pytest
@@ -12,12 +12,9 @@ from micropie.media_types import Media
 from micropie.sentinels import UNSET, Unset
 from micropie.types import Message
 from tests.support.asgi import FORM, JSON, MULTIPART, RawHeaders, call, form_data, http_scope
+from tests.support.event_loop import run
 
 T = TypeVar("T")
-
-
-def run(main: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(main)
 
 
 def request_for(

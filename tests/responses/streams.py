@@ -5,7 +5,7 @@ The client leaves as servers report it, by `http.disconnect` or by an OSError fr
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -62,13 +62,6 @@ async def stream(
             await send_stream(server.send, status, chunks, headers or [], server.receive if listen else None)
     finally:
         assert asyncio.all_tasks() == before
-
-
-def run(work: Callable[[], Awaitable[T]]) -> T:
-    async def main() -> T:
-        return await work()
-
-    return asyncio.run(main())
 
 
 class Source:

@@ -13,7 +13,8 @@ from micropie.errors import ResponseError
 from micropie.responses.server_sent_events import ServerSentEvent
 from micropie.responses.streaming import BrokenResponse, send_stream
 from micropie.types import Message, RawHeaders
-from tests.responses.streams import PATIENCE, Server, Source, failing, run, stream
+from tests.responses.streams import PATIENCE, Server, Source, failing, stream
+from tests.support.event_loop import run
 
 
 class Tick(msgspec.Struct):
@@ -78,7 +79,7 @@ def test_first_chunk_decides_the_content_type(
         assert server.ended
         assert source.ended
 
-    run(main)
+    run(main())
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ def test_handlers_headers_win_over_those_of_the_stream(
         assert set(server.messages[0]["headers"]) == expected
         assert given_headers == before
 
-    run(main)
+    run(main())
 
 
 @pytest.mark.parametrize("make", [lambda: Counter(3), lambda: iter(["2", "1", "0"]), lambda: map(str, (2, 1, 0))])
@@ -110,7 +111,7 @@ def test_iterators_that_are_not_generators_are_streams(make: Callable[[], object
         assert server.chunks == [b"2", b"1", b"0"]
         assert server.ended
 
-    run(main)
+    run(main())
 
 
 def test_next_chunk_is_made_only_after_the_last_was_sent() -> None:
@@ -129,7 +130,7 @@ def test_next_chunk_is_made_only_after_the_last_was_sent() -> None:
         await send_stream(send, 200, made(), [], None)
         assert order == ["made a", "sent start", "sent a", "made b", "sent b", "made c", "sent c", "sent"]
 
-    run(main)
+    run(main())
 
 
 def test_receive_is_awaited_only_if_it_is_passed() -> None:
@@ -139,7 +140,7 @@ def test_receive_is_awaited_only_if_it_is_passed() -> None:
         assert server.listened == 0
         assert server.ended
 
-    run(main)
+    run(main())
 
 
 # --- where it runs ---------------------------------------------------------------------------------------------------
@@ -165,7 +166,7 @@ def test_async_generator_runs_and_closes_in_the_requests_task(leaves_after: int 
         await stream(Server(leaves_after=leaves_after), body())
         assert seen == [(asyncio.current_task(), "ann")] * 2
 
-    run(main)
+    run(main())
 
 
 @pytest.mark.parametrize("leaves_after", [None, 1])
@@ -190,7 +191,7 @@ def test_sync_generator_runs_and_closes_off_the_event_loop(leaves_after: int | N
         assert threading.get_ident() not in threads
         assert set(server.chunks) == {b"ann"}
 
-    run(main)
+    run(main())
 
 
 def test_blocking_generator_does_not_block_the_event_loop() -> None:
@@ -209,7 +210,7 @@ def test_blocking_generator_does_not_block_the_event_loop() -> None:
         await streaming
         assert server.chunks == [b"a"]
 
-    run(main)
+    run(main())
 
 
 def test_generator_that_never_waits_lets_other_tasks_run() -> None:
@@ -230,7 +231,7 @@ def test_generator_that_never_waits_lets_other_tasks_run() -> None:
         async with asyncio.timeout(PATIENCE):
             await main()
 
-    run(within)
+    run(within())
 
 
 # --- failing ---------------------------------------------------------------------------------------------------------
@@ -249,7 +250,7 @@ def test_error_before_the_first_chunk_is_raised_and_nothing_is_sent(error: Excep
             await stream(server, failing(Source(), error)[form], listen=listen)
         assert server.messages == []
 
-    run(main)
+    run(main())
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=repr)
@@ -265,7 +266,7 @@ def test_error_after_the_first_chunk_breaks_the_response(error: Exception, form:
         assert not server.ended
         assert source.ended
 
-    run(main)
+    run(main())
 
 
 @pytest.mark.parametrize("form", ["generator", "sync_generator"])
@@ -277,7 +278,7 @@ def test_first_chunk_that_is_not_data_is_raised_and_nothing_is_sent(form: str) -
         assert server.messages == []
         assert source.ended
 
-    run(main)
+    run(main())
 
 
 @pytest.mark.parametrize("form", ["generator", "sync_generator"])
@@ -290,7 +291,7 @@ def test_later_chunk_that_is_not_data_breaks_the_response(form: str) -> None:
         assert server.chunks == [b"a"]
         assert source.ended
 
-    run(main)
+    run(main())
 
 
 def test_failing_server_closes_the_generator() -> None:
@@ -304,7 +305,7 @@ def test_failing_server_closes_the_generator() -> None:
             await send_stream(send, 200, aiter(source.generator()), [], None)
         assert source.ended
 
-    run(main)
+    run(main())
 
 
 def test_failing_cleanup_breaks_the_response() -> None:
@@ -320,7 +321,7 @@ def test_failing_cleanup_breaks_the_response() -> None:
             await stream(Server(leaves_after=1), body())
         assert isinstance(caught.value.__cause__, KeyError)
 
-    run(main)
+    run(main())
 
 
 def test_failing_receive_breaks_the_response() -> None:
@@ -341,4 +342,4 @@ def test_failing_receive_breaks_the_response() -> None:
         assert str(caught.value.__cause__) == "receive is broken"
         assert source.ended
 
-    run(main)
+    run(main())

@@ -10,7 +10,8 @@ import pytest
 from micropie.errors import ClientDisconnected
 from micropie.responses.streaming import iterate_chunks, send_stream
 from micropie.types import Message
-from tests.responses.streams import PATIENCE, Server, Source, failing, run, stream
+from tests.responses.streams import PATIENCE, Server, Source, failing, stream
+from tests.support.event_loop import run
 
 
 async def wait_forever(source: Source) -> AsyncIterator[object]:
@@ -65,7 +66,7 @@ def test_generator_is_closed_when_the_client_leaves(make: Callable[[Source], Any
         assert source.ended
         assert not server.ended
 
-    run(main)
+    run(main())
 
 
 @pytest.mark.parametrize("form", ["forever", "sync_forever"])
@@ -76,7 +77,7 @@ def test_oserror_from_send_is_a_disconnect(form: str) -> None:
         assert source.ended
         assert server.chunks == [b"x"] * 3
 
-    run(main)
+    run(main())
 
 
 def test_sync_generator_stops_within_one_chunk() -> None:
@@ -95,7 +96,7 @@ def test_sync_generator_stops_within_one_chunk() -> None:
         await stream(server, body())
         assert made <= len(server.chunks) + 1
 
-    run(main)
+    run(main())
 
 
 def test_disconnect_before_the_first_chunk_sends_nothing() -> None:
@@ -114,7 +115,7 @@ def test_disconnect_before_the_first_chunk_sends_nothing() -> None:
         assert source.ended
         assert server.messages == []
 
-    run(main)
+    run(main())
 
 
 def test_request_message_is_not_a_disconnect() -> None:
@@ -133,7 +134,7 @@ def test_request_message_is_not_a_disconnect() -> None:
         assert server.chunks == [b"a", b"b"]
         assert server.ended
 
-    run(main)
+    run(main())
 
 
 def test_oserror_from_receive_is_a_disconnect() -> None:
@@ -147,7 +148,7 @@ def test_oserror_from_receive_is_a_disconnect() -> None:
         assert source.ended
         assert not server.ended
 
-    run(main)
+    run(main())
 
 
 def test_generator_that_raises_client_disconnected_ends_quietly() -> None:
@@ -157,7 +158,7 @@ def test_generator_that_raises_client_disconnected_ends_quietly() -> None:
         assert server.chunks == [b"a"]
         assert not server.ended
 
-    run(main)
+    run(main())
 
 
 # --- cancellation ----------------------------------------------------------------------------------------------------
@@ -182,7 +183,7 @@ def test_cancelled_response_closes_its_generator_and_stays_cancelled(
         assert not server.ended
         assert asyncio.all_tasks() == before
 
-    run(main)
+    run(main())
 
 
 @pytest.mark.parametrize("turns", range(8))
@@ -202,7 +203,7 @@ def test_cancellation_is_not_lost_when_the_client_leaves_at_the_same_moment(turn
         assert task.cancelled() is in_time
         assert source.ended
 
-    run(main)
+    run(main())
 
 
 def test_sync_generator_is_closed_after_its_running_step() -> None:
@@ -235,4 +236,4 @@ def test_sync_generator_is_closed_after_its_running_step() -> None:
         assert order == ["step over", "closed"]
         assert server.messages == []
 
-    run(main)
+    run(main())

@@ -1,7 +1,7 @@
 """This module holds what the tests of sessions share: naive, waiting and recording stores, and a clock."""
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 import pytest
@@ -14,10 +14,6 @@ T = TypeVar("T")
 KNOWN = "known-session-identifier"
 OTHER = "other-session-identifier"
 HOUR = 3600
-
-
-def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(coroutine)
 
 
 class Clock:

@@ -10,7 +10,8 @@ import pytest
 
 from micropie.sessions import SessionBackend
 from micropie.sessions.state import generate_identifier
-from tests.sessions.stores import EVERY, HOUR, KNOWN, OTHER, MemoryWaiting, Plain, run
+from tests.sessions.stores import EVERY, HOUR, KNOWN, OTHER, MemoryWaiting, Plain
+from tests.support.event_loop import run
 
 
 @pytest.mark.parametrize("name", ["load", "save"])

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from micropie.sentinels import UNSET, Unset
 from micropie.sessions import SessionBackend
 from micropie.sessions.state import SessionState
-from tests.sessions.stores import HOUR, KNOWN, WAITING, Change, MemoryWaiting, Plain, Recorded, login, run
+from tests.sessions.stores import HOUR, KNOWN, WAITING, Change, MemoryWaiting, Plain, Recorded, login
+from tests.support.event_loop import run
 
 
 @WAITING

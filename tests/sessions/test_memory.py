@@ -8,7 +8,8 @@ import pytest
 from micropie.sentinels import Unset
 from micropie.sessions import InMemorySessionBackend
 from micropie.sessions.state import SessionState
-from tests.sessions.stores import HOUR, KNOWN, OTHER, Clock, run
+from tests.sessions.stores import HOUR, KNOWN, OTHER, Clock
+from tests.support.event_loop import run
 
 
 @pytest.mark.parametrize("name", ["load", "save"])

@@ -8,7 +8,8 @@ import pytest
 from micropie.sentinels import UNSET
 from micropie.sessions import InMemorySessionBackend
 from micropie.sessions.state import SessionState
-from tests.sessions.stores import HOUR, KNOWN, Merged, run
+from tests.sessions.stores import HOUR, KNOWN, Merged
+from tests.support.event_loop import run
 
 
 class Opaque:

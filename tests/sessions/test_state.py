@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from micropie.sentinels import UNSET, Unset
 from micropie.sessions import InMemorySessionBackend, SessionBackend
 from micropie.sessions.state import SessionState, generate_identifier, is_identifier
-from tests.sessions.stores import EVERY, HOUR, KNOWN, WAITING, Change, Clock, Plain, Recorded, login, run, spelled
+from tests.sessions.stores import EVERY, HOUR, KNOWN, WAITING, Change, Clock, Plain, Recorded, login, spelled
+from tests.support.event_loop import run
 
 
 def test_new_identifiers_are_43_url_safe_characters_and_unique() -> None:

@@ -101,10 +101,6 @@ async def first_file(body: MultipartBody, name: str = "f") -> UploadFile:
     return body.files[name][0]
 
 
-def run(work: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(work)
-
-
 def status_of_run(work: Coroutine[Any, Any, Any]) -> int:
     """Return the status of the UploadError that `work` raises in an event loop."""
     with pytest.raises(UploadError) as raised:

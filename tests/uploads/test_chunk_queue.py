@@ -6,18 +6,8 @@ import pytest
 
 from micropie.config import KIB, MIB
 from micropie.errors import UploadError
-from tests.uploads.bodies import (
-    BEGUN,
-    END,
-    LARGE,
-    Content,
-    chop,
-    first_file,
-    open_body,
-    run,
-    status_of,
-    upload,
-)
+from tests.support.event_loop import run
+from tests.uploads.bodies import BEGUN, END, LARGE, Content, chop, first_file, open_body, status_of, upload
 
 
 def test_mapping_has_the_documented_keys_and_queue() -> None:

@@ -9,6 +9,7 @@ import pytest
 from micropie.config import MIB, Limits
 from micropie.errors import ClientDisconnected
 from micropie.uploads.multipart import MultipartBody
+from tests.support.event_loop import run
 from tests.uploads.bodies import (
     BEGUN,
     BOUNDARY,
@@ -21,7 +22,6 @@ from tests.uploads.bodies import (
     message,
     open_body,
     part,
-    run,
     status_of,
     upload,
 )

@@ -13,6 +13,7 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser
 from micropie.config import KIB, Limits
 from micropie.errors import BadRequest, MissingDependency, UploadError
 from micropie.uploads.multipart import MultipartBody
+from tests.support.event_loop import run
 from tests.uploads.bodies import (
     BOUNDARY,
     END,
@@ -27,7 +28,6 @@ from tests.uploads.bodies import (
     open_body,
     part,
     read_all,
-    run,
     status_of_run,
     upload,
 )

@@ -13,6 +13,7 @@ import pytest
 from micropie.config import KIB, MIB
 from micropie.errors import UploadError
 from micropie.uploads.multipart import MultipartBody
+from tests.support.event_loop import run
 from tests.uploads.bodies import (
     BEGUN,
     END,
@@ -25,7 +26,6 @@ from tests.uploads.bodies import (
     let_others_run,
     list_spools,
     open_body,
-    run,
     status_of,
     upload,
 )

@@ -10,6 +10,7 @@ import pytest
 from micropie.config import KIB, MIB, Limits
 from micropie.errors import UploadError
 from micropie.uploads.multipart import MultipartBody
+from tests.support.event_loop import run
 from tests.uploads.bodies import (
     BEGUN,
     BOUNDARY,
@@ -23,7 +24,6 @@ from tests.uploads.bodies import (
     large_body,
     noise,
     open_body,
-    run,
     status_of,
     upload,
 )

@@ -1,7 +1,7 @@
 """This module plays the server side of a WebSocket: it follows a script and records what the app sends."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import pytest
@@ -53,16 +53,6 @@ class Server:
     @property
     def closes(self) -> list[tuple[int, str]]:
         return [(sent["code"], sent["reason"]) for sent in self.sent if sent["type"] == "websocket.close"]
-
-
-def run(steps: Coroutine[Any, Any, T]) -> T:
-    """Run `steps`. Fail after 20 seconds instead of waiting for ever."""
-
-    async def bounded() -> T:
-        async with asyncio.timeout(20):
-            return await steps
-
-    return asyncio.run(bounded())
 
 
 async def open_connection(server: Server, **options: Any) -> WebSocket[Any, Any]:

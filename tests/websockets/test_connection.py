@@ -15,6 +15,7 @@ from micropie.websockets.messages import (
     InvalidMessage,
 )
 from micropie.websockets.protocol import ConnectionClosed
+from tests.support.event_loop import run
 
 from .message_types import Code, Move, Noted, Point, Quit, Say
 from .scripted_server import (
@@ -31,7 +32,6 @@ from .scripted_server import (
     not_accepted,
     open_connection,
     refused,
-    run,
     text,
 )
 

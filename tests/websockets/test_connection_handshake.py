@@ -8,8 +8,9 @@ import pytest
 from micropie.types import Message
 from micropie.websockets.connection import WebSocket
 from micropie.websockets.protocol import ConnectionClosed
+from tests.support.event_loop import run
 
-from .scripted_server import CONNECT, Server, open_connection, run
+from .scripted_server import CONNECT, Server, open_connection
 
 
 async def handshake(ws: WebSocket[Any, Any], server: Server, **given: Any) -> Message:

@@ -7,8 +7,9 @@ import pytest
 from micropie.types import Message
 from micropie.websockets.connection import WebSocket
 from micropie.websockets.protocol import ConnectionClosed
+from tests.support.event_loop import run
 
-from .scripted_server import CALLS, CONNECT, Server, open_connection, run, text
+from .scripted_server import CALLS, CONNECT, Server, open_connection, text
 
 
 @pytest.mark.parametrize("call", ["receive", "receive_text", "receive_bytes", "receive_json"])

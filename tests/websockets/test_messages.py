@@ -1,4 +1,4 @@
-"""What is sent is received as the same value, and what is wrong with a message is reported."""
+"""These tests send and receive messages of every type, and report what is wrong with a message."""
 
 from collections.abc import Callable
 from datetime import date
@@ -21,6 +21,7 @@ from micropie.websockets.messages import (
     read_text,
 )
 from micropie.websockets.protocol import ConnectionClosed
+from tests.support.event_loop import run
 
 from .message_types import (
     Colour,
@@ -39,7 +40,7 @@ from .message_types import (
     StrictPoint,
     Two,
 )
-from .scripted_server import LEAVE, Server, binary, collect, open_connection, run, text
+from .scripted_server import LEAVE, Server, binary, collect, open_connection, text
 
 # --- Kinds of messages -----------------------------------------------------------------------------------------------
 

@@ -11,9 +11,10 @@ from micropie.websockets.connection import WebSocket
 from micropie.websockets.messages import (
     InvalidMessage,
 )
+from tests.support.event_loop import run
 
 from .message_types import Command, Move
-from .scripted_server import CALLS, CONNECT, LEAVE, Server, binary, collect, open_connection, run, text
+from .scripted_server import CALLS, CONNECT, LEAVE, Server, binary, collect, open_connection, text
 
 
 def test_function_gets_invalid_messages_and_reading_goes_on() -> None:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from micropie.websockets.connection import WebSocket
 from micropie.websockets.protocol import ConnectionClosed
+from tests.support.event_loop import run
 
-from .scripted_server import Server, closed_by_us, open_connection, run
+from .scripted_server import Server, closed_by_us, open_connection
 
 VALID_CODES = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999]
 INVALID_CODES = [-1, 0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65536]
