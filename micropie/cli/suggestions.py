@@ -1,4 +1,4 @@
-"""This module words "Did you mean …?" for a name that a user mistyped."""
+"""This module finds the name that a user meant, for the question "Did you mean …?"."""
 
 import difflib
 from collections.abc import Iterable

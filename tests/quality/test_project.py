@@ -1,4 +1,4 @@
-"""What the tools say of the whole project: types, style, layers, and what `import micropie` brings along."""
+"""These tests run the tools on the whole project: types, style, layers; and check what `import micropie` loads."""
 
 import subprocess
 import sys
@@ -81,11 +81,3 @@ def test_importing_micropie_loads_no_module_of_ours_that_not_every_app_needs() -
 
 def test_package_is_marked_as_typed() -> None:
     assert (ROOT / "micropie" / "py.typed").is_file()
-
-
-MODULES = {str(path.relative_to(ROOT)): path for path in sorted((ROOT / "micropie").rglob("*.py"))}
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_every_module_begins_with_what_it_is_for(name: str) -> None:
-    assert MODULES[name].read_text().startswith('"""')

@@ -79,6 +79,21 @@ def test_tests_mirror_the_packages() -> None:
     assert folders - packages == {"docs", "quality", "servers", "spec", "support", "typing"}
 
 
+WITHOUT_TESTS: Final = {"types.py": "it holds aliases only, which the type checkers test"}
+"""The modules that have no test module, and why."""
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if not Path(name).stem.startswith("__")])
+def test_module_has_a_test_module_or_a_reason_for_none(name: str) -> None:
+    module = Path(name)
+    has_tests = (ROOT / "tests" / module.with_name(f"test_{module.name}")).is_file()
+    assert has_tests is (name not in WITHOUT_TESTS)
+
+
+def test_reasons_for_no_test_module_are_those_of_modules() -> None:
+    assert WITHOUT_TESTS.keys() <= MODULES.keys()
+
+
 def test_no_file_of_tests_is_over_1000_lines() -> None:
     sizes = {str(path): path.read_text().count("\n") for path in (ROOT / "tests").rglob("*.py")}
     assert {path: lines for path, lines in sizes.items() if lines > 1000} == {}
