@@ -167,7 +167,7 @@ def test_cancelled_request_runs_its_finally_blocks_and_leaves_no_task(hooks: tup
         with pytest.raises(asyncio.CancelledError):
             await task
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        assert vars(app.session_backend)["_sessions"] == {}
+        assert vars(app.session_backend)["_begun"] == {}
 
     asyncio.run(main())
     assert log == ["GET"]

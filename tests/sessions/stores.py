@@ -57,6 +57,10 @@ class PlainWaiting(Plain):
         await asyncio.sleep(0)
 
 
+def count_sessions(backend: InMemorySessionBackend) -> int:
+    return len(backend._presented) + len(backend._begun)
+
+
 class MemoryWaiting(InMemorySessionBackend):
     async def load(self, session_id: str) -> dict[str, Any]:
         await asyncio.sleep(0)

@@ -8,7 +8,7 @@ import pytest
 from micropie.sentinels import Unset
 from micropie.sessions import InMemorySessionBackend
 from micropie.sessions.state import SessionState
-from tests.sessions.stores import HOUR, KNOWN, OTHER, Clock
+from tests.sessions.stores import HOUR, KNOWN, OTHER, Clock, count_sessions
 from tests.support.event_loop import run
 
 
@@ -130,7 +130,7 @@ def test_each_save_has_its_own_expiry() -> None:
         await backend.save(OTHER, {"a": 2}, 5)  # an earlier expiry replaces a later one
         clock.now += 5
         assert await backend.load(OTHER) == {}
-        assert not backend._sessions
+        assert not count_sessions(backend)
 
     run(check())
 
@@ -169,7 +169,7 @@ def test_session_saved_for_no_time_is_not_kept(timeout: int) -> None:
         backend = InMemorySessionBackend(clock=Clock())
         await backend.save(KNOWN, {"a": 1}, timeout)
         assert await backend.load(KNOWN) == {}
-        assert not backend._sessions
+        assert not count_sessions(backend)
 
     run(check())
 
@@ -180,23 +180,74 @@ def test_saving_empty_data_deletes_a_session_known_or_not() -> None:
         await backend.save(KNOWN, {"a": 1}, HOUR)
         await backend.save(KNOWN, {}, HOUR)
         await backend.save(OTHER, {}, HOUR)
-        assert not backend._sessions
+        assert not count_sessions(backend)
 
     run(check())
 
 
-def test_session_saved_longest_ago_is_dropped_over_the_cap() -> None:
+def test_session_used_longest_ago_is_dropped_over_the_cap() -> None:
     async def check() -> None:
-        backend = InMemorySessionBackend(max_sessions=3)
+        backend = InMemorySessionBackend(max_sessions=4)
+        for name in "abcd":
+            await backend.save(name, {"name": name}, HOUR)
+            await backend.load(name)
+        await backend.load("a")
+        await backend.save("b", {"name": "b again"}, HOUR)
+        await backend.merge("c", {"name": "c again"}, [], HOUR)
+        await backend.save("e", {"name": "e"}, HOUR)
+        assert await list_kept(backend, "abcde") == "abce"
+
+    run(check())
+
+
+@pytest.mark.parametrize("cap", [3, 20, 100])
+def test_flood_of_new_sessions_drops_none_that_a_request_has_presented(cap: int) -> None:
+    async def check() -> None:
+        backend = InMemorySessionBackend(cap)
+        for number in range(cap - 1):
+            await backend.save(f"user {number}", {"user": number}, HOUR)
+            await backend.load(f"user {number}")
+        for number in range(10 * cap):
+            state = SessionState()
+            state.data["visits"] = number
+            await state.commit(backend, HOUR)
+            state.data["stream"] = 1  # a second save of the same request presents nothing
+            await state.commit(backend, HOUR)
+        assert [bool(await backend.load(f"user {number}")) for number in range(cap - 1)] == [True] * (cap - 1)
+        assert count_sessions(backend) == cap
+
+    run(check())
+
+
+def test_new_session_replaces_the_least_recently_used_where_all_were_presented() -> None:
+    async def check() -> None:
+        backend = InMemorySessionBackend(3)
         for name in "abc":
             await backend.save(name, {"name": name}, HOUR)
-        await backend.save("a", {"name": "a again"}, HOUR)
-        await backend.load("b")  # looking does not count
+            await backend.load(name)
         await backend.save("d", {"name": "d"}, HOUR)
-        is_kept = {name: bool(await backend.load(name)) for name in "abcd"}
-        assert is_kept == {"a": True, "b": False, "c": True, "d": True}
+        assert await list_kept(backend, "bcd") == "bcd"
+        assert count_sessions(backend) == 3
 
     run(check())
+
+
+def test_full_store_keeps_newcomers_until_their_second_request() -> None:
+    async def check() -> None:
+        backend = InMemorySessionBackend(1000)
+        for number in range(1000):
+            await backend.save(f"user {number}", {"user": number}, HOUR)
+            await backend.load(f"user {number}")
+        for name in "abcdefghij":
+            await backend.save(name, {"name": name}, HOUR)
+        assert await list_kept(backend, "abcdefghij") == "abcdefghij"
+        assert count_sessions(backend) == 1000
+
+    run(check())
+
+
+async def list_kept(backend: InMemorySessionBackend, names: str) -> str:
+    return "".join([name for name in names if await backend.load(name)])
 
 
 def test_visitors_without_a_cookie_do_not_grow_the_store_over_its_cap() -> None:
@@ -208,7 +259,7 @@ def test_visitors_without_a_cookie_do_not_grow_the_store_over_its_cap() -> None:
             state = await SessionState.open(backend, None)
             state.data["visits"] = 1
             last = await state.commit(backend, HOUR)
-            most = max(most, len(backend._sessions), len(backend._unswept))
+            most = max(most, count_sessions(backend), len(backend._unswept))
         assert most == 100
         assert isinstance(last, str)
         assert await backend.load(last) == {"visits": 1}
@@ -242,10 +293,10 @@ def test_expired_sessions_are_dropped_by_later_saves() -> None:
         clock.now += 10
         for number in range(10):
             await backend.save(f"next {number}", {"a": 1}, HOUR)
-        assert len(backend._sessions) > 900, "a single save does not drop them all"
+        assert count_sessions(backend) > 900, "a single save does not drop them all"
         for _ in range(1011):  # the rest of a round and a whole one, at two sessions per save
             await backend.save(KNOWN, {"a": 1}, HOUR)
-        assert len(backend._sessions) == 11
+        assert count_sessions(backend) == 11
 
     run(check())
 
@@ -258,7 +309,7 @@ def test_steady_stream_of_sessions_keeps_the_store_within_twice_the_living_ones(
         for number in range(5000):
             clock.now += 1
             await backend.save(f"session {number}", {"a": 1}, 100)
-            most = max(most, len(backend._sessions))
+            most = max(most, count_sessions(backend))
         assert most <= 200
 
     run(check())

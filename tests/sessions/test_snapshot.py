@@ -8,7 +8,7 @@ import pytest
 from micropie.sentinels import UNSET
 from micropie.sessions import InMemorySessionBackend
 from micropie.sessions.state import SessionState
-from tests.sessions.stores import HOUR, KNOWN, Merged
+from tests.sessions.stores import HOUR, KNOWN, Merged, count_sessions
 from tests.support.event_loop import run
 
 
@@ -148,6 +148,6 @@ def test_value_that_does_not_unpickle_is_named_before_it_is_saved() -> None:
             with pytest.raises(TypeError, match=r"cannot be stored \('error'\): TypeError.*second"):
                 await state.commit(backend, HOUR)
         assert await backend.load(KNOWN) == {"before": 1}
-        assert len(backend._sessions) == 1
+        assert count_sessions(backend) == 1
 
     run(check())

@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 from micropie.sentinels import UNSET, Unset
 from micropie.sessions import InMemorySessionBackend, SessionBackend
 from micropie.sessions.state import SessionState, generate_identifier, is_identifier
-from tests.sessions.stores import EVERY, HOUR, KNOWN, WAITING, Change, Clock, Plain, Recorded, login, spelled
+from tests.sessions.stores import (
+    EVERY,
+    HOUR,
+    KNOWN,
+    WAITING,
+    Change,
+    Clock,
+    Plain,
+    Recorded,
+    count_sessions,
+    login,
+    spelled,
+)
 from tests.support.event_loop import run
 
 
@@ -255,7 +267,7 @@ def test_new_session_gets_an_identifier_and_keeps_it(change: Change) -> None:
         state.data["b"] = 2
         assert await state.commit(backend, 7) is UNSET
         assert await backend.load(identifier) == {"a": 1, "b": 2}
-        assert len(backend._sessions) == 1
+        assert count_sessions(backend) == 1
 
     run(check())
 
@@ -546,7 +558,7 @@ def test_next_request_opens_what_any_operations_committed(
                 else:
                     Operations[name](state, key, value)
             expected = state.data
-            assert len(backend._sessions) == (1 if expected else 0)
+            assert count_sessions(backend) == (1 if expected else 0)
 
     run(check())
 
@@ -568,7 +580,7 @@ def test_regenerate_moves_the_session_and_ends_the_old_identifier() -> None:
         assert (await SessionState.open(backend, KNOWN)).identifier is None
         assert (await SessionState.open(backend, identifier)).data == {"cart": [1], "user": "ann"}
         assert await state.commit(backend, HOUR) is UNSET
-        assert len(backend._sessions) == 1
+        assert count_sessions(backend) == 1
 
     run(check())
 

@@ -19,6 +19,7 @@ from msgspec import Meta, Struct
 from msgspec import field as named
 
 from micropie import App, Depends, InMemorySessionBackend, Session, SetupError, WebSocket
+from micropie.sessions.snapshot import thaw
 from micropie.sessions.typed_session import to_plain
 from micropie.types import Message
 from tests.support.asgi import Response, call, call_socket
@@ -41,7 +42,8 @@ class Store(InMemorySessionBackend):
         await super().save(session_id, data, timeout)
 
     def stored(self, session_id: str = ID) -> dict[str, Any]:
-        return self._load(session_id)
+        entry = self._find(session_id)
+        return {} if entry is None else thaw(entry[0])
 
 
 class Item(Struct):
