@@ -10,18 +10,9 @@ import pytest
 from micropie import App, InMemorySessionBackend, Request, WebSocketMiddleware, WebSocketRequest
 from micropie.responses.streaming import BrokenResponse
 from micropie.types import Message, Receive, Scope, Send
+from tests.routing.apps import GREETING, Shop
 from tests.support.asgi import FORM, JSON, acall, call, call_socket
 from tests.support.hooks import Hook
-
-GREETING = "Hello, Ann!"
-
-
-class Shop(App):
-    async def index(self) -> str:
-        return "home"
-
-    async def greet(self, name: str = "Guest") -> str:
-        return f"Hello, {name}!"
 
 
 class Inner(App):

@@ -5,19 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micropie.responses.etags import (
-    Validators,
     evaluate_preconditions,
     format_http_date,
     parse_http_date,
     read_conditional_fields,
 )
-
-MODIFIED = 784111777
-DATE = b"Sun, 06 Nov 1994 08:49:37 GMT"
-BEFORE = b"Sun, 06 Nov 1994 08:49:36 GMT"
-AFTER = b"Sun, 06 Nov 1994 08:49:38 GMT"
-CURRENT = Validators(b'"v1"', MODIFIED)
-WEAK = Validators(b'W/"v1"', MODIFIED)
+from tests.responses.validators import AFTER, BEFORE, CURRENT, DATE, MODIFIED, WEAK
 
 # RFC 9110 §5.6.7 has three forms; anything else is not a date
 DATES: list[tuple[bytes, int | None]] = [

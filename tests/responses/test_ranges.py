@@ -9,13 +9,8 @@ from hypothesis import strategies as st
 from micropie.errors import HTTPError
 from micropie.responses.etags import Validators
 from micropie.responses.ranges import select_range
+from tests.responses.validators import AFTER, BEFORE, CURRENT, DATE, WEAK
 
-MODIFIED = 784111777
-DATE = b"Sun, 06 Nov 1994 08:49:37 GMT"
-BEFORE = b"Sun, 06 Nov 1994 08:49:36 GMT"
-AFTER = b"Sun, 06 Nov 1994 08:49:38 GMT"
-CURRENT = Validators(b'"v1"', MODIFIED)
-WEAK = Validators(b'W/"v1"', MODIFIED)
 IF_RANGE, RANGE = b"if-range", b"range"
 
 # Range, the selected part of ten bytes; None is the whole

@@ -375,48 +375,19 @@ class Database:
         raise Touched
 
 
-@dataclass
-class Plain(App):
-    db: Database
-    clock: Callable[[], float] = time.time
-    names: list[str] = field(default_factory=list)
-    store: Store[int] = field(default_factory=lambda: Store(7))
+def create_dataclass(**options: bool) -> Any:
+    """Create an App class that `dataclass(**options)` gives its `__init__`."""
 
-    async def index(self) -> str:
-        return type(self.db).__name__
+    class WithFields(App):
+        db: Database
+        clock: Callable[[], float] = time.time
+        names: list[str] = field(default_factory=list)
+        store: Store[int] = field(default_factory=lambda: Store(7))
 
+        async def index(self) -> str:
+            return type(self.db).__name__
 
-@dataclass(frozen=True)
-class Frozen(App):
-    db: Database
-    clock: Callable[[], float] = time.time
-    names: list[str] = field(default_factory=list)
-    store: Store[int] = field(default_factory=lambda: Store(7))
-
-    async def index(self) -> str:
-        return type(self.db).__name__
-
-
-@dataclass(slots=True)
-class Slotted(App):
-    db: Database
-    clock: Callable[[], float] = time.time
-    names: list[str] = field(default_factory=list)
-    store: Store[int] = field(default_factory=lambda: Store(7))
-
-    async def index(self) -> str:
-        return type(self.db).__name__
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class All(App):
-    db: Database
-    clock: Callable[[], float] = time.time
-    names: list[str] = field(default_factory=list)
-    store: Store[int] = field(default_factory=lambda: Store(7))
-
-    async def index(self) -> str:
-        return type(self.db).__name__
+    return dataclass(**options)(WithFields)
 
 
 class Forgetful(App):
@@ -432,17 +403,23 @@ class Forgetful(App):
         return type(self.db).__name__
 
 
-WITHOUT_INIT = [Plain, Frozen, Slotted, All, Forgetful]
+WITHOUT_INIT = {
+    "plain": create_dataclass(),
+    "frozen": create_dataclass(frozen=True),
+    "slots": create_dataclass(slots=True),
+    "all options": create_dataclass(frozen=True, slots=True, kw_only=True, order=True),
+    "no dataclass": Forgetful,
+}
 
 
-@pytest.mark.parametrize("cls", WITHOUT_INIT)
+@pytest.mark.parametrize("cls", WITHOUT_INIT.values(), ids=WITHOUT_INIT)
 def test_fields_of_an_app_are_state_and_super_init_is_optional(cls: Any) -> None:
     app = cls(db=Database())
     assert [call(app, "GET", path).text for path in ("/", "/store")] == ["Database", "7"]
     assert get_statuses(app, "/db", "/clock", "/names") == [404] * 3
     app.middlewares.append(Hook(after={"status_code": 201}))
     app.error_handlers[Exception] = lambda request, error: 400
-    app.mount("/static", Plain(Database()))
+    app.mount("/static", create_dataclass()(Database()))
     assert [call(app, "GET", path).status for path in ("/", "/static/store")] == [201, 201]
 
 
@@ -460,11 +437,11 @@ def test_resource_may_be_a_dataclass(options: dict[str, bool]) -> None:
         async def late(self) -> str:
             return self.request.method
 
-    made: Any = dataclass(**options)(Todos)
+    decorated: Any = dataclass(**options)(Todos)
 
     class Holding(App):
         def __init__(self) -> None:
-            self.todos = made(Database())
+            self.todos = decorated(Database())
 
     app = Holding()
     assert [call(app, "GET", path).text for path in ("/todos/3", "/todos/late")] == ["Database 3", "GET"]
