@@ -147,6 +147,5 @@ def test_attribute_is_the_name_of_the_method() -> None:
 
 def test_routes_are_equal_only_to_themselves() -> None:
     first, second = create_route(none), create_route(none)
-    assert first == first
     assert first != second
     assert len({first, second}) == 2
