@@ -72,7 +72,7 @@ _body_types: Final = BoundedCache(_is_body)
 async def serve(app: HttpApp, scope: Scope, receive: Receive, send: Send) -> None:
     """Respond to one HTTP request."""
     request = Request(scope, receive, app.limits)
-    request.root_app = app
+    request.micropie_app = app
     token = set_current_request(request)
     is_current = True
     try:
@@ -89,10 +89,10 @@ async def serve(app: HttpApp, scope: Scope, receive: Receive, send: Send) -> Non
         except ClientDisconnected:
             return
         except Exception as error:
-            reply = await respond_to_error(app, request, error, request.entered_trail or app._trail)
-        if request.passed_middleware and type(reply[1]) is not Mounted:  # a mounted response passes when it starts
+            reply = await respond_to_error(app, request, error, request.micropie_trail or app._trail)
+        if request.micropie_middleware and type(reply[1]) is not Mounted:  # a mounted response passes when it starts
             reply = await leave(app, request, reply)
-        session = request.current_session
+        session = request.micropie_session
         if session is None:
             messages = build_messages(scope, reply)
         elif session.settle(app.session_config.timeout):
@@ -112,18 +112,18 @@ async def serve(app: HttpApp, scope: Scope, receive: Receive, send: Send) -> Non
     except ClientDisconnected:
         return
     except BaseException as error:
-        request.record_failure(error)
+        request.micropie_record_failure(error)
         raise
     finally:
-        if is_current or request.needs_cleanup:
+        if is_current or request.micropie_needs_cleanup:
             await clean_up(request, token if is_current else set_current_request(request))
 
 
 async def clean_up(request: Request, token: Token[Any]) -> None:
     """Let the dependencies of the current request finish; then the request that `token` remembers is current again."""
     try:
-        if request.needs_cleanup:
-            await request.clean_up()
+        if request.micropie_needs_cleanup:
+            await request.micropie_clean_up()
     finally:
         reset_current_request(token)
 
@@ -137,16 +137,16 @@ async def enter(app: HttpApp, request: Request, trail: Trail, segments: Sequence
     `segments` are the path below that app; None stands for the whole path. Return what the handler returned, or the
     reply of the middleware that stopped the request.
     """
-    request.entered_trail = trail
-    outer = request.passed_middleware
+    request.micropie_trail = trail
+    outer = request.micropie_middleware
     entering = [(middleware, trail) for middleware in trail[-1].owner.middlewares]
-    if entering and (request.cookie_header or request.has_body):
-        request.passed_middleware = (
+    if entering and (request.micropie_cookie_header or request.has_body):
+        request.micropie_middleware = (
             *outer,
             *entering,
         )  # all of them see the response when the body or the session cannot be read
         await load_ahead(app, request)
-    request.passed_middleware = passed = [*outer]
+    request.micropie_middleware = passed = [*outer]
     for step in entering:
         changes = await step[0].before_request(request)
         if changes:
@@ -164,9 +164,9 @@ async def enter(app: HttpApp, request: Request, trail: Trail, segments: Sequence
 
 async def load_ahead(app: HttpApp, request: Request) -> None:
     """Load what middleware may look at without waiting: the session, and a JSON or urlencoded body."""
-    if request.cookie_header and not try_load_session(request, app.session_backend, app.session_config):
+    if request.micropie_cookie_header and not try_load_session(request, app.session_backend, app.session_config):
         await load_session(request, app.session_backend, app.session_config)
-    if request.has_body and request.announced_media in (Media.JSON, Media.FORM):
+    if request.has_body and request.micropie_announced_media in (Media.JSON, Media.FORM):
         await request.read_body()
 
 
@@ -185,7 +185,7 @@ def dispatch(
         and not request.has_body
         and found.is_plain
         and not app.check_returns
-        and (not request.cookie_header or try_load_session(request, app.session_backend, app.session_config))
+        and (not request.micropie_cookie_header or try_load_session(request, app.session_backend, app.session_config))
     ):
         request.path_params = values
         handler_call: Awaitable[Any] = found.bind(found.call, request, values)
@@ -209,11 +209,11 @@ async def respond(
     if found.prepare is not None:
         bound = found.prepare(request, app._run_sync, merge_overrides(trail))
     request.path_params = values
-    if request.cookie_header and not try_load_session(request, app.session_backend, app.session_config):
+    if request.micropie_cookie_header and not try_load_session(request, app.session_backend, app.session_config):
         await load_session(request, app.session_backend, app.session_config)
     if request.has_body:
         await request.read_body(raw=bound.wants.raw, streaming=bound.wants.streaming)
-        if request.needs_cleanup:
+        if request.micropie_needs_cleanup:
             await receive_parts(request, bound, values)
     result = bound.bind(bound.call, request, values)
     if bound.awaited:
@@ -257,7 +257,7 @@ async def respond_to_error(app: HttpApp, request: Request, error: Exception, tra
 
     The error handlers of the app there come first, then those of the apps that hold it.
     """
-    request.record_failure(error)
+    request.micropie_record_failure(error)
     handlers: list[Mapping[type[Exception], ErrorHandler]] = [
         node.owner.error_handlers for node in reversed(trail) if node.owner._builds_itself
     ]
@@ -269,7 +269,7 @@ async def leave(app: HttpApp, request: Request, reply: Reply) -> Reply:
 
     An exception in middleware becomes the reply that the middleware further out sees.
     """
-    for middleware, trail in reversed(request.passed_middleware):
+    for middleware, trail in reversed(request.micropie_middleware):
         try:
             status, body, headers = reply
             changes = await middleware.after_request(request, status, body, headers)
@@ -288,7 +288,7 @@ async def replace_reply(app: HttpApp, request: Request, error: Exception) -> Rep
 async def send_reply(app: HttpApp, request: Request, send: Send, reply: Reply) -> None:
     """Save the session and send a reply of any kind."""
     added: HeaderItems = ()
-    session = request.current_session
+    session = request.micropie_session
     if session is not None:
         try:
             changes = session.freeze_changes() if session.unsaved is None else session.unsaved
@@ -299,7 +299,7 @@ async def send_reply(app: HttpApp, request: Request, send: Send, reply: Reply) -
             reply = await replace_reply(app, request, error)
         added = added or choose_cache_headers(session)
     await send_or_replace(app, request, send, reply, added)
-    if request.current_session is not None and isinstance(reply[1], Mounted | AsyncIterable | Iterator):
+    if request.micropie_session is not None and isinstance(reply[1], Mounted | AsyncIterable | Iterator):
         try:  # such a body runs the user's code after the response has started
             await save_after_response(request, app.session_backend, app.session_config)
         except Exception as error:  # too late for another response
@@ -308,8 +308,8 @@ async def send_reply(app: HttpApp, request: Request, send: Send, reply: Reply) -
 
 def add_late_headers(request: Request, added: HeaderItems, raw: RawHeaders) -> RawHeaders:
     """Return the headers of a mounted response with `added`, or with what middleware on its way out made necessary."""
-    if not added and request.current_session is not None:
-        added = choose_cache_headers(request.current_session)
+    if not added and request.micropie_session is not None:
+        added = choose_cache_headers(request.micropie_session)
     return add_session_headers(raw, added, request.scope["path"]) if added else raw
 
 
@@ -343,7 +343,7 @@ async def send_or_replace(
         if broken.__cause__ is None:  # a mounted micropie app has logged it
             raise
         # The server must see the exception, to break the connection off; but not every server logs the reason.
-        request.record_failure(broken.__cause__)
+        request.micropie_record_failure(broken.__cause__)
         log_failure(request, broken.__cause__)
         raise BrokenResponse(str(broken)) from None
     except Exception as error:

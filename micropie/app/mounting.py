@@ -80,7 +80,7 @@ async def run_mounted(
 
 def _receive_again(request: Request) -> Receive:
     """Return the `receive` of the mounted application: a body that was read for middleware arrives once more."""
-    if not request.body_opened or request.multipart is not None:
+    if not request.micropie_body_opened or request.multipart is not None:
         return hide_from_receive(request.receive) if request.has_body else request.receive
     pending: list[Message] = [{"type": "http.request", "body": request.body, "more_body": False}]
 

@@ -50,7 +50,7 @@ class WebSocketApp(Protocol):
 async def serve_websocket(app: WebSocketApp, trail: Trail, scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one connection to `app`, whose own node is the only one in `trail`."""
     request = WebSocketRequest(scope, receive, app.limits)
-    request.root_app = app
+    request.micropie_app = app
     request.websocket = _make_connection(app, request, send)
     token = request_variable.set(request)
     try:
@@ -58,7 +58,7 @@ async def serve_websocket(app: WebSocketApp, trail: Trail, scope: Scope, receive
             await load_session(request, app.session_backend, app.session_config)
             await _enter(app, request, send, trail, None)
         finally:
-            if request.current_session is not None:
+            if request.micropie_session is not None:
                 await save_after_response(request, app.session_backend, app.session_config)
     except (ConnectionClosed, ClientDisconnected):
         pass
@@ -72,8 +72,8 @@ async def serve_websocket(app: WebSocketApp, trail: Trail, scope: Scope, receive
         await _close_for(request, error)
     finally:
         try:
-            if request.needs_cleanup:
-                await request.clean_up()
+            if request.micropie_needs_cleanup:
+                await request.micropie_clean_up()
         finally:
             request_variable.reset(token)
 
@@ -100,7 +100,7 @@ def _make_connection(app: WebSocketApp, request: WebSocketRequest, send: Send) -
         """
         if session_id is not None:
             return [build_identifier_header(request, app.session_config, session_id)]
-        if request.current_session is None:
+        if request.micropie_session is None:
             return []
         return await save_and_build_headers(request, app.session_backend, app.session_config)
 

@@ -75,7 +75,7 @@ class _Plan(Generic[T]):
 
     def _prepare(self, request: Request, run_sync: RunSync, overrides: Overrides) -> T:
         """Return the handler for one request (see `Prepare`). Raises SetupError."""
-        request.open_cleanup_stack(run_sync)
+        request.micropie_open_cleanup_stack(run_sync)
         if overrides != self._overridden[0]:
             self._overridden = dict(overrides), self._override(overrides)
         return self._overridden[1]
@@ -95,7 +95,7 @@ class _Plan(Generic[T]):
         """Return the handler's result. Raises HTTPError, and what the handler or a dependency raises."""
         calls = [step.bind(step.call, request, segments) for step in self._steps]
         call_handler = self._bind_handler(call, request, segments)
-        cleanup = request.cleanup_stack
+        cleanup = request.micropie_cleanup_stack
         if cleanup is None:
             raise RuntimeError("Route.bind needs a prepared request: call Route.prepare first")
         results: list[Any] = []

@@ -10,6 +10,9 @@ from msgspec import inspect as mi
 
 from .type_info import ARRAYS, CHOICES, OBJECTS, OCTETS, is_positional, read_constraints, remove_none, unwrap_metadata
 
+BAD_JSON: Final = "Bad JSON"
+"""What is said of a document that is not JSON (SPEC 3)."""
+
 _SCALAR_NOUNS: Final[Mapping[type[mi.Type], str]] = {
     mi.IntType: "an integer",
     mi.FloatType: "a number",

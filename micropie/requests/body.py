@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from ..conversion.error_wording import BAD_JSON
 from ..errors import BadRequest, Invalid
 from .body_stream import BodyStream
 
@@ -28,7 +29,7 @@ _decode_any = msgspec.json.Decoder().decode
 
 def build_bad_json_error() -> BadRequest:
     """Return the error for a body that is not JSON."""
-    return BadRequest([Invalid("Bad JSON", pointer="")])
+    return BadRequest([Invalid(BAD_JSON, pointer="")])
 
 
 def require_utf8(body: bytes) -> None:

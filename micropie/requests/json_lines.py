@@ -43,7 +43,7 @@ class JsonLines(AsyncIterator[T]):
     """
 
     def __init__(self, request: Request, converter: Converter) -> None:
-        self._stream = request.body_stream
+        self._stream = request.micropie_body_stream
         self._received_body = request.body
         """The body, if it was received before the handler ran."""
         self._converter = converter

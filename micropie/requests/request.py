@@ -56,7 +56,7 @@ class Request:
     """An HTTP request.
 
     `scope` is the ASGI scope, `method` the method in capitals, and `path_params` the path values that the route takes.
-    A middleware may set further attributes.
+    A middleware may set further attributes, under names that do not begin with `micropie_`.
     """
 
     # Class attributes hold the defaults that few requests change. `__init__` sets what is read for every request, since
@@ -74,29 +74,30 @@ class Request:
 
     # --- set by the framework ---
     # These attributes, and the methods under "called by the framework" below, are internal: the app, the sessions and
-    # the dependencies use them, and they may change in any release.
-    root_app: Any = None
+    # the dependencies use them, and they may change in any release. The prefix keeps them apart from the attributes
+    # that middleware sets.
+    micropie_app: Any = None
     """The App that was called with the request: the root of all its URLs."""
     _route_handler: str | None
     """The handler that a middleware chose, by `route_to` or by setting this; documented, in spite of its name."""
-    entered_trail: Any = None
+    micropie_trail: Any = None
     """The nodes from the App that was called down to the one whose middleware ran last; None before any ran."""
-    passed_middleware: Sequence[Any]
+    micropie_middleware: Sequence[Any]
     """The middleware that let the request pass, each with the nodes that lead to its App, the outermost first."""
-    current_session: SessionState | None
+    micropie_session: SessionState | None
     """The session, once it is loaded or begun. Unlike `session_state`, reading this begins none."""
-    cookie_header: bytes
+    micropie_cookie_header: bytes
     """All Cookie headers, as one; `b""` without any."""
-    announced_media: Media
+    micropie_announced_media: Media
     """The kind of body that the Content-Type announces."""
-    body_opened: bool = False
+    micropie_body_opened: bool = False
     """True once `read_body` was called."""
-    body_stream: BodyStream | None = None
+    micropie_body_stream: BodyStream | None = None
     """The stream that a body arrives through, unless it is held in memory."""
-    cleanup_stack: CleanupStack | None = None
+    micropie_cleanup_stack: CleanupStack | None = None
     """The generators of the dependencies, which go on after the response."""
-    needs_cleanup: bool
-    """True if `clean_up` has anything to do."""
+    micropie_needs_cleanup: bool
+    """True if `micropie_clean_up` has anything to do."""
 
     _content_type: bytes = b""
     _length: int | None = None
@@ -113,11 +114,11 @@ class Request:
         self.method: str = scope.get("method", "GET")
         self.receive: Receive = receive or _receive_disconnect
         self.limits = limits
-        self.current_session = self._route_handler = None
-        self.passed_middleware = ()
-        self.needs_cleanup = False
+        self.micropie_session = self._route_handler = None
+        self.micropie_middleware = ()
+        self.micropie_needs_cleanup = False
         self.media = _NONE
-        self.announced_media = _OTHER
+        self.micropie_announced_media = _OTHER
         self.has_body = self.method in BODY_METHODS
         cookies = b""
         chunked = False
@@ -125,7 +126,7 @@ class Request:
             if name in _PARSED_HEADERS:
                 if name == b"content-type":
                     self._content_type = value
-                    self.announced_media = media = media_by_content_type[value]
+                    self.micropie_announced_media = media = media_by_content_type[value]
                     if media is _FORM:
                         self.media = media  # an empty body is a form, too: the client checked no box
                 elif name == b"content-length":
@@ -138,7 +139,7 @@ class Request:
                 else:  # Transfer-Encoding overrides Content-Length (RFC 9112 §6.3), in either order
                     chunked = self.has_body = True
                     self._length = None
-        self.cookie_header = cookies
+        self.micropie_cookie_header = cookies
 
     # --- headers, query, cookies and state ---
 
@@ -198,11 +199,11 @@ class Request:
     def cookie_params(self) -> dict[str, list[str]]:
         """The names of the cookies, each with all its values; reading values that are not text raises BadRequest."""
         if self._cookies is None:
-            header = self.cookie_header.decode("utf-8", "surrogateescape")
+            header = self.micropie_cookie_header.decode("utf-8", "surrogateescape")
             cookies: dict[str, list[str]] = {}
             for name, value in parse_cookies(header):
                 cookies.setdefault(name, []).append(value)
-            if not self.cookie_header.isascii() or "\0" in header:
+            if not self.micropie_cookie_header.isascii() or "\0" in header:
                 from ..unreadable_texts import replace_unreadable
 
                 cookies = replace_unreadable(cookies, "cookie")
@@ -304,11 +305,11 @@ class Request:
 
     async def stream(self) -> AsyncIterator[bytes]:
         """Yield the body: chunk by chunk as it arrives, or at once if it was read before the handler ran."""
-        if self.body_stream is None:
+        if self.micropie_body_stream is None:
             if self.body:
                 yield self.body
             return
-        while chunk := await self.body_stream.read():
+        while chunk := await self.micropie_body_stream.read():
             yield chunk
 
     # --- the session ---
@@ -316,7 +317,7 @@ class Request:
     @property
     def session(self) -> dict[str, Any]:
         """The data of the session. Changes are saved when the response starts."""
-        state = self.current_session or self.session_state
+        state = self.micropie_session or self.session_state
         # 60 ns faster than `self.session_state.data`, as two properties are not called.
         return state._data if state.touched else state.data
 
@@ -327,14 +328,14 @@ class Request:
     @property
     def session_state(self) -> SessionState:
         """The session with its identifier and its history in this request. Reading this begins one if there is none."""
-        if self.current_session is None:
-            self.current_session = SessionState()
-        return self.current_session
+        if self.micropie_session is None:
+            self.micropie_session = SessionState()
+        return self.micropie_session
 
     @property
     def session_params(self) -> Mapping[str, Any]:
         """The data of the session, as a binder reads it: the response then varies by the cookie, even without one."""
-        return (self.current_session or self.session_state).data
+        return (self.micropie_session or self.session_state).data
 
     def regenerate_session(self) -> None:
         """Give the session a new identifier and end the old one. Call this at every login."""
@@ -345,16 +346,16 @@ class Request:
     async def read_body(self, *, raw: bool = False, streaming: bool = False) -> None:
         """Receive the body, as far as the handler needs it. Do nothing if that was done before.
 
-        A body that is held in memory is received whole. `streaming` only prepares `body_stream`. A multipart body gets
-        its reader, `multipart`, and is not received yet; with `raw` it is a body like any other. Raises HTTPError 413
+        A body that is held in memory is received whole. `streaming` only prepares `micropie_body_stream`. A multipart
+        body gets its reader, `multipart`, and is not received yet; with `raw` it is like any other. Raises HTTPError 413
         for a body over its limit, before receiving any of it if Content-Length says so. Raises HTTPError 408,
         ClientDisconnected, and BadRequest for a missing boundary or for JSON that is not UTF-8.
         """
-        if self.body_opened:
+        if self.micropie_body_opened:
             return
-        self.body_opened = True
+        self.micropie_body_opened = True
         limits = self.limits
-        media = self.announced_media
+        media = self.micropie_announced_media
         arrives_later = streaming or (media is _MULTIPART and not raw)
         size = limits.multipart if arrives_later else limits.body
         length = self._length
@@ -363,11 +364,11 @@ class Request:
         if length is not None and length > size:
             raise build_body_too_large_error(size)
         if arrives_later:
-            self.body_stream = self._make_stream(size, limits.multipart_timeout)
+            self.micropie_body_stream = self._make_stream(size, limits.multipart_timeout)
             if streaming:
                 self.media = _NONE
             else:
-                self._open_multipart(self.body_stream)
+                self._open_multipart(self.micropie_body_stream)
             return
         taken = take_message(self.receive)
         if isinstance(taken, ResumedAwaitable):
@@ -405,24 +406,24 @@ class Request:
         if boundary is None:
             raise BadRequest([Invalid("Missing boundary")])
         self.multipart = MultipartBody(stream, boundary, self.limits)
-        self.needs_cleanup = True
+        self.micropie_needs_cleanup = True
 
-    def open_cleanup_stack(self, run_sync: RunSync) -> None:
+    def micropie_open_cleanup_stack(self, run_sync: RunSync) -> None:
         """Make the clean-up stack that the request's dependencies enter; `run_sync` runs their blocking functions."""
-        if self.cleanup_stack is None:
-            self.cleanup_stack = CleanupStack(run_sync)
-            self.needs_cleanup = True
+        if self.micropie_cleanup_stack is None:
+            self.micropie_cleanup_stack = CleanupStack(run_sync)
+            self.micropie_needs_cleanup = True
 
-    def record_failure(self, error: BaseException | None) -> None:
+    def micropie_record_failure(self, error: BaseException | None) -> None:
         """Keep the error of the response for the dependencies that go on after it."""
-        if self.cleanup_stack is not None:
-            self.cleanup_stack.record_failure(error)
+        if self.micropie_cleanup_stack is not None:
+            self.micropie_cleanup_stack.record_failure(error)
 
-    async def clean_up(self) -> None:
+    async def micropie_clean_up(self) -> None:
         """Let the dependencies finish, then close a multipart body. This is the last step of a request."""
         try:
-            if self.cleanup_stack is not None:
-                await self.cleanup_stack.leave(self.scope)
+            if self.micropie_cleanup_stack is not None:
+                await self.micropie_cleanup_stack.leave(self.scope)
         finally:
             if self.multipart is not None:
                 await self.multipart.close()
@@ -430,13 +431,13 @@ class Request:
     @property
     def body_ended(self) -> bool:
         """True if all of the body has arrived, so that the next message can only be a disconnect."""
-        if self.body_stream is None:
-            return self.body_opened or not self.has_body
-        return self.body_stream.ended
+        if self.micropie_body_stream is None:
+            return self.micropie_body_opened or not self.has_body
+        return self.micropie_body_stream.ended
 
     def session_cookie(self, name: str) -> str | Unset | None:
         """Return the value of the cookie `name`; None without one, UNSET if the client sent different ones."""
-        header = self.cookie_header
+        header = self.micropie_cookie_header
         if not header:
             return None
         plain = find_plain_cookie(header, name)

@@ -7,7 +7,7 @@ and what nests. The problems of all handlers are collected, so that one report n
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partialmethod
+from functools import partial, partialmethod
 from types import MemberDescriptorType, MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -164,7 +164,7 @@ class RouteBuilder:
         if isinstance(static, Tree):
             return static
         inner = static.__func__ if isinstance(static, staticmethod | classmethod) else static
-        is_method = callable(inner) and not isinstance(inner, type) and hasattr(type(inner), "__get__")
+        is_method = callable(inner) and not isinstance(inner, type | partial) and hasattr(type(inner), "__get__")
         if not is_method and not isinstance(inner, partialmethod):
             return None
         if name in self._reserved and _is_ours(inner):

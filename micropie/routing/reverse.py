@@ -59,7 +59,7 @@ def build_url(asking: Tree, handler: object, args: Sequence[object], kwargs: Map
     the URL.
     """
     request = request_variable.get()
-    called: Any = request.root_app if request is not None else None
+    called: Any = request.micropie_app if request is not None else None
     root = called if called is not None and _holds(get_node(called), asking, []) else asking
     if root is asking and not asking._builds_itself:
         name = type(asking).__qualname__

@@ -21,7 +21,7 @@ from .state import SessionState
 class HasSession(Protocol):
     """The part of a `Request` that this module uses."""
 
-    current_session: SessionState | None
+    micropie_session: SessionState | None
     """The session once it is loaded or begun."""
     scope: Scope
 
@@ -46,13 +46,13 @@ def try_load_session(request: HasSession, backend: SessionBackend, config: Sessi
     Return False if `load_session` must be awaited instead. A session is loaded only once, and without a cookie the
     store is not asked.
     """
-    if request.current_session is None:
+    if request.micropie_session is None:
         cookie = request.session_cookie(config.cookie)
         if cookie is UNSET:
-            request.current_session = _refuse_to_choose()
+            request.micropie_session = _refuse_to_choose()
         elif cookie is not None:
-            request.current_session = SessionState.open_without_waiting(backend, cookie)
-            return request.current_session is not None
+            request.micropie_session = SessionState.open_without_waiting(backend, cookie)
+            return request.micropie_session is not None
     return True
 
 
@@ -72,7 +72,7 @@ async def load_session(request: HasSession, backend: SessionBackend, config: Ses
     if not try_load_session(request, backend, config):
         cookie = request.session_cookie(config.cookie)
         if isinstance(cookie, str):
-            request.current_session = await SessionState.open(backend, cookie)
+            request.micropie_session = await SessionState.open(backend, cookie)
 
 
 async def save_and_build_headers(

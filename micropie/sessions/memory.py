@@ -94,7 +94,7 @@ class InMemorySessionBackend(SessionBackend):
         entry = self._find(session_id)
         if entry is None or entry[0] is not before:
             return False
-        self._store(session_id, now, timeout)
+        self._keep_snapshot(session_id, now, timeout)
         return True
 
     def _find(self, session_id: str) -> _Entry | None:
@@ -117,9 +117,9 @@ class InMemorySessionBackend(SessionBackend):
             stored = freeze_whole(data)
         except Exception as error:  # a value's own __reduce__ may raise anything
             raise explain_unstorable(data, error) from error
-        self._store(session_id, stored, timeout)
+        self._keep_snapshot(session_id, stored, timeout)
 
-    def _store(self, session_id: str, stored: Whole, timeout: int) -> None:
+    def _keep_snapshot(self, session_id: str, stored: Whole, timeout: int) -> None:
         now = self._clock()
         sessions = self._presented if session_id in self._presented else self._begun
         sessions[session_id] = stored, now + timeout

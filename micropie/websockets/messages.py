@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ..conversion.converter import Converter, get_converter, make_json_decoder
-from ..conversion.error_wording import describe_expected, describe_kind
+from ..conversion.error_wording import BAD_JSON, describe_expected, describe_kind
 from ..conversion.json_pointer import escape_token
 from ..conversion.type_info import unwrap_metadata, walk_types
 from ..conversion.unwrap_annotated import describe_annotation, split_union, unwrap_annotated
@@ -91,8 +91,21 @@ def _build_misfit(errors: Sequence[Invalid], place: str) -> InvalidMessage:
 def _build_json_misfit(converter: Converter, data: str | bytes) -> InvalidMessage:
     document = data.encode() if isinstance(data, str) else data
     errors = converter.find_json_errors(document, "")
+    if errors[0].detail == BAD_JSON and _is_malformed(document):  # the decoder met a misfit before the malformed part
+        return InvalidMessage(BAD_JSON, INVALID_PAYLOAD, errors)
     pointer = errors[0].pointer
     return _build_misfit(errors, _hide_keys(pointer, document, converter) if pointer else "")
+
+
+def _is_malformed(document: bytes) -> bool:
+    """Return True if `document` is not JSON. A number that is too large to decode is JSON."""
+    try:
+        msgspec.json.decode(document)
+    except msgspec.ValidationError:
+        return False
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return True
+    return False
 
 
 def _build_plain_misfit(converter: Converter, data: str | bytes) -> InvalidMessage:

@@ -389,3 +389,28 @@ def test_neither_hook_nor_error_handler_runs_for_a_client_that_disconnected(head
     app.error_handlers[Exception] = lambda request, error: "never"
     asyncio.run(main())
     assert hook.seen == []
+
+
+class Naming(HttpMiddleware):
+    """A middleware that keeps things on the request under names that other frameworks and databases use."""
+
+    NAMES = ("session_", "current_session", "passed_middleware", "cookie_header", "root_app", "clean_up", "db", "user")
+
+    async def before_request(self, request: Request) -> None:
+        for name in self.NAMES:
+            setattr(request, name, [name])
+
+    async def after_request(self, request: Request, status: int, body: Any, headers: list[tuple[str, str]]) -> None:
+        assert [getattr(request, name) for name in self.NAMES] == [[name] for name in self.NAMES]
+
+
+def test_middleware_may_set_attributes_of_any_name_without_the_prefix_of_the_framework() -> None:
+    class Shop(App):
+        async def index(self) -> str:
+            self.request.session["a"] = 1
+            return self.url(Shop.index)
+
+    app = Shop()
+    app.middlewares.append(Naming())
+    response = call(app, "GET", "/", headers=((b"cookie", b"session_id=abcdefghijklmnopqrstuvwxyz"),))
+    assert (response.status, response.text) == (200, "/")
