@@ -347,8 +347,8 @@ class Request:
         """Receive the body, as far as the handler needs it. Do nothing if that was done before.
 
         A body that is held in memory is received whole. `streaming` only prepares `micropie_body_stream`. A multipart
-        body gets its reader, `multipart`, and is not received yet; with `raw` it is like any other. Raises HTTPError 413
-        for a body over its limit, before receiving any of it if Content-Length says so. Raises HTTPError 408,
+        body gets its reader, `multipart`, and is not received yet; with `raw` it is like any other. Raises HTTPError
+        413 for a body over its limit, before receiving any of it if Content-Length says so. Raises HTTPError 408,
         ClientDisconnected, and BadRequest for a missing boundary or for JSON that is not UTF-8.
         """
         if self.micropie_body_opened:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from micropie import App, HTTPError, Limits, Request, Resource, SessionBackend
+from micropie import App, HTTPError, HttpMiddleware, Limits, Request, Resource, SessionBackend
 from micropie.types import Message
 from tests.support.asgi import FORM, JSON, MULTIPART, Response, acall, call, form_data, http_scope
 from tests.support.hooks import Hook
