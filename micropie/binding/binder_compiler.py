@@ -18,10 +18,11 @@ from ..conversion.exceptions import CONVERSION_ERRORS
 from ..errors import BadRequest, HTTPError, Source
 from ..media_types import Media
 from ..params import File
+from ..requests.headers import split_list_lines
 from ..requests.request import Request
 from ..sentinels import EMPTY, UNSET
 from .handler import Bind, BoundHandler, Function, Mode, Wants, choose_mode
-from .readers import make_bytes_checker, make_form_result_reader, make_names_reader, refuse_media_type
+from .readers import is_header_list, make_bytes_checker, make_form_result_reader, make_names_reader, refuse_media_type
 from .signature import FROM_BODY, Kind, Parameter, Role, Signature, get_form_readers, is_kept_in_session
 
 
@@ -229,7 +230,10 @@ class _BinderWriter:
             condition = f"(value := request.session_params.get({alias}, {unset})) is not {unset}"
             return condition, self._write_call(f"s{number}", parameter.converter.from_value, "value")
         if source == "header":
-            return f"value := request.header_lines({alias.lower()})", self._write_texts(number, parameter)
+            lines = f"request.header_lines({alias.lower()})"
+            if is_header_list(parameter.converter.info):
+                lines = f"{self._add_cell('split_list_lines', split_list_lines)}({lines})"
+            return f"value := {lines}", self._write_texts(number, parameter)
         if source == "cookie":
             return f"value := request.cookie_params.get({alias})", self._write_texts(number, parameter)
         condition = f"(value := {self._use_local(*_LOCALS[source])}.get({alias})) is not None"

@@ -36,9 +36,13 @@ def list_markers(annotation: Any) -> list[Marker | Depends]:
 
 def find_buried_markers(annotation: Any) -> Iterator[Marker | Depends]:
     """Yield the markers inside `annotation`: beside a member of a union or the item of a list."""
-    for part in get_args(unwrap_annotated(annotation)[0]):
-        yield from list_markers(part)
-        yield from find_buried_markers(part)
+    wholes = [unwrap_annotated(annotation)[0]]
+    for whole in wholes:  # grows meanwhile
+        for part in get_args(whole):
+            yield from list_markers(part)
+            plain = unwrap_annotated(part)[0]
+            if not any(plain is known for known in wholes):  # an alias may refer to itself
+                wholes.append(plain)
 
 
 def remove_markers(annotation: Any) -> Any:

@@ -7,15 +7,21 @@ constraints. The compiled binder and `error_report` read by the same functions, 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn, TypeAlias
 
-from ..conversion.type_info import read_constraints, remove_none
+from msgspec import inspect as mi
+
+from ..conversion.from_text import is_scalar_array
+from ..conversion.type_info import read_constraints, remove_none, unwrap_metadata, walk_types
 from ..errors import HTTPError, Source
 from ..forms.form_result import make_form_reader
+from ..requests.headers import split_list_lines
 from ..requests.request import Request
 from ..sentinels import UNSET
 from .signature import Parameter, derive_header_name, get_form_readers
 
 NamesReader: TypeAlias = Callable[[Request], Mapping[str, Sequence[str]]]
 """Returns names of a source, each with its texts."""
+HeaderReader: TypeAlias = Callable[[Request, str], list[str]]
+"""Returns the texts of a header, whose name is in lower case."""
 
 LOOKUPS: Final[Mapping[Source, Callable[[Parameter, Request, Sequence[str]], Any]]] = {
     "path": lambda p, _, segments: [segments[p.index]] if p.index is not None and p.index < len(segments) else UNSET,
@@ -23,11 +29,31 @@ LOOKUPS: Final[Mapping[Source, Callable[[Parameter, Request, Sequence[str]], Any
     "form": lambda p, request, _: request.form_params.get(p.alias, UNSET),
     "body": lambda p, request, _: request.json_params.get(p.alias, UNSET),
     "file": lambda p, request, _: request.file_params.get(p.alias, UNSET),
-    "header": lambda p, request, _: request.header_lines(p.alias.lower()) or UNSET,
+    "header": lambda p, request, _: choose_header_reader(p.converter.info)(request, p.alias.lower()) or UNSET,
     "cookie": lambda p, request, _: request.cookie_params.get(p.alias, UNSET),
     "session": lambda p, request, _: request.session_params.get(p.alias, UNSET),
 }
 """`LOOKUPS[source](parameter, request, segments)` returns the value under the parameter's name, or UNSET."""
+
+
+def is_header_list(info: mi.Type) -> bool:
+    """Return True if one line of a header may hold several values of `info`, separated by commas.
+
+    Not so for dates, since HTTP's have a comma (RFC 9110 §5.6.7).
+    """
+    info = remove_none(info)
+    members = map(unwrap_metadata, info.types) if isinstance(info, mi.UnionType) else [info]
+    return any(map(is_scalar_array, members)) and not any(isinstance(p, mi.DateTimeType) for p in walk_types(info))
+
+
+def choose_header_reader(info: mi.Type) -> HeaderReader:
+    """Return the function that reads the texts of a header for a value of `info`."""
+    return read_header_list if is_header_list(info) else Request.header_lines
+
+
+def read_header_list(request: Request, name: str) -> list[str]:
+    """Return the items of the header `name`, a list. Raises ValueError for bytes that are not UTF-8."""
+    return split_list_lines(request.header_lines(name))
 
 
 def make_form_result_reader(parameter: Parameter) -> Callable[[Request], object]:
@@ -48,23 +74,27 @@ def make_names_reader(source: Source, parameter: Parameter) -> NamesReader:
     only its own headers, since clients and proxies add others to every request.
     """
     info: Any = remove_none(parameter.converter.info)
+    if source == "header":
+        return _make_headers_reader(info)
     field_names = None
     if hasattr(info, "fields"):
         tag_field = getattr(info, "tag_field", None)
         field_names = [field.encode_name for field in info.fields] + ([tag_field] if tag_field is not None else [])
-    if source == "header":
-        return _make_headers_reader(field_names)
-    names = None if getattr(info, "forbid_unknown_fields", False) else field_names
+    names = None if getattr(info, "forbid_unfield_names_fields", False) else field_names
     if source == "cookie":
         return lambda request: _select(request.cookie_params, names)
     return lambda request: _select(request.query_params, names)
 
 
-def _make_headers_reader(names: Sequence[str] | None) -> NamesReader:
-    if names is None:
-        return lambda request: {name: request.header_lines(name) for name in request.headers}
-    headers = {name: derive_header_name(name).lower() for name in names}
-    return lambda request: {name: lines for name, header in headers.items() if (lines := request.header_lines(header))}
+def _make_headers_reader(info: Any) -> NamesReader:
+    if not hasattr(info, "fields"):
+        read_any = choose_header_reader(getattr(info, "value_type", mi.AnyType()))
+        return lambda request: {name: read_any(request, name) for name in request.headers}
+    types = {field.encode_name: field.type for field in info.fields}
+    if getattr(info, "tag_field", None) is not None:
+        types[info.tag_field] = mi.StrType()
+    headers = [(name, derive_header_name(name).lower(), choose_header_reader(of)) for name, of in types.items()]
+    return lambda request: {name: texts for name, header, read in headers if (texts := read(request, header))}
 
 
 def _select(params: Mapping[str, list[str]], names: Sequence[str] | None) -> Mapping[str, list[str]]:

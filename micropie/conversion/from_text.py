@@ -6,7 +6,6 @@ spelled as in JSON, without the quotes. Everything is decided once per type. For
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from enum import Enum
 from functools import partial
 from typing import Any, Final, TypeAlias, TypeGuard
 
@@ -81,22 +80,20 @@ def _make_bytes_reader(info: mi.Type) -> TextReader:
 def _make_choice_reader(info: Any) -> TextReader:
     """Return a reader of an Enum or a Literal by the text of its values."""
     if isinstance(info, mi.EnumType):
-        return _make_enum_reader(info.cls)
+        return _make_enum_reader(info)
     flags = [value for value in info.values if isinstance(value, bool)]
     choices: dict[str, object] = {text: flag for text, flag in _BOOLEANS.items() if flag in flags}
-    choices |= {"" if value is None else str(value): value for value in info.values if not isinstance(value, bool)}
+    narrowest_last = sorted(info.values, key=lambda value: (value is not None, isinstance(value, int)))
+    choices |= {"" if value is None else str(value): value for value in narrowest_last if not isinstance(value, bool)}
     return partial(_look_up, choices)
 
 
-def _make_enum_reader(cls: type[Enum]) -> TextReader:
-    members: dict[str, object] = {str(value): member for value, member in cls._value2member_map_.items()}
-    if not all(isinstance(value, str) for value in cls._value2member_map_):
-        return partial(_look_up, members)
-
-    def read(text: str) -> object:
-        return members[text] if text in members else cls(text)  # a class may have its own `_missing_`
-
-    return read
+def _make_enum_reader(info: mi.EnumType) -> TextReader:
+    values: Mapping[Any, object] = info.cls._value2member_map_
+    members = {str(value): member for value, member in values.items()}
+    is_text = all(isinstance(value, str) for value in values)
+    read_other = (_make_converter if is_text else _make_number_reader)(info)  # by a `_missing_`, or flags together
+    return lambda text: members[text] if text in members else read_other(text)
 
 
 def _look_up(choices: Mapping[str, object], text: str) -> object:

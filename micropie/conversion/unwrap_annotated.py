@@ -4,7 +4,7 @@ When the app is made, it refuses the types that cannot be read from a request, a
 """
 
 from types import UnionType
-from typing import Annotated, Any, Final, NewType, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Final, NewType, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import inspect as mi
@@ -44,12 +44,19 @@ def unwrap_annotated(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
 def split_union(annotation: Any) -> tuple[Any, ...]:
     """Return the members of a union, flattened, each with the constraints around the union; else `annotation` alone.
 
-    Raises UnsupportedTypeError for a constraint that cannot hold for any member.
+    Raises UnsupportedTypeError for a constraint that cannot hold for any member, and for a union that holds itself.
     """
+    try:
+        return _split_union(annotation)
+    except RecursionError:
+        raise _build_recursion_error() from None
+
+
+def _split_union(annotation: Any) -> tuple[Any, ...]:
     plain, metadata = unwrap_annotated(annotation)
     if get_origin(plain) not in (Union, UnionType):
         return (annotation,)
-    members = [inner for member in get_args(plain) for inner in split_union(member)]
+    members = [inner for member in get_args(plain) for inner in _split_union(member)]
     for meta in metadata:
         if isinstance(meta, msgspec.Meta):
             constrained = [_constrain(member, meta) for member in members]
@@ -79,21 +86,80 @@ _REMEDY: Final = (
 def describe_annotation(annotation: Any) -> mi.Type:
     """Return msgspec's description of `annotation`. Raises UnsupportedTypeError if it cannot be read."""
     try:
+        return _describe(annotation)
+    except UnsupportedTypeError as error:
+        raise _locate_fault(annotation, set()) or error from None
+
+
+def _describe(annotation: Any) -> mi.Type:
+    try:
         info = mi.type_info(annotation)
+        for part in walk_types(info):
+            _refuse_unreadable(part)
+        msgspec.json.Decoder(annotation)
     except (NameError, AttributeError) as error:
         remedy = "Define at module level the names in the annotations of that class"
         raise UnsupportedTypeError(str(error), remedy) from error
-    except TypeError as error:
-        raise UnsupportedTypeError(str(error).split(" - type ")[0], _REMEDY) from error
-    for part in walk_types(info):
-        _refuse_unreadable(part)
+    except RecursionError as error:
+        raise _build_recursion_error() from error
+    except (TypeError, ValueError, NotImplementedError, OverflowError) as error:
+        raise UnsupportedTypeError(str(error).split(" - type ")[0], _find_remedy(annotation, str(error))) from error
     return info
+
+
+def _build_recursion_error() -> UnsupportedTypeError:
+    remedy = "Use a class (a Struct or a dataclass) that has the recursive part as a field"
+    return UnsupportedTypeError("the type refers to itself without a class in between", remedy)
+
+
+def _find_remedy(annotation: Any, fault: str) -> str:
+    """Return how to fix `annotation`, which msgspec refuses with the words `fault`."""
+    plain, metadata = unwrap_annotated(annotation)
+    if metadata and get_origin(plain) in (Union, UnionType):
+        return "Put the constraint on the member that it is for: Annotated[str, Meta(…)] | None"
+    if "tagged" in fault:
+        return "Tell the classes apart in JSON: class Cat(Struct, tag=True)"
+    return _REMEDY
+
+
+def _locate_fault(annotation: Any, seen: set[int]) -> UnsupportedTypeError | None:
+    """Return the error of the first field in the classes of `annotation` that cannot be read, naming the field."""
+    plain, _ = unwrap_annotated(annotation)
+    if id(plain) in seen:
+        return None
+    seen.add(id(plain))
+    cls = get_origin(plain) or plain
+    for name, hint in _read_field_hints(cls).items():
+        try:
+            _describe(hint)
+        except UnsupportedTypeError as error:
+            return _locate_fault(hint, seen) or UnsupportedTypeError(
+                f"the field '{name}' of {cls.__qualname__}: {error.what}", error.remedy
+            )
+    return next(filter(None, (_locate_fault(part, seen) for part in get_args(plain))), None)
+
+
+def _read_field_hints(cls: Any) -> dict[str, Any]:
+    """Return the annotations of the fields of `cls`; none if it has no fields, or if names in them are not defined."""
+    if not isinstance(cls, type) or not any(hasattr(cls, mark) for mark in _MARKS_OF_FIELDS):
+        return {}
+    try:
+        hints = get_type_hints(cls, include_extras=True)
+    except (NameError, AttributeError, TypeError):
+        return {}
+    return {name: hint for name, hint in hints.items() if get_origin(hint) is not ClassVar and hint is not ClassVar}
+
+
+_MARKS_OF_FIELDS: Final = ("__struct_fields__", "__dataclass_fields__", "__attrs_attrs__", "_fields", "__total__")
 
 
 def _refuse_unreadable(info: mi.Type) -> None:
     """Raise UnsupportedTypeError for a type that msgspec would not refuse before a request comes."""
     if isinstance(info, mi.CustomType) and info.cls is not UploadFile:  # files are read by `uploads`
         raise UnsupportedTypeError(f"'{_get_type_name(info.cls)}' cannot be read from a request", _REMEDY)
+    if isinstance(info, mi.FloatType) and info.multiple_of is not None and not float(info.multiple_of).is_integer():
+        what = f"multiple_of={info.multiple_of} cannot be checked: no float is exactly such a fraction"
+        raise UnsupportedTypeError(what, "Use Decimal, and check it in __post_init__; or count in the smallest unit")
     if isinstance(info, mi.SetType | mi.FrozenSetType) and not _is_hashable(unwrap_metadata(info.item_type)):
         remedy = "Make it frozen (a Struct with frozen=True, @dataclass(frozen=True)), or use list[T]"
         raise UnsupportedTypeError(f"a set cannot hold {describe_expected(info.item_type)} that may change", remedy)

@@ -4,6 +4,7 @@ import sys
 from typing import Final, TypeVar, overload
 
 from .._utils.caching import BoundedCache
+from .._utils.lazy_imports import lazy_pattern
 from ..media_types import Media, parse_content_type
 
 T = TypeVar("T")
@@ -28,6 +29,27 @@ class Headers(dict[str, str]):
     def get(self, name: str, default: object = None, /) -> object:  # ty: ignore[incompatible-method-override]
         """Return the value of `name`, or `default`."""
         return super().get(name.lower(), default)
+
+
+_LIST_PART = lazy_pattern(r'"(?:[^"\\]|\\.)*"?|,|[^",]+')
+"""RFC 9110 §5.6.1 and §5.6.4: a quoted string, even if it does not end; a comma; what is between them."""
+
+
+def split_list_lines(lines: list[str]) -> list[str]:
+    """Return the items of the `lines` of a header that holds a list (RFC 9110 §5.6.1), without empty ones.
+
+    A comma in a quoted string separates nothing; the quotes are part of the item.
+    """
+    items: list[str] = []
+    for line in lines:
+        parts: list[str] = []
+        for part in (*_LIST_PART.findall(line), ","):
+            if part == ",":
+                items.append("".join(parts).strip(" \t"))
+                parts = []
+            else:
+                parts.append(part)
+    return [item for item in items if item]
 
 
 _MAX_DIGITS: Final = 19

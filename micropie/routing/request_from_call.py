@@ -11,6 +11,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 
+from ..binding.readers import is_header_list
 from ..binding.signature import FROM_BODY, Kind, Parameter, Role, derive_header_name, get_form_readers
 from ..conversion.converter import Shape
 from ..conversion.exceptions import CONVERSION_ERRORS
@@ -18,6 +19,7 @@ from ..conversion.to_text import Pairs, is_same_value, value_to_fields, value_to
 from ..errors import Source
 from ..requests.body import parse_json_keys
 from ..requests.cookies import parse_cookies
+from ..requests.headers import split_list_lines
 from ..requests.request import BODY_METHODS
 from ..sentinels import EMPTY, UNSET, Unset
 from .call_arguments import collect_arguments, describe_handler
@@ -268,6 +270,9 @@ class _Drafter:
         for name, text in self._write_pairs(parameter, value):
             if not _CONTROL.isdisjoint(text) or text != text.strip(" \t"):
                 what = "cannot be a header: it holds control characters, or blanks around it (RFC 9110 §5.5)"
+                raise ValueError(self._describe(parameter, what))
+            if not parameter.whole and is_header_list(parameter.converter.info) and split_list_lines([text]) != [text]:
+                what = "cannot be an item of a header: it is empty, or holds a comma outside quotes (RFC 9110 §5.6.1)"
                 raise ValueError(self._describe(parameter, what))
             self._draft.headers.append((derive_header_name(name) if parameter.whole else name, text))
 

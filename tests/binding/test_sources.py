@@ -3,10 +3,11 @@
 
 import inspect
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import pytest
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from micropie import (
     App,
@@ -303,7 +304,7 @@ def test_pinned_value_comes_from_its_source_and_no_other(source: str) -> None:
 )
 def test_header_is_found_in_any_case(name: bytes, value: bytes) -> None:
     headers = [(name, value), (b"accept", b"a, b"), (b"Accept", b"c")]
-    assert bound_value("GET", "/long_header", headers=headers, app=Pinned()) == ["7", ["a, b", "c"]]
+    assert bound_value("GET", "/long_header", headers=headers, app=Pinned()) == ["7", ["a", "b", "c"]]
 
 
 def test_header_is_decoded_as_utf8() -> None:
@@ -343,3 +344,66 @@ def test_path_template_gives_values_by_name() -> None:
 
     assert bound_value("GET", "/users/u%2F1/posts/5?page=2&user=x", app=Api()) == ["u/1", 5, 2]
     assert bound_value("GET", "/files/a/b/c", app=Api()) == ["a", "b", "c"]
+
+
+class Lists(Struct):
+    ids: list[int] = []
+    since: list[datetime] = []
+    tag: str = ""
+
+
+class ListHeaders(App):
+    async def numbers(self, ids: Annotated[list[int], Header()] = []) -> object:
+        return {"v": ids}
+
+    async def words(self, ids: Annotated[set[str] | None, Header()] = None) -> object:
+        return {"v": sorted(ids or ())}
+
+    async def pair(self, ids: Annotated[tuple[int, str], Header()]) -> object:
+        return {"v": ids}
+
+    async def text(self, ids: Annotated[str, Header()]) -> object:
+        return {"v": ids}
+
+    async def dates(self, ids: Annotated[list[datetime], Header()]) -> object:
+        return {"v": [date.year for date in ids]}
+
+    async def structure(self, lists: Annotated[Lists, Header()]) -> object:
+        return {"v": [lists.ids, [date.year for date in lists.since], lists.tag]}
+
+    async def names(self, lists: Annotated[dict[str, list[str]], Header()]) -> object:
+        return {"v": lists["ids"]}
+
+
+DATE = "2026-01-02T03:04:05Z"
+
+
+@pytest.mark.parametrize(
+    ("handler", "lines", "value"),
+    [
+        ("numbers", ["1,2, 3"], [1, 2, 3]),
+        ("numbers", ["1", "2,3"], [1, 2, 3]),
+        ("numbers", [""], []),
+        ("words", ['b, "a,c"', "d"], ['"a,c"', "b", "d"]),
+        ("pair", ["1, a"], [1, "a"]),
+        ("pair", ["1", "a"], [1, "a"]),
+        ("text", ["1, a"], "1, a"),
+        ("dates", [DATE, DATE], [2026, 2026]),
+        ("structure", ["1,2"], [[1, 2], [], ""]),
+        ("names", ["1,2", "3"], ["1", "2", "3"]),
+    ],
+)
+def test_header_of_a_list_may_be_repeated_or_separated_by_commas(handler: str, lines: list[str], value: object) -> None:
+    headers = [(b"Ids", line.encode()) for line in lines]
+    assert bound_value("GET", f"/{handler}", headers=headers, app=ListHeaders()) == value
+
+
+def test_header_item_that_does_not_fit_is_reported_at_its_header() -> None:
+    response = call(ListHeaders(), "GET", "/numbers", headers=[(b"ids", b"1,x")])
+    assert response.status == 400
+    assert response.text == "400 Bad Request: Invalid header parameter 'Ids': Expected values, each an integer"
+
+
+def test_dates_and_texts_in_a_structure_of_headers_keep_their_commas() -> None:
+    headers = [(b"since", DATE.encode()), (b"tag", b"a,b"), (b"ids", b"1"), (b"ids", b"2,3")]
+    assert bound_value("GET", "/structure", headers=headers, app=ListHeaders()) == [[1, 2, 3], [2026], "a,b"]

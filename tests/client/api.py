@@ -305,7 +305,7 @@ REQUESTS: list[tuple[Any, tuple[Any, ...], dict[str, Any], list[str]]] = [
     (Api.several, ([upload(b"1", filename="a"), upload(b"2", filename="b")],), {}, ["a", "b"]),
     (Api.raw, (b"abc",), {}, ["POST", "/raw", OCTETS, "abc"]),
     (Api.poured, (two_pieces(),), {}, ["POST", "/poured", OCTETS, "12"]),
-    (Api.head_of, ("é", ["a, b", "c"]), {}, ["GET", "/head_of", "", "é", "a, b", "c"]),
+    (Api.head_of, ("é", ['"a, b"', "c"]), {}, ["GET", "/head_of", "", "é", '"a, b"', "c"]),
     (Api.baked, (' "a" ', 3), {}, ["GET", "/baked", "", ' "a" ', "3"]),
     (Api.by_id, (3,), {}, ["PUT", "/by/3", ""]),
     (Api.sign_up, ("Ann", "secret"), {}, ["POST", "/sign_up", JSON, "Ann", "secret", "False"]),

@@ -96,6 +96,8 @@ UNSENDABLE: list[tuple[Any, tuple[Any, ...], type[Exception], str]] = [
     (Api.ws_chat, (ELSEWHERE,), ValueError, "is a WebSocket handler, which Client cannot call"),
     (Api.head_of, ("a\nb", ["x"]), ValueError, "'x_key' cannot be a header"),
     (Api.head_of, (" a", ["x"]), ValueError, "'x_key' cannot be a header"),
+    (Api.head_of, ("a", ["b, c"]), ValueError, "'tags' cannot be an item of a header"),
+    (Api.head_of, ("a", ["b", ""]), ValueError, "'tags' cannot be an item of a header"),
     (Api.head_of, ("a", []), ValueError, "'tags' cannot be empty"),
     (Api.baked, ("a;b",), ValueError, "'a' cannot be a cookie"),
     (Api.several, ([],), ValueError, "'files' cannot be empty"),

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from enum import Enum, StrEnum
+from enum import Enum, Flag, IntEnum, IntFlag, StrEnum
 from typing import Annotated, Any, Literal, NewType
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -347,3 +348,91 @@ def test_random_text_is_read_as_the_type_or_raises_a_conversion_error(annotation
     except CONVERSION_ERRORS:
         return
     assert isinstance(result, annotation)
+
+
+class Lenient(IntEnum):
+    LOW = 1
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Lenient | None":
+        return cls.LOW if value in (6, 7) else None
+
+
+class Loose(Enum):
+    RED = "red"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Loose | None":
+        return cls.RED if str(value).lower() == "red" else None
+
+
+class Broken(Enum):
+    RED = "red"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Broken | None":
+        raise KeyError(value)
+
+
+class Access(Flag):
+    READ = 1
+    WRITE = 2
+    RUN = 4
+
+
+class Mode(IntFlag):
+    A = 1
+    B = 2
+
+
+@pytest.mark.parametrize("text", ["0", "1", "2", "3", "6", "7", "8", "-1", "99", "1.0", "-0", "1e0", "9" * 30, "x", ""])
+@pytest.mark.parametrize("kind", [Level, Lenient, Access, Mode])
+def test_choice_of_numbers_reads_the_same_from_text_as_from_json(kind: type[Enum], text: str) -> None:
+    read = make_text_reader(mi.type_info(kind))
+    assert read is not None
+    try:
+        value = msgspec.json.decode(text, type=kind)
+    except CONVERSION_ERRORS:
+        with pytest.raises(CONVERSION_ERRORS):
+            read(text)
+    else:
+        assert read(text) is value
+
+
+@pytest.mark.parametrize("text", [" 1", "1 ", "\n1", '"1"', "01", "1_0", "true"])
+@pytest.mark.parametrize("kind", [Level, Lenient, Access, Mode])
+def test_choice_of_numbers_accepts_only_numbers_as_json_spells_them(kind: type[Enum], text: str) -> None:
+    read = make_text_reader(mi.type_info(kind))
+    assert read is not None
+    with pytest.raises(CONVERSION_ERRORS):
+        read(text)
+
+
+@pytest.mark.parametrize("text", ["red", "RED", "blue", ""])
+@pytest.mark.parametrize("kind", [Colour, Loose, Broken, Size])
+def test_choice_of_texts_reads_the_same_from_text_as_from_json(kind: type[Enum], text: str) -> None:
+    read = make_text_reader(mi.type_info(kind))
+    assert read is not None
+    try:
+        value = msgspec.convert(text, kind)
+    except CONVERSION_ERRORS:
+        with pytest.raises(CONVERSION_ERRORS):
+            read(text)
+    else:
+        assert read(text) is value
+
+
+@pytest.mark.parametrize(
+    ("annotation", "text", "value"),
+    [
+        (Literal[1, "1"], "1", 1),
+        (Literal["1", 1], "1", 1),
+        (Literal["1", 1, None], "1", 1),
+        (Literal["", None], "", ""),
+        (Literal["-1", -1, "a"], "a", "a"),
+    ],
+)
+def test_literal_of_several_kinds_reads_the_narrowest(annotation: Any, text: str, value: object) -> None:
+    read = make_text_reader(mi.type_info(annotation))
+    assert read is not None
+    assert (read(text), type(read(text))) == (value, type(value))

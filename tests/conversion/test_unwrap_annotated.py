@@ -1,11 +1,14 @@
 """Annotations are unwrapped and described; a type that cannot be read is refused, and the error says how to fix it."""
 
+import sys
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated, Any, Literal, NewType, Union
+from typing import Annotated, Any, ClassVar, Generic, Literal, NamedTuple, NewType, TypedDict, TypeVar, Union
 
+import attrs
 import pytest
 from msgspec import Meta, Struct
 from typing_extensions import TypeAliasType
@@ -75,7 +78,7 @@ class HasCallable(Struct):
         (complex, "'builtins.complex' cannot be read from a request", "Use a type that msgspec can read"),
         (Callable[[], int], "'collections.abc.Callable' cannot be read", "Use a type"),
         (Iterable[int], "'collections.abc.Iterable' cannot be read", "Use a type"),
-        (HasCallable, "'collections.abc.Callable' cannot be read", "Use a type"),
+        (HasCallable, "the field 'f' of HasCallable: 'collections.abc.Callable' cannot be read", "Use a type"),
         (list[dict[str, complex]], "'builtins.complex' cannot be read", "Use a type"),
         (int | list[complex], "'builtins.complex' cannot be read", "Use a type"),
         (Annotated[str, ONE], "Can only set `ge` on a numeric type", "Use a type"),
@@ -109,3 +112,97 @@ def test_type_that_cannot_be_read_is_refused_with_a_remedy(annotation: Any, what
 )
 def test_type_that_can_be_read_is_accepted(annotation: Any) -> None:
     get_converter(annotation)
+
+
+T = TypeVar("T")
+TENTH = Meta(multiple_of=0.1)
+
+
+class LongName(Struct):
+    ok: int
+    name: Annotated[str | None, Meta(max_length=3)]
+
+
+class Outer(Struct):
+    inner: dict[str, list[LongName]]
+    outer: "Outer | None" = None
+
+
+@dataclass
+class Big:
+    size: Literal[18446744073709551616]  # type: ignore[valid-type]
+
+
+class Pets(TypedDict):
+    pet: Item | Identical
+
+
+class Priced(NamedTuple):
+    price: Annotated[float, TENTH]
+
+
+@attrs.define
+class Complex:
+    z: complex
+    limit: ClassVar[complex] = 1j
+
+
+class Holder(Struct, Generic[T]):
+    value: T
+    call: Callable[[], int]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "what", "remedy"),
+    [
+        (LongName, "the field 'name' of LongName: Can only set `max_length`", "Annotated[str, Meta(…)] | None"),
+        (Outer, "the field 'name' of LongName: Can only set `max_length`", "Annotated[str, Meta(…)] | None"),
+        (
+            list[Outer] | None,
+            "the field 'name' of LongName: Can only set `max_length`",
+            "Annotated[str, Meta(…)] | None",
+        ),
+        (Big, "the field 'size' of Big: Integer values > (2**63 - 1)", "Use a type"),
+        (Pets, "the field 'pet' of Pets: If a type union contains multiple Struct types", "tag=True"),
+        (Priced, "the field 'price' of Priced: multiple_of=0.1 cannot be checked", "Use Decimal"),
+        (Complex, "the field 'z' of Complex: 'builtins.complex' cannot be read", "Use a type"),
+        (Holder[int], "the field 'call' of Holder: 'collections.abc.Callable' cannot be read", "Use a type"),
+    ],
+)
+def test_field_that_cannot_be_read_is_named(annotation: Any, what: str, remedy: str) -> None:
+    with pytest.raises(UnsupportedTypeError) as caught:
+        get_converter(annotation)
+    assert caught.value.what.startswith(what)
+    assert remedy in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [Annotated[float, TENTH], list[Annotated[float, TENTH]], dict[str, Annotated[float, Meta(multiple_of=2.5)]]],
+)
+def test_multiple_of_a_fraction_is_refused(annotation: Any) -> None:
+    with pytest.raises(UnsupportedTypeError, match="multiple_of") as caught:
+        get_converter(annotation)
+    assert "Decimal" in caught.value.remedy
+
+
+@pytest.mark.parametrize("annotation", [Annotated[float, Meta(multiple_of=2)], Annotated[int, Meta(multiple_of=5)]])
+def test_multiple_of_a_whole_number_is_checked(annotation: Any) -> None:
+    assert get_converter(annotation).from_json(b"10") == 10
+    with pytest.raises(ValueError, match="multiple of"):
+        get_converter(annotation).from_json(b"11")
+
+
+def test_integer_that_msgspec_cannot_compare_is_refused() -> None:
+    with pytest.raises(UnsupportedTypeError, match="Integer values"):
+        get_converter(Literal[18446744073709551616])
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="the type statement is new in Python 3.12")
+def test_alias_that_refers_to_itself_is_refused() -> None:
+    names: dict[str, Any] = {}
+    exec("type Tree = dict[str, Tree] | int\ntype Endless = Endless | int\ntype Rows = list[Rows]", names)
+    for name in ("Tree", "Endless", "Rows"):
+        with pytest.raises(UnsupportedTypeError, match="refers to itself") as caught:
+            get_converter(names[name])
+        assert "Use a class" in caught.value.remedy

@@ -5,7 +5,7 @@ from typing import cast
 import pytest
 
 from micropie import Request
-from micropie.requests.headers import Headers
+from micropie.requests.headers import Headers, split_list_lines
 from tests.support.asgi import http_scope
 
 
@@ -26,3 +26,30 @@ def test_header_is_found_in_any_case_and_repeated_values_are_joined() -> None:
 
 def test_headers_equal_a_dict() -> None:
     assert Headers({"a": "1"}) == {"a": "1"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "items"),
+    [
+        ([], []),
+        ([""], []),
+        (["1"], ["1"]),
+        (["1,2,3"], ["1", "2", "3"]),
+        (["1, 2", " 3\t,"], ["1", "2", "3"]),
+        ([",,a,,b , "], ["a", "b"]),
+        (['"a,b", c'], ['"a,b"', "c"]),
+        (['W/"a,b",W/"c"'], ['W/"a,b"', 'W/"c"']),
+        (['a"b,c"d,e'], ['a"b,c"d', "e"]),
+        ([r'"a\",b",c'], [r'"a\",b"', "c"]),
+        (['"a,b'], ['"a,b']),
+        (['a,"b\\'], ["a", '"b\\']),
+        (['"a', 'b"'], ['"a', 'b"']),
+    ],
+)
+def test_header_list_is_split_at_its_commas(lines: list[str], items: list[str]) -> None:
+    assert split_list_lines(lines) == items
+
+
+@pytest.mark.parametrize("text", ['\\"' * 50_000, '"' * 100_001, '"\\' * 50_000, "a," * 50_000, '"a,' * 50_001])
+def test_long_header_list_is_split_without_losing_a_character(text: str) -> None:
+    assert "".join(split_list_lines([text])).replace(",", "") == text.replace(",", "")
