@@ -330,13 +330,13 @@ async def send_or_replace(
         else:
             await send_response(
                 request.scope,
-                request.receive,
+                request.micropie_receive_after_body,
                 send,
                 status,
                 body,
                 headers,
                 added,
-                listen=request.body_ended,
+                listen=True,
                 run_sync=app._run_sync,
             )
     except BrokenResponse as broken:

@@ -4,6 +4,7 @@ It reads ASGI's `http.request` and `http.disconnect`, and leaves the meaning of 
 while the app waits for the client: a message that is already there needs no timer.
 """
 
+from collections import deque
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -79,13 +80,18 @@ class BodyStream:
     """
 
     __slots__ = (
+        "_ahead",
+        "_ahead_size",
         "_begun",
+        "_failure",
         "_first",
         "_length_left",
+        "_lock",
         "_read_timeout",
         "_receive",
         "_size",
         "_size_left",
+        "_taken",
         "_time_left",
         "ended",
     )
@@ -108,19 +114,59 @@ class BodyStream:
         self._read_timeout = read_timeout
         self._time_left = total_timeout
         self._begun = False
+        self._lock = asyncio.Lock()
+        self._ahead: deque[bytes] = deque()
+        """The pieces that were received ahead of their reader."""
+        self._ahead_size = 0
+        self._taken = asyncio.Event()
+        self._failure: Exception | None = None
         self.ended = False
+        """True once all of the body has arrived."""
 
     async def read(self) -> bytes:
         """Return the next piece, which is not empty, or `b""` once the body has ended.
 
         Raises HTTPError 413 past the size limit, HTTPError 408 past a time limit, and ClientDisconnected if the client
-        left: `http.disconnect` never counts as the end of a body.
+        left: `http.disconnect` never counts as the end of a body. Every later call raises the same again.
         """
-        while not self.ended:
-            chunk = self._accept(await self._receive_message())
+        while not self.ended or self._ahead:
+            async with self._lock:
+                chunk = self._take_ahead() if self._ahead else await self._receive_chunk()
             if chunk:
                 return chunk
         return b""
+
+    async def read_ahead(self, size: int) -> None:
+        """Receive the rest of the body before it is read. Wait for `read` while more than `size` bytes are kept for it.
+
+        Raises what `read` raises. `read` returns what is kept before it raises that, too.
+        """
+        while not self.ended:
+            if self._ahead_size > size:
+                self._taken.clear()
+                await self._taken.wait()
+            async with self._lock:
+                if chunk := await self._receive_chunk():
+                    self._ahead.append(chunk)
+                    self._ahead_size += len(chunk)
+            await asyncio.sleep(0)  # a `receive` that never waits must not block the event loop
+
+    def _take_ahead(self) -> bytes:
+        chunk = self._ahead.popleft()
+        self._ahead_size -= len(chunk)
+        self._taken.set()
+        return chunk
+
+    async def _receive_chunk(self) -> bytes:
+        if self.ended:  # while the caller waited for the lock
+            return b""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return self._accept(await self._receive_message())
+        except Exception as error:
+            self._failure = error
+            raise
 
     async def _receive_message(self) -> Message:
         if self._first is not None:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 import msgspec
 
 from .._utils.after_response import CleanupStack
+from .._utils.lazy_imports import asyncio
 from ..config import KIB, Limits
-from ..errors import BadRequest, HTTPError, Invalid
+from ..errors import BadRequest, ClientDisconnected, HTTPError, Invalid
 from ..media_types import Media
 from ..sentinels import EMPTY, Unset
 from ..sessions.state import SessionState
@@ -428,12 +429,24 @@ class Request:
             if self.multipart is not None:
                 await self.multipart.close()
 
-    @property
-    def body_ended(self) -> bool:
-        """True if all of the body has arrived, so that the next message can only be a disconnect."""
-        if self.micropie_body_stream is None:
-            return self.micropie_body_opened or not self.has_body
-        return self.micropie_body_stream.ended
+    async def micropie_receive_after_body(self) -> Message:
+        """Receive what is left of the body, and return the message after it: `http.disconnect`.
+
+        What a handler may still read is kept: a multipart body in memory and on disk, another one in memory. When that
+        holds more than `Limits.part_memory` bytes, the rest is received once they were read. A failure waits for the
+        reader.
+        """
+        try:
+            if self.multipart is not None:
+                while await self.multipart.advance():
+                    await asyncio.sleep(0)  # a `receive` that never waits must not block the event loop
+            elif self.micropie_body_stream is not None:
+                await self.micropie_body_stream.read_ahead(self.limits.part_memory)
+        except ClientDisconnected:
+            return {"type": "http.disconnect"}
+        except Exception:  # noqa: BLE001, S110  # the next read raises it, too
+            pass
+        return await self.receive()
 
     def session_cookie(self, name: str) -> str | Unset | None:
         """Return the value of the cookie `name`; None without one, UNSET if the client sent different ones."""

@@ -132,9 +132,9 @@ async def send_response(
     """Send `body` as the response to the request of `scope`.
 
     `headers` are never changed. Where they tell the length of the content, the actual length replaces it. `added` are
-    headers about the session (see `add_session_headers`). Pass `listen` if the request's body has been read: `receive`
-    is then awaited during the response, to notice a disconnect. `run_sync` runs what blocks: sync generators and files.
-    If the client has left, the function returns quietly.
+    headers about the session (see `add_session_headers`). Pass `listen` if `receive` returns nothing that is still
+    needed: it is then awaited during the response, to notice a disconnect. `run_sync` runs what blocks: sync generators
+    and files. If the client has left, the function returns quietly.
 
     It raises ResponseError (a body or header that cannot be sent), HTTPError (see `send_file`), or what a generator
     raised before its first chunk, all before anything is sent. Later failures are raised as BrokenResponse.

@@ -174,8 +174,8 @@ async def send_stream(
     """Send `chunks` as the body of one response, and close them.
 
     `headers` win over those that the first chunk suggests. `receive`, if passed, is awaited to notice that the client
-    leaves; the request's body must have been read before. Returns when everything was sent, and quietly when the client
-    left.
+    leaves; what it returns of the request's body is dropped. Returns when everything was sent, and quietly when the
+    client left.
 
     What the generator raises before its first chunk is raised as it is, before anything is sent. Later exceptions are
     raised as BrokenResponse, and the response stays without its end.

@@ -349,3 +349,61 @@ def test_app_refuses_a_chunked_body_at_the_limit(path: str, headers: Any, body: 
     response = call(Api(limits=SMALL), "POST", path, [b"x" * 90] * 9, headers)
     assert response.status == 413
     assert ran == []
+
+
+# --- what is received ahead of the reader ---
+
+
+@pytest.mark.parametrize("wait", [None, 0.0])
+@pytest.mark.parametrize("reads_first", [True, False])
+def test_body_that_is_received_ahead_is_read_in_order(wait: float | None, reads_first: bool) -> None:
+    async def main() -> list[bytes]:
+        pieces = [b"%d" % number for number in range(20)]
+        body = stream(script(*map(piece, pieces), piece(b"", more=False), wait=wait))
+        reading = asyncio.ensure_future(read_all(body)) if reads_first else None
+        await asyncio.sleep(0)
+        ahead = asyncio.ensure_future(body.read_ahead(3))
+        read = await (reading or read_all(body))
+        await ahead
+        assert read == pieces
+        return read
+
+    run(main())
+
+
+def test_body_is_received_ahead_within_its_bound() -> None:
+    async def main() -> None:
+        received = 0
+
+        async def receive() -> Message:
+            nonlocal received
+            received += 1
+            return piece(b"1234", more=received < 10)
+
+        body = stream(receive)
+        ahead = asyncio.ensure_future(body.read_ahead(8))
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert (received, body.ended, ahead.done()) == (3, False, False)
+        assert await read_all(body) == [b"1234"] * 10
+        await ahead
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("last", "error"), [([LEFT], ClientDisconnected), ([piece(b"x" * 100)], HTTPError), ([], HTTPError)]
+)
+def test_failure_that_was_met_ahead_is_raised_after_the_pieces_before_it(
+    last: list[Message], error: type[Exception]
+) -> None:
+    async def main() -> None:
+        body = stream(script(piece(b"one"), piece(b"two"), *last), read_timeout=0.01)
+        with pytest.raises(error):
+            await body.read_ahead(100)
+        assert [await body.read(), await body.read()] == [b"one", b"two"]
+        for _ in range(2):
+            with pytest.raises(error):
+                await body.read()
+
+    run(main())

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import pytest
 
 from micropie import App, HttpMiddleware, Limits, Request, UploadFile, WebSocketRequest
-from micropie.errors import BadRequest, ClientDisconnected, HTTPError
+from micropie.errors import BadRequest, ClientDisconnected, HTTPError, UploadError
 from micropie.media_types import Media
 from micropie.sentinels import UNSET, Unset
 from micropie.types import Message
@@ -224,7 +224,7 @@ def test_files_are_mappings_with_a_queue_of_chunks() -> None:
 def test_request_without_a_body_has_empty_views() -> None:
     request = Request(http_scope("GET", "/"))
     assert (request.body, request.body_params, request.files, request.get_json) == (b"", {}, {}, None)
-    assert (request.media, request.body_ended) == (Media.NONE, True)
+    assert request.media == Media.NONE
 
 
 async def chunks_of(request: Request) -> list[bytes]:
@@ -247,22 +247,18 @@ def test_body_is_streamed_as_it_arrives_or_after_it_was_read() -> None:
     async def main() -> Sequence[object]:
         streamed = Request(http_scope("POST", "/", JSON), script(*CHUNKS))
         await streamed.read_body(streaming=True)
-        ended_before = streamed.body_ended
         first = await chunks_of(streamed)
         read = Request(http_scope("POST", "/", JSON), script(*CHUNKS))
         await read.read_body()
         await read.read_body()
         return (
-            ended_before,
             first,
-            streamed.body_ended,
             streamed.get_json,
             await chunks_of(read),
-            read.body_ended,
             read.body,
         )
 
-    assert run(main()) == (False, [b"a", b"b"], True, None, [b"ab"], True, b"ab")
+    assert run(main()) == ([b"a", b"b"], None, [b"ab"], b"ab")
 
 
 def test_stream_without_a_body_is_empty() -> None:
@@ -284,9 +280,9 @@ def test_multipart_body_may_be_read_raw(raw: bool) -> None:
     async def main() -> Sequence[object]:
         request = Request(http_scope("POST", "/", MULTIPART), script(*CHUNKS))
         await request.read_body(raw=raw)
-        return request.body, request.multipart is None, request.body_ended
+        return request.body, request.multipart is None
 
-    assert run(main()) == ((b"ab", True, True) if raw else (b"", False, False))
+    assert run(main()) == ((b"ab", True) if raw else (b"", False))
 
 
 @pytest.mark.parametrize(
@@ -328,9 +324,9 @@ def test_chunked_body_ignores_content_length(length: bytes, first: bool) -> None
         request = Request(http_scope("POST", "/", [*JSON, *(framing if first else framing[::-1])]), script(*CHUNKS))
         assert request.has_body
         await request.read_body()
-        return request.body, request.body_ended
+        return request.body
 
-    assert run(main()) == (b"ab", True)
+    assert run(main()) == b"ab"
 
 
 def test_request_without_receive_raises_client_disconnected() -> None:
@@ -388,3 +384,45 @@ def test_websocket_request_is_a_request() -> None:
     request.websocket = "the connection"
     assert isinstance(request, Request)
     assert (request.query("a"), request.has_body) == ("1", False)
+
+
+FILE_BODY = form_data([("f", ("a.txt", "text/plain", bytes(5000)))])
+
+
+@pytest.mark.parametrize("left_early", [True, False])
+@pytest.mark.parametrize("part_memory", [100, 10_000], ids=["on disk", "in memory"])
+@pytest.mark.parametrize("kind", ["multipart", "streamed", "unread", "malformed"])
+def test_disconnect_is_received_after_the_body_and_loses_nothing_of_it(
+    kind: str, part_memory: int, left_early: bool
+) -> None:
+    content = b"--frontier\r\n: ?" + bytes(5000) if kind == "malformed" else FILE_BODY
+    pieces = [content[start : start + 1000] for start in range(0, len(content), 1000)]
+    messages: list[Message] = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
+    messages[-1]["more_body"] = False
+
+    async def main() -> None:
+        receive = script(*messages[: -1 if left_early else None], {"type": "http.disconnect"})
+        request = Request(http_scope("POST", "/", MULTIPART), receive, Limits(part_memory=part_memory))
+        if kind != "unread":
+            await request.read_body(streaming=kind == "streamed")
+
+        async def wait_for_disconnect() -> None:
+            while (await request.micropie_receive_after_body())["type"] != "http.disconnect":
+                pass
+
+        waiting = asyncio.ensure_future(wait_for_disconnect())
+        await asyncio.sleep(0)
+        if kind == "streamed" and not left_early:
+            assert b"".join(await chunks_of(request)) == content
+        async with asyncio.timeout(10):
+            if kind != "streamed" or part_memory > len(content) or not left_early:
+                await waiting
+        if request.multipart is not None and kind == "multipart" and not left_early:
+            assert await request.file_params["f"][0].read() == bytes(5000)
+        elif request.multipart is not None:
+            with pytest.raises((UploadError, ClientDisconnected)):
+                await request.multipart.advance()
+        waiting.cancel()
+        await request.micropie_clean_up()
+
+    run(main())

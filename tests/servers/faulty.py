@@ -7,8 +7,8 @@ import asyncio
 import os
 import threading
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import parse_qs
@@ -91,7 +91,7 @@ class Faulty(App):
 
     # Streams
 
-    async def ticking(self, token: str) -> AsyncIterator[str]:
+    async def ticking(self, token: str) -> AsyncGenerator[str]:
         try:
             while True:
                 yield "."
@@ -112,6 +112,38 @@ class Faulty(App):
                 yield "."
         finally:
             notes[token].append("closed")
+
+    # Streams of handlers whose request's body may still be arriving
+
+    def unread_file(self, token: str, file: UploadFile) -> AsyncIterator[str]:
+        return self.ticking(token)
+
+    async def begun_file(self, token: str, file: UploadFile) -> AsyncIterator[str]:
+        await file.read(10)
+        async with aclosing(self.ticking(token)) as ticks:
+            async for tick in ticks:
+                yield tick
+
+    async def read_file(self, token: str, file: UploadFile) -> AsyncIterator[str]:
+        yield str(len(await file.read()))
+        async with aclosing(self.ticking(token)) as ticks:
+            async for tick in ticks:
+                yield tick
+
+    def unread_body(self, token: str, body: AsyncIterator[bytes]) -> AsyncIterator[str]:
+        return self.ticking(token)
+
+    async def begun_body(self, token: str, body: AsyncIterator[bytes]) -> AsyncIterator[str]:
+        await anext(body)
+        async with aclosing(self.ticking(token)) as ticks:
+            async for tick in ticks:
+                yield tick
+
+    async def read_pieces(self, token: str, body: AsyncIterator[bytes]) -> AsyncIterator[str]:
+        yield str(sum([len(piece) async for piece in body]))
+        async with aclosing(self.ticking(token)) as ticks:
+            async for tick in ticks:
+                yield tick
 
     # Failures
 

@@ -137,6 +137,26 @@ def test_client_that_leaves_a_stream_closes_its_generator(server: Server, token:
     assert noted(server, token) == ["closed", "over"]
 
 
+@pytest.mark.parametrize("missing", [0, 1000], ids=["whole body", "part of the body"])
+@pytest.mark.parametrize(
+    "stream", ["unread_file", "begun_file", "read_file", "unread_body", "begun_body", "read_pieces"]
+)
+def test_client_that_leaves_a_stream_is_noticed_however_much_of_its_body_was_read(
+    server: Server, token: str, stream: str, missing: int
+) -> None:
+    if missing:
+        server.needs(Ability.PASS_BODIES_ON)
+    body = b"".join(multipart(("file", "a.bin", bytes(300_000))))
+    head = request_head("POST", f"/{stream}?token={token}", MULTIPART, f"Content-Length: {len(body)}")
+    waits_for_body = missing and stream.startswith("read")
+    with server.connect() as client:
+        client.sendall(head.encode() + body[: len(body) - missing])
+        if not waits_for_body:
+            assert client.recv(64).startswith(b"HTTP/1.1 200")
+    wait_for_note(server, token, "over")
+    assert noted(server, token) == (["over"] if waits_for_body else ["closed", "over"])
+
+
 # --- Large files ------------------------------------------------------------------------------------------------------
 
 FIRST, SECOND = bytes(3 * MIB), bytes(5 * MIB)
