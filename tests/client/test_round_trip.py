@@ -56,6 +56,11 @@ def printable(value: object) -> bool:
     return all(text == text.strip(" \t") and not any(ord(c) < 32 or ord(c) == 127 for c in text) for text in texts)
 
 
+def listable(value: Any) -> bool:
+    """Return True if a header can carry the items of `value`: none is empty, and none holds a comma."""
+    return printable(value) and all(spell(item) and "," not in spell(item) for item in value)
+
+
 def bakeable(value: object) -> bool:
     return printable(value) and ";" not in spell(value)
 
@@ -66,7 +71,10 @@ def some(value: Any) -> bool:
 
 PATH: Final = [(annotation, values.filter(lambda value: spell(value) not in DOTS)) for annotation, values in SCALARS]
 MANY: Final = [(annotation, values.filter(some)) for annotation, values in ARRAYS]
-HEADERS: Final = [(annotation, values.filter(printable)) for annotation, values in [*SCALARS, *MANY]]
+HEADERS: Final = [
+    *((annotation, values.filter(printable)) for annotation, values in SCALARS),
+    *((annotation, values.filter(listable)) for annotation, values in MANY),
+]
 COOKIES: Final = [(annotation, values.filter(bakeable)) for annotation, values in SCALARS]
 STRUCTURES: Final = [*FLAT, *DEEP]
 
