@@ -22,7 +22,7 @@ from ..routing.paths import split_path, split_prefix
 from ..routing.route import Route
 from ..routing.table import Mount, Trail
 from ..sessions import SessionBackend
-from ..sessions.lifecycle import build_identifier_header, load_session, save_after_response, save_and_build_headers
+from ..sessions.lifecycle import load_session, save_after_response, save_and_build_headers
 from ..types import Receive, Scope, Send
 from ..websockets.connection import WebSocket
 from ..websockets.messages import InvalidMessage
@@ -56,6 +56,8 @@ async def serve_websocket(app: WebSocketApp, trail: Trail, scope: Scope, receive
     try:
         try:
             await load_session(request, app.session_backend, app.session_config)
+            if request.micropie_session is not None:
+                request.websocket.session_id = request.micropie_session.identifier
             await _enter(app, request, send, trail, None)
         finally:
             if request.micropie_session is not None:
@@ -98,11 +100,11 @@ def _make_connection(app: WebSocketApp, request: WebSocketRequest, send: Send) -
 
         They give the client the identifier that the handler chose, or that of a session that began.
         """
-        if session_id is not None:
-            return [build_identifier_header(request, app.session_config, session_id)]
-        if request.micropie_session is None:
+        if session_id is None and request.micropie_session is None:
             return []
-        return await save_and_build_headers(request, app.session_backend, app.session_config)
+        headers = await save_and_build_headers(request, app.session_backend, app.session_config, session_id)
+        request.websocket.session_id = session_id or request.session_state.identifier
+        return headers
 
     limit = app.limits.websocket_message
     return WebSocket(request.receive, send, max_message=limit, on_accept=on_accept, scope=request.scope)

@@ -76,15 +76,22 @@ async def load_session(request: HasSession, backend: SessionBackend, config: Ses
 
 
 async def save_and_build_headers(
-    request: HasSession, backend: SessionBackend, config: SessionConfig
+    request: HasSession, backend: SessionBackend, config: SessionConfig, chosen: str | None
 ) -> list[tuple[str, str]]:
-    """Save the session and seal it. Return the headers that the response must add, for the client and for caches."""
+    """Save the session and seal it. Return the headers that a handshake must add, for the client and for caches.
+
+    `chosen` is the identifier that the app chose for the session, or None.
+    """
     state = request.session_state
+    if chosen is not None:
+        state.choose_identifier(chosen)
     changes = state.freeze_changes()
     added: HeaderItems = ()
     if changes is not None:
         added = await save_session(request, backend, config, changes)
     state.sealed = True
+    if chosen is not None:  # the client gets it even if nothing is stored yet
+        return [*PRIVATE, build_identifier_header(request, config, chosen)]
     return list(added or choose_cache_headers(state))
 
 

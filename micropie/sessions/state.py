@@ -30,6 +30,19 @@ def is_identifier(text: str) -> bool:
     return 16 <= len(text) <= 128 and text.isascii() and not text.encode().translate(None, _URL_SAFE)
 
 
+_CHOSEN: Final = 22
+"""Characters of the shortest identifier that an app may choose: 128 bits, at 6 bits each."""
+
+
+def require_strong_identifier(text: str) -> None:
+    """Raise ValueError unless `text`, which an app chose, is an identifier that could hold 128 random bits."""
+    if len(text) < _CHOSEN or not is_identifier(text):
+        raise ValueError(
+            f"A session identifier must be {_CHOSEN} to 128 characters of A-Z, a-z, 0-9, - and _, too many to guess: "
+            "use secrets.token_urlsafe()"
+        )
+
+
 class KeptValue(Protocol):
     """A value that was read from a session's data, and that a handler may change."""
 
@@ -62,6 +75,8 @@ class SessionState:
         """The snapshot that `settle` could not save without waiting."""
         self._saved: Frozen = NOTHING
         self._rotating = False
+        self._chosen: str | None = None
+        """The identifier that the app chose for the session."""
         self._store: ImmediateStore | None = None
         """The store that opened the session, if it never waits."""
         self._unread: Whole | None = None
@@ -126,6 +141,12 @@ class SessionState:
         _ = self.data
         self._rotating = True
 
+    def choose_identifier(self, identifier: str) -> None:
+        """Keep the session under `identifier`, whether it is stored already, changed later, or begins later."""
+        self._chosen = identifier
+        if self.identifier not in (None, identifier):
+            self.regenerate()
+
     def freeze_changes(self) -> Frozen | None:
         """Return the data as a snapshot for `save`, or None if there is nothing to save.
 
@@ -147,7 +168,7 @@ class SessionState:
 
     def _can_begin(self) -> bool:
         """Return True if the client can still get the identifier of a session that is not in any store yet."""
-        return not self.sealed and (self._rotating or not self.contested)
+        return self._chosen is not None or (not self.sealed and (self._rotating or not self.contested))
 
     def settle(self, timeout: int) -> bool:
         """Finish the session without waiting: return True if nothing changed, or if the store took the change at once.
@@ -196,10 +217,12 @@ class SessionState:
             return None
         values, changed, removed = compare(self._saved, now, self._data)
         if identifier is None:
-            successor = generate_identifier()
-            await backend.save(successor, values, timeout)
+            successor = self._chosen or generate_identifier()
+            # The app may have chosen the identifier of a session that exists, which keeps its other keys.
+            if self._chosen is None or not await backend.merge(successor, changed, removed, timeout):
+                await backend.save(successor, values, timeout)
         elif self._rotating:
-            successor = generate_identifier()
+            successor = self._chosen or generate_identifier()
             if not await backend.rotate(identifier, successor, changed, removed, timeout):
                 return self._mark_lost()
         else:

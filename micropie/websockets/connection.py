@@ -148,7 +148,7 @@ class WebSocket(Generic[In, Out]):
         self._reader: asyncio.Task[Any] | None = None
         self._on_invalid: OnInvalid[Out] = "close"
         self.session_id: str | None = None
-        """The session identifier that `accept` was given."""
+        """The identifier of the client's session, or the one that `accept` was given; None without a session."""
         self.subprotocol: str | None = None
         """The subprotocol that `accept` was given."""
         self.close_code: int | None = None
@@ -329,10 +329,11 @@ class WebSocket(Generic[In, Out]):
     ) -> None:
         """Accept the handshake, so that messages can be exchanged.
 
-        `subprotocol` is one that the client offers. `session_id` is sent as the session cookie. `headers` are added to
-        the handshake. `on_invalid` is set as the attribute is. Raises ValueError for a subprotocol that the client does
-        not offer and for a header that cannot be sent, and sends nothing then. Raises RuntimeError if the connection
-        was accepted before, and ConnectionClosed if the client left.
+        `subprotocol` is one that the client offers. `session_id` is sent as the session cookie, and the session is kept
+        under it. `headers` are added to the handshake. `on_invalid` is set as the attribute is. Raises ValueError for a
+        subprotocol that the client does not offer, an identifier that could be guessed and a header that cannot be
+        sent, and sends nothing then. Raises RuntimeError if the connection was accepted before, and ConnectionClosed if
+        the client left.
         """
         if on_invalid is not None:
             self.on_invalid = on_invalid
@@ -344,7 +345,9 @@ class WebSocket(Generic[In, Out]):
         raw = encode_handshake_headers(headers)
         raw += encode_handshake_headers(await self._build_session_headers(session_id))
         self._state = self._get_next_state("websocket.accept")
-        self.subprotocol, self.session_id = subprotocol, session_id
+        self.subprotocol = subprotocol
+        if session_id is not None:
+            self.session_id = session_id
         self._on_accept = None
         try:
             await self._send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": raw})

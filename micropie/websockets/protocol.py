@@ -10,6 +10,7 @@ from ..config import SessionConfig
 from ..errors import BadRequest, HTTPError, ResponseError
 from ..responses.headers import encode_headers
 from ..sessions.session_cookie import build_session_cookie
+from ..sessions.state import require_strong_identifier
 from ..types import HeaderItems, RawHeaders, Scope
 
 # --- Close codes (RFC 6455 §7.4.1, and IANA's registry) --------------------------------------------------------------
@@ -145,10 +146,9 @@ def encode_handshake_headers(headers: HeaderItems) -> RawHeaders:
 def build_plain_session_cookie(session_id: str) -> tuple[str, str]:
     """Return the documented header that gives the client `session_id`.
 
-    Raises ValueError for an empty identifier, and for one that a cookie cannot hold (RFC 6265 §4.1.1).
+    Raises ValueError for an identifier that could be guessed, and for one that is none.
     """
-    if not session_id:
-        raise ValueError("The session identifier is empty: pass one to accept(session_id=...), or leave it out")
+    require_strong_identifier(session_id)
     return build_session_cookie(_PLAIN_COOKIE, session_id, secure=False)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from micropie import App, Session, SessionBackend, SessionConfig, WebSocket, WebSocketRequest
+from micropie import App, InMemorySessionBackend, Session, SessionBackend, SessionConfig, WebSocket, WebSocketRequest
 from micropie.types import Message
 from tests.support.asgi import call_socket
 from tests.support.hooks import SocketHook
@@ -98,7 +98,120 @@ def test_session_id_that_a_handler_passes_to_accept_becomes_the_cookie() -> None
     app = Remembering(sessions=SessionConfig(cookie="sid"))
     sent, _ = connect(app, "/named")
     cookie = f"sid={'y' * 43}; Path=/; HttpOnly; SameSite=Lax; Secure"
-    assert read_handshake_headers(sent) == {"x-a": "1", "set-cookie": cookie}
+    own = {"x-a": "1", "set-cookie": cookie}
+    assert read_handshake_headers(sent) == own | {"vary": "Cookie", "cache-control": "private, no-store"}
+
+
+CHOSEN = "y" * 43
+
+
+class Choosing(App):
+    """An app that chooses the identifiers of its sessions."""
+
+    def __init__(self, backend: SessionBackend | None = None) -> None:
+        super().__init__(backend)
+        self._seen: list[str | None] = []
+
+    async def ws_before(self, ws: WebSocket) -> None:
+        self.request.session["written"] = "before"
+        await self._accept(ws)
+
+    async def ws_after(self, ws: WebSocket) -> None:
+        await self._accept(ws)
+        self.request.session["written"] = "after"
+
+    async def ws_both(self, ws: WebSocket) -> None:
+        self.request.session["early"] = [1]
+        await self._accept(ws)
+        self.request.session["early"].append(2)
+
+    async def ws_never(self, ws: WebSocket) -> None:
+        await self._accept(ws)
+
+    async def ws_boom(self, ws: WebSocket) -> None:
+        await self._accept(ws)
+        self.request.session["written"] = "after"
+        raise ValueError
+
+    async def ws_again(self, ws: WebSocket) -> None:
+        self.request.session["gone"] = 1
+        await self._accept(ws)
+        self.request.session.clear()
+        self.request.session["written"] = "after"
+
+    async def ws_weak(self, ws: WebSocket) -> None:
+        with pytest.raises(ValueError, match="22 to 128 characters"):
+            await ws.accept(session_id="x" * 21)
+        await self._accept(ws)
+
+    async def _accept(self, ws: WebSocket) -> None:
+        self._seen.append(ws.session_id)
+        await ws.accept(session_id=CHOSEN)
+        self._seen.append(ws.session_id)
+
+
+class Waiting(InMemorySessionBackend):
+    """A store that must be awaited."""
+
+    async def load(self, session_id: str) -> dict[str, Any]:
+        await asyncio.sleep(0)
+        return await super().load(session_id)
+
+
+@pytest.mark.parametrize("backend", [InMemorySessionBackend, Waiting])
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [
+        ("/before", {"written": "before"}),
+        ("/after", {"written": "after"}),
+        ("/both", {"early": [1, 2]}),
+        ("/never", {}),
+        ("/boom", {"written": "after"}),
+        ("/weak", {}),
+    ],
+)
+@pytest.mark.parametrize("own", [None, {"user": "ann"}], ids=["no session", "a session"])
+@pytest.mark.parametrize("there", [{}, {"room": 1}], ids=["nothing there", "something there"])
+def test_session_is_kept_under_the_identifier_that_accept_is_given(
+    path: str, written: dict[str, Any], own: Any, there: dict[str, Any], backend: type[SessionBackend]
+) -> None:
+    app = Choosing(backend())
+    asyncio.run(app.session_backend.save(CHOSEN, there, 60))
+    sent, old = connect(app, path, COOKIE if own else (), own)
+    assert read_handshake_headers(sent)["set-cookie"].startswith(f"session_id={CHOSEN}; ")
+    assert app._seen == [ID if own else None, CHOSEN]
+    kept = asyncio.run(app.session_backend.load(CHOSEN))
+    assert kept == (own | written if own else there | written)
+    assert old == {}
+
+
+def test_session_that_is_emptied_and_written_again_stays_under_the_chosen_identifier() -> None:
+    app = Choosing()
+    connect(app, "/again")
+    assert asyncio.run(app.session_backend.load(CHOSEN)) == {"written": "after"}
+
+
+def test_session_that_is_under_the_chosen_identifier_already_is_merged() -> None:
+    app = Choosing()
+    asyncio.run(app.session_backend.save(CHOSEN, {"user": "ann"}, 60))
+    connect(app, "/both", [(b"cookie", f"session_id={CHOSEN}".encode())])
+    assert asyncio.run(app.session_backend.load(CHOSEN)) == {"user": "ann", "early": [1, 2]}
+
+
+@pytest.mark.parametrize(("headers", "stored", "known"), [((), None, False), (COOKIE, {"user": "ann"}, True)])
+def test_session_id_of_a_connection_is_that_of_its_session(headers: Any, stored: Any, known: bool) -> None:
+    seen: list[str | None] = []
+
+    class Watching(App):
+        async def ws_index(self, ws: WebSocket) -> None:
+            seen.append(ws.session_id)
+            self.request.session["n"] = 1
+            await ws.accept()
+            seen.append(ws.session_id)
+
+    sent, _ = connect(Watching(), "/", headers, stored)
+    new = read_handshake_headers(sent).get("set-cookie", "").removeprefix("session_id=").partition(";")[0]
+    assert seen == ([ID, ID] if known else [None, new])
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ async def handshake(ws: WebSocket[Any, Any], server: Server, **given: Any) -> Me
     return sent
 
 
-COOKIE = (b"set-cookie", b"session_id=abc123; Path=/; HttpOnly; SameSite=Lax")
+ID = "abc" * 14
+COOKIE = (b"set-cookie", b"session_id=" + ID.encode() + b"; Path=/; HttpOnly; SameSite=Lax")
 
 
 @pytest.mark.parametrize(
@@ -27,9 +28,9 @@ COOKIE = (b"set-cookie", b"session_id=abc123; Path=/; HttpOnly; SameSite=Lax")
     [
         ({}, None, []),
         ({"subprotocol": "chat"}, "chat", []),
-        ({"session_id": "abc123"}, None, [COOKIE]),
+        ({"session_id": ID}, None, [COOKIE]),
         ({"headers": [("X-Room", "lobby"), ("x-b", "\xe9")]}, None, [(b"x-room", b"lobby"), (b"x-b", b"\xe9")]),
-        ({"headers": iter([("X-A", "1")]), "session_id": "abc123"}, None, [(b"x-a", b"1"), COOKIE]),
+        ({"headers": iter([("X-A", "1")]), "session_id": ID}, None, [(b"x-a", b"1"), COOKIE]),
     ],
 )  # fmt: skip
 def test_accept_sends_the_subprotocol_and_the_headers(
@@ -50,14 +51,14 @@ def test_accept_takes_the_documented_positional_arguments() -> None:
     async def steps() -> WebSocket:
         server = Server(CONNECT)
         ws: WebSocket = WebSocket(server.receive, server.send)
-        await ws.accept("chat", "abc123")
+        await ws.accept("chat", ID)
         return ws
 
     ws = run(steps())
-    assert (ws.subprotocol, ws.session_id) == ("chat", "abc123")
+    assert (ws.subprotocol, ws.session_id) == ("chat", ID)
 
 
-@pytest.mark.parametrize("session_id", [None, "abc123"])
+@pytest.mark.parametrize("session_id", [None, ID])
 def test_on_accept_hook_replaces_the_session_cookie(session_id: str | None) -> None:
     asked: list[str | None] = []
 
@@ -103,6 +104,10 @@ def test_on_accept_hook_runs_once() -> None:
         ({"session_id": "one; Domain=example.com"}, "session identifier"),
         ({"session_id": "one\r\n"}, "session identifier"),
         ({"session_id": ""}, "session identifier"),
+        ({"session_id": "x" * 21}, "session identifier"),
+        ({"session_id": "x" * 129}, "session identifier"),
+        ({"session_id": "x" * 21 + "+"}, "session identifier"),
+        ({"session_id": "x" * 21 + "é"}, "session identifier"),
         ({"subprotocol": "other"}, r"'other', only \['chat', 'superchat'\]"),
         ({"subprotocol": ""}, "subprotocol"),
     ],
