@@ -175,7 +175,7 @@ def test_callable_without_code_and_module_resolves_builtins_only() -> None:
         resolve_annotation(Bare(), "Nope", None)
 
 
-def answer(app: App, path: str = "/todo", body: bytes = b'{"x":1}') -> object:
+def request_json(app: App, path: str = "/todo", body: bytes = b'{"x":1}') -> object:
     return call(app, "POST", path, body, JSON).json
 
 
@@ -205,14 +205,14 @@ def make_app_class() -> type[App]:
 
 @pytest.mark.parametrize("path", ["/todo", "/named", "/alias", "/with_module"])
 def test_local_types_are_resolved_after_their_function_returned(path: str) -> None:
-    assert answer(make_app_class()(), path) == {"x": 1}
+    assert request_json(make_app_class()(), path) == {"x": 1}
 
 
 def test_local_types_are_resolved_in_a_subclass_defined_elsewhere() -> None:
     class Below(make_app_class()):  # type: ignore[misc]
         pass
 
-    assert answer(Below()) == {"x": 1}
+    assert request_json(Below()) == {"x": 1}
 
 
 def make_resource() -> Resource:
@@ -230,7 +230,7 @@ def test_local_types_are_resolved_in_a_resource() -> None:
     class Api(App):
         todo = make_resource()
 
-    assert answer(Api()) == {"x": 1}
+    assert request_json(Api()) == {"x": 1}
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_local_types_are_resolved_in_a_dataclass(decorate: Callable[[type], type
 
         return decorate(Api)
 
-    assert answer(make()(3)) == {"x": 3}
+    assert request_json(make()(3)) == {"x": 3}
 
 
 def test_local_type_defined_after_the_class_is_resolved_while_its_function_runs() -> None:
@@ -262,7 +262,7 @@ def test_local_type_defined_after_the_class_is_resolved_while_its_function_runs(
     class Later(Struct):
         x: int
 
-    assert answer(Api()) == {"x": 1}
+    assert request_json(Api()) == {"x": 1}
 
 
 def test_local_types_are_resolved_for_a_handler_that_is_set_late() -> None:
@@ -274,7 +274,7 @@ def test_local_types_are_resolved_for_a_handler_that_is_set_late() -> None:
 
     app = App()
     app.todo = todo.__get__(app)  # type: ignore[attr-defined]
-    assert answer(app) == {"x": 1}
+    assert request_json(app) == {"x": 1}
 
 
 T = TypeVar("T")
@@ -298,8 +298,8 @@ def test_type_variables_of_a_generic_class_are_replaced_by_the_arguments_of_a_su
     class Api(App):
         items = Items()
 
-    answer = call(Api(), "POST", "/items?others=1&others=2", b'{"title":"x"}', JSON)
-    assert answer.json == [{"title": "x"}, [1, 2]]
+    response = call(Api(), "POST", "/items?others=1&others=2", b'{"title":"x"}', JSON)
+    assert response.json == [{"title": "x"}, [1, 2]]
     assert call(Api(), "PUT", "/items?key=5").json == 5
     assert call(Api(), "PUT", "/items?key=x").status == 400
 
@@ -377,7 +377,7 @@ def test_relative_import_under_type_checking_is_resolved_in_circular_modules(
     make_package: Callable[..., ModuleType], relative: str, name: str, annotation: str
 ) -> None:
     app = make_package(app=APP.format(relative=relative, name=name, annotation=annotation), models=MODELS)
-    assert answer(app.Api()) == {"x": 1}
+    assert request_json(app.Api()) == {"x": 1}
 
 
 def test_module_without_source_has_no_type_checking_imports() -> None:

@@ -64,9 +64,9 @@ class Recorder(App):
 
 def bound_value(method: str, path: str, body: bytes = b"", headers: RawHeaders = (), app: App | None = None) -> Any:
     """Return the value that a handler of `app`, by default a Recorder, gets from a request. Fails unless it is 200."""
-    answer = call(app if app is not None else Recorder(), method, path, body, headers)
-    assert answer.status == 200, answer.text
-    return answer.json["v"]
+    response = call(app if app is not None else Recorder(), method, path, body, headers)
+    assert response.status == 200, response.text
+    return response.json["v"]
 
 
 class Named(NamedTuple):

@@ -299,8 +299,8 @@ def test_kwargs_get_the_remaining_names_of_query_and_form_and_the_query_wins(
 @given(st.dictionaries(st.text(), st.text()))
 def test_name_in_a_query_never_raises_a_type_error(names: dict[str, str]) -> None:
     query = urlencode(names | {"self": "1", "this": "1", "cls": "1", "request": "1", "a": "1"})
-    answer = call(Recorder(), "GET", f"/kwargs?{query}")
-    assert answer.status == (400 if "%00" in query else 200)
+    response = call(Recorder(), "GET", f"/kwargs?{query}")
+    assert response.status == (400 if "%00" in query else 200)
 
 
 @pytest.mark.parametrize("name", ["self", "cls", "func", "args", "kwargs", "handler", "call", "request", "segments"])

@@ -45,17 +45,17 @@ def test_bytes_parameter_takes_its_default_for_an_empty_body(body: bytes, value:
 
 @pytest.mark.parametrize(("body", "status"), [(b"", 400), (b"abc", 200), (b"abcd", 400)])
 def test_bytes_parameter_is_checked_against_its_constraints(body: bytes, status: int) -> None:
-    answer = call(Bytes(), "POST", "/short", body, OTHER)
-    assert answer.status == status
+    response = call(Bytes(), "POST", "/short", body, OTHER)
+    assert response.status == status
     if status == 400:
         wanted = "400 Bad Request: Invalid body parameter 'data': Expected text of length >= 1 and <= 3"
-        assert answer.text == wanted
+        assert response.text == wanted
 
 
 @pytest.mark.parametrize("headers", [(), OTHER, JSON, FORM, MULTIPART])
 def test_async_iterator_of_bytes_streams_the_body(headers: RawHeaders) -> None:
-    answer = call(Bytes(), "POST", "/stream?name=n", [b"one", b"", b"two"], headers)
-    assert answer.json == {"v": ["n", "one", "two"]}
+    response = call(Bytes(), "POST", "/stream?name=n", [b"one", b"", b"two"], headers)
+    assert response.json == {"v": ["n", "one", "two"]}
     assert bound_value("GET", "/stream", headers=headers, app=Bytes()) == [""]
 
 

@@ -131,8 +131,8 @@ class Users(App):
     ],
 )
 def test_dependency_takes_path_values_by_name(path: str, status: int, text: str) -> None:
-    answer = call(Users(), "GET", path)
-    assert (answer.status, answer.text) == (status, text)
+    response = call(Users(), "GET", path)
+    assert (response.status, response.text) == (status, text)
 
 
 def test_route_shows_a_path_value_that_only_a_dependency_takes() -> None:

@@ -104,8 +104,8 @@ def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
     ],
 )
 def test_any_callable_can_be_a_dependency(function: Any, expected: object) -> None:
-    answer = call(handler_of(function), "GET", "/?q=x")
-    assert (answer.json if isinstance(expected, dict) else answer.text) == expected
+    response = call(handler_of(function), "GET", "/?q=x")
+    assert (response.json if isinstance(expected, dict) else response.text) == expected
 
 
 def test_class_without_parameters_is_called_without_arguments() -> None:
@@ -212,8 +212,8 @@ def test_errors_of_all_functions_are_reported_before_any_is_called() -> None:
         async def index(self, count: int, user: Annotated[None, Depends(user)]) -> None:
             called.append("index")
 
-    answer = call(Api(), "GET", "/?page=x&size=y")
-    assert answer.text.splitlines() == [
+    response = call(Api(), "GET", "/?page=x&size=y")
+    assert response.text.splitlines() == [
         "400 Bad Request: Missing required parameter 'count'",
         "400 Bad Request: Missing required parameter 'X-Key'",
         "400 Bad Request: Invalid query parameter 'page': Expected an integer",
@@ -246,8 +246,8 @@ def test_error_of_a_dependency_becomes_the_response(error: Exception, status: in
     app = handler_of(fails(error))
     app.error_handlers[Expired] = lambda request, error: (419, "expired")
     app.middlewares.append(hook := Hook())
-    answer = call(app, "GET", "/")
-    assert (answer.status, answer.text) == (status, text)
+    response = call(app, "GET", "/")
+    assert (response.status, response.text) == (status, text)
     assert [seen[0] for seen in hook.seen] == [status]
 
 

@@ -200,10 +200,10 @@ def test_missing_value_is_reported_at_its_source(
     annotation: Any, marker: Any, body: bytes, headers: RawHeaders, member: Mapping[str, str]
 ) -> None:
     app = app_for(annotation, marker)
-    answer = call(app, "POST", "/h", body, [*headers, *PROBLEM])
+    response = call(app, "POST", "/h", body, [*headers, *PROBLEM])
     detail = "Missing required parameter 'v'"
-    assert (answer.status, answer.json["detail"]) == (400, detail)
-    assert answer.json["errors"] == [{"detail": detail, **member}]
+    assert (response.status, response.json["detail"]) == (400, detail)
+    assert response.json["errors"] == [{"detail": detail, **member}]
     if headers is not JSON:
         assert call(app, "POST", "/h", body, headers).text == MISSING
 
@@ -221,8 +221,8 @@ def test_header_is_named_as_it_is_written_on_the_wire() -> None:
             return ""
 
     assert call(Api(), "GET", "/h").text == "400 Bad Request: Missing required parameter 'X-Request-Id'"
-    answer = call(Api(), "GET", "/h", headers=[(b"x-request-id", b"x")])
-    assert answer.text == "400 Bad Request: Invalid header parameter 'X-Request-Id': Expected an integer"
+    response = call(Api(), "GET", "/h", headers=[(b"x-request-id", b"x")])
+    assert response.text == "400 Bad Request: Invalid header parameter 'X-Request-Id': Expected an integer"
 
 
 # --- everything at once -----------------------------------------------------------------------------------------------
@@ -358,14 +358,14 @@ class Api(App):
         return ""
 
 
-def errors(answer: Response) -> list[tuple[str, str, str]]:
+def errors(response: Response) -> list[tuple[str, str, str]]:
     """Return each error as (`pointer` or the source, the pointer or the name, the detail)."""
-    assert answer.status == 400
+    assert response.status == 400
     return [
         ("pointer", error["pointer"], error["detail"])
         if "pointer" in error
         else (error["in"], error.get("parameter", ""), error["detail"])
-        for error in answer.json["errors"]
+        for error in response.json["errors"]
     ]
 
 
@@ -374,8 +374,8 @@ def test_errors_of_all_sources_are_reported_at_once() -> None:
     body = msgspec.json.encode({"customer": 5, "items": [{"name": "", "amount": 0}, 5], "x": 1, "limit": 9})
     login = logged_in(app, {"user": "me"})
     headers = [*JSON, (b"x-id", b"7"), (b"cookie", login[1] + b"; theme=green")]
-    answer = call(app, "POST", "/everything/x/1/y?page=z&size=w&at=now", body, headers)
-    assert errors(answer) == [
+    response = call(app, "POST", "/everything/x/1/y?page=z&size=w&at=now", body, headers)
+    assert errors(response) == [
         ("path", "number", "Expected an integer"),
         ("path", "rest", "Expected an integer"),
         ("pointer", "/customer", "Expected text, got a number"),
@@ -399,10 +399,10 @@ def test_valid_values_are_not_reported() -> None:
     login = logged_in(app, {"user": 5})
     body = msgspec.json.encode({"customer": "c", "items": [{"name": "n"}]})
     headers = [*JSON, (b"x-id", b"1" * 32), (b"cookie", login[1] + b"; theme=red")]
-    answer = call(app, "POST", "/everything/1?at=2024-01-01&page=1", body, headers)
-    assert errors(answer) == [("pointer", "/limit", "Missing required parameter 'limit'")]
-    answer = call(app, "POST", "/two", b'{"range":{"low":1,"high":2}}', JSON)
-    assert errors(answer) == [("pointer", "/order", "Missing required parameter 'order'")]
+    response = call(app, "POST", "/everything/1?at=2024-01-01&page=1", body, headers)
+    assert errors(response) == [("pointer", "/limit", "Missing required parameter 'limit'")]
+    response = call(app, "POST", "/two", b'{"range":{"low":1,"high":2}}', JSON)
+    assert errors(response) == [("pointer", "/order", "Missing required parameter 'order'")]
 
 
 def test_all_missing_values_are_reported_at_once_in_plain_text() -> None:
@@ -453,9 +453,9 @@ def test_all_missing_values_are_reported_at_once_in_plain_text() -> None:
 def test_errors_of_a_json_body_are_reported_with_their_pointers(
     path: str, body: object, expected: list[tuple[str, str]]
 ) -> None:
-    answer = call(Api(), "POST", path, msgspec.json.encode(body), JSON)
-    assert errors(answer) == [("pointer", pointer, detail) for pointer, detail in expected]
-    assert answer.json["detail"] == "; ".join(Invalid(detail, pointer=pointer).line() for pointer, detail in expected)
+    response = call(Api(), "POST", path, msgspec.json.encode(body), JSON)
+    assert errors(response) == [("pointer", pointer, detail) for pointer, detail in expected]
+    assert response.json["detail"] == "; ".join(Invalid(detail, pointer=pointer).line() for pointer, detail in expected)
 
 
 @pytest.mark.parametrize(
@@ -510,8 +510,8 @@ def test_errors_of_names_and_texts_are_all_reported(
 
 def test_validator_that_accepts_the_value_later_still_refuses_the_request() -> None:
     moods.clear()
-    answer = call(Api(), "POST", "/moody", b"x=1", FORM)
-    assert (answer.status, answer.text) == (400, "400 Bad Request: The request is invalid")
+    response = call(Api(), "POST", "/moody", b"x=1", FORM)
+    assert (response.status, response.text) == (400, "400 Bad Request: The request is invalid")
 
 
 # --- sources that are malformed as a whole ----------------------------------------------------------------------------
@@ -526,9 +526,9 @@ ODD_NUMBERS = [b'{"v":1e999}', b'{"v":-1e999}', b'{"v":%s}' % (b"9" * 5000)]
 @pytest.mark.parametrize("body", [*NOT_JSON, *ODD_NUMBERS])
 @pytest.mark.parametrize("annotation", [dict, dict[str, Any], dict[str, int], Order, list[Item]])
 def test_structured_json_body_that_is_malformed_is_bad_json(annotation: Any, body: bytes) -> None:
-    answer = call(app_for(annotation), "POST", "/h", body, JSON)
-    assert errors(answer) == [("pointer", "", "Bad JSON")]
-    assert answer.json["detail"] == "Bad JSON"
+    response = call(app_for(annotation), "POST", "/h", body, JSON)
+    assert errors(response) == [("pointer", "", "Bad JSON")]
+    assert response.json["detail"] == "Bad JSON"
 
 
 @pytest.mark.parametrize("body", [*NOT_JSON, *ODD_NUMBERS])
@@ -560,8 +560,8 @@ class Named(Struct):
 def test_query_parameter_with_invalid_utf8_or_nul_is_400(annotation: Any, bad: str) -> None:
     app, detail = app_for(Annotated[annotation, Query()]), unreadable(bad)
     for query in (f"v={bad}", f"v={bad}&v=5"):
-        answer = call(app, "GET", f"/h?{query}", headers=PROBLEM)
-        assert errors(answer) == [("query", "v", detail)]
+        response = call(app, "GET", f"/h?{query}", headers=PROBLEM)
+        assert errors(response) == [("query", "v", detail)]
     text = f"400 Bad Request: Invalid query parameter 'v': {detail}"
     assert call(app, "GET", f"/h?v={bad}").text == text
 
@@ -569,15 +569,15 @@ def test_query_parameter_with_invalid_utf8_or_nul_is_400(annotation: Any, bad: s
 @pytest.mark.parametrize("bad", BAD_TEXT)
 @pytest.mark.parametrize("annotation", [str, Any, Named, Annotated[int, Form()], Annotated[dict[str, str], Form()]])
 def test_form_field_with_invalid_utf8_or_nul_is_400(annotation: Any, bad: str) -> None:
-    answer = call(app_for(annotation), "POST", "/h", f"v={bad}".encode(), [*FORM, *PROBLEM])
-    assert errors(answer) == [("form", "v", unreadable(bad))]
+    response = call(app_for(annotation), "POST", "/h", f"v={bad}".encode(), [*FORM, *PROBLEM])
+    assert errors(response) == [("form", "v", unreadable(bad))]
 
 
 @pytest.mark.parametrize("annotation", [dict[str, str], dict[str, Any], dict[str, list[str]]])
 def test_name_with_invalid_utf8_is_400_where_a_parameter_takes_every_name(annotation: Any) -> None:
-    answer = call(app_for(annotation, Query()), "GET", "/h?v=1&caf%E9=1&w=%00", headers=PROBLEM)
+    response = call(app_for(annotation, Query()), "GET", "/h?v=1&caf%E9=1&w=%00", headers=PROBLEM)
     expected = [("query", "caf\N{REPLACEMENT CHARACTER}", "Expected UTF-8 text"), ("query", "w", unreadable("%00"))]
-    assert errors(answer) == expected
+    assert errors(response) == expected
 
 
 def test_all_unreadable_values_are_reported_with_the_other_errors() -> None:
@@ -585,8 +585,8 @@ def test_all_unreadable_values_are_reported_with_the_other_errors() -> None:
         async def h(self, a: str, b: int, c: Annotated[Page, Query()], **rest: int) -> None:
             ran.append(a)
 
-    answer = call(Api(), "GET", "/h?a=%FF&b=x&page=%00&size=x&rest=%FE&more=x", headers=PROBLEM)
-    assert errors(answer) == [
+    response = call(Api(), "GET", "/h?a=%FF&b=x&page=%00&size=x&rest=%FE&more=x", headers=PROBLEM)
+    assert errors(response) == [
         ("query", "a", "Expected UTF-8 text"),
         ("query", "b", "Expected an integer"),
         ("query", "page", "Expected text without NUL"),
@@ -616,8 +616,8 @@ def test_header_with_invalid_utf8_or_nul_is_400(annotation: Any, bad: bytes) -> 
 )
 @pytest.mark.parametrize("annotation", [str, Named, dict[str, str]])
 def test_cookie_with_invalid_utf8_or_nul_is_400(annotation: Any, bad: bytes, detail: str) -> None:
-    answer = call(app_for(annotation, Cookie()), "GET", "/h", headers=[(b"cookie", bad), *PROBLEM])
-    assert errors(answer) == [("cookie", "v", detail)]
+    response = call(app_for(annotation, Cookie()), "GET", "/h", headers=[(b"cookie", bad), *PROBLEM])
+    assert errors(response) == [("cookie", "v", detail)]
 
 
 @pytest.mark.parametrize("bad", ["%FF", "%00", "a%00", "%ED%A0%80"])
@@ -669,9 +669,9 @@ class Limited(App):
 def test_request_over_a_limit_is_refused(
     limits: Limits, path: str, body: bytes, headers: RawHeaders, status: int, text: str | None
 ) -> None:
-    answer = call(Limited(limits=limits), "POST", path, body, headers)
-    assert answer.status == status
-    assert text is None or answer.text.replace("Request Entity", "Content") == text
+    response = call(Limited(limits=limits), "POST", path, body, headers)
+    assert response.status == status
+    assert text is None or response.text.replace("Request Entity", "Content") == text
 
 
 def test_request_just_within_the_limits_is_accepted() -> None:
@@ -704,8 +704,8 @@ OTHER_TYPES: list[RawHeaders] = [
     ],
 )
 def test_structured_body_of_another_media_type_is_415(annotation: Any, accepted: str, headers: RawHeaders) -> None:
-    answer = call(app_for(annotation), "POST", "/h", b'{"page":1}', headers)
-    assert (answer.status, answer.text) == (415, f"415 Unsupported Media Type: The request body must be {accepted}")
+    response = call(app_for(annotation), "POST", "/h", b'{"page":1}', headers)
+    assert (response.status, response.text) == (415, f"415 Unsupported Media Type: The request body must be {accepted}")
 
 
 @pytest.mark.parametrize("headers", [FORM, MULTIPART])
@@ -716,9 +716,9 @@ def test_form_for_a_json_only_parameter_is_415(annotation: Any, headers: RawHead
 
 
 def test_json_for_a_form_only_parameter_is_415() -> None:
-    answer = call(app_for(Annotated[Page, Form()]), "POST", "/h", b"{}", JSON)
-    assert answer.status == 415
-    assert answer.json["detail"].endswith("application/x-www-form-urlencoded or multipart/form-data")
+    response = call(app_for(Annotated[Page, Form()]), "POST", "/h", b"{}", JSON)
+    assert response.status == 415
+    assert response.json["detail"].endswith("application/x-www-form-urlencoded or multipart/form-data")
 
 
 # --- all requests -----------------------------------------------------------------------------------------------------
@@ -731,10 +731,10 @@ def test_sent_value_is_never_in_the_response(source: str, secret: str) -> None:
     for annotation in (int, Colour, list[int], date | UUID, Annotated[str, Meta(pattern="^$")]):
         if source == "path" and annotation == list[int]:
             continue
-        answer = ask(app_for(annotation, markers.get(source)), source, secret)
-        assert answer.status == 400
-        assert secret not in answer.text
-        assert quote(secret) not in answer.text
+        response = ask(app_for(annotation, markers.get(source)), source, secret)
+        assert response.status == 400
+        assert secret not in response.text
+        assert quote(secret) not in response.text
 
 
 @given(st.binary())

@@ -79,8 +79,8 @@ def test_files_and_fields_are_bound_in_any_order_and_any_pieces(
 ) -> None:
     body = form_data(parts)
     pieces = [body[start : start + size] for start in range(0, len(body), size)]
-    answer = call(Uploads(), "POST", path, pieces, MULTIPART)
-    assert (answer.status, answer.json) == (200, {"v": value})
+    response = call(Uploads(), "POST", path, pieces, MULTIPART)
+    assert (response.status, response.json) == (200, {"v": value})
 
 
 @pytest.mark.parametrize(
@@ -98,9 +98,9 @@ def test_files_and_fields_are_bound_in_any_order_and_any_pieces(
 def test_missing_or_unsuitable_file_is_refused(
     path: str, parts: list[tuple[str, object]], status: int, text: str | None
 ) -> None:
-    answer = call(Uploads(), "POST", path, form_data(parts), MULTIPART)
-    assert answer.status == status
-    assert text is None or answer.text == text
+    response = call(Uploads(), "POST", path, form_data(parts), MULTIPART)
+    assert response.status == status
+    assert text is None or response.text == text
 
 
 @pytest.mark.parametrize(
@@ -111,5 +111,5 @@ def test_missing_or_unsuitable_file_is_refused(
     ],
 )
 def test_missing_boundary_is_reported(headers: RawHeaders, text: str) -> None:
-    answer = call(Uploads(), "POST", "/one", b"x", headers)
-    assert (answer.status, answer.text) == (400, text)
+    response = call(Uploads(), "POST", "/one", b"x", headers)
+    assert (response.status, response.text) == (400, text)

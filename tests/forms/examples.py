@@ -51,8 +51,8 @@ def shown(value: Any, seen: list[FormResult[Any]]) -> App:
 def filled(kind: Any, pairs: Pairs, headers: Any = FORM, method: str = "POST") -> FormResult[Any]:
     """Submit a form with these names and texts, and return what the handler gets."""
     seen: list[FormResult[Any]] = []
-    answer = call(shown(kind, seen), method, "/signup", urlencode(pairs).encode(), headers)
-    assert answer.status == 204, answer.text
+    response = call(shown(kind, seen), method, "/signup", urlencode(pairs).encode(), headers)
+    assert response.status == 204, response.text
     return seen[0]
 
 

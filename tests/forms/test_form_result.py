@@ -216,8 +216,8 @@ UPLOADS: Mapping[str, tuple[Any, Sequence[tuple[str, object]], Mapping[str, list
 def test_file_is_checked_as_a_field_of_the_form(name: str) -> None:
     kind, parts, errors = UPLOADS[name]
     seen: list[FormResult[Any]] = []
-    answer = call(shown(kind, seen), "POST", "/signup", form_data(parts), MULTIPART)
-    assert (answer.status, seen[0].errors) == (204, errors)
+    response = call(shown(kind, seen), "POST", "/signup", form_data(parts), MULTIPART)
+    assert (response.status, seen[0].errors) == (204, errors)
     assert (seen[0].value is None) is bool(errors)
 
 
@@ -257,9 +257,9 @@ def test_body_that_is_not_a_form_is_refused_before_the_handler_runs(
             raise AssertionError("it ran")
 
     app = Site(limits=Limits(body=100, fields=3))
-    answer = call(app, "POST", "/signup", body, headers)
-    assert answer.status == status
-    assert text in answer.text
+    response = call(app, "POST", "/signup", body, headers)
+    assert response.status == status
+    assert text in response.text
 
 
 def test_errors_of_other_parameters_are_reported_together() -> None:
@@ -390,11 +390,11 @@ def test_form_of_a_generic_app_is_of_its_type_argument() -> None:
 def test_forms_of_two_requests_share_no_state() -> None:
     seen: list[FormResult[Any]] = []
     app = shown(Signup, seen)
-    answers: list[Callable[[], Response]] = [
+    requests: list[Callable[[], Response]] = [
         lambda: call(app, "POST", "/signup", b"name=A", FORM),
         lambda: call(app, "GET", "/signup"),
     ]
-    for answer in answers:
-        assert answer().status == 204
+    for send_request in requests:
+        assert send_request().status == 204
     assert [form.errors == {} for form in seen] == [False, True]
     assert repr(seen) == "[<FormResult of Signup: errors>, <FormResult of Signup: not submitted>]"

@@ -97,8 +97,8 @@ def test_middleware_runs_in_order_on_the_way_in_and_in_reverse_on_the_way_out(
     results: dict[str, Any], log: list[str], status: int, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     ran: list[str] = []
-    answer = call(behind(*chain(ran, **results)), "GET", "/")
-    assert (answer.status, answer.text) == (status, text)
+    response = call(behind(*chain(ran, **results)), "GET", "/")
+    assert (response.status, response.text) == (status, text)
     assert ran == log
     assert len(errors(caplog)) == ("500" in text)
 
@@ -136,9 +136,9 @@ def test_hook_that_returns_something_else_is_a_500_that_says_what_is_allowed(
 )
 def test_after_request_sees_every_response(method: str, path: str, status: int) -> None:
     hook = Hook(after={"headers": [("X-Seen", "1")]})
-    answer = call(behind(hook), method, path)
-    assert hook.statuses == [answer.status] == [status]
-    assert answer.header("x-seen") == "1"
+    response = call(behind(hook), method, path)
+    assert hook.statuses == [response.status] == [status]
+    assert response.header("x-seen") == "1"
 
 
 @pytest.mark.parametrize(
@@ -162,10 +162,10 @@ class Failing(SessionBackend):
 
 def test_before_request_is_skipped_when_the_session_cannot_be_loaded() -> None:
     hook = Hook()
-    answer = call(
+    response = call(
         behind(hook, session_backend=Failing()), "GET", "/", headers=[(b"cookie", b"session_id=" + b"x" * 40)]
     )
-    assert answer.status == 500
+    assert response.status == 500
     assert (hook.log, hook.statuses) == (["after "], [500])
 
 
@@ -211,9 +211,9 @@ def test_after_request_replaces_the_parts_that_its_result_names(
     after: Any, status: int, text: str, headers: dict[str, str | None]
 ) -> None:
     hook = Hook(after=after)
-    answer = call(behind(hook), "GET", "/created")
-    assert (answer.status, answer.text) == (status, text)
-    assert {name: answer.header(name) for name in headers} == headers
+    response = call(behind(hook), "GET", "/created")
+    assert (response.status, response.text) == (status, text)
+    assert {name: response.header(name) for name in headers} == headers
     assert hook.seen == [(201, {"a": 1}, [("X-Own", "1")])]
 
 
@@ -228,8 +228,8 @@ def test_after_request_replaces_the_parts_that_its_result_names(
     ],
 )
 def test_result_of_before_request_is_the_response(before: Any, status: int, text: str, content_type: str) -> None:
-    answer = call(behind(Hook(before=before)), "GET", "/boom")
-    assert (answer.status, answer.text, answer.header("content-type")) == (status, text, content_type)
+    response = call(behind(Hook(before=before)), "GET", "/boom")
+    assert (response.status, response.text, response.header("content-type")) == (status, text, content_type)
 
 
 def test_header_added_to_the_list_in_place_is_sent() -> None:
@@ -246,9 +246,9 @@ def test_header_added_to_the_list_in_place_is_sent() -> None:
 
 
 def test_unsendable_header_from_a_hook_is_a_500(caplog: pytest.LogCaptureFixture) -> None:
-    answer = call(behind(Hook(after={"headers": [("X-A", "a\r\nb")]})), "GET", "/")
-    assert (answer.status, answer.text) == (500, "500 Internal Server Error")
-    assert answer.header("x-a") is None
+    response = call(behind(Hook(after={"headers": [("X-A", "a\r\nb")]})), "GET", "/")
+    assert (response.status, response.text) == (500, "500 Internal Server Error")
+    assert response.header("x-a") is None
     assert {str(error) for error in errors(caplog)} == {
         "Header 'X-A' has a control character or text outside latin-1 in its value"
     }
@@ -269,8 +269,8 @@ def test_after_request_sees_the_replacement_of_an_unsendable_response(path: str)
     app.below = below  # type: ignore[attr-defined]
     app.middlewares.append(outer)
     below.middlewares.append(inner)
-    answer = call(app, "GET", f"/below{path}")
-    assert (answer.status, answer.header("x-seen")) == (500, "1")
+    response = call(app, "GET", f"/below{path}")
+    assert (response.status, response.header("x-seen")) == (500, "1")
     assert inner.statuses[-1] == outer.statuses[-1] == 500
     assert log[-2:] == ["after inner", "after outer"]
 
@@ -316,8 +316,8 @@ def test_before_request_reads_the_body_and_the_session_without_awaiting(
         await app.session_backend.save("x" * 43, {"user": "ann"}, 60)
         cookie = (b"cookie", b"session_id=" + b"x" * 43)
         path = "/inner/who?q=1" if nested else "/who?q=1"
-        answer = await acall(app, "POST", path, body, [*headers, cookie])
-        assert (answer.status, answer.text) == (200, "ann")  # the handler reads what middleware set
+        response = await acall(app, "POST", path, body, [*headers, cookie])
+        assert (response.status, response.text) == (200, "ann")  # the handler reads what middleware set
         assert hook.looked[:5] == ["POST", {"q": ["1"]}, body_params, json, {"user": "ann"}]
 
     asyncio.run(main())
@@ -350,7 +350,7 @@ def test_concurrent_requests_share_middleware_but_no_state() -> None:
     async def main() -> Sequence[Response]:
         return await asyncio.gather(*(acall(app, "GET", f"/who?user={number}") for number in range(20)))
 
-    assert [answer.text for answer in asyncio.run(main())] == [str(number) for number in range(20)]
+    assert [response.text for response in asyncio.run(main())] == [str(number) for number in range(20)]
 
 
 # --- error handlers and clients that leave ---

@@ -174,8 +174,8 @@ class Kinds(App):
     ],
 )
 def test_public_method_of_any_kind_is_a_url(path: str, text: str) -> None:
-    answer = call(Kinds(), "GET", path)
-    assert (answer.status, answer.text) == (200, text)
+    response = call(Kinds(), "GET", path)
+    assert (response.status, response.text) == (200, text)
 
 
 class Base(App):
@@ -537,13 +537,13 @@ def test_middleware_may_choose_a_handler_by_name(
 ) -> None:
     app = Routed(handler, *values, old=old)
     for _ in range(2):
-        answer: Response = call(app, "GET", "/whatever/the/path")
-        assert (answer.status, answer.text) == (status, text)
+        response: Response = call(app, "GET", "/whatever/the/path")
+        assert (response.status, response.text) == (status, text)
 
 
 def test_methods_of_a_chosen_handler_apply() -> None:
-    answer = call(Routed("templated", "3"), "POST", "/")
-    assert (answer.status, answer.header("allow")) == (405, "GET, HEAD, OPTIONS")
+    response = call(Routed("templated", "3"), "POST", "/")
+    assert (response.status, response.header("allow")) == (405, "GET, HEAD, OPTIONS")
 
 
 def test_websocket_middleware_may_choose_a_handler_by_name() -> None:

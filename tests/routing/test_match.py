@@ -32,16 +32,16 @@ from .apps import API, GREETING, SHOP, Shop, Wiki
     ],
 )
 def test_first_segment_names_the_method_and_the_others_are_path_values(path: str, text: str) -> None:
-    answer = call(SHOP, "GET", path)
-    assert (answer.status, answer.text) == (200, text)
+    response = call(SHOP, "GET", path)
+    assert (response.status, response.text) == (200, text)
 
 
 @pytest.mark.parametrize(
     "path", ["/greet/Ann/Bob", "/pair/a/b/c", "/keyword/Ann", "/index/a", "/nothing", "/nothing/greet", "/Greet"]
 )
 def test_surplus_segments_and_unknown_names_are_not_found(path: str) -> None:
-    answer = call(SHOP, "GET", path)
-    assert (answer.status, answer.text) == (404, "404 Not Found")
+    response = call(SHOP, "GET", path)
+    assert (response.status, response.text) == (404, "404 Not Found")
 
 
 class Blog(App):
@@ -66,8 +66,8 @@ class Blog(App):
     ],
 )
 def test_index_gets_every_segment_if_the_first_names_no_method(app: App, path: str, status: int, text: str) -> None:
-    answer = call(app, "GET", path)
-    assert (answer.status, answer.text) == (status, text)
+    response = call(app, "GET", path)
+    assert (response.status, response.text) == (status, text)
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ def test_name_with_a_hyphen_goes_before_one_with_an_underscore() -> None:
 def test_verb_methods_serve_the_url_of_a_resource_and_its_other_methods_urls_below(
     method: str, path: str, text: str
 ) -> None:
-    answer = call(API, method, path)
-    assert (answer.status, answer.text) == (200, text)
+    response = call(API, method, path)
+    assert (response.status, response.text) == (200, text)
 
 
 @pytest.mark.parametrize("path", ["/things/3/4", "/things/archive/1/2", "/things/get", "/get", "/things/request"])
@@ -118,8 +118,11 @@ def test_resource_has_no_other_urls(path: str) -> None:
 
 
 def test_path_value_of_the_wrong_type_is_a_bad_request() -> None:
-    answer = call(API, "GET", "/things/x")
-    assert (answer.status, answer.text) == (400, "400 Bad Request: Invalid path parameter 'id': Expected an integer")
+    response = call(API, "GET", "/things/x")
+    assert (response.status, response.text) == (
+        400,
+        "400 Bad Request: Invalid path parameter 'id': Expected an integer",
+    )
 
 
 class Posts(Resource):
@@ -247,8 +250,8 @@ EXPLICIT = Explicit()
     ],
 )
 def test_route_path_is_matched_and_literal_segments_go_before_values(method: str, path: str, text: str | None) -> None:
-    answer = call(EXPLICIT, method, path)
-    assert (answer.status, answer.text) == (
+    response = call(EXPLICIT, method, path)
+    assert (response.status, response.text) == (
         (200, text) if text is not None else (400, "400 Bad Request: Invalid path parameter 'id': Expected an integer")
     )
 
@@ -273,8 +276,8 @@ def test_method_with_a_route_path_has_no_automatic_url(path: str) -> None:
 
 
 def test_one_path_has_a_handler_for_each_method_and_refuses_other_methods() -> None:
-    answer = call(EXPLICIT, "POST", "/users/ann")
-    assert (answer.status, answer.header("allow")) == (405, "DELETE, GET, HEAD, OPTIONS, PUT")
+    response = call(EXPLICIT, "POST", "/users/ann")
+    assert (response.status, response.header("allow")) == (405, "DELETE, GET, HEAD, OPTIONS, PUT")
     assert call(EXPLICIT, "HEAD", "/users/ann").status == 200
     assert call(EXPLICIT, "OPTIONS", "/users/ann").header("allow") == "DELETE, GET, HEAD, OPTIONS, PUT"
     assert call(EXPLICIT, "BREW", "/users/me/name").status == 405

@@ -10,9 +10,9 @@ from .apps import API
 
 @pytest.mark.parametrize("method", METHODS)
 def test_handler_without_methods_takes_every_method(method: str) -> None:
-    answer = call(API, method, "/plain")
-    assert answer.status == 200
-    assert answer.text == ("" if method == "HEAD" else method)
+    response = call(API, method, "/plain")
+    assert response.status == 200
+    assert response.text == ("" if method == "HEAD" else method)
 
 
 ALL = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
@@ -32,8 +32,8 @@ ALL = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
     ],
 )
 def test_method_without_a_handler_is_refused_with_allow(method: str, path: str, allow: str) -> None:
-    answer = call(API, method, path)
-    assert (answer.status, answer.text, answer.header("allow")) == (405, "405 Method Not Allowed", allow)
+    response = call(API, method, path)
+    assert (response.status, response.text, response.header("allow")) == (405, "405 Method Not Allowed", allow)
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_method_without_a_handler_is_refused_with_allow(method: str, path: str, 
     ],
 )
 def test_options_gets_an_automatic_response_where_methods_are_declared(path: str, allow: str) -> None:
-    answer = call(API, "OPTIONS", path)
-    assert (answer.status, answer.body, answer.header("allow")) == (204, b"", allow)
+    response = call(API, "OPTIONS", path)
+    assert (response.status, response.body, response.header("allow")) == (204, b"", allow)
 
 
 @pytest.mark.parametrize("path", ["/plain", "/read", "/things", "/things/3"])
@@ -60,7 +60,7 @@ def test_head_gets_the_response_of_get_without_its_body(path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/write", "/nothing"])
 def test_refused_head_has_no_body(path: str) -> None:
-    answer = call(API, "HEAD", path)
-    assert answer.status in (404, 405)
-    assert answer.body == b""
-    assert answer.header("content-length") != "0"
+    response = call(API, "HEAD", path)
+    assert response.status in (404, 405)
+    assert response.body == b""
+    assert response.header("content-length") != "0"

@@ -135,8 +135,8 @@ def test_error_handler_nearest_to_the_handler_responds(
     set_late(apps[1], "down", apps[2])
     for app, handlers in zip(apps, (outer, middle, inner), strict=True):
         app.error_handlers.update(handlers)
-    answer = call(apps[0], "GET", "/down/down/boom")
-    assert (answer.status, answer.text) == expected
+    response = call(apps[0], "GET", "/down/down/boom")
+    assert (response.status, response.text) == expected
 
 
 def test_error_handler_of_a_nested_app_does_not_respond_for_other_apps() -> None:

@@ -81,9 +81,9 @@ def test_path_equal_to_the_root_path_is_index() -> None:
 
 @pytest.mark.parametrize("path", ["/greet/%FF", "/%C3%28", "/greet/%00", "/greet/a%00b", "/greet/%ED%A0%80"])
 def test_path_that_is_not_text_is_a_bad_request(path: str) -> None:
-    answer = call(SHOP, "GET", path)
-    assert answer.status == 400
-    assert answer.text.startswith("400 Bad Request: The path")
+    response = call(SHOP, "GET", path)
+    assert response.status == 400
+    assert response.text.startswith("400 Bad Request: The path")
 
 
 @pytest.mark.parametrize(

@@ -114,13 +114,13 @@ class Browser:
 
     async def get(self, path: str, *headers: tuple[bytes, bytes], method: str = "GET", **scope: Any) -> Response:
         cookie = [(b"cookie", f"session_id={self.cookie}".encode())] if self.cookie is not None else []
-        answer = await acall(self.app, method, path, headers=[*cookie, *headers], **scope)
-        self.cookie = _read_cookie(answer, self.cookie)
-        return answer
+        response = await acall(self.app, method, path, headers=[*cookie, *headers], **scope)
+        self.cookie = _read_cookie(response, self.cookie)
+        return response
 
 
-def _read_cookie(answer: Response, before: str | None) -> str | None:
-    header = answer.header("set-cookie")
+def _read_cookie(response: Response, before: str | None) -> str | None:
+    header = response.header("set-cookie")
     if header is None:
         return before
     value, _, attributes = header.removeprefix("session_id=").partition(";")
@@ -151,8 +151,8 @@ PLAIN = "Path=/; HttpOnly; SameSite=Lax"
 def test_cookie_is_http_only_lax_and_secure_except_on_plain_http_to_a_loopback_host(
     scheme: str, host: bytes, secure: bool
 ) -> None:
-    answer = asyncio.run(Browser(Shop()).get("/visit", (b"host", host), scheme=scheme))
-    cookie = str(answer.header("set-cookie"))
+    response = asyncio.run(Browser(Shop()).get("/visit", (b"host", host), scheme=scheme))
+    cookie = str(response.header("set-cookie"))
     value, _, attributes = cookie.partition("; ")
     assert attributes == PLAIN + ("; Secure" if secure else "")
     assert len(value.removeprefix("session_id=")) == 43  # 256 random bits
@@ -169,8 +169,8 @@ def test_cookie_is_http_only_lax_and_secure_except_on_plain_http_to_a_loopback_h
     ],
 )
 def test_cookie_attributes_follow_the_configuration_of_the_app(config: SessionConfig, cookie: str) -> None:
-    answer = asyncio.run(Browser(Shop(sessions=config)).get("/visit"))
-    name, _, rest = str(answer.header("set-cookie")).partition("=")
+    response = asyncio.run(Browser(Shop(sessions=config)).get("/visit"))
+    name, _, rest = str(response.header("set-cookie")).partition("=")
     assert f"{name}=*;{rest.partition(';')[2]}" == cookie
 
 
@@ -222,12 +222,12 @@ def test_nothing_is_loaded_without_a_cookie_and_nothing_saved_without_a_change(
             backend.calls.clear()
         return await Browser(Shop(backend), ID if stored is not None else None).get(path)
 
-    answer = asyncio.run(main())
+    response = asyncio.run(main())
     assert backend.calls == calls
-    present = [name for name in ("vary", "set-cookie", "cache-control") if answer.header(name) is not None]
+    present = [name for name in ("vary", "set-cookie", "cache-control") if response.header(name) is not None]
     assert present == headers
-    assert answer.header("vary") in (None, "Cookie")
-    assert answer.header("cache-control") in (None, "private, no-store")
+    assert response.header("vary") in (None, "Cookie")
+    assert response.header("cache-control") in (None, "private, no-store")
 
 
 @pytest.mark.parametrize(
@@ -264,8 +264,8 @@ def test_malformed_or_ambiguous_cookie_is_ignored(cookies: list[bytes], loads: b
         backend.calls.clear()
         return await acall(Shop(backend), "GET", "/look", headers=[(b"cookie", value) for value in cookies])
 
-    answer = asyncio.run(main())
-    assert answer.json == ({"user": "ann"} if loads else {})
+    response = asyncio.run(main())
+    assert response.json == ({"user": "ann"} if loads else {})
     assert backend.calls == (["load"] if loads else [])
 
 
@@ -282,8 +282,8 @@ def test_client_with_two_identifiers_loses_neither_and_gets_no_third(
         app.middlewares += hooks
         await app.session_backend.save(ID, {"user": "ann"}, 60)
         await app.session_backend.save("y" * 43, {"user": "eve"}, 60)
-        answer = await acall(app, "GET", path, headers=TWO_IDENTIFIERS)
-        assert answer.header("set-cookie") is None
+        response = await acall(app, "GET", path, headers=TWO_IDENTIFIERS)
+        assert response.header("set-cookie") is None
         assert await app.session_backend.load(ID) == {"user": "ann"}
         assert await app.session_backend.load("y" * 43) == {"user": "eve"}
 
@@ -295,8 +295,8 @@ def test_login_of_a_client_with_two_identifiers_begins_a_session() -> None:
     async def main() -> None:
         app = Shop()
         await app.session_backend.save(ID, {"cart": 1}, 60)
-        answer = await acall(app, "GET", "/login/ann", headers=TWO_IDENTIFIERS)
-        assert await app.session_backend.load(str(_read_cookie(answer, None))) == {"user": "ann"}
+        response = await acall(app, "GET", "/login/ann", headers=TWO_IDENTIFIERS)
+        assert await app.session_backend.load(str(_read_cookie(response, None))) == {"user": "ann"}
         assert await app.session_backend.load(ID) == {"cart": 1}
 
     asyncio.run(main())
@@ -333,8 +333,8 @@ def test_emptied_session_ends_and_its_cookie_is_removed() -> None:
         browser = Browser(Shop())
         await browser.get("/visit")
         ended = browser.cookie
-        answer = await browser.get("/empty")
-        assert str(answer.header("set-cookie")).startswith("session_id=; Path=/; Max-Age=0; ")
+        response = await browser.get("/empty")
+        assert str(response.header("set-cookie")).startswith("session_id=; Path=/; Max-Age=0; ")
         assert browser.cookie is None
         assert (await Browser(browser.app, ended).get("/look")).json == {}
 
@@ -345,8 +345,8 @@ def test_emptied_session_ends_and_its_cookie_is_removed() -> None:
 def test_changes_of_a_failing_handler_are_saved_and_its_client_gets_the_cookie(path: str) -> None:
     async def main() -> None:
         browser = Browser(Shop())
-        answer = await browser.get(path)
-        assert answer.status in (401, 500)
+        response = await browser.get(path)
+        assert response.status in (401, 500)
         assert (await browser.get("/look")).json != {}
         await browser.get("/visit")
         await browser.get(path)
@@ -438,8 +438,8 @@ def test_change_in_a_stream_is_saved_at_its_end(path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/stream", "/stream_sync"])
 def test_session_that_begins_in_a_stream_is_lost_with_a_warning(path: str, caplog: pytest.LogCaptureFixture) -> None:
-    answer = asyncio.run(Browser(Shop()).get(path))
-    assert (answer.text, answer.header("set-cookie")) == ("ab", None)
+    response = asyncio.run(Browser(Shop()).get(path))
+    assert (response.text, response.header("set-cookie")) == ("ab", None)
     [record] = caplog.records
     assert record.levelno == logging.WARNING
     assert "its cookie can no longer be set" in record.getMessage()
@@ -473,10 +473,10 @@ def test_session_value_is_never_read_from_the_query(path: str, stored: dict[str,
         await app.session_backend.save(ID, stored, 60)
         return await Browser(app, ID).get(path)
 
-    answer = asyncio.run(main())
-    assert answer.status == status
-    assert answer.text.startswith(text)
-    assert "many" not in answer.text
+    response = asyncio.run(main())
+    assert response.status == status
+    assert response.text.startswith(text)
+    assert "many" not in response.text
 
 
 # --- stores that fail ---
@@ -514,17 +514,17 @@ def test_failing_store_is_a_500_and_a_log_record(
 ) -> None:
     app = Shop(Failing(failing))
     app.middlewares += hooks
-    answer = asyncio.run(Browser(app, ID).get(path))
-    assert answer.status == status
-    assert "secret" not in answer.text
-    assert answer.header("set-cookie") is None
+    response = asyncio.run(Browser(app, ID).get(path))
+    assert response.status == status
+    assert "secret" not in response.text
+    assert response.header("set-cookie") is None
     assert len(caplog.records) == (status == 500)
 
 
 @pytest.mark.parametrize("path", ["/stream", "/stream_sync"])
 def test_store_that_fails_at_the_end_of_a_stream_is_logged(path: str, caplog: pytest.LogCaptureFixture) -> None:
-    answer = asyncio.run(Browser(Shop(Failing("save")), ID).get(path))
-    assert (answer.status, answer.text) == (200, "ab")
+    response = asyncio.run(Browser(Shop(Failing("save")), ID).get(path))
+    assert (response.status, response.text) == (200, "ab")
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
@@ -544,8 +544,8 @@ def test_unstorable_value_is_logged_with_its_key(caplog: pytest.LogCaptureFixtur
 def test_error_handler_responds_to_an_exception_of_the_store() -> None:
     app = Shop(Failing("save"))
     app.error_handlers[ConnectionError] = lambda request, error: (503, "later", [("Retry-After", "1")])
-    answer = asyncio.run(Browser(app, ID).get("/visit"))
-    assert (answer.status, answer.text, answer.header("retry-after")) == (503, "later", "1")
+    response = asyncio.run(Browser(app, ID).get("/visit"))
+    assert (response.status, response.text, response.header("retry-after")) == (503, "later", "1")
 
 
 # --- middleware ---

@@ -136,8 +136,8 @@ def serving(annotation: Any, change: Change, store: Store, default: Any = ...) -
 
 def edited(annotation: Any, change: Change, stored: Mapping[str, Any], default: Any = ...) -> tuple[Store, Response]:
     store = Store(**stored)
-    answer = call(serving(annotation, change, store, default), "GET", "/edit", headers=COOKIE)
-    return store, answer
+    response = call(serving(annotation, change, store, default), "GET", "/edit", headers=COOKIE)
+    return store, response
 
 
 def change_all(it: object, **values: object) -> None:
@@ -267,8 +267,8 @@ CHANGES: Mapping[str, tuple[Any, Change, dict[str, Any], dict[str, Any]]] = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_change_in_place_is_saved(name: str) -> None:
     annotation, change, before, after = CHANGES[name]
-    store, answer = edited(annotation, change, before)
-    assert (answer.status, answer.text) == (204, "")
+    store, response = edited(annotation, change, before)
+    assert (response.status, response.text) == (204, "")
     assert store.stored() == after
     assert store.saves == 1
 
@@ -276,8 +276,8 @@ def test_change_in_place_is_saved(name: str) -> None:
 @pytest.mark.parametrize("name", CHANGES)
 def test_saved_value_is_read_again_and_not_saved_again(name: str) -> None:
     annotation, _, _, after = CHANGES[name]
-    store, answer = edited(annotation, lambda it: None, after)
-    assert (answer.status, store.saves, store.stored()) == (204, 0, after)
+    store, response = edited(annotation, lambda it: None, after)
+    assert (response.status, store.saves, store.stored()) == (204, 0, after)
 
 
 UNTOUCHED: Mapping[str, tuple[Any, Change, dict[str, Any]]] = {
@@ -294,9 +294,9 @@ UNTOUCHED: Mapping[str, tuple[Any, Change, dict[str, Any]]] = {
 @pytest.mark.parametrize("name", UNTOUCHED)
 def test_nothing_is_saved_when_nothing_changed(name: str) -> None:
     annotation, change, stored = UNTOUCHED[name]
-    store, answer = edited(annotation, change, stored)
-    assert (answer.status, store.saves, answer.header("set-cookie")) == (204, 0, None)
-    assert answer.header("vary") == "Cookie"
+    store, response = edited(annotation, change, stored)
+    assert (response.status, store.saves, response.header("set-cookie")) == (204, 0, None)
+    assert response.header("vary") == "Cookie"
 
 
 # --- Nothing stored ---------------------------------------------------------------------------------------------------
@@ -305,21 +305,21 @@ def test_nothing_is_saved_when_nothing_changed(name: str) -> None:
 def begun(annotation: Any, change: Change, default: Any = ...) -> tuple[Response, dict[str, Any] | None]:
     """Return the response to a client without a cookie, and what is then stored for it; None if it gets no session."""
     store = Store()
-    answer = call(serving(annotation, change, store, default), "GET", "/edit")
-    cookie = answer.header("set-cookie")
+    response = call(serving(annotation, change, store, default), "GET", "/edit")
+    cookie = response.header("set-cookie")
     if cookie is None:
         assert store.saves == 0
-        return answer, None
-    return answer, store.stored(cookie.removeprefix("session_id=").partition(";")[0])
+        return response, None
+    return response, store.stored(cookie.removeprefix("session_id=").partition(";")[0])
 
 
 @pytest.mark.parametrize("default", [..., Cart(note="x")])
 def test_first_visitor_gets_the_defaults_and_no_session(default: Any) -> None:
     seen: list[Any] = []
-    answer, stored = begun(Annotated[Cart, WHOLE], seen.append, default)
-    assert (answer.status, stored) == (204, None)
+    response, stored = begun(Annotated[Cart, WHOLE], seen.append, default)
+    assert (response.status, stored) == (204, None)
     assert seen == [Cart() if default is ... else default]
-    assert answer.header("vary") == "Cookie"
+    assert response.header("vary") == "Cookie"
 
 
 BEGINNINGS: Mapping[str, tuple[Any, Change, Any, dict[str, Any]]] = {
@@ -344,9 +344,9 @@ BEGINNINGS: Mapping[str, tuple[Any, Change, Any, dict[str, Any]]] = {
 def test_session_begins_with_the_first_change(name: str) -> None:
     annotation, change, default, wanted = BEGINNINGS[name]
     for _ in range(2):  # the second visitor does not see what the first did to the default
-        answer, stored = begun(annotation, change, default)
-        assert (answer.status, stored) == (204, wanted)
-        assert answer.header("cache-control") == "private, no-store"
+        response, stored = begun(annotation, change, default)
+        assert (response.status, stored) == (204, wanted)
+        assert response.header("cache-control") == "private, no-store"
 
 
 @dataclass(eq=False)
@@ -391,9 +391,9 @@ def test_default_is_never_shared() -> None:
 def test_stored_data_that_does_not_fit_is_an_error_and_stays_unchanged(
     annotation: Any, stored: dict[str, Any], line: str
 ) -> None:
-    store, answer = edited(annotation, lambda it: pytest.fail("it ran"), stored)
-    assert answer.status == 400
-    assert answer.text.endswith(line)
+    store, response = edited(annotation, lambda it: pytest.fail("it ran"), stored)
+    assert response.status == 400
+    assert response.text.endswith(line)
     assert (store.saves, store.stored()) == (0, stored)
 
 
@@ -411,8 +411,8 @@ SPOILED: Mapping[str, tuple[Any, Change, dict[str, Any]]] = {
 def test_value_that_could_not_be_read_again_is_not_saved(name: str) -> None:
     """It is a 500 that leaves the session unchanged: otherwise every later request of this client would be a 400."""
     annotation, change, stored = SPOILED[name]
-    store, answer = edited(annotation, change, stored)
-    assert (answer.status, answer.text) == (500, "500 Internal Server Error")
+    store, response = edited(annotation, change, stored)
+    assert (response.status, response.text) == (500, "500 Internal Server Error")
     assert store.stored() == stored
 
 
@@ -421,8 +421,8 @@ def test_changes_of_a_failing_handler_are_saved() -> None:
         it.visits += 1
         raise ValueError("secret")
 
-    store, answer = edited(Annotated[Guest, WHOLE], fail, {"name": "Ann"})
-    assert (answer.status, store.stored()) == (500, {"name": "Ann", "visits": 1})
+    store, response = edited(Annotated[Guest, WHOLE], fail, {"name": "Ann"})
+    assert (response.status, store.stored()) == (500, {"name": "Ann", "visits": 1})
 
 
 class Shop(App):
