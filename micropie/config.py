@@ -66,3 +66,9 @@ class SessionConfig:
     """The cookie's SameSite."""
     secure: bool | None = None
     """The cookie's Secure; None sets it except on plain http to a loopback host."""
+
+
+DEFAULT_LIMITS: Final = Limits()
+"""The limits of an App that has no others. A nested App with these very ones has none of its own."""
+DEFAULT_SESSIONS: Final = SessionConfig()
+"""The session settings of an App that has no others; as DEFAULT_LIMITS."""

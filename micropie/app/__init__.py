@@ -5,6 +5,7 @@
 - `http`: the way of one HTTP request: middleware, route, handler, response
 - `websocket`: the way of one WebSocket connection
 - `error_handling`: an exception becomes a reply
+- `settings`: the limits and session settings of nested apps
 - `overrides`: the dependencies that tests put in place of others
 - `mounting`: other ASGI applications below a path
 - `lifespan`: start and stop

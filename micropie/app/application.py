@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 from .._utils.lazy_imports import asyncio
 from .._utils.worker_threads import WorkerThreads
 from ..binding.handler import Function
-from ..config import Limits, SessionConfig
+from ..config import DEFAULT_LIMITS, DEFAULT_SESSIONS, Limits, SessionConfig
 from ..errors import report_setup_problems
 from ..middleware.base import HttpMiddleware, WebSocketMiddleware
 from ..requests.context import request_variable
@@ -53,8 +53,8 @@ class App(HandlerOwner, metaclass=_AppType):
 
     Args:
         session_backend: The store of the sessions. The default keeps them in memory.
-        limits: What one client may ask of the server.
-        sessions: The session cookie and the life of a session.
+        limits: What one client may ask of the server. Those of a nested App hold for its URLs.
+        sessions: The session cookie and the life of a session. Those of a nested App hold for its URLs.
         debug: Show pages with tracebacks, and check results against return annotations.
         templates: The directory of the templates.
         docs: Serve `/openapi.json`, `/asyncapi.json` and the page `/docs`.
@@ -103,8 +103,8 @@ class App(HandlerOwner, metaclass=_AppType):
             "error_handlers": {},
             "overrides": {},
             "session_backend": InMemorySessionBackend(),
-            "limits": Limits(),
-            "session_config": SessionConfig(),
+            "limits": DEFAULT_LIMITS,
+            "session_config": DEFAULT_SESSIONS,
             "debug": False,
             "check_returns": False,
             "_templates": Templates(),
@@ -190,9 +190,10 @@ class App(HandlerOwner, metaclass=_AppType):
         return asyncapi.document(self)
 
     def _intercepts(self, scope_type: str, /) -> bool:
-        """Return True if this app, held by another one, must run something around the other app's requests."""
+        """Return True if this app, held by another one, changes something for the requests to its URLs."""
         around = self.error_handlers or self.middlewares if scope_type == "http" else self.ws_middlewares
-        return bool(around or self.overrides)
+        has_settings = self.limits is not DEFAULT_LIMITS or self.session_config is not DEFAULT_SESSIONS
+        return bool(has_settings or around or self.overrides)
 
     # --- ASGI ---
 

@@ -40,6 +40,7 @@ from ..types import HeaderItems, RawHeaders, Receive, Scope, Send
 from .error_handling import ErrorHandler, call_error_handler, log_failure, respond_to_unhandled
 from .mounting import Mounted, build_mounted_scope, run_mounted
 from .overrides import merge_overrides
+from .settings import apply_settings, apply_settings_below, find_session_config
 
 T = TypeVar("T")
 
@@ -95,7 +96,7 @@ async def serve(app: HttpApp, scope: Scope, receive: Receive, send: Send) -> Non
         session = request.micropie_session
         if session is None:
             messages = build_messages(scope, reply)
-        elif session.settle(app.session_config.timeout):
+        elif session.settle(find_session_config(app, request).timeout):
             messages = build_messages(scope, reply, choose_cache_headers(session))
         else:
             messages = None
@@ -139,7 +140,10 @@ async def enter(app: HttpApp, request: Request, trail: Trail, segments: Sequence
     """
     request.micropie_trail = trail
     outer = request.micropie_middleware
+    apply_settings(request, trail)
     entering = [(middleware, trail) for middleware in trail[-1].owner.middlewares]
+    if entering:
+        apply_settings_below(request, trail, segments, request.method)
     if entering and (request.micropie_cookie_header or request.has_body):
         request.micropie_middleware = (
             *outer,
@@ -164,8 +168,10 @@ async def enter(app: HttpApp, request: Request, trail: Trail, segments: Sequence
 
 async def load_ahead(app: HttpApp, request: Request) -> None:
     """Load what middleware may look at without waiting: the session, and a JSON or urlencoded body."""
-    if request.micropie_cookie_header and not try_load_session(request, app.session_backend, app.session_config):
-        await load_session(request, app.session_backend, app.session_config)
+    if request.micropie_cookie_header:
+        config = find_session_config(app, request)
+        if not try_load_session(request, app.session_backend, config):
+            await load_session(request, app.session_backend, config)
     if request.has_body and request.micropie_announced_media in (Media.JSON, Media.FORM):
         await request.read_body()
 
@@ -185,7 +191,10 @@ def dispatch(
         and not request.has_body
         and found.is_plain
         and not app.check_returns
-        and (not request.micropie_cookie_header or try_load_session(request, app.session_backend, app.session_config))
+        and (
+            not request.micropie_cookie_header
+            or try_load_session(request, app.session_backend, find_session_config(app, request))
+        )
     ):
         request.path_params = values
         handler_call: Awaitable[Any] = found.bind(found.call, request, values)
@@ -209,8 +218,10 @@ async def respond(
     if found.prepare is not None:
         bound = found.prepare(request, app._run_sync, merge_overrides(trail))
     request.path_params = values
-    if request.micropie_cookie_header and not try_load_session(request, app.session_backend, app.session_config):
-        await load_session(request, app.session_backend, app.session_config)
+    if request.micropie_cookie_header:
+        config = find_session_config(app, request)
+        if not try_load_session(request, app.session_backend, config):
+            await load_session(request, app.session_backend, config)
     if request.has_body:
         await request.read_body(raw=bound.wants.raw, streaming=bound.wants.streaming)
         if request.micropie_needs_cleanup:
@@ -293,7 +304,7 @@ async def send_reply(app: HttpApp, request: Request, send: Send, reply: Reply) -
         try:
             changes = session.freeze_changes() if session.unsaved is None else session.unsaved
             if changes is not None:
-                added = await save_session(request, app.session_backend, app.session_config, changes)
+                added = await save_session(request, app.session_backend, find_session_config(app, request), changes)
             session.sealed = True
         except Exception as error:
             reply = await replace_reply(app, request, error)
@@ -301,7 +312,7 @@ async def send_reply(app: HttpApp, request: Request, send: Send, reply: Reply) -
     await send_or_replace(app, request, send, reply, added)
     if request.micropie_session is not None and isinstance(reply[1], Mounted | AsyncIterable | Iterator):
         try:  # such a body runs the user's code after the response has started
-            await save_after_response(request, app.session_backend, app.session_config)
+            await save_after_response(request, app.session_backend, find_session_config(app, request))
         except Exception as error:  # too late for another response
             log_failure(request, error)
 

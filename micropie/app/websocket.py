@@ -29,6 +29,7 @@ from ..websockets.messages import InvalidMessage
 from ..websockets.protocol import INTERNAL_ERROR, SERVICE_RESTART, ConnectionClosed, choose_close
 from .mounting import build_mounted_scope
 from .overrides import merge_overrides
+from .settings import apply_settings_below, find_session_config
 
 T = TypeVar("T")
 
@@ -51,17 +52,18 @@ async def serve_websocket(app: WebSocketApp, trail: Trail, scope: Scope, receive
     """Serve one connection to `app`, whose own node is the only one in `trail`."""
     request = WebSocketRequest(scope, receive, app.limits)
     request.micropie_app = app
+    apply_settings_below(request, trail, None, "")
     request.websocket = _make_connection(app, request, send)
     token = request_variable.set(request)
     try:
         try:
-            await load_session(request, app.session_backend, app.session_config)
+            await load_session(request, app.session_backend, find_session_config(app, request))
             if request.micropie_session is not None:
                 request.websocket.session_id = request.micropie_session.identifier
             await _enter(app, request, send, trail, None)
         finally:
             if request.micropie_session is not None:
-                await save_after_response(request, app.session_backend, app.session_config)
+                await save_after_response(request, app.session_backend, find_session_config(app, request))
     except (ConnectionClosed, ClientDisconnected):
         pass
     except asyncio.CancelledError:
@@ -102,11 +104,13 @@ def _make_connection(app: WebSocketApp, request: WebSocketRequest, send: Send) -
         """
         if session_id is None and request.micropie_session is None:
             return []
-        headers = await save_and_build_headers(request, app.session_backend, app.session_config, session_id)
+        headers = await save_and_build_headers(
+            request, app.session_backend, find_session_config(app, request), session_id
+        )
         request.websocket.session_id = session_id or request.session_state.identifier
         return headers
 
-    limit = app.limits.websocket_message
+    limit = request.limits.websocket_message
     return WebSocket(request.receive, send, max_message=limit, on_accept=on_accept, scope=request.scope)
 
 

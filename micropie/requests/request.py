@@ -15,7 +15,7 @@ import msgspec
 
 from .._utils.after_response import CleanupStack
 from .._utils.lazy_imports import asyncio
-from ..config import KIB, Limits
+from ..config import DEFAULT_LIMITS, KIB, Limits, SessionConfig
 from ..errors import BadRequest, ClientDisconnected, HTTPError, Invalid
 from ..media_types import Media
 from ..sentinels import EMPTY, Unset
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-DEFAULT_LIMITS: Final = Limits()
 
 PAUSED: Final = 64 * KIB
 """Bytes of a body that a server takes before it stops reading, until `receive` is called; uvicorn takes the fewest."""
@@ -87,6 +86,8 @@ class Request:
     """The middleware that let the request pass, each with the nodes that lead to its App, the outermost first."""
     micropie_session: SessionState | None
     """The session, once it is loaded or begun. Unlike `session_state`, reading this begins none."""
+    micropie_session_config: SessionConfig | None = None
+    """The session settings of a nested App that has its own."""
     micropie_cookie_header: bytes
     """All Cookie headers, as one; `b""` without any."""
     micropie_announced_media: Media
