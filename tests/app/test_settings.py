@@ -175,8 +175,10 @@ def test_settings_of_a_nested_app_hold_for_its_websockets_alone(middleware: bool
     assert dict(outside[0]["headers"])[b"set-cookie"].startswith(b"session_id=")
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/inner/nothing", "/inner", "/%ff/x"])
+@pytest.mark.parametrize(
+    ("path", "status"), [("/nothing", 404), ("/inner/nothing", 404), ("/inner", 404), ("/%ff/x", 400)]
+)
 @WITH_AND_WITHOUT
-def test_path_without_a_handler_is_404(path: str, middleware: bool) -> None:
+def test_path_without_a_handler_is_refused(path: str, status: int, middleware: bool) -> None:
     app = nest(middleware=middleware, sessions=OWN, limits=SMALL)
-    assert call(app, "GET", path).status == 404
+    assert call(app, "GET", path).status == status
