@@ -80,7 +80,7 @@ def make_names_reader(source: Source, parameter: Parameter) -> NamesReader:
     if hasattr(info, "fields"):
         tag_field = getattr(info, "tag_field", None)
         field_names = [field.encode_name for field in info.fields] + ([tag_field] if tag_field is not None else [])
-    names = None if getattr(info, "forbid_unfield_names_fields", False) else field_names
+    names = None if getattr(info, "forbid_unknown_fields", False) else field_names
     if source == "cookie":
         return lambda request: _select(request.cookie_params, names)
     return lambda request: _select(request.query_params, names)

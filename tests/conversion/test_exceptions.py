@@ -194,7 +194,7 @@ def test_request_that_meets_a_bug_in_a_rule_is_a_logged_500(
     assert type(RAISED[name]("", None)).__name__ in caplog.text
 
 
-def test_message_that_breaks_a_rule_is_answered_by_its_text() -> None:
+def test_message_that_breaks_a_rule_gets_the_text_of_the_rule() -> None:
     with TestClient(Api()).websocket_connect("/items") as ws:
         ws.send_json({"text": "validation"})
         assert ws.receive_json()["errors"] == [{"detail": "must be short", "pointer": ""}]
