@@ -1,6 +1,7 @@
 """These tests call the functions by which the binder and the error report read sources."""
 
 import asyncio
+from datetime import datetime
 from typing import Annotated, Any
 
 import pytest
@@ -85,6 +86,20 @@ def test_value_is_looked_up_by_its_name(source: Source, request_: Request, expec
 @pytest.mark.parametrize("source", LOOKUPS)
 def test_missing_value_is_unset_in_every_source(source: Source) -> None:
     assert LOOKUPS[source](only(value(int)), request_with(), []) is UNSET
+
+
+@pytest.mark.parametrize(
+    ("annotation", "texts"),
+    [
+        (str, ["a, b", "c"]),
+        (list[str], ["a", "b", "c"]),
+        (set[int] | None, ["a", "b", "c"]),
+        (list[datetime], ["a, b", "c"]),
+    ],
+)
+def test_list_in_a_header_is_split_at_commas_but_a_date_is_not(annotation: Any, texts: list[str]) -> None:
+    request = request_with(headers=((b"v", b"a, b"), (b"V", b"c")))
+    assert LOOKUPS["header"](only(value(annotation)), request, []) == texts
 
 
 @pytest.mark.parametrize(("segments", "expected"), [([], UNSET), (["a"], ["a"]), (["a", "b"], ["a"])])
