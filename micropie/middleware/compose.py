@@ -3,18 +3,21 @@
 A reply is always in normal form, `(status, body, headers)`. The caller handles exceptions.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
 from ..requests.request import WebSocketRequest
 from ..responses.handler_results import Reply
 from ..websockets.protocol import POLICY_VIOLATION
-from .base import WebSocketMiddleware
+from .base import CloseDict, ResponseDict, WebSocketMiddleware
 
 
-def _require_mapping(result: object) -> Mapping[str, Any]:
-    """Return what a hook returned, or `{}` for None and anything empty. Raises TypeError unless it is a mapping."""
+def _require_mapping(result: object, keys: Collection[str]) -> Mapping[str, Any]:
+    """Return what a hook returned, or `{}` for None and anything empty.
+
+    Raises TypeError unless it is a mapping that has no other keys than `keys`.
+    """
     if not result:
         return {}
     if not isinstance(result, Mapping):
@@ -22,15 +25,23 @@ def _require_mapping(result: object) -> Mapping[str, Any]:
         raise TypeError(
             f"a middleware hook must return None or a mapping like ResponseDict or CloseDict, not {returned}"
         )
+    for key in result:
+        if key not in keys:
+            meant = ["status_code"] if key == "status" and "status_code" in keys else sorted(keys)
+            raise TypeError(
+                f"a middleware hook returned a mapping with the key {key!r}, which means nothing: use "
+                + " or ".join(map(repr, meant))
+            )
     return result
 
 
 def apply_hook_result(reply: Reply, result: object) -> Reply:
     """Return `reply` with the parts replaced that the `result` of an HTTP hook names.
 
-    Raises TypeError unless the result is None or a mapping, and ValueError unless its status is one of RFC 9110 §15.
+    Raises TypeError unless the result is None or a mapping with the keys of ResponseDict, and ValueError unless its
+    status is one of RFC 9110 §15.
     """
-    changes = _require_mapping(result)
+    changes = _require_mapping(result, ResponseDict.__annotations__)
     if not changes:
         return reply
     status, body, headers = reply
@@ -55,7 +66,7 @@ async def run_websocket_middleware(
     """
     async with AsyncExitStack() as passed:
         for middleware in tuple(middlewares):
-            refusal = _require_mapping(await middleware.before_websocket(request))
+            refusal = _require_mapping(await middleware.before_websocket(request), CloseDict.__annotations__)
             if refusal:
                 await refuse(refusal.get("code", POLICY_VIOLATION), refusal.get("reason", ""))
                 return

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from micropie import App, HTTPError, HttpMiddleware, Limits, Request, Resource, SessionBackend
+from micropie import App, HTTPError, HttpMiddleware, Limits, Request, Resource, SessionBackend, WebSocket
 from micropie.types import Message
-from tests.support.asgi import FORM, JSON, MULTIPART, Response, acall, call, form_data, http_scope
-from tests.support.hooks import Hook
+from tests.support.asgi import FORM, JSON, MULTIPART, Response, acall, call, call_socket, form_data, http_scope
+from tests.support.hooks import Hook, SocketHook
+from tests.support.read_results import read_close
 
 
 class Things(Resource):
@@ -230,6 +231,41 @@ def test_after_request_replaces_the_parts_that_its_result_names(
 def test_result_of_before_request_is_the_response(before: Any, status: int, text: str, content_type: str) -> None:
     response = call(behind(Hook(before=before)), "GET", "/boom")
     assert (response.status, response.text, response.header("content-type")) == (status, text, content_type)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    ("result", "named"),
+    [
+        ({"status": 403}, "the key 'status', which means nothing: use 'status_code'"),
+        ({"status": 403, "status_code": 403}, "use 'status_code'"),
+        ({"body": "x", "content": "y"}, "the key 'content', which means nothing: use 'body' or 'headers' or"),
+        ({"code": 1008}, "the key 'code'"),
+        ({1: 2}, "the key 1,"),
+    ],
+)
+def test_key_that_means_nothing_is_a_500_that_names_the_right_one(
+    result: Any, named: str, when: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = Api()
+    app.middlewares.append(Hook(**{when: result}))
+    answer = call(app, "GET", "/hi")
+    assert (answer.status, answer.text) == (500, "500 Internal Server Error")
+    [error] = errors(caplog)
+    assert (type(error), named in str(error)) == (TypeError, True)
+
+
+@pytest.mark.parametrize("result", [{"status": 403}, {"status_code": 403}, {"code": 4000, "text": "x"}])
+def test_key_that_means_nothing_closes_a_websocket_with_1011(result: Any, caplog: pytest.LogCaptureFixture) -> None:
+    class Echo(App):
+        async def ws_index(self, ws: WebSocket) -> None:
+            await ws.accept()
+
+    app = Echo()
+    app.ws_middlewares.append(SocketHook(before=result))
+    assert read_close(call_socket(app, "/")) == (1011, "Internal Server Error")
+    [error] = errors(caplog)
+    assert "use 'code' or 'reason'" in str(error)
 
 
 def test_header_added_to_the_list_in_place_is_sent() -> None:
