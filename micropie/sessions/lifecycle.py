@@ -4,11 +4,12 @@ It also decides which headers a response carries because of its session. `state`
 history; the store saves them.
 """
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Awaitable, Mapping
+from typing import Protocol, TypeVar
 
 from .._utils.lazy_imports import logging
 from ..config import SessionConfig
+from ..errors import HTTPError
 from ..responses.cache_headers import PRIVATE, VARY
 from ..sentinels import UNSET, Unset
 from ..types import HeaderItems, Scope
@@ -16,6 +17,8 @@ from .backend import SessionBackend
 from .session_cookie import build_session_cookie, is_secure_cookie
 from .snapshot import Frozen
 from .state import SessionState
+
+T = TypeVar("T")
 
 
 class HasSession(Protocol):
@@ -68,11 +71,30 @@ def _refuse_to_choose() -> SessionState:
 
 
 async def load_session(request: HasSession, backend: SessionBackend, config: SessionConfig) -> None:
-    """Load the session that the request's cookie names, as `try_load_session` does, and wait for the store."""
+    """Load the session that the request's cookie names, as `try_load_session` does, and wait for the store.
+
+    Raises HTTPError 503 when that takes longer than the limit.
+    """
     if not try_load_session(request, backend, config):
         cookie = request.session_cookie(config.cookie)
         if isinstance(cookie, str):
-            request.micropie_session = await SessionState.open(backend, cookie)
+            request.micropie_session = await _await_store(SessionState.open(backend, cookie), request, config)
+
+
+async def _await_store(call: Awaitable[T], request: HasSession, config: SessionConfig) -> T:
+    """Return the result of a `call` of the store. If it takes too long, log that and raise HTTPError 503."""
+    from .._utils.timeouts import wait_for
+
+    try:
+        return await wait_for(call, config.store_timeout)
+    except TimeoutError as error:
+        logging.getLogger("micropie").error(
+            "Failed: the session store did not answer within %s s: %r",
+            config.store_timeout,
+            request.scope["path"],
+            exc_info=error,
+        )
+        raise HTTPError(503, "The session store does not answer") from None
 
 
 async def save_and_build_headers(
@@ -105,9 +127,12 @@ def choose_cache_headers(state: SessionState) -> HeaderItems:
 async def save_session(
     request: HasSession, backend: SessionBackend, config: SessionConfig, changes: Frozen
 ) -> HeaderItems:
-    """Save the session's `changes`, from `freeze_changes`. Return the headers that the response must add."""
+    """Save the session's `changes`, from `freeze_changes`. Return the headers that the response must add.
+
+    Raises HTTPError 503 when that takes longer than the limit.
+    """
     state = request.session_state
-    identifier = await state.save(backend, changes, config.timeout)
+    identifier = await _await_store(state.save(backend, changes, config.timeout), request, config)
     if identifier is UNSET:
         return choose_cache_headers(state)
     return [*PRIVATE, build_identifier_header(request, config, identifier)]
@@ -122,11 +147,14 @@ def build_identifier_header(request: HasSession, config: SessionConfig, identifi
 async def save_after_response(request: HasSession, backend: SessionBackend, config: SessionConfig) -> None:
     """Save what changed after the response had started.
 
-    A session that began only then is lost, because its cookie can no longer be set. A warning is logged.
+    A session that began only then is lost, because its cookie can no longer be set. A warning is logged. Raises
+    TimeoutError when the store takes longer than the limit.
     """
+    from .._utils.timeouts import wait_for
+
     state = request.session_state
     state.sealed = True
-    await state.commit(backend, config.timeout)
+    await wait_for(state.commit(backend, config.timeout), config.store_timeout)
     if state.identifier is None and state.touched and state.data and not state.lost:
         logging.getLogger("micropie").warning(
             "A session began in a stream, or after the response had started: its cookie can no longer be set. "

@@ -528,6 +528,58 @@ def test_store_that_fails_at_the_end_of_a_stream_is_logged(path: str, caplog: py
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
+class Stalled(Minimal):
+    """A store whose `stalled` methods never return."""
+
+    def __init__(self, *stalled: str) -> None:
+        super().__init__()
+        self.stalled = stalled
+        self.left: list[str] = []
+
+    async def load(self, session_id: str) -> dict[str, Any]:
+        return await self._stall("load", {"user": "ann"})
+
+    async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
+        await self._stall("save", {})
+
+    async def _stall(self, method: str, data: dict[str, Any]) -> dict[str, Any]:
+        if method in self.stalled:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.left.append(method)
+        return data
+
+
+@pytest.mark.parametrize("hooks", [(), (Hook(),)], ids=["bare", "middleware"])
+@pytest.mark.parametrize(
+    ("stalled", "path", "status"),
+    [
+        ("load", "/", 503),
+        ("load", "/look", 503),
+        ("load", "/login/ann", 503),
+        ("save", "/look", 200),
+        ("save", "/visit", 503),
+        ("save", "/login/ann", 503),
+        ("save", "/empty", 503),
+        ("save", "/refuse", 503),
+        ("save", "/stream_early", 503),
+        ("save", "/stream", 200),
+    ],
+)
+def test_stalled_store_is_a_503_and_a_log_record(
+    stalled: str, path: str, status: int, hooks: tuple[Hook, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Stalled(stalled)
+    app = Shop(store, sessions=SessionConfig(store_timeout=0.01))
+    app.middlewares += hooks
+    answer = asyncio.run(Browser(app, ID).get(path))
+    assert (answer.status, answer.header("set-cookie")) == (status, None)
+    failed = status == 503 or path == "/stream"
+    assert store.left == [stalled] * failed
+    assert len(caplog.records) == failed
+
+
 def test_request_without_a_session_is_served_while_the_store_is_down() -> None:
     assert asyncio.run(Browser(Shop(Failing("load", "save"))).get("/")).text == "home"
 

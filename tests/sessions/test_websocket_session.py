@@ -300,6 +300,33 @@ def test_store_that_fails_is_logged_once(
     assert len(error_records(caplog)) == (path != "/user" or failing == "load")
 
 
+class Stalled(Failing):
+    async def load(self, session_id: str) -> dict[str, Any]:
+        if self.failing == "load":
+            await asyncio.Event().wait()
+        return {"user": "ann"}
+
+    async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
+        if self.failing == "save":
+            await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("stalled", "path", "end", "failures"),
+    [
+        ("load", "/user", (1011, "503 Service Unavailable: The session store does not answer"), 1),
+        ("save", "/visit", (1011, "Internal Server Error"), 2),  # in the handshake, and again at the end
+        ("save", "/late", (1000, ""), 1),
+    ],
+)
+def test_store_that_stalls_ends_the_connection(
+    stalled: str, path: str, end: tuple[int, str], failures: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = Remembering(Stalled(stalled), sessions=SessionConfig(store_timeout=0.01))
+    assert read_close(call_socket(app, path, headers=COOKIE)) == end
+    assert len(error_records(caplog)) == failures
+
+
 def test_websockets_and_http_share_a_session() -> None:
     class Both(Remembering):
         async def index(self) -> dict[str, Any]:
