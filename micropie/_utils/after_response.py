@@ -4,7 +4,6 @@ Most of them are generators that yielded a dependency's value. Each is exited ex
 happened to the request and to the others. The caller decides which dependency each of them belongs to.
 """
 
-import contextvars
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from functools import partial
@@ -12,7 +11,8 @@ from types import TracebackType
 from typing import Any, TypeAlias
 
 from ..types import RunSync, Scope
-from .lazy_imports import logging, threading
+from .lazy_imports import logging
+from .worker_threads import BlockingCalls, copy_variables
 
 AnyManager: TypeAlias = AbstractContextManager[Any] | Generator[Any, None, None]
 
@@ -92,25 +92,23 @@ def _make_async_manager(generator: AsyncGenerator[Any, None]) -> AbstractAsyncCo
 class _Offloaded(AbstractAsyncContextManager[Any]):
     """A blocking context manager as an asynchronous one, which `run_sync` creates, enters and exits in a thread.
 
-    A thread cannot be interrupted. If the caller is cancelled while the thread enters, the lock makes the exit wait.
+    Both run in one context, so that the variables that the first sets can be reset by the second.
     """
 
     def __init__(self, make: Callable[[], AnyManager], run_sync: RunSync) -> None:
         self._make = make
-        self._run_sync = run_sync
-        self._lock = threading.Lock()
+        self._calls = BlockingCalls(run_sync)
         self._manager: AbstractContextManager[Any] | None = None
         self._left = False
-        self._context = contextvars.copy_context()  # the same for enter and exit, so that variables can be reset
 
     async def __aenter__(self) -> Any:
-        return await self._run_sync(self._enter)
+        value = await self._calls.run(self._enter)
+        copy_variables(self._calls.context)  # the handler sees what the function set
+        return value
 
     def _enter(self) -> Any:
-        with self._lock:
-            return self._context.run(self._begin) if not self._left else None  # exited before the thread started
-
-    def _begin(self) -> Any:
+        if self._left:  # exited before a thread was free
+            return None
         source = self._make()
         manager = source if isinstance(source, AbstractContextManager) else contextmanager(lambda: source)()
         value = manager.__enter__()
@@ -120,9 +118,8 @@ class _Offloaded(AbstractAsyncContextManager[Any]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
-        return await self._run_sync(partial(self._leave, kind, error, traceback))
+        return await self._calls.run(partial(self._leave, kind, error, traceback))
 
     def _leave(self, *thrown: Any) -> bool | None:
-        with self._lock:
-            self._left = True
-            return self._context.run(self._manager.__exit__, *thrown) if self._manager is not None else False
+        self._left = True
+        return self._manager.__exit__(*thrown) if self._manager is not None else False

@@ -9,22 +9,21 @@ file is in a folder that may be served.
 import errno
 import os
 import stat
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from io import FileIO
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 
-from .._utils.lazy_imports import mimetypes, pathlib, threading
+from .._utils.lazy_imports import mimetypes, pathlib
+from .._utils.worker_threads import BlockingCalls
 from ..errors import HTTPError
 from ..types import RawHeaders, Receive, RunSync, Scope, Send
 from .etags import build_file_validators, evaluate_preconditions, read_conditional_fields
 from .headers import CONTENT, FRAMING, add_missing_headers, remove_headers
 from .ranges import select_range
 from .streaming import send_stream
-
-T = TypeVar("T")
 
 PIECE: Final = 768 * 1024
 """Bytes read at a time. A hop to a thread and back costs about as much as sending 128 KiB to a client nearby."""
@@ -97,12 +96,11 @@ class _FileResponse(msgspec.Struct, frozen=True):
 
 
 class _Download(AsyncIterator[object]):
-    """A file on its way to the client. The lock makes `aclose` wait for a thread whose caller was cancelled."""
+    """A file on its way to the client."""
 
     def __init__(self, path: "pathlib.Path", run_sync: RunSync) -> None:
         self._path = path
-        self._run_sync = run_sync
-        self._lock = threading.Lock()
+        self._calls = BlockingCalls(run_sync)
         self._exit_stack = ExitStack()
         self._file: FileIO
         self._piece = b""
@@ -111,7 +109,7 @@ class _Download(AsyncIterator[object]):
 
     async def begin(self, scope: Scope, status: int, headers: RawHeaders) -> _FileResponse:
         """Open the file and decide the response. Raises HTTPError 404, 412 or 416."""
-        return await self._run_locked(lambda: self._begin(scope, status, headers))
+        return await self._calls.run(lambda: self._begin(scope, status, headers))
 
     async def __anext__(self) -> object:
         piece, self._piece = self._piece, b""
@@ -119,19 +117,12 @@ class _Download(AsyncIterator[object]):
             return piece
         if not self._bytes_left:
             raise StopAsyncIteration
-        return await self._run_locked(self._read)
+        return await self._calls.run(self._read)
 
     async def aclose(self) -> None:
         """Close the file, unless it is closed already."""
         if not self._closed:
-            await self._run_locked(self._close)
-
-    async def _run_locked(self, function: Callable[[], T]) -> T:
-        def locked() -> T:
-            with self._lock:
-                return function()
-
-        return await self._run_sync(locked)
+            await self._calls.run(self._close)
 
     # The rest runs in worker threads.
 

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from enum import Enum
 from typing import Final, TypeVar
 
-from .._utils.lazy_imports import asyncio, threading
+from .._utils.lazy_imports import asyncio
+from .._utils.worker_threads import BlockingCalls
 from ..errors import ClientDisconnected
 from ..sentinels import UNSET
 from ..types import Message, RawHeaders, Receive, RunSync, Send
@@ -48,36 +49,29 @@ def encode_chunk(chunk: object) -> tuple[bytes, RawHeaders]:
 
 
 class ThreadedChunks(AsyncIterator[object]):
-    """An async iterator that makes each chunk of a sync one in a thread, by `run_sync`.
-
-    A thread cannot be interrupted: if the caller is cancelled, the step goes on. As a running generator cannot be
-    closed, the lock makes `aclose` wait for the end of the step.
-    """
+    """An async iterator that makes each chunk of a sync one in a thread, by `run_sync`, all in one context."""
 
     def __init__(self, chunks: Iterator[object], run_sync: RunSync) -> None:
         self._chunks = chunks
-        self._run_sync = run_sync
-        self._lock = threading.Lock()
+        self._calls = BlockingCalls(run_sync)
 
     async def __anext__(self) -> object:
-        chunk = await self._run_sync(self._step)
+        try:
+            chunk = await self._calls.run(self._step)
+        except StopAsyncIteration as stop:  # which would end the response as if it were complete
+            raise RuntimeError("the generator raised StopAsyncIteration") from stop
         if chunk is UNSET:
             raise StopAsyncIteration
         return chunk
 
     def _step(self) -> object:
-        with self._lock:
-            return next(self._chunks, UNSET)  # a StopIteration cannot leave a thread
+        return next(self._chunks, UNSET)  # a StopIteration cannot leave a thread
 
     async def aclose(self) -> None:
         """Close the sync iterator, once it is not running."""
-        await self._run_sync(self._close)
-
-    def _close(self) -> None:
-        with self._lock:
-            close = getattr(self._chunks, "close", None)
-            if close is not None:
-                close()
+        close = getattr(self._chunks, "close", None)
+        if close is not None:
+            await self._calls.run(close)
 
 
 def iterate_chunks(body: AsyncIterable[object] | Iterator[object], run_sync: RunSync) -> AsyncIterator[object]:

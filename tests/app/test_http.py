@@ -4,6 +4,8 @@ import asyncio
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
+from contextvars import ContextVar
+from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -359,3 +361,85 @@ def test_context_holds_no_request_while_a_large_body_is_received(path: str, piec
     body = pieces[0] if len(pieces) == 1 else pieces
     assert call(serve, "POST", path, body).status == 200
     assert seen == [None] * len(pieces)
+
+
+# --- context variables ---
+
+number: ContextVar[int] = ContextVar("number", default=0)
+
+
+def set_in_dependency() -> int:
+    number.set(number.get() + 10)
+    return 0
+
+
+def set_in_generator() -> Iterator[int]:
+    token = number.set(number.get() + 100)
+    yield 0
+    number.reset(token)
+
+
+async def yield_number() -> AsyncIterator[str]:
+    yield str(number.get())
+
+
+def yield_number_in_thread() -> Iterator[str]:
+    yield str(number.get())
+
+
+class Varying(App):
+    def precise(self) -> Iterator[str]:
+        with localcontext(prec=3):
+            for _ in range(3):
+                yield f"{Decimal(1) / 7} "
+
+    def resets(self) -> Iterator[str]:
+        token = number.set(1)
+        yield "set "
+        number.reset(token)
+        yield str(number.get())
+
+    def returns_sync_generator(self) -> Iterator[str]:
+        number.set(1)
+        return yield_number_in_thread()
+
+    def returns_async_generator(self) -> AsyncIterator[str]:
+        number.set(1)
+        return yield_number()
+
+    def returns_status(self) -> tuple[int, Any]:
+        number.set(1)
+        return 200, yield_number_in_thread()
+
+    async def async_returns_sync_generator(self) -> Iterator[str]:
+        number.set(1)
+        return yield_number_in_thread()
+
+    async def depends(self, value: Annotated[int, Depends(set_in_dependency)]) -> str:
+        return str(number.get())
+
+    async def depends_on_generator(
+        self, value: Annotated[int, Depends(set_in_dependency)], other: Annotated[int, Depends(set_in_generator)]
+    ) -> str:
+        return str(number.get())
+
+    def depends_and_streams(self, value: Annotated[int, Depends(set_in_generator)]) -> Iterator[str]:
+        yield str(number.get())
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/precise", "0.143 0.143 0.143 "),
+        ("/resets", "set 0"),
+        ("/returns_sync_generator", "1"),
+        ("/returns_async_generator", "1"),
+        ("/returns_status", "1"),
+        ("/async_returns_sync_generator", "1"),
+        ("/depends", "10"),
+        ("/depends_on_generator", "110"),
+        ("/depends_and_streams", "100"),
+    ],
+)
+def test_variables_that_sync_code_sets_are_those_of_the_request(path: str, text: str) -> None:
+    assert call(Varying(), "GET", path).text == text

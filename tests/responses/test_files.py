@@ -460,8 +460,7 @@ def test_file_is_not_opened_after_a_cancellation(make_file: Callable[..., Path])
         await asyncio.sleep(0)
         task.cancel()
         await asyncio.wait([task])
-        with pytest.raises(ValueError, match="the download is closed"):
-            late[0]()
+        late[0]()
         assert lowest_free_descriptor() == before
 
     asyncio.run(main())

@@ -343,3 +343,20 @@ def test_failing_receive_breaks_the_response() -> None:
         assert source.ended
 
     run(main())
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_stop_async_iteration_of_a_sync_generator_breaks_the_response(begun: bool) -> None:
+    def body() -> Iterator[str]:
+        if begun:
+            yield "a"
+        raise StopAsyncIteration
+
+    async def main() -> None:
+        server = Server()
+        with pytest.raises(BrokenResponse if begun else RuntimeError) as caught:
+            await stream(server, body())
+        assert isinstance(caught.value.__cause__, RuntimeError if begun else StopAsyncIteration)
+        assert not server.ended
+
+    run(main())
