@@ -124,6 +124,7 @@ class _Call:
         """What the caller waits for, if another thread runs the function."""
 
     def run(self) -> None:
+        """Call the function, and keep what it returns or raises."""
         try:
             self.result = self.function()
         except BaseException as error:  # noqa: BLE001  # the caller raises it
