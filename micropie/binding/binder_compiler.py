@@ -22,7 +22,14 @@ from ..requests.headers import split_list_lines
 from ..requests.request import Request
 from ..sentinels import EMPTY, UNSET
 from .handler import Bind, BoundHandler, Function, Mode, Wants, choose_mode
-from .readers import is_header_list, make_bytes_checker, make_form_result_reader, make_names_reader, refuse_media_type
+from .readers import (
+    FORMS,
+    is_header_list,
+    make_bytes_checker,
+    make_form_result_reader,
+    make_names_reader,
+    refuse_media_type,
+)
 from .signature import FROM_BODY, Kind, Parameter, Role, Signature, get_form_readers, is_kept_in_session
 
 
@@ -266,16 +273,21 @@ class _BinderWriter:
 
     def _write_whole_body(self, number: int, parameter: Parameter) -> Sequence[tuple[str, str]]:
         media = self._use_local("media", "request.media")
+        optional = parameter.default is not UNSET
         branches = []
         if parameter.sources[0] == "body":
             is_json = f"{media} is {self._add_cell('JSON', Media.JSON)}"
             branches.append((is_json, self._write_call(f"j{number}", parameter.converter.from_json, "request.body")))
         if get_form_readers(parameter) is not None:
-            is_form = f"{media} in {self._add_cell('FORMS', (Media.FORM, Media.MULTIPART))}"
+            is_form = f"{media} in {self._add_cell('FORMS', FORMS)}"
+            if optional:  # a form without a name is as good as none
+                is_form += " and (request.form_params or request.file_params)"
             form = self._write_form(number, parameter, "request.form_params", "request.file_params")
             branches.append((is_form, form))
-        if parameter.default is not UNSET:
+        if optional:
             is_other = f"{media} is not {self._add_cell('NONE', Media.NONE)}"
+            if get_form_readers(parameter) is not None:
+                is_other = f"{media} not in {self._add_cell('NONE_OR_FORMS', (Media.NONE, *FORMS))}"
             branches.append((is_other, f"{self._add_cell(f'w{number}', partial(refuse_media_type, parameter))}()"))
         return branches
 

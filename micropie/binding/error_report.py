@@ -18,10 +18,9 @@ from ..errors import BadRequest, HTTPError, Invalid, Source, describe_missing_pa
 from ..media_types import Media
 from ..requests.request import Request
 from ..sentinels import EMPTY, UNSET
-from .readers import LOOKUPS, make_bytes_checker, make_form_result_reader, make_names_reader, refuse_media_type
+from .readers import FORMS, LOOKUPS, make_bytes_checker, make_form_result_reader, make_names_reader, refuse_media_type
 from .signature import Kind, Parameter, Role, derive_header_name, get_form_readers
 
-_FORMS: Final = (Media.FORM, Media.MULTIPART)
 _NOT_READ_YET: Final = (Role.REQUEST, Role.WEBSOCKET, Role.STREAM, Role.LINES)
 """The roles of parameters of which nothing is read before the handler runs."""
 
@@ -177,7 +176,9 @@ def _find_whole_errors(parameter: Parameter, request: Request) -> Sequence[Inval
         except CONVERSION_ERRORS:
             return converter.find_json_errors(request.body, "")
         return ()
-    if form is not None and request.media in _FORMS:
+    if form is not None and request.media in FORMS:
+        if not (parameter.required or request.form_params or request.file_params):
+            return ()
         errors = form.find_errors(request.form_params, request.file_params)
         return [_locate_error(error, "form", parameter.alias) for error in errors]
     if request.media is Media.NONE:
@@ -207,4 +208,4 @@ def _report_missing(parameter: Parameter, request: Request) -> Invalid:
         return Invalid(detail, source, parameter.alias)
     if request.media is Media.JSON:
         return Invalid(detail, pointer=f"/{escape_token(parameter.alias)}")
-    return Invalid(detail, "form" if request.media in _FORMS else "query", parameter.alias)
+    return Invalid(detail, "form" if request.media in FORMS else "query", parameter.alias)

@@ -13,6 +13,7 @@ from ..conversion.from_text import is_scalar_array
 from ..conversion.type_info import read_constraints, remove_none, unwrap_metadata, walk_types
 from ..errors import HTTPError, Source
 from ..forms.form_result import make_form_reader
+from ..media_types import Media
 from ..requests.headers import split_list_lines
 from ..requests.request import Request
 from ..sentinels import UNSET
@@ -22,6 +23,8 @@ NamesReader: TypeAlias = Callable[[Request], Mapping[str, Sequence[str]]]
 """Returns names of a source, each with its texts."""
 HeaderReader: TypeAlias = Callable[[Request, str], list[str]]
 """Returns the texts of a header, whose name is in lower case."""
+
+FORMS: Final = (Media.FORM, Media.MULTIPART)
 
 LOOKUPS: Final[Mapping[Source, Callable[[Parameter, Request, Sequence[str]], Any]]] = {
     "path": lambda p, _, segments: [segments[p.index]] if p.index is not None and p.index < len(segments) else UNSET,

@@ -114,9 +114,9 @@ def bind(call, request, segments):
         media = request.media
         if media is JSON:
             v0 = j0(request.body)
-        elif media in FORMS:
+        elif media in FORMS and (request.form_params or request.file_params):
             v0 = f0(request.form_params, request.file_params)
-        elif media is not NONE:
+        elif media not in NONE_OR_FORMS:
             v0 = w0()
         else:
             v0 = d0

@@ -101,6 +101,32 @@ def test_optional_body_is_the_default_when_there_is_none(annotation: Any) -> Non
     assert call(app, "GET", "/h").status == 400
 
 
+class AllOptional(Struct):
+    title: str = "untitled"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        (b"application/x-www-form-urlencoded", b""),
+        (b"application/x-www-form-urlencoded", b"&"),
+        (b"multipart/form-data; boundary=x", b"--x--\r\n"),
+    ],
+)
+@pytest.mark.parametrize(
+    "annotation", [Todo | None, AllOptional | None, Annotated[Todo | None, Form()], Cat | Dog | None]
+)
+def test_optional_form_is_the_default_when_it_has_no_names(annotation: Any, content_type: bytes, body: bytes) -> None:
+    headers = [(b"content-type", content_type)]
+    assert bound_value("POST", "/o", body, headers, app=structured(annotation, None)) is None
+    assert call(structured(annotation, None), "POST", "/o", b"x", [(b"content-type", b"text/plain")]).status == 415
+
+
+def test_optional_form_with_names_is_read() -> None:
+    assert call(structured(Todo | None, None), "POST", "/o", b"x=1", FORM).status == 400
+    assert bound_value("POST", "/o", b"x=1", FORM, app=structured(AllOptional | None, None)) == {"title": "untitled"}
+
+
 class Two(App):
     async def h(self, a: Todo, b: Box[int], note: str = "", page: Annotated[Page, Query()] = Page()) -> object:  # noqa: B008
         return {"v": [a.title, b.title, note, page.page]}
