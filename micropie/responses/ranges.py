@@ -2,13 +2,17 @@
 
 import re
 from collections.abc import Mapping
+from typing import Final
 
 from .._utils.lazy_imports import lazy_pattern
 from ..errors import HTTPError
 from .etags import Validators, parse_http_date
 
-# RFC 9110 §14.1.2, a single range only. No file has a size of 18 digits, and 18 digits are quickly converted.
-_BYTE_RANGE = lazy_pattern(rb"bytes=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*", re.IGNORECASE)
+# RFC 9110 §14.1.2, a single range only.
+_BYTE_RANGE = lazy_pattern(rb"bytes=[ \t]*(\d*)-(\d*)[ \t]*", re.IGNORECASE)
+
+_MAX_DIGITS: Final = 18
+"""Digits of a position that are converted. No file is that large, and int() refuses thousands of digits."""
 
 
 def select_range(fields: Mapping[bytes, bytes], current: Validators, size: int) -> range | None:
@@ -24,13 +28,19 @@ def select_range(fields: Mapping[bytes, bytes], current: Validators, size: int) 
     if not first and not last:
         return None
     if not first:
-        return _select_suffix(int(last), size)
-    start = int(first)
-    if last and int(last) < start:
+        return _select_suffix(_read_position(last), size)
+    start = _read_position(first)
+    if last and _read_position(last) < start:
         return None
     if start >= size:
         raise _build_unsatisfiable_error(size)
-    return range(start, min(int(last) + 1, size) if last else size)
+    return range(start, min(_read_position(last) + 1, size) if last else size)
+
+
+def _read_position(digits: bytes) -> int:
+    """Return the number that `digits` write, or another one that is larger than any file."""
+    digits = digits.lstrip(b"0")
+    return int(digits or b"0") if len(digits) <= _MAX_DIGITS else 10**_MAX_DIGITS
 
 
 def _select_suffix(length: int, size: int) -> range | None:
