@@ -27,7 +27,10 @@ class Form(Marker, frozen=True):
 
 
 class Body(Marker, frozen=True):
-    """A top-level key of a JSON body. A structured type is the whole JSON body, `bytes` the body as it came."""
+    """The whole JSON body; a top-level key of it with an alias, or beside another `Body()` or `Form()`.
+
+    `bytes` is the body as it came, and `str` may also be a `text/plain` body.
+    """
 
 
 class Header(Marker, frozen=True):

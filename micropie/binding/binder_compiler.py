@@ -28,9 +28,20 @@ from .readers import (
     make_bytes_checker,
     make_form_result_reader,
     make_names_reader,
+    make_plain_text_reader,
     refuse_media_type,
 )
-from .signature import FROM_BODY, Kind, Parameter, Role, Signature, get_form_readers, is_kept_in_session
+from .signature import (
+    FROM_BODY,
+    Kind,
+    Parameter,
+    Role,
+    Signature,
+    accepts_plain_text,
+    get_form_readers,
+    is_body_taken_whole,
+    is_kept_in_session,
+)
 
 
 class Binder(msgspec.Struct, frozen=True, eq=False):
@@ -104,7 +115,7 @@ _LOCALS: Final[Mapping[Source, tuple[str, str]]] = {
     "body": ("data", "request.json_params"),
 }
 
-_BODY_LOCALS: Final = frozenset(_LOCALS[source] for source in _LOCALS if source != "query")
+_BODY_LOCALS: Final = frozenset(name for source, (name, _) in _LOCALS.items() if source != "query")
 
 # How a value is passed to the handler.
 _ARGUMENTS: Final[Mapping[Kind, str]] = {
@@ -144,6 +155,7 @@ class _BinderWriter:
         self._dependencies = within.dependencies()
         inputs = tuple(within.inputs())
         self._locals: dict[str, str] = {}
+        self._keys = ("data", "request.json_keys") if is_body_taken_whole(inputs) else _LOCALS["body"]
         self.cells: dict[str, object] = {
             "Missing": _Missing,
             "binding_errors": (_Missing, *CONVERSION_ERRORS, BadRequest),
@@ -169,7 +181,7 @@ class _BinderWriter:
 
     def _write_locals(self) -> list[str]:
         """Write the assignments of the locals that parameters use. Without a body, those of the body are empty."""
-        of_body = {name: value for name, value in self._locals.items() if (name, value) in _BODY_LOCALS}
+        of_body = {name: value for name, value in self._locals.items() if name in _BODY_LOCALS}
         lines = [f"{name} = {value}" for name, value in self._locals.items() if name not in of_body]
         if of_body:
             lines.append(f"{' = '.join(of_body)} = {self._add_cell('empty', EMPTY)}")
@@ -243,7 +255,8 @@ class _BinderWriter:
             return f"value := {lines}", self._write_texts(number, parameter)
         if source == "cookie":
             return f"value := request.cookie_params.get({alias})", self._write_texts(number, parameter)
-        condition = f"(value := {self._use_local(*_LOCALS[source])}.get({alias})) is not None"
+        local = self._keys if source == "body" else _LOCALS[source]
+        condition = f"(value := {self._use_local(*local)}.get({alias})) is not None"
         if source == "body":
             return condition, self._write_call(f"j{number}", parameter.converter.from_json, "value")
         is_file = source == "file"
@@ -284,6 +297,9 @@ class _BinderWriter:
                 is_form += " and (request.form_params or request.file_params)"
             form = self._write_form(number, parameter, "request.form_params", "request.file_params")
             branches.append((is_form, form))
+        if accepts_plain_text(parameter):
+            text = f"{self._add_cell(f'p{number}', make_plain_text_reader(parameter))}(request)"
+            branches.append((f"{media} is {self._add_cell('OTHER', Media.OTHER)}", text))
         if optional:
             is_other = f"{media} is not {self._add_cell('NONE', Media.NONE)}"
             if get_form_readers(parameter) is not None:

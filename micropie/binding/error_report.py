@@ -18,8 +18,24 @@ from ..errors import BadRequest, HTTPError, Invalid, Source, describe_missing_pa
 from ..media_types import Media
 from ..requests.request import Request
 from ..sentinels import EMPTY, UNSET
-from .readers import FORMS, LOOKUPS, make_bytes_checker, make_form_result_reader, make_names_reader, refuse_media_type
-from .signature import Kind, Parameter, Role, derive_header_name, get_form_readers
+from .readers import (
+    FORMS,
+    LOOKUPS,
+    make_bytes_checker,
+    make_form_result_reader,
+    make_names_reader,
+    make_plain_text_reader,
+    refuse_media_type,
+)
+from .signature import (
+    Kind,
+    Parameter,
+    Role,
+    accepts_plain_text,
+    derive_header_name,
+    get_form_readers,
+    is_body_taken_whole,
+)
 
 _NOT_READ_YET: Final = (Role.REQUEST, Role.WEBSOCKET, Role.STREAM, Role.LINES)
 """The roles of parameters of which nothing is read before the handler runs."""
@@ -34,8 +50,14 @@ def report_errors(parameters: Sequence[Parameter], request: Request, segments: S
     by_name = [parameter for parameter in parameters if not parameter.whole]
     for source in dict.fromkeys(source for parameter in by_name for source in parameter.sources):
         errors.update(_collect(_find_source_errors, source, request))
+    has_keys = True
+    if any("body" in parameter.sources for parameter in by_name) and not is_body_taken_whole(parameters):
+        refused = _collect(_require_object, request)
+        errors.update(refused)
+        has_keys = not refused
     for parameter in parameters:
-        errors.update(_collect(_find_errors, parameter, request, segments))
+        found = _collect(_find_errors, parameter, request, segments)
+        errors.update((error, None) for error in found if has_keys or not error.pointer)
     return BadRequest(list(errors) or [Invalid("The request is invalid")])
 
 
@@ -54,10 +76,16 @@ def _find_source_errors(source: Source, request: Request) -> Sequence[Invalid]:
     return ()
 
 
+def _require_object(request: Request) -> Sequence[Invalid]:
+    """Raise BadRequest for JSON that is not an object, which the binder refuses where only keys are read."""
+    _ = request.json_params
+    return ()
+
+
 _PARSE: Final[Mapping[Source, Callable[[Request], object]]] = {
     "query": lambda request: request.query_params,
     "form": lambda request: request.form_params,
-    "body": lambda request: request.json_params,
+    "body": lambda request: request.json_keys,
 }
 
 
@@ -175,6 +203,12 @@ def _find_whole_errors(parameter: Parameter, request: Request) -> Sequence[Inval
             converter.from_json(request.body)
         except CONVERSION_ERRORS:
             return converter.find_json_errors(request.body, "")
+        return ()
+    if request.media is Media.OTHER and accepts_plain_text(parameter):
+        try:
+            make_plain_text_reader(parameter)(request)
+        except CONVERSION_ERRORS:
+            return [Invalid(_describe_expected(converter), pointer="")]
         return ()
     if form is not None and request.media in FORMS:
         if not (parameter.required or request.form_params or request.file_params):

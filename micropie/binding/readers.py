@@ -11,13 +11,13 @@ from msgspec import inspect as mi
 
 from ..conversion.from_text import is_scalar_array
 from ..conversion.type_info import read_constraints, remove_none, unwrap_metadata, walk_types
-from ..errors import HTTPError, Source
+from ..errors import BadRequest, HTTPError, Invalid, Source
 from ..forms.form_result import make_form_reader
 from ..media_types import Media
 from ..requests.headers import split_list_lines
 from ..requests.request import Request
 from ..sentinels import UNSET
-from .signature import Parameter, derive_header_name, get_form_readers
+from .signature import Parameter, accepts_plain_text, derive_header_name, get_form_readers
 
 NamesReader: TypeAlias = Callable[[Request], Mapping[str, Sequence[str]]]
 """Returns names of a source, each with its texts."""
@@ -30,7 +30,7 @@ LOOKUPS: Final[Mapping[Source, Callable[[Parameter, Request, Sequence[str]], Any
     "path": lambda p, _, segments: [segments[p.index]] if p.index is not None and p.index < len(segments) else UNSET,
     "query": lambda p, request, _: request.query_params.get(p.alias, UNSET),
     "form": lambda p, request, _: request.form_params.get(p.alias, UNSET),
-    "body": lambda p, request, _: request.json_params.get(p.alias, UNSET),
+    "body": lambda p, request, _: request.json_keys.get(p.alias, UNSET),
     "file": lambda p, request, _: request.file_params.get(p.alias, UNSET),
     "header": lambda p, request, _: choose_header_reader(p.converter.info)(request, p.alias.lower()) or UNSET,
     "cookie": lambda p, request, _: request.cookie_params.get(p.alias, UNSET),
@@ -55,7 +55,7 @@ def choose_header_reader(info: mi.Type) -> HeaderReader:
 
 
 def read_header_list(request: Request, name: str) -> list[str]:
-    """Return the items of the header `name`, a list. Raises ValueError for bytes that are not UTF-8."""
+    """Return the items of the header `name`, a list. Raises BadRequest for bytes that are not UTF-8."""
     return split_list_lines(request.header_lines(name))
 
 
@@ -105,9 +105,28 @@ def _select(params: Mapping[str, list[str]], names: Sequence[str] | None) -> Map
     return params if names is None else {name: params[name] for name in names if name in params}
 
 
+def make_plain_text_reader(parameter: Parameter) -> Callable[[Request], object]:
+    """Return a function that reads a `text/plain` body. It raises HTTPError 415 for another type or charset."""
+    read = parameter.converter.from_text or str
+
+    def read_text(request: Request) -> object:
+        media_type, _, attributes = request.content_type.lower().partition(";")
+        charset = attributes.strip().removeprefix("charset=").strip('"')
+        if media_type.strip() != "text/plain" or charset not in ("", "utf-8", "utf8", "us-ascii"):
+            refuse_media_type(parameter)
+        try:
+            return read(request.body.decode())
+        except UnicodeDecodeError:
+            raise BadRequest([Invalid("Expected UTF-8 text", pointer="")]) from None
+
+    return read_text
+
+
 def refuse_media_type(parameter: Parameter) -> NoReturn:
     """Raise HTTPError 415 for a body whose media type `parameter` cannot be read from (RFC 9110 §15.5.16)."""
     accepted = ["application/json"] if "body" in parameter.sources else []
+    if accepts_plain_text(parameter):
+        accepted.append("text/plain")
     if get_form_readers(parameter) is not None:
         accepted += ["application/x-www-form-urlencoded", "multipart/form-data"]
     raise HTTPError(415, "The request body must be " + " or ".join(accepted))

@@ -3,14 +3,16 @@
 `signature_reader` reads the description from a function; nothing here looks at one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from typing import Any, Final
 
 import msgspec
+from msgspec import inspect as mi
 
 from ..conversion.converter import Converter, Shape, get_converter
 from ..conversion.from_fields import FormReaders
+from ..conversion.type_info import remove_none
 from ..errors import Source
 from ..params import Body, Marker, Session
 from ..sentinels import UNSET
@@ -148,6 +150,17 @@ class Dependency(msgspec.Struct, frozen=True, eq=False):
     """The function's signature; without parameters until `dependency_graph` has read it."""
     written: Callable[..., Any] | None = None
     """The callable written in `Depends`, if it is not `function`: a method of the class, or what was overridden."""
+
+
+def is_body_taken_whole(parameters: Iterable[Parameter]) -> bool:
+    """Return True if one of `parameters` reads the whole body, which then need not be an object with keys."""
+    return any(parameter.whole and "body" in parameter.sources for parameter in parameters)
+
+
+def accepts_plain_text(parameter: Parameter) -> bool:
+    """Return True if `parameter` is a text that the whole body may be."""
+    is_whole = parameter.whole and parameter.role is Role.VALUE and isinstance(parameter.marker, Body)
+    return is_whole and isinstance(remove_none(parameter.converter.info), mi.StrType)
 
 
 def is_kept_in_session(parameter: Parameter) -> bool:

@@ -18,7 +18,7 @@ from ..conversion.type_info import remove_none
 from ..conversion.unwrap_annotated import UnsupportedTypeError, split_union, unwrap_annotated
 from ..errors import SetupProblem
 from ..forms.form_result import FormResult, FormType
-from ..params import Body, Depends, File, Marker, Session
+from ..params import Body, Depends, File, Form, Marker, Session
 from ..requests.request import Request, WebSocketRequest
 from ..sentinels import UNSET
 from ..uploads.upload_file import UploadFile
@@ -160,16 +160,11 @@ class _SignatureReader:
 
     def finish(self) -> tuple[Parameter, ...]:
         """Return the parameters. If several want the whole body, each gets the key of its name instead (SPEC 3)."""
-        bodies = [
-            parameter
-            for parameter in self._parameters
-            if parameter.whole and "body" in parameter.sources and parameter.role is Role.VALUE
+        keys = _find_body_keys(self._parameters)
+        self._parameters = [
+            replace(parameter, whole=False) if parameter in keys else parameter for parameter in self._parameters
         ]
-        if len(bodies) > 1:
-            self._parameters = [
-                replace(parameter, whole=False) if parameter in bodies else parameter for parameter in self._parameters
-            ]
-        if any(parameter.role in TAKES_BODY for parameter in self._parameters):  # it leaves nothing for the others
+        if any(map(_takes_all_keys, self._parameters)):  # it leaves nothing for the others
             self._parameters = [_remove_body_sources(parameter) for parameter in self._parameters]
         if self._parameters and self._parameters[-1].kind is Kind.VAR_KEYWORD:
             self._parameters[-1] = replace(self._parameters[-1], excluded=self._list_names_outside_kwargs())
@@ -252,7 +247,8 @@ class _SignatureReader:
                 raise SignatureError(what, "Remove the default")
             default = blank_form
         structured = converter.shape is Shape.STRUCTURED and kind in SINGLE
-        whole = (structured and not _has_key(marker, converter)) or role in TAKES_BODY
+        marked = kind in SINGLE and isinstance(marker, Body)
+        whole = ((structured or marked) and not _has_key(marker, converter)) or role in TAKES_BODY
         alias = choose_alias(name, marker, sources, whole=whole)
         return Parameter(name, alias, annotation, kind, role, sources, index, default, converter, marker, whole)
 
@@ -328,6 +324,29 @@ def _read_form_type(annotation: Any) -> tuple[Converter, FormResult[Any]]:
     if converter.shape is Shape.STRUCTURED:
         refuse_unusable_fields(converter, File)
     return converter, FormType(get_args(plain)[0], converter).blank
+
+
+def _find_body_keys(parameters: Sequence[Parameter]) -> list[Parameter]:
+    """Return those of the `parameters` that could be the whole body, but share it with others as its keys."""
+    bodies = [
+        parameter
+        for parameter in parameters
+        if parameter.whole and "body" in parameter.sources and parameter.role is Role.VALUE
+    ]
+    markers = [parameter.marker for parameter in parameters if isinstance(parameter.marker, Body | Form)]
+    keys = [
+        parameter
+        for parameter in bodies
+        if isinstance(parameter.marker, Body)
+        and (len(markers) > 1 or (len(bodies) > 1 and parameter.converter.shape is not Shape.STRUCTURED))
+    ]
+    return keys if len(bodies) - len(keys) <= 1 else bodies
+
+
+def _takes_all_keys(parameter: Parameter) -> bool:
+    """Return True if no key of the body is left for parameters without a marker."""
+    is_marked_body = parameter.whole and parameter.role is Role.VALUE and isinstance(parameter.marker, Body)
+    return is_marked_body or parameter.role in TAKES_BODY
 
 
 def _has_key(marker: Marker | None, converter: Converter) -> bool:

@@ -22,7 +22,7 @@ _MARKER_SOURCES: Final[dict[type[Marker], Source]] = {
 _UNMARKED: Final[dict[Shape, tuple[Source, ...]]] = {
     Shape.ANY: ("path", "query", "form", "body", "file", "session"),
     Shape.SCALAR: ("path", "query", "form", "body", "session"),
-    Shape.MANY: ("query", "form", "body", "session"),
+    Shape.MANY: ("path", "query", "form", "body", "session"),
     Shape.STRUCTURED: ("body",),
 }
 # Roles that come before the shape.
@@ -65,6 +65,8 @@ class SourceChooser:
         if self._path_values is not None and name in self._path_values:
             self._pin(name, kind, Path(), role, converter)  # only to refuse a type that no path value can become
         sources = _UNMARKED_ROLES.get(role) or _UNMARKED[converter.shape]
+        if not _fits_segment(converter):
+            sources = drop_sources(sources, ("path",))
         if self._websocket:
             sources = drop_sources(sources, FROM_BODY)
             if not sources:
@@ -97,7 +99,7 @@ class SourceChooser:
             raise SignatureError("a FormResult comes from the body or the query", "Remove the marker, or use Query()")
         if self._websocket and source in FROM_BODY:
             raise _make_no_body_error()
-        if source == "path" and shape not in (Shape.ANY, Shape.SCALAR):
+        if source == "path" and not _fits_segment(converter):
             what = "a path segment is one text, which cannot become this type"
             raise SignatureError(what, "Use a scalar type, or *args for several segments")
         by_name = self._path_values is not None or name in (self._template or ())
@@ -107,6 +109,11 @@ class SourceChooser:
         if shape is Shape.STRUCTURED and source not in ("body", "session") and converter.form is None:
             raise SignatureError(f"the {source} cannot carry this type", "Use a flat type, or Body()")
         return source
+
+
+def _fits_segment(converter: Converter) -> bool:
+    """Return True if one text can be the value."""
+    return converter.shape in (Shape.ANY, Shape.SCALAR) or converter.from_text is not None
 
 
 def choose_alias(name: str, marker: Marker | None, sources: tuple[Source, ...], *, whole: bool) -> str:

@@ -24,11 +24,11 @@ from .from_text import (
     TextsReader,
     is_scalar,
     is_scalar_array,
+    make_name_reader,
     make_text_reader,
-    make_texts_reader,
     rank_narrowness,
 )
-from .type_info import OBJECTS, AnyArray, is_positional, make_union, remove_none, unwrap_metadata, walk_types
+from .type_info import OBJECTS, is_positional, make_union, remove_none, unwrap_metadata, walk_types
 from .unwrap_annotated import UnsupportedTypeError, describe_annotation, split_union, unwrap_annotated
 
 T = TypeVar("T")
@@ -58,7 +58,9 @@ class Converter(msgspec.Struct, frozen=True, eq=False):
     from_value: Callable[[object], Any]
     """Reads a Python value, such as one from a session."""
     from_text: TextReader | None = None
-    """Reads one text; None with the shape SCALAR or ANY means that the text itself is the value."""
+    """Reads one text; None with the shape SCALAR or ANY means that the text itself is the value.
+
+    With the shape MANY it is None unless one text may be a scalar, as in `int | list[int]`."""
     from_texts: TextsReader | None = None
     """Reads all texts of one name."""
     form: FormReaders | None = None
@@ -252,16 +254,11 @@ def _make_single_converter(annotation: Any, info: mi.Type) -> Converter:
     from_value = _chain(partial(msgspec.convert, type=annotation, str_keys=True), fill_defaults)
     if is_scalar(info):
         return Converter(Shape.SCALAR, (info,), from_json, from_value, from_text=make_text_reader(info))
-    array = remove_none(info)
-    if is_scalar_array(array):
-        optional = isinstance(unwrap_metadata(info), mi.UnionType)
-        return Converter(Shape.MANY, (info,), from_json, from_value, from_texts=_make_array_reader(array, optional))
+    read_texts = make_name_reader(info)
+    if read_texts is not None:
+        from_text = None if is_scalar_array(remove_none(info)) else lambda text: read_texts([text])
+        return Converter(Shape.MANY, (info,), from_json, from_value, from_text, from_texts=read_texts)
     return Converter(Shape.STRUCTURED, (info,), from_json, from_value, form=make_form_readers(annotation, info))
-
-
-def _make_array_reader(info: AnyArray, optional: bool) -> TextsReader:
-    read = make_texts_reader(info)
-    return (lambda texts: None if list(texts) == [""] else read(texts)) if optional else read
 
 
 def _make_union_converter(members: Sequence[Any], infos: tuple[mi.Type, ...]) -> Converter:

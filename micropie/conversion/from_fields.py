@@ -18,7 +18,7 @@ from ..errors import BadRequest, Invalid, describe_missing_parameter
 from .dataclass_defaults import make_defaults_filler
 from .error_wording import describe_expected, describe_expected_text
 from .exceptions import CONVERSION_ERRORS, get_validator_message
-from .from_text import TextsReader, is_scalar, is_scalar_array, make_text_reader, make_texts_reader
+from .from_text import TextsReader, is_scalar, is_scalar_array, make_name_reader, make_text_reader, make_texts_reader
 from .type_info import ARRAYS, OBJECTS, is_positional, remove_none, unwrap_metadata
 
 Fields: TypeAlias = Mapping[str, Sequence[str]]
@@ -129,7 +129,7 @@ def _make_field_reader(info: mi.Type) -> TextsReader | None:
     if is_scalar_array(array):
         return make_texts_reader(array)
     if not is_scalar(info):
-        return None
+        return make_name_reader(info)
     read = make_text_reader(info)
     return _take_first if read is None else lambda texts: read(texts[0])
 

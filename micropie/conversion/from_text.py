@@ -210,6 +210,35 @@ def is_scalar_array(info: mi.Type) -> TypeGuard[AnyArray]:
     return isinstance(info, ARRAYS) and is_scalar(info.item_type)
 
 
+def make_name_reader(info: mi.Type) -> TextsReader | None:
+    """Return a function that reads all texts of one name as `info`; None if it is not an array of scalars.
+
+    A union of scalars and one such array takes one text as a scalar if it can, and several as the array.
+    """
+    whole = unwrap_metadata(info)
+    members = [unwrap_metadata(member) for member in whole.types] if isinstance(whole, mi.UnionType) else [whole]
+    arrays = [member for member in members if is_scalar_array(member)]
+    scalars = tuple(member for member in members if is_scalar(member))
+    if len(arrays) != 1 or len(scalars) + 1 != len(members):
+        return None
+    read_array = make_texts_reader(arrays[0])
+    if not scalars:
+        return read_array
+    if all(isinstance(scalar, mi.NoneType) for scalar in scalars):
+        return lambda texts: None if list(texts) == [""] else read_array(texts)
+    read_scalar = make_text_reader(mi.UnionType(scalars)) or str
+
+    def read(texts: Sequence[str]) -> object:
+        if len(texts) == 1:
+            try:
+                return read_scalar(texts[0])
+            except CONVERSION_ERRORS:
+                pass
+        return read_array(texts)
+
+    return read
+
+
 def make_texts_reader(info: AnyArray) -> TextsReader:
     """Return a function that reads the texts of one name as `info`, an array of scalars."""
     build = _CONTAINERS[type(info)]

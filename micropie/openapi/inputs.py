@@ -11,7 +11,16 @@ from typing import Final
 import msgspec
 from msgspec import inspect as mi
 
-from ..binding.signature import FROM_BODY, TAKES_BODY, Kind, Parameter, Role, derive_header_name, get_form_readers
+from ..binding.signature import (
+    FROM_BODY,
+    TAKES_BODY,
+    Kind,
+    Parameter,
+    Role,
+    accepts_plain_text,
+    derive_header_name,
+    get_form_readers,
+)
 from ..conversion.type_info import OBJECTS, remove_none
 from ..errors import Source
 from ..forms.form_result import find_file_markers
@@ -23,6 +32,7 @@ from .schemas import BINARY, Json, Schemas, make_component_name, require_one_ite
 JSON: Final = "application/json"
 URLENCODED: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
+TEXT: Final = "text/plain"
 OCTETS: Final = "application/octet-stream"
 LINES: Final = "application/jsonl"
 
@@ -237,6 +247,9 @@ class _Writer:
                 schema = self._write_schema(media_type)
                 if schema is not None:
                     yield media_type, {"schema": schema, **self._write_encoding(media_type)}
+            texts = [parameter for parameter in self._wholes if accepts_plain_text(parameter)]
+            if texts and not any(parameter.required for parameter in self._keys):
+                yield TEXT, {"schema": self._schemas.json(texts[0].converter.info)}
 
     def _write_encoding(self, media_type: str) -> Json:
         """Return the keyword that names the media types of files (OpenAPI 3.1 §4.8.15); empty if they may be any."""

@@ -55,6 +55,14 @@ def parse_json_keys(body: bytes) -> dict[str, msgspec.Raw]:
         raise build_bad_json_error() from None
 
 
+def refuse_non_object(body: bytes) -> None:
+    """Raise BadRequest if the JSON `body` is not an object."""
+    if not body.lstrip(b" \t\r\n").startswith(b"{"):
+        from ..conversion.converter import get_converter
+
+        raise BadRequest(get_converter(dict[str, Any]).find_json_errors(body, ""))
+
+
 def decode_json(body: bytes | msgspec.Raw) -> Any:
     """Return the JSON value in `body`. Raises BadRequest for malformed JSON, other than UTF-8, and too deep nesting."""
     try:

@@ -22,7 +22,7 @@ from ..sentinels import EMPTY, Unset
 from ..sessions.state import SessionState
 from ..types import Message, Receive, RunSync, Scope
 from ..uploads.upload_file import UploadFile
-from .body import decode_json, decode_json_text, parse_json_keys, read_whole_body, require_utf8
+from .body import decode_json, decode_json_text, parse_json_keys, read_whole_body, refuse_non_object, require_utf8
 from .body_stream import BodyStream, ResumedAwaitable, await_message, build_body_too_large_error, take_message
 from .context import hide_from_receive
 from .cookies import find_plain_cookie, find_unanimous_cookie, parse_cookies
@@ -257,7 +257,20 @@ class Request:
 
     @property
     def json_params(self) -> Mapping[str, msgspec.Raw]:
-        """The top-level keys of a JSON body, each with its value as it was sent."""
+        """The top-level keys of a JSON body, each with its value as it was sent.
+
+        Raises BadRequest for malformed JSON, and for JSON that is not an object.
+        """
+        keys = self._keys
+        if not keys:
+            self._keys = keys = parse_json_keys(self.body) if self.media is _JSON else EMPTY
+            if not keys and self.media is _JSON:
+                refuse_non_object(self.body)
+        return keys
+
+    @property
+    def json_keys(self) -> Mapping[str, msgspec.Raw]:
+        """The same as `json_params`, but empty for JSON that is not an object."""
         keys = self._keys
         if keys is None:
             self._keys = keys = parse_json_keys(self.body) if self.media is _JSON else EMPTY
@@ -268,7 +281,7 @@ class Request:
         """The fields of a form, or the keys of a JSON object, with values as text; other JSON values are JSON text."""
         if self.media is not _JSON:
             return dict(self.form_params)
-        return {name: [decode_json_text(value)] for name, value in self.json_params.items()}
+        return {name: [decode_json_text(value)] for name, value in self.json_keys.items()}
 
     @property
     def get_json(self) -> Any:

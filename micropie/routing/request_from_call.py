@@ -144,7 +144,9 @@ class _Drafter:
     def _write_segment(self, parameter: Parameter, value: object) -> str:
         if value is UNSET:
             raise ValueError(self._describe(parameter, "is missing, but a later path value is given: pass it, too"))
-        text = self._write_texts(parameter, value)[0]
+        text, *others = self._write_texts(parameter, value)
+        if others:
+            raise _Unfit(self._describe(parameter, "has several values, but a path segment is one"))
         if text in (".", ".."):  # clients remove them, percent-encoded ones, too (RFC 3986 §5.2.4, WHATWG URL)
             raise _Unfit(self._describe(parameter, f"cannot be {text!r} in a path: clients remove that segment"))
         return text

@@ -185,10 +185,9 @@ MISSING = "400 Bad Request: Missing required parameter 'v'"
         (str, None, b"w=1", FORM, {"in": "form", "parameter": "v"}),
         (str, None, form_data({"w": 1}), MULTIPART, {"in": "form", "parameter": "v"}),
         (str, None, b'{"w":1}', JSON, {"pointer": "/v"}),
-        (str, None, b"[1]", JSON, {"pointer": "/v"}),
         (str, Query(), b'{"v":1}', JSON, {"in": "query", "parameter": "v"}),
         (str, Form(), b"", (), {"in": "form", "parameter": "v"}),
-        (str, Body(), b"", (), {"pointer": "/v"}),
+        (str, Body("v"), b"", (), {"pointer": "/v"}),
         (str, Header(alias="v"), b"", (), {"in": "header", "parameter": "v"}),
         (str, Cookie(), b"", (), {"in": "cookie", "parameter": "v"}),
         (str, Session(), b"v=1", FORM, {"in": "session", "parameter": "v"}),
@@ -444,9 +443,7 @@ def test_all_missing_values_are_reported_at_once_in_plain_text() -> None:
         ("/two", {"range": 5}, [
             ("/range", "Expected an object, got a number"), ("/order", "Missing required parameter 'order'"),
         ]),
-        ("/two", [], [
-            ("/range", "Missing required parameter 'range'"), ("/order", "Missing required parameter 'order'"),
-        ]),
+        ("/two", [], [("", "Expected an object, got an array")]),
         ("/picture", {"title": "x", "image": "y"}, [("/image", "Expected a file")]),
     ],
 )  # fmt: skip

@@ -40,7 +40,7 @@ from tests.binding.signatures import (
     read,
     value,
 )
-from tests.support.asgi import FORM, JSON, call
+from tests.support.asgi import FORM, JSON, MULTIPART, RawHeaders, call, form_data
 
 # --- the sources of a parameter ---------------------------------------------------------------------------------------
 
@@ -245,7 +245,7 @@ class Pinned(App):
     async def form(self, x: Annotated[int, Form()] = 0) -> object:
         return {"v": x}
 
-    async def body(self, x: Annotated[int, Body()] = 0) -> object:
+    async def body(self, x: Annotated[int, Body("x")] = 0) -> object:
         return {"v": x}
 
     async def header(self, x: Annotated[int, Header()] = 0) -> object:
@@ -407,3 +407,82 @@ def test_header_item_that_does_not_fit_is_reported_at_its_header() -> None:
 def test_dates_and_texts_in_a_structure_of_headers_keep_their_commas() -> None:
     headers = [(b"since", DATE.encode()), (b"tag", b"a,b"), (b"ids", b"1"), (b"ids", b"2,3")]
     assert bound_value("GET", "/structure", headers=headers, app=ListHeaders()) == [[1, 2, 3], [2026], "a,b"]
+
+
+# --- one value or several ---------------------------------------------------------------------------------------------
+
+
+class Chosen(Struct):
+    v: int | list[int] | None = None
+
+
+class Either(App):
+    async def some(self, v: int | list[int] | None = None) -> object:
+        return {"v": v}
+
+    async def text(self, v: str | tuple[str, ...]) -> object:
+        return {"v": v}
+
+    async def mixed(self, v: int | list[str]) -> object:
+        return {"v": v}
+
+    async def header(self, v: Annotated[int | list[int], Header()]) -> object:
+        return {"v": v}
+
+    async def cookie(self, v: Annotated[bool | list[bool], Cookie()]) -> object:
+        return {"v": v}
+
+    async def field(self, chosen: Chosen) -> object:
+        return {"v": chosen.v}
+
+    async def names(self, chosen: Annotated[Chosen, Query()]) -> object:
+        return {"v": chosen.v}
+
+    @route("/at/{v}")
+    async def at(self, v: int | list[int]) -> object:
+        return {"v": v}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "expected"),
+    [
+        ("/some", b"", (), None),
+        ("/some?v=", b"", (), None),
+        ("/some?v=1", b"", (), 1),
+        ("/some?v=1&v=2", b"", (), [1, 2]),
+        ("/some/5", b"", (), 5),
+        ("/at/5", b"", (), 5),
+        ("/some", b"v=1", FORM, 1),
+        ("/some", b"v=1&v=2", FORM, [1, 2]),
+        ("/some", form_data([("v", "1"), ("v", "2")]), MULTIPART, [1, 2]),
+        ("/some", b'{"v": 1}', JSON, 1),
+        ("/some", b'{"v": [1]}', JSON, [1]),
+        ("/some", b'{"v": null}', JSON, None),
+        ("/text/5", b"", (), "5"),
+        ("/text?v=a&v=b", b"", (), ["a", "b"]),
+        ("/mixed?v=5", b"", (), 5),
+        ("/mixed?v=x", b"", (), ["x"]),
+        ("/header", b"", [(b"v", b"1")], 1),
+        ("/header", b"", [(b"v", b"1"), (b"v", b"2")], [1, 2]),
+        ("/cookie", b"", [(b"cookie", b"v=on")], True),
+        ("/cookie", b"", [(b"cookie", b"v=on; v=off")], [True, False]),
+        ("/field", b"v=1", FORM, 1),
+        ("/field", b"v=1&v=2", FORM, [1, 2]),
+        ("/field", b"v=", FORM, None),
+        ("/names?v=1&v=2", b"", (), [1, 2]),
+        ("/names?v=1", b"", (), 1),
+    ],
+)
+def test_union_of_a_scalar_and_a_list_takes_one_value_as_the_scalar_and_several_as_the_list(
+    path: str, body: bytes, headers: RawHeaders, expected: object
+) -> None:
+    assert bound_value("POST", path, body, headers, Either()) == expected
+
+
+@pytest.mark.parametrize("path", ["/some/x", "/some?v=x", "/some?v=1&v=x", "/at/x", "/names?v=x"])
+def test_text_that_fits_neither_the_scalar_nor_the_list_is_refused(path: str) -> None:
+    answer = call(Either(), "GET", path)
+    assert (answer.status, "parameter 'v': Expected an integer or values, each an integer" in answer.text) == (
+        400,
+        True,
+    )

@@ -98,6 +98,12 @@ class Api(App):
     async def keyed(self, a: Annotated[int, Body()], b: Annotated[list[int], Body("c")]) -> list[str]:
         return [*self.seen(), str(a), str(b)]
 
+    async def numbers(self, numbers: Annotated[list[int], Body()], name: str = "default") -> list[str]:
+        return [*self.seen(), str(numbers), name]
+
+    async def either(self, ids: int | list[int]) -> list[str]:
+        return [*self.seen(), str(ids)]
+
     async def merged(self, user: User, note: Annotated[str, Body()], name: str = "default") -> list[str]:
         return [*self.seen(), user.name, note, name]
 
@@ -296,6 +302,11 @@ REQUESTS: list[tuple[Any, tuple[Any, ...], dict[str, Any], list[str]]] = [
     (Api.texts, ("x" * 5000,), {}, ["POST", "/texts", JSON, "x" * 9, "x"]),
     (Api.formed, ("a&b", 2), {}, ["POST", "/formed/2", URLENCODED, "a&b"]),
     (Api.keyed, (1, [2, 3]), {}, ["POST", "/keyed", JSON, "1", "[2, 3]"]),
+    (Api.numbers, ([2, 3], "n"), {}, ["POST", "/numbers/n", JSON, "[2, 3]", "n"]),
+    (Api.numbers, ([],), {}, ["POST", "/numbers", JSON, "[]", "default"]),
+    (Api.either, (5,), {}, ["GET", "/either/5", "", "5"]),
+    (Api.either, ([5, 6],), {}, ["GET", "/either?ids=5&ids=6", "", "[5, 6]"]),
+    (Api.either, ([5],), {}, ["POST", "/either", JSON, "[5]"]),
     (Api.merged, (User("Ann"), "n"), {}, ["POST", "/merged?name=default", JSON, "Ann", "n", "default"]),
     (Api.filed, (upload(b"abc", filename="ä.txt"),), {},
      ["POST", "/filed", MULTIPART, "ä.txt", "text/plain", "abc", "none"]),

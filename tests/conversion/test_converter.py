@@ -202,7 +202,7 @@ def test_value_from_a_session_store_is_read_as_the_same_value(annotation: Any, v
         (Annotated[list[int], Meta(min_length=1, description="x")], Shape.MANY),
         (list, Shape.MANY),
         (list[list[int]], Shape.STRUCTURED),
-        (list[int] | int, Shape.STRUCTURED),
+        (list[int] | int, Shape.MANY),
         (dict, Shape.STRUCTURED),
         (Item | None, Shape.STRUCTURED),
         (list[Item], Shape.STRUCTURED),

@@ -12,6 +12,7 @@ from openapi_spec_validator import validate
 
 from micropie import App, Body, Cookie, File, Form, Header, Query, Session, SessionConfig, UploadFile, route
 from micropie.openapi import document
+from micropie.openapi.inputs import TEXT
 from tests.openapi.apps import (
     FILE,
     JSON,
@@ -184,6 +185,8 @@ class Bodies:
     async def mixed(self, a: Annotated[str, Form()], b: Annotated[int, Body()] = 1) -> None: ...
     async def json_key(self, a: Annotated[dict[str, int], Body("A")]) -> None: ...
     async def raw(self, data: Annotated[bytes, Body()]) -> None: ...
+    async def numbers(self, numbers: Annotated[list[int], Body()]) -> None: ...
+    async def text(self, text: Annotated[str, Body()]) -> None: ...
     async def lines(self, things: AsyncIterator[New]) -> None: ...
     @route(methods=["POST"])
     async def keys(self, a: str, b: int = 1) -> None: ...
@@ -194,6 +197,8 @@ class Bodies:
 CONTENTS: dict[str, dict[str, Any]] = {
     "whole": {JSON: NEW, URLENCODED: NEW, MULTIPART: NEW},
     "whole_json": {JSON: NEW},
+    "numbers": {JSON: {"type": "array", "items": {"type": "integer"}}},
+    "text": {JSON: {"type": "string"}, TEXT: {"type": "string"}},
     "whole_form": {URLENCODED: NEW, MULTIPART: NEW},
     "two": {JSON: {"type": "object", "properties": {"a": NEW, "b": NEW}, "required": ["a", "b"]}},
     "nested": {JSON: {"type": "array", "items": NEW}},
