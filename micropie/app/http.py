@@ -22,7 +22,7 @@ from ..config import Limits, SessionConfig
 from ..errors import ClientDisconnected
 from ..media_types import Media
 from ..middleware.base import HttpMiddleware
-from ..middleware.compose import apply_hook_result
+from ..middleware.compose import apply_hook_result, split_early
 from ..requests.context import hide_from_send, reset_current_request, set_current_request
 from ..requests.request import Request
 from ..responses.cache_headers import add_session_headers
@@ -36,6 +36,7 @@ from ..routing.route import Route
 from ..routing.table import Mount, Node, Trail
 from ..sessions import SessionBackend
 from ..sessions.lifecycle import choose_cache_headers, load_session, save_after_response, save_session, try_load_session
+from ..sessions.state import UnloadedSession
 from ..types import HeaderItems, RawHeaders, Receive, Scope, Send
 from .error_handling import ErrorHandler, call_error_handler, log_failure, respond_to_unhandled
 from .mounting import Mounted, build_mounted_scope, run_mounted
@@ -141,21 +142,29 @@ async def enter(app: HttpApp, request: Request, trail: Trail, segments: Sequence
     request.micropie_trail = trail
     outer = request.micropie_middleware
     apply_settings(request, trail)
-    entering = [(middleware, trail) for middleware in trail[-1].owner.middlewares]
-    if entering:
+    early, late = split_early(trail[-1].owner.middlewares)
+    if early or late:
         apply_settings_below(request, trail, segments, request.method)
-    if entering and (request.micropie_cookie_header or request.has_body):
-        request.micropie_middleware = (
-            *outer,
-            *entering,
-        )  # all of them see the response when the body or the session cannot be read
-        await load_ahead(app, request)
     request.micropie_middleware = passed = [*outer]
-    for step in entering:
-        changes = await step[0].before_request(request)
-        if changes:
-            return apply_hook_result((200, "", []), changes)
-        passed.append(step)
+    if early:
+        from ..requests.early_request import hide_body, reveal_body
+
+        hide_body(request)
+        request.micropie_session = request.micropie_session or UnloadedSession()
+        reply = await run_hooks(request, early, trail, passed)
+        if reply is not None:
+            return reply
+        reveal_body(request)
+        if isinstance(request.micropie_session, UnloadedSession):
+            request.micropie_session = None
+    if late and (request.micropie_cookie_header or request.has_body):
+        # All of them see the response when the body or the session cannot be read.
+        request.micropie_middleware = (*passed, *((middleware, trail) for middleware in late))
+        await load_ahead(app, request)
+        request.micropie_middleware = passed
+    reply = await run_hooks(request, late, trail, passed)
+    if reply is not None:
+        return reply
     found: Route | Trail | Mount
     if request._route_handler is not None:
         found, values = find_chosen_route(trail[-1], request, request.method)
@@ -164,6 +173,21 @@ async def enter(app: HttpApp, request: Request, trail: Trail, segments: Sequence
     else:
         found, values = match_path(trail, segments, request.method)
     return await dispatch(app, request, trail, found, values)
+
+
+async def run_hooks(
+    request: Request, middlewares: Sequence[HttpMiddleware], trail: Trail, passed: list[tuple[HttpMiddleware, Trail]]
+) -> Reply | None:
+    """Run middleware on the way in, and add what lets the request pass to `passed`. Return the reply of what does not.
+
+    Raises what a hook raises.
+    """
+    for middleware in middlewares:
+        changes = await middleware.before_request(request)
+        if changes:
+            return apply_hook_result((200, "", []), changes)
+        passed.append((middleware, trail))
+    return None
 
 
 async def load_ahead(app: HttpApp, request: Request) -> None:

@@ -13,7 +13,7 @@ from ..binding.handler import BoundHandler
 from ..config import Limits, SessionConfig
 from ..errors import ClientDisconnected, HTTPError
 from ..middleware.base import WebSocketMiddleware
-from ..middleware.compose import run_websocket_middleware
+from ..middleware.compose import run_websocket_middleware, split_early
 from ..requests.context import request_variable
 from ..requests.request import WebSocketRequest
 from ..routing.discovery import find_chosen_route
@@ -23,6 +23,7 @@ from ..routing.route import Route
 from ..routing.table import Mount, Trail
 from ..sessions import SessionBackend
 from ..sessions.lifecycle import load_session, save_after_response, save_and_build_headers
+from ..sessions.state import UnloadedSession
 from ..types import Receive, Scope, Send
 from ..websockets.connection import WebSocket
 from ..websockets.messages import InvalidMessage
@@ -57,9 +58,6 @@ async def serve_websocket(app: WebSocketApp, trail: Trail, scope: Scope, receive
     token = request_variable.set(request)
     try:
         try:
-            await load_session(request, app.session_backend, find_session_config(app, request))
-            if request.micropie_session is not None:
-                request.websocket.session_id = request.micropie_session.identifier
             await _enter(app, request, send, trail, None)
         finally:
             if request.micropie_session is not None:
@@ -122,8 +120,8 @@ def _enter(
     `segments` are the path below that app; None stands for the whole path. `_enter` and `_dispatch` are plain functions
     that return an awaitable, so that an idle connection keeps no frame of theirs in memory.
     """
-    middlewares = trail[-1].owner.ws_middlewares
-    if not middlewares:
+    early, late = split_early(trail[-1].owner.ws_middlewares)
+    if not (early or late):
         return _dispatch(app, request, send, trail, segments)
 
     async def inner() -> None:
@@ -132,7 +130,24 @@ def _enter(
     async def refuse(code: int, reason: str) -> None:
         await request.websocket.close(code, reason)
 
-    return run_websocket_middleware(middlewares, request, inner, refuse)
+    async def run_late() -> None:
+        if isinstance(request.micropie_session, UnloadedSession):
+            request.micropie_session = None
+        if late:
+            await _load_session(app, request)
+        await run_websocket_middleware(late, request, inner, refuse)
+
+    if not early:
+        return run_late()
+    request.micropie_session = request.micropie_session or UnloadedSession()
+    return run_websocket_middleware(early, request, run_late, refuse)
+
+
+async def _load_session(app: WebSocketApp, request: WebSocketRequest) -> None:
+    """Load the session of the connection, unless that was done before."""
+    await load_session(request, app.session_backend, find_session_config(app, request))
+    if request.micropie_session is not None:
+        request.websocket.session_id = request.micropie_session.identifier
 
 
 def _dispatch(
@@ -154,10 +169,13 @@ def _dispatch(
     if found.prepare is not None:
         bound = found.prepare(request, app._run_sync, merge_overrides(trail))
     request.websocket.set_types(*found.messages)
-    return _run_handler(request, bound, values)
+    return _run_handler(app, request, bound, values)
 
 
-async def _run_handler(request: WebSocketRequest, bound: BoundHandler, values: Sequence[str]) -> None:
+async def _run_handler(
+    app: WebSocketApp, request: WebSocketRequest, bound: BoundHandler, values: Sequence[str]
+) -> None:
+    await _load_session(app, request)
     request.path_params = values
     await bound.bind(bound.call, request, values)
     await request.websocket.close()

@@ -38,6 +38,12 @@ class HttpMiddleware(ABC):
     The list runs in order on the way in and in reverse on the way out.
     """
 
+    early: bool = False
+    """True for middleware that runs before the body and the session are loaded, and before all that is not early.
+
+    Its `before_request` cannot read the body. The session it gets by `await request.load_session()`.
+    """
+
     # Both return a plain Mapping, so that an override may be annotated `-> dict[str, Any] | None`.
     # `response_body` is Any, so that an override may name the type that its app returns.
 
@@ -64,6 +70,9 @@ class WebSocketMiddleware(ABC):
 
     The list runs in order on the way in and in reverse on the way out.
     """
+
+    early: bool = False
+    """True for middleware that runs before the session is loaded, and before all that is not early."""
 
     @abstractmethod
     async def before_websocket(self, request: WebSocketRequest) -> Mapping[str, Any] | None:

@@ -3,14 +3,25 @@
 A reply is always in normal form, `(status, body, headers)`. The caller handles exceptions.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, TypeVar
 
 from ..requests.request import WebSocketRequest
 from ..responses.handler_results import Reply
 from ..websockets.protocol import POLICY_VIOLATION
 from .base import CloseDict, ResponseDict, WebSocketMiddleware
+
+M = TypeVar("M")
+
+
+def split_early(middlewares: Iterable[M]) -> tuple[list[M], list[M]]:
+    """Return the middleware that is early, and the rest, each in the order of the list."""
+    early: list[M] = []
+    late: list[M] = []
+    for middleware in middlewares:
+        (early if getattr(middleware, "early", False) else late).append(middleware)
+    return early, late
 
 
 def _require_mapping(result: object, keys: Collection[str]) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """This package owns the request that a handler sees, and the reading of its body and headers.
 
 - `request`: `Request` and `WebSocketRequest`, with all that a handler or a middleware may read
+- `early_request`: a request while early middleware runs
 - `context`: the request that is being handled, in a context variable
 - `headers`: header fields by name; the body that Content-Type and Content-Length announce
 - `cookies`: the pairs of a Cookie header

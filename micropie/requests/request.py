@@ -19,7 +19,7 @@ from ..config import DEFAULT_LIMITS, KIB, Limits, SessionConfig
 from ..errors import BadRequest, ClientDisconnected, HTTPError, Invalid
 from ..media_types import Media
 from ..sentinels import EMPTY, Unset
-from ..sessions.state import SessionState
+from ..sessions.state import SessionState, UnloadedSession
 from ..types import Message, Receive, RunSync, Scope
 from ..uploads.upload_file import UploadFile
 from .body import decode_json, decode_json_text, parse_json_keys, read_whole_body, refuse_non_object, require_utf8
@@ -351,6 +351,24 @@ class Request:
     def session_params(self) -> Mapping[str, Any]:
         """The data of the session, as a binder reads it: the response then varies by the cookie, even without one."""
         return (self.micropie_session or self.session_state).data
+
+    async def load_session(self) -> dict[str, Any]:
+        """Load the session where that was not done before, as in early middleware, and return its data.
+
+        Raises what the store raises, and HTTPError 503 if it takes too long.
+        """
+        session = self.micropie_session
+        if session is None or isinstance(session, UnloadedSession):
+            from ..sessions.lifecycle import load_session
+
+            app = self.micropie_app
+            self.micropie_session = None
+            try:
+                await load_session(self, app.session_backend, self.micropie_session_config or app.session_config)
+            except BaseException:
+                self.micropie_session = session  # an empty one would replace that of the client
+                raise
+        return self.session
 
     def regenerate_session(self) -> None:
         """Give the session a new identifier and end the old one. Call this at every login."""

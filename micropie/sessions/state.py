@@ -257,3 +257,12 @@ class SessionState:
         self.identifier = None
         self.lost = True
         return UNSET
+
+
+class UnloadedSession(SessionState):
+    """A stand-in for a session that was not loaded. Whatever needs its data raises RuntimeError, and it has none."""
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The session's data, which is not there."""
+        raise RuntimeError("The session is not loaded here. Write `await request.load_session()` first")
