@@ -39,7 +39,8 @@ def get_validator_message(error: BaseException) -> str | None:
     match rule.args:
         case (str(text),) if text:
             return text
-    return _NEUTRAL
+        case _:
+            return _NEUTRAL
 
 
 def _find_innermost_frame(error: BaseException) -> FrameType | None:

@@ -294,8 +294,10 @@ class Hiding(Plain):
         yield self.request.method
 
 
-HIDING_PATHS = ["/", "/numbers", "/nothing", "/file", "/session", "/fails", "/missing", "/depends"]
-HIDING_PATHS += ["/depends_and_streams", "/plain", "/mounted", "/mounted/numbers"]
+HIDING_PATHS = [
+    *("/", "/numbers", "/nothing", "/file", "/session", "/fails", "/missing", "/depends"),
+    *("/depends_and_streams", "/plain", "/mounted", "/mounted/numbers"),
+]
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -47,7 +47,7 @@ class RuledData:
 class RuledAttrs:
     text: str = attrs.field()
 
-    @text.validator
+    @text.validator  # pyright: ignore[reportUntypedFunctionDecorator, reportAttributeAccessIssue]  (an attrs field)
     def _check(self, _: object, text: str) -> None:
         check(text, self)
 

@@ -436,7 +436,9 @@ class Naming(HttpMiddleware):
         for name in self.NAMES:
             setattr(request, name, [name])
 
-    async def after_request(self, request: Request, status: int, body: Any, headers: list[tuple[str, str]]) -> None:
+    async def after_request(
+        self, request: Request, status_code: int, response_body: Any, extra_headers: list[tuple[str, str]]
+    ) -> None:
         assert [getattr(request, name) for name in self.NAMES] == [[name] for name in self.NAMES]
 
 
