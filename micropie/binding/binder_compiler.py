@@ -29,6 +29,7 @@ from .readers import (
     make_form_result_reader,
     make_names_reader,
     make_plain_text_reader,
+    make_presence_checker,
     refuse_media_type,
 )
 from .signature import (
@@ -40,6 +41,7 @@ from .signature import (
     accepts_plain_text,
     get_form_readers,
     is_body_taken_whole,
+    is_form_expected,
     is_kept_in_session,
 )
 
@@ -154,6 +156,7 @@ class _BinderWriter:
         self._parameters = signature.parameters
         self._dependencies = within.dependencies()
         inputs = tuple(within.inputs())
+        self._is_form_expected = is_form_expected(inputs)
         self._locals: dict[str, str] = {}
         self._keys = ("data", "request.json_keys") if is_body_taken_whole(inputs) else _LOCALS["body"]
         self.cells: dict[str, object] = {
@@ -293,7 +296,10 @@ class _BinderWriter:
             branches.append((is_json, self._write_call(f"j{number}", parameter.converter.from_json, "request.body")))
         if get_form_readers(parameter) is not None:
             is_form = f"{media} in {self._add_cell('FORMS', FORMS)}"
-            if optional:  # a form without a name is as good as none
+            if optional and self._is_form_expected:
+                has_value = make_presence_checker(parameter, is_form_expected=True)
+                is_form += f" and {self._add_cell(f'h{number}', has_value)}(request)"
+            elif optional:  # a form without a name is as good as none
                 is_form += " and (request.form_params or request.file_params)"
             form = self._write_form(number, parameter, "request.form_params", "request.file_params")
             branches.append((is_form, form))

@@ -25,6 +25,7 @@ from .readers import (
     make_form_result_reader,
     make_names_reader,
     make_plain_text_reader,
+    make_presence_checker,
     refuse_media_type,
 )
 from .signature import (
@@ -35,6 +36,7 @@ from .signature import (
     derive_header_name,
     get_form_readers,
     is_body_taken_whole,
+    is_form_expected,
 )
 
 _NOT_READ_YET: Final = (Role.REQUEST, Role.WEBSOCKET, Role.STREAM, Role.LINES)
@@ -56,7 +58,7 @@ def report_errors(parameters: Sequence[Parameter], request: Request, segments: S
         errors.update(refused)
         has_keys = not refused
     for parameter in parameters:
-        found = _collect(_find_errors, parameter, request, segments)
+        found = _collect(_find_errors, parameter, request, segments, is_form_expected(parameters))
         errors.update((error, None) for error in found if has_keys or not error.pointer)
     return BadRequest(list(errors) or [Invalid("The request is invalid")])
 
@@ -89,7 +91,9 @@ _PARSE: Final[Mapping[Source, Callable[[Request], object]]] = {
 }
 
 
-def _find_errors(parameter: Parameter, request: Request, segments: Sequence[str]) -> Sequence[Invalid]:
+def _find_errors(
+    parameter: Parameter, request: Request, segments: Sequence[str], is_form_expected: bool
+) -> Sequence[Invalid]:
     """Return the errors of one parameter. Raises HTTPError."""
     if parameter.role in _NOT_READ_YET:
         return ()
@@ -104,7 +108,7 @@ def _find_errors(parameter: Parameter, request: Request, segments: Sequence[str]
     if parameter.kind is Kind.VAR_KEYWORD:
         return _find_rest_errors(parameter, request)
     if parameter.whole:
-        return _find_whole_errors(parameter, request)
+        return _find_whole_errors(parameter, request, is_form_expected)
     for source in parameter.sources:
         value = LOOKUPS[source](parameter, request, segments)
         if value is not UNSET:
@@ -185,7 +189,7 @@ def _find_rest_errors(parameter: Parameter, request: Request) -> Sequence[Invali
     return errors
 
 
-def _find_whole_errors(parameter: Parameter, request: Request) -> Sequence[Invalid]:
+def _find_whole_errors(parameter: Parameter, request: Request, is_form_expected: bool) -> Sequence[Invalid]:
     """Return the errors of a parameter that takes all of its source. Raises HTTPError 415."""
     source, converter, form = parameter.sources[0], parameter.converter, get_form_readers(parameter)
     if source == "session":
@@ -211,7 +215,7 @@ def _find_whole_errors(parameter: Parameter, request: Request) -> Sequence[Inval
             return [Invalid(_describe_expected(converter), pointer="")]
         return ()
     if form is not None and request.media in FORMS:
-        if not (parameter.required or request.form_params or request.file_params):
+        if not (parameter.required or make_presence_checker(parameter, is_form_expected=is_form_expected)(request)):
             return ()
         errors = form.find_errors(request.form_params, request.file_params)
         return [_locate_error(error, "form", parameter.alias) for error in errors]

@@ -105,6 +105,19 @@ def _select(params: Mapping[str, list[str]], names: Sequence[str] | None) -> Map
     return params if names is None else {name: params[name] for name in names if name in params}
 
 
+def make_presence_checker(parameter: Parameter, *, is_form_expected: bool) -> Callable[[Request], bool]:
+    """Return a function that tells whether a form brings a value for the optional structure `parameter`.
+
+    A form without a name is as good as none. Where a form is expected for another parameter's sake, it must bring a
+    name of the structure's own.
+    """
+    fields = getattr(remove_none(parameter.converter.info), "fields", None)
+    if fields is None or not is_form_expected:
+        return lambda request: bool(request.form_params or request.file_params)
+    names = frozenset(field.encode_name for field in fields)
+    return lambda request: not (names.isdisjoint(request.form_params) and names.isdisjoint(request.file_params))
+
+
 def make_plain_text_reader(parameter: Parameter) -> Callable[[Request], object]:
     """Return a function that reads a `text/plain` body. It raises HTTPError 415 for another type or charset."""
     read = parameter.converter.from_text or str

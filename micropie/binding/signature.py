@@ -14,7 +14,7 @@ from ..conversion.converter import Converter, Shape, get_converter
 from ..conversion.from_fields import FormReaders
 from ..conversion.type_info import remove_none
 from ..errors import Source
-from ..params import Body, Marker, Session
+from ..params import Body, Form, Marker, Session
 from ..sentinels import UNSET
 from .return_annotation import ReturnAnnotation
 
@@ -155,6 +155,13 @@ class Dependency(msgspec.Struct, frozen=True, eq=False):
 def is_body_taken_whole(parameters: Iterable[Parameter]) -> bool:
     """Return True if one of `parameters` reads the whole body, which then need not be an object with keys."""
     return any(parameter.whole and "body" in parameter.sources for parameter in parameters)
+
+
+def is_form_expected(parameters: Iterable[Parameter]) -> bool:
+    """Return True if one of `parameters`, a file or a field that is marked `Form()`, can only come in a form."""
+    return any(
+        parameter.role in (Role.FILE, Role.FILES) or isinstance(parameter.marker, Form) for parameter in parameters
+    )
 
 
 def accepts_plain_text(parameter: Parameter) -> bool:

@@ -1,13 +1,14 @@
 # ruff: noqa: B006  (mutable defaults, which requests must not share, are part of what is tested)
 """A parameter can take uploaded files, by themselves or beside fields (SPEC 3, 6)."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from msgspec import Struct
 
-from micropie import App, File, Form, UploadFile
-from tests.support.asgi import MULTIPART, RawHeaders, call, form_data
+from micropie import App, Depends, File, Form, UploadFile
+from tests.binding.bound_values import bound_value
+from tests.support.asgi import FORM, MULTIPART, RawHeaders, call, form_data
 
 # --- uploads ----------------------------------------------------------------------------------------------------------
 
@@ -113,3 +114,63 @@ def test_missing_or_unsuitable_file_is_refused(
 def test_missing_boundary_is_reported(headers: RawHeaders, text: str) -> None:
     response = call(Uploads(), "POST", "/one", b"x", headers)
     assert (response.status, response.text) == (400, text)
+
+
+# --- an optional structure beside a file ------------------------------------------------------------------------------
+
+
+class Note(Struct):
+    text: str
+    count: int = 1
+
+
+def read_note(note: Note | None = None) -> object:
+    return note
+
+
+class Beside(App):
+    async def file(self, note: Note | None = None, file: UploadFile | None = None) -> object:
+        return {"v": [note, file is not None]}
+
+    async def files(self, *, note: Note | None = None, files: list[UploadFile]) -> object:
+        return {"v": [note, bool(files)]}
+
+    async def field(self, name: Annotated[str, Form()], note: Note | None = None) -> object:
+        return {"v": [note, bool(name)]}
+
+    async def formed(self, file: UploadFile, note: Annotated[Note | None, Form()] = None) -> object:
+        return {"v": [note, file is not None]}
+
+    async def dependent(self, file: UploadFile, note: Annotated[object, Depends(read_note)]) -> object:
+        return {"v": [note, file is not None]}
+
+    async def alone(self, note: Note | None = None) -> object:
+        return {"v": note}
+
+
+FILE = ("a.txt", "text/plain", b"data")
+OWN_NAME = {"file": "file", "files": "files", "field": "name", "formed": "file", "dependent": "file"}
+
+
+@pytest.mark.parametrize("path", OWN_NAME)
+def test_optional_structure_has_its_default_where_only_its_neighbour_is_sent(path: str) -> None:
+    own: Any = "x" if path == "field" else FILE
+    for other in ({}, {"unrelated": "1"}):
+        body = form_data({OWN_NAME[path]: own, **other})
+        assert bound_value("POST", f"/{path}", body, MULTIPART, Beside()) == [None, True]
+    body = form_data({OWN_NAME[path]: own, "text": "hi"})
+    assert bound_value("POST", f"/{path}", body, MULTIPART, Beside()) == [{"text": "hi", "count": 1}, True]
+
+
+@pytest.mark.parametrize("path", OWN_NAME)
+def test_optional_structure_is_checked_once_one_of_its_names_is_sent(path: str) -> None:
+    own: Any = "x" if path == "field" else FILE
+    answer = call(Beside(), "POST", f"/{path}", form_data({OWN_NAME[path]: own, "count": "x"}), MULTIPART)
+    assert answer.text.splitlines() == [
+        "400 Bad Request: Missing required parameter 'text'",
+        "400 Bad Request: Invalid form parameter 'count': Expected an integer",
+    ]
+
+
+def test_optional_structure_alone_must_fit_the_form() -> None:
+    assert call(Beside(), "POST", "/alone", b"txt=hi", FORM).status == 400

@@ -107,6 +107,9 @@ class Api(App):
     async def merged(self, user: User, note: Annotated[str, Body()], name: str = "default") -> list[str]:
         return [*self.seen(), user.name, note, name]
 
+    async def joined(self, user: User | None = None, file: UploadFile | None = None) -> list[str]:
+        return [*self.seen(), user.name if user else "no user", (await file.read()).decode() if file else "no file"]
+
     async def filed(self, file: UploadFile, note: Annotated[str, Form()] = "none") -> list[str]:
         return [*self.seen(), file.filename, file.content_type, (await file.read()).decode(), note]
 
@@ -308,6 +311,9 @@ REQUESTS: list[tuple[Any, tuple[Any, ...], dict[str, Any], list[str]]] = [
     (Api.either, ([5, 6],), {}, ["GET", "/either?ids=5&ids=6", "", "[5, 6]"]),
     (Api.either, ([5],), {}, ["POST", "/either", JSON, "[5]"]),
     (Api.merged, (User("Ann"), "n"), {}, ["POST", "/merged?name=default", JSON, "Ann", "n", "default"]),
+    (Api.joined, (), {"file": b"abc"}, ["POST", "/joined", MULTIPART, "no user", "abc"]),
+    (Api.joined, (User("Ann"),), {}, ["POST", "/joined", JSON, "Ann", "no file"]),
+    (Api.joined, (User("Ann"), b"abc"), {}, ["POST", "/joined", MULTIPART, "Ann", "abc"]),
     (Api.filed, (upload(b"abc", filename="ä.txt"),), {},
      ["POST", "/filed", MULTIPART, "ä.txt", "text/plain", "abc", "none"]),
     (Api.filed, (upload(b""),), {"note": "é\r\n"}, ["POST", "/filed", MULTIPART, "upload", OCTETS, "", "é\r\n"]),
