@@ -187,3 +187,19 @@ def _list_type_checking_imports(module: ModuleType) -> Iterator[ast.Import | ast
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
             yield from (inner for inner in node.body if isinstance(inner, ast.Import | ast.ImportFrom))
+
+
+def resolve_class_annotations(annotation: Any) -> dict[str, Any]:
+    """Return the types of the fields of a class, with the type arguments of `annotation` in place of its variables.
+
+    Raises NameError for a name that is not defined in the module of the class, and whatever evaluating it raises.
+    """
+    cls = typing.get_origin(annotation) or annotation
+    arguments = dict(zip(getattr(cls, "__parameters__", ()), typing.get_args(annotation), strict=False))
+    types: dict[str, Any] = {}
+    for base, values in reversed(list(_walk_bases(cls, arguments))):
+        own = inspect.get_annotations(base)
+        if own:
+            hints = typing.get_type_hints(base, localns=base.__dict__.get(_LOCALS), include_extras=True)
+            types.update({name: _substitute(hints[name], values) for name in own if name in hints})
+    return types

@@ -13,10 +13,8 @@ instead of 27,400 instructions).
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextvars import Token
 from functools import partial
-from types import NoneType
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from .._utils.caching import BoundedCache
 from ..binding.handler import BoundHandler, Mode
 from ..config import Limits, SessionConfig
 from ..errors import ClientDisconnected
@@ -26,7 +24,7 @@ from ..middleware.compose import apply_hook_result, split_early
 from ..requests.context import hide_from_send, reset_current_request, set_current_request
 from ..requests.request import Request
 from ..responses.cache_headers import add_session_headers
-from ..responses.handler_results import Reply, split_result
+from ..responses.handler_results import BODY_CLASSES, Reply, split_result
 from ..responses.send import build_messages, send_response
 from ..responses.streaming import BrokenResponse
 from ..routing.discovery import find_chosen_route
@@ -62,15 +60,6 @@ class HttpApp(Protocol):
     async def _run_sync(self, function: Callable[[], T]) -> T: ...
 
 
-def _is_body(cls: type) -> bool:
-    """Return True if instances of `cls` can be sent without awaiting or unpacking them."""
-    return cls is not tuple and cls is not NoneType and not hasattr(cls, "__await__")
-
-
-_body_types: Final = BoundedCache(_is_body)
-"""The results of `_is_body`, by class."""
-
-
 async def serve(app: HttpApp, scope: Scope, receive: Receive, send: Send) -> None:
     """Respond to one HTTP request."""
     request = Request(scope, receive, app.limits)
@@ -80,14 +69,16 @@ async def serve(app: HttpApp, scope: Scope, receive: Receive, send: Send) -> Non
     try:
         try:
             if app.middlewares:
-                result = await enter(app, request, app._trail, None)
+                found, result = None, await enter(app, request, app._trail, None)
             else:
                 found, values = find_route(app._node, scope, request.method)
                 begin = respond if request.has_body else dispatch
                 result = await begin(app, request, app._trail, found, values)
             reply: Reply = (200, result, [])
-            if not _body_types[type(result)]:
-                reply = split_result(await result if hasattr(result, "__await__") else result)
+            is_final = type(found) is Route and type(result) is found.result_class
+            if not (is_final or (found.passes if type(found) is Route else BODY_CLASSES)[type(result)]):
+                result = await result if hasattr(result, "__await__") else result
+                reply = apply_return_annotation(found, split_result(result), check=app.check_returns)
         except ClientDisconnected:
             return
         except Exception as error:
@@ -172,7 +163,11 @@ async def enter(app: HttpApp, request: Request, trail: Trail, segments: Sequence
         found, values = find_route(trail[-1], request.scope, request.method)
     else:
         found, values = match_path(trail, segments, request.method)
-    return await dispatch(app, request, trail, found, values)
+    result = await dispatch(app, request, trail, found, values)
+    if type(found) is not Route or found.passes[type(result)]:
+        return result
+    reply = split_result(await result if hasattr(result, "__await__") else result)
+    return apply_return_annotation(found, reply, check=app.check_returns)
 
 
 async def run_hooks(
@@ -255,9 +250,8 @@ async def respond(
         result = await result
     elif bound.mode is Mode.THREAD:
         result = await app._run_sync(result)
-    if found.stream_type is not None or app.check_returns:
-        reply = split_result(await result if hasattr(result, "__await__") else result)
-        return apply_return_annotation(found, reply, check=app.check_returns)
+    if app.check_returns and found.signature.returns is not None:  # no class passes unchecked
+        return split_result(await result if hasattr(result, "__await__") else result)
     return result
 
 
@@ -267,20 +261,22 @@ async def receive_parts(request: Request, bound: BoundHandler, values: Sequence[
         await request.multipart.read_until(lambda: bound.wants.arrived(request, values))
 
 
-def apply_return_annotation(route: Route, reply: Reply, *, check: bool) -> Reply:
-    """Return `reply` with what the handler's return annotation says of it: the Content-Type of a stream.
+def apply_return_annotation(route: Route | Trail | Mount | None, reply: Reply, *, check: bool) -> Reply:
+    """Return `reply` with what the handler's return annotation says of it: its fields, the Content-Type of a stream.
 
-    With `check`, raise ResponseError for a body that does not fit the annotation, then or when a stream yields it.
+    Raises ResponseError for a body that does not fit the annotation; a stream raises it when it comes to the item. With
+    `check`, constraints and scalars count, too.
     """
+    if not isinstance(route, Route):
+        return reply
     status, body, headers = reply
     if route.stream_type is not None and isinstance(body, AsyncIterable | Iterator):
         names_type = any(name.lower() == "content-type" for name, _ in headers)
         if not names_type:  # the first item would tell the type, but a stream may turn out to be empty
             headers = [*headers, ("Content-Type", route.stream_type)]
     returns = route.signature.returns
-    if check and returns is not None:
-        returns.check(status, body)
-        body = returns.watch(body)
+    if returns is not None:
+        body = returns.keep_declared(status, body, check=check)
     return status, body, headers
 
 

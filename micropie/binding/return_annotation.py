@@ -1,8 +1,10 @@
 """This module parses return annotations: which responses a handler promises, and how each body is sent.
 
 `tuple[Literal[201], Todo] | tuple[Literal[404], Problem]` becomes a `ReturnAnnotation` with two `ResponseShape`s. The
-OpenAPI document and the typed client read the same structure. In debug mode and under the test client, results are
-checked against it.
+OpenAPI document and the typed client read the same structure. What is sent is kept within it: `conversion/to_declared`
+leaves out what the type does not declare. In debug mode and under the test client, results are also checked for
+constraints and for the types of scalars. The module is longer than 400 lines because what is read and what is checked
+are one description.
 """
 
 import sys
@@ -16,7 +18,6 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import aclosing, closing
 from enum import Enum
 from types import NoneType
 from typing import Any, Final, Literal, get_args, get_origin
@@ -24,11 +25,15 @@ from typing import Any, Final, Literal, get_args, get_origin
 import msgspec
 
 from .._utils.lazy_imports import pathlib
+from ..conversion.declared_types import DeclaredType, UndeclaredError, format_annotation
+from ..conversion.to_declared import get_declared_type, refuse_all
 from ..conversion.type_info import make_union
 from ..conversion.unwrap_annotated import UnsupportedTypeError, describe_annotation, split_union, unwrap_annotated
 from ..errors import ResponseError
 from ..responses.encoding import BINARY, HTML
+from ..responses.handler_results import is_body_class
 from ..responses.server_sent_events import ServerSentEvent
+from ..sentinels import UNSET
 
 _STREAMS: Final = (AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterator)
 _CONTAINERS: Final = frozenset((*_STREAMS, Iterable, ServerSentEvent))
@@ -89,11 +94,33 @@ class ResponseShape(msgspec.Struct, frozen=True):
         return next((body for body in self.bodies if body.kind is BodyKind.STREAM), None)
 
 
+class _Promise(msgspec.Struct, frozen=True, eq=False):
+    """What a handler promises for one status, or for a result without a status."""
+
+    subject: str
+    """The words for the body in errors."""
+    shapes: tuple[BodyShape, ...]
+    declared: DeclaredType
+    """The type of a body that is not a stream."""
+    items: tuple[BodyShape, ...]
+    """The shapes that an item of a stream may have; none if no stream is promised."""
+    declared_item: DeclaredType
+    """The type of an item that is not an event."""
+    declared_data: DeclaredType
+    """The type of the data of an item that is an event."""
+
+
 class ReturnAnnotation(msgspec.Struct, frozen=True):
     """A parsed return annotation."""
 
     annotation: Any
     responses: tuple[ResponseShape, ...]
+    place: str = "the handler"
+    """The handler, its file and its line."""
+    written: str = ""
+    """The annotation as its author wrote it."""
+    promises: Mapping[int | None, _Promise] = {}
+    """What is promised for each status in a `Literal`, and under None for all others."""
 
     @property
     def statuses(self) -> Mapping[int, Any]:
@@ -119,24 +146,99 @@ class ReturnAnnotation(msgspec.Struct, frozen=True):
         """Return the responses that name `status` in a `Literal`."""
         return [response for response in self.responses if response.statuses and status in response.statuses]
 
-    def check(self, status: int, body: object) -> None:
-        """Raise ResponseError, which names the field, if a result of `status` with `body` was not promised."""
-        responses, subject = self.list_responses(status), f"the body for status {status}"
-        if not responses:
-            responses, subject = [response for response in self.responses if not response.statuses], "the result"
-        if not responses:
-            promised = ", ".join(str(status) for status in self.statuses)
-            raise ResponseError(f"status {status} is not among those that the return annotation promises: {promised}")
-        _check_body(body, [shape for response in responses for shape in response.bodies], subject)
+    @property
+    def result_class(self) -> type | None:
+        """The only class whose instances pass as results, if there is exactly one."""
+        classes = [cls for cls in self._bare_promise.declared.classes if self.passes(cls)]
+        return classes[0] if len(classes) == 1 else None
 
-    def watch(self, body: object) -> object:
-        """Return `body`; if it is a generator, wrap it so that an item that was not promised raises ResponseError."""
-        items = self._list_items()
-        if not items:
+    def passes(self, cls: type) -> bool:
+        """Return True if a result of class `cls` is a body that can be sent as it is, whatever it holds."""
+        declared = self._bare_promise.declared
+        return is_body_class(cls) and declared.is_flat and cls in declared.classes
+
+    @property
+    def _bare_promise(self) -> _Promise:
+        return self.promises.get(200) or self.promises[None]
+
+    def keep_declared(self, status: int, body: object, *, check: bool = False) -> object:
+        """Return `body` with only what is promised for `status`. A stream is wrapped, so that its items are kept so.
+
+        With `check`, constraints and scalars are checked, too. Raises ResponseError, which names the handler and the
+        field, for what was not promised; a stream raises it at the item.
+        """
+        if check and status not in self.promises and all(response.statuses for response in self.responses):
+            promised = ", ".join(str(status) for status in self.statuses)
+            raise self._build_error(
+                f"status {status} is not among those that the return annotation promises: {promised}"
+            )
+        promise = self.promises.get(status) or self.promises[None]
+        if not check and promise.declared.fits(body):
             return body
-        if isinstance(body, AsyncGenerator):
-            return _watch_async(body, items)
-        return _watch_sync(body, items) if isinstance(body, Generator) else body
+        if isinstance(body, AsyncIterable | Iterator):
+            if any(shape.kind is BodyKind.ANYTHING for shape in promise.shapes):
+                return body
+            if not promise.items:
+                raise self._build_misfit(promise.subject, f"got {type(body).__name__}")
+            if any(shape.kind is BodyKind.ANYTHING for shape in promise.items):
+                return body
+            return (
+                self._keep_async(body, promise, check)
+                if isinstance(body, AsyncIterable)
+                else self._keep_sync(body, promise, check)
+            )
+        return self._keep(body, promise.declared, promise.shapes if check else (), promise.subject)
+
+    async def _keep_async(
+        self, chunks: AsyncIterable[Any], promise: _Promise, check: bool
+    ) -> AsyncGenerator[Any, None]:
+        iterator = aiter(chunks)
+        try:
+            async for chunk in iterator:
+                yield self._keep_item(chunk, promise, check)
+        finally:
+            close = getattr(iterator, "aclose", None)
+            if close is not None:
+                await close()
+
+    def _keep_sync(self, chunks: Iterator[Any], promise: _Promise, check: bool) -> Generator[Any, None, None]:
+        try:
+            for chunk in chunks:
+                yield self._keep_item(chunk, promise, check)
+        finally:
+            close = getattr(chunks, "close", None)
+            if close is not None:
+                close()
+
+    def _keep_item(self, item: Any, promise: _Promise, check: bool) -> Any:
+        """Return an item of a stream with only what is promised."""
+        subject, shapes = "an item of the stream", promise.items if check else ()
+        if not isinstance(item, ServerSentEvent):
+            return self._keep(item, promise.declared_item, shapes, subject)
+        events = [shape for shape in promise.items if shape.kind is BodyKind.EVENT]
+        if not events:
+            raise self._build_misfit(subject, "got ServerSentEvent")
+        if item.data is UNSET or any(member.kind is BodyKind.ANYTHING for shape in events for member in shape.items):
+            return item
+        data = self._keep(item.data, promise.declared_data, (), "the data of an event")
+        return item if data is item.data else msgspec.structs.replace(item, data=data)
+
+    def _keep(self, value: Any, declared: DeclaredType, shapes: Sequence[BodyShape], subject: str) -> Any:
+        if not declared.fits(value):
+            try:
+                value = declared.convert(value)
+            except UndeclaredError as error:
+                raise self._build_misfit(subject, str(error)) from None
+        failures = [failure for shape in shapes if (failure := _find_failure(value, shape)) is not None]
+        if shapes and len(failures) == len(shapes):
+            raise self._build_misfit(subject, failures[0])
+        return value
+
+    def _build_misfit(self, subject: str, reason: str) -> ResponseError:
+        return self._build_error(f"{subject} does not fit the return annotation {self.written}: {reason}")
+
+    def _build_error(self, text: str) -> ResponseError:
+        return ResponseError(f"{self.place}: {text}")
 
     def _list_items(self) -> list[BodyShape]:
         """List the types that items of the promised streams have, without streams of anything."""
@@ -161,13 +263,59 @@ _ITEM_TYPES: Final[Mapping[BodyKind, str]] = {
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
-def read_return_annotation(annotation: Any) -> ReturnAnnotation | None:
+def read_return_annotation(
+    annotation: Any, place: str = "the handler", written: str | None = None
+) -> ReturnAnnotation | None:
     """Parse `annotation`. Return None if it promises nothing, as `Any` does.
 
-    Raises UnsupportedTypeError for constraints that no member of a union can have.
+    `place` names the handler in errors, and `written` is the annotation as its author wrote it. Raises
+    UnsupportedTypeError for constraints that no member of a union can have, and whatever evaluating the annotations
+    of a class raises.
     """
     responses = tuple(_read_response(member) for member in split_union(annotation))
-    return None if any(map(_is_open, responses)) else ReturnAnnotation(annotation, responses)
+    if any(map(_is_open, responses)):
+        return None
+    if written is None:
+        written = format_annotation(annotation)
+    return ReturnAnnotation(annotation, responses, place, written, _read_promises(responses))
+
+
+def _read_promises(responses: Sequence[ResponseShape]) -> dict[int | None, _Promise]:
+    """Read what is promised for each status. A bare body may stand beside bodies with the status 200 or 204."""
+    statuses: set[int | None] = {status for response in responses for status in response.statuses or ()}
+    others = [response for response in responses if not response.statuses]
+    promises: dict[int | None, _Promise] = {}
+    for status in statuses:
+        chosen = [response for response in responses if response.statuses and status in response.statuses]
+        if status in (200, 204):
+            chosen += [response for response in others if response.statuses is None]
+        promises[status] = _make_promise(f"the body for status {status}", chosen)
+    promises[None] = _make_promise("the result", others or responses)
+    return promises
+
+
+def _make_promise(subject: str, responses: Sequence[ResponseShape]) -> _Promise:
+    shapes = tuple(shape for response in responses for shape in response.bodies)
+    streams = [shape for shape in shapes if shape.kind in (BodyKind.STREAM, BodyKind.LIST_OR_STREAM)]
+    items = tuple(item for shape in streams for item in shape.items)
+    types = [shape.json_annotation for shape in shapes if shape.kind is not BodyKind.STREAM]
+    item_types = [item.annotation for item in items if item.kind is not BodyKind.EVENT]
+    data_types = [item.item for item in items if item.kind is BodyKind.EVENT]
+    return _Promise(
+        subject,
+        shapes,
+        _declare(types, shapes),
+        items,
+        _declare(item_types, items),
+        _declare(data_types, items),
+    )
+
+
+def _declare(types: Sequence[Any], shapes: Sequence[BodyShape]) -> DeclaredType:
+    """Return the type of a value that is of one of `types`. If there are none, one of `shapes` was expected."""
+    if types:
+        return get_declared_type(make_union(types))
+    return refuse_all(make_union([shape.annotation for shape in shapes]) if shapes else None)
 
 
 def _is_open(response: ResponseShape) -> bool:
@@ -243,27 +391,6 @@ ANY_BODY: Final = BodyShape(Any, BodyKind.ANYTHING, None)
 
 
 # --- checking -------------------------------------------------------------------------------------------------------
-
-
-async def _watch_async(chunks: AsyncGenerator[Any, None], promised: Sequence[BodyShape]) -> AsyncGenerator[Any, None]:
-    async with aclosing(chunks):
-        async for chunk in chunks:
-            _check_body(chunk, promised, "an item of the stream")
-            yield chunk
-
-
-def _watch_sync(chunks: Generator[Any, None, None], promised: Sequence[BodyShape]) -> Generator[Any, None, None]:
-    with closing(chunks):
-        for chunk in chunks:
-            _check_body(chunk, promised, "an item of the stream")
-            yield chunk
-
-
-def _check_body(body: object, promised: Sequence[BodyShape], subject: str) -> None:
-    failures = [failure for shape in promised if (failure := _find_failure(body, shape)) is not None]
-    if len(failures) == len(promised):
-        names = " | ".join(getattr(shape.annotation, "__name__", str(shape.annotation)) for shape in promised)
-        raise ResponseError(f"{subject} does not fit the return annotation {names}: {failures[0]}")
 
 
 def _find_failure(body: object, shape: BodyShape) -> str | None:

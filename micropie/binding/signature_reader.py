@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from .._utils.callables import locate_function
 from .._utils.resolve_annotations import find_type_variables, resolve_annotation
 from ..conversion.converter import Converter, Shape, get_converter
+from ..conversion.declared_types import format_annotation
 from ..conversion.type_info import remove_none
 from ..conversion.unwrap_annotated import UnsupportedTypeError, split_union, unwrap_annotated
 from ..errors import SetupProblem
@@ -95,7 +96,14 @@ def read_signature(
     finished = reader.finish()
     conflicts = find_conflicts(finished, template or (), reader.refused)
     problems += [SetupProblem(where, error.what, error.remedy, file, line) for error in conflicts]
-    return Signature(finished, reader.read_returns(returns) if path_values is None else None), problems
+    promised = None
+    if path_values is None and not websocket:
+        try:
+            promised = reader.read_returns(returns, where if file is None else f"{where} ({file}:{line})")
+        except (SignatureError, UnsupportedTypeError) as error:
+            place = f"{where} (-> {format_annotation(returns)})"
+            problems.append(SetupProblem(place, error.what, error.remedy, file, line))
+    return Signature(finished, promised), problems
 
 
 def _inspect_signature(handler: Callable[..., Any]) -> tuple[Sequence[inspect.Parameter], Any]:
@@ -170,14 +178,20 @@ class _SignatureReader:
             self._parameters[-1] = replace(self._parameters[-1], excluded=self._list_names_outside_kwargs())
         return tuple(self._parameters)
 
-    def read_returns(self, annotation: Any) -> ReturnAnnotation | None:
-        """Return the return annotation; None if there is none or it cannot be resolved here."""
+    def read_returns(self, annotation: Any, place: str) -> ReturnAnnotation | None:
+        """Return the return annotation; None if there is none. `place` names the handler in errors.
+
+        Raises SignatureError and UnsupportedTypeError.
+        """
         if annotation is inspect.Signature.empty:
             return None
         try:
-            return read_return_annotation(resolve_annotation(self._handler, annotation, self._owner))
-        except Exception:  # noqa: BLE001  (an annotation may raise anything, and its handler works without it)
-            return None
+            resolved = resolve_annotation(self._handler, annotation, self._owner)
+            return read_return_annotation(resolved, place, format_annotation(annotation))
+        except UnsupportedTypeError:
+            raise
+        except Exception as error:  # evaluating an annotation may raise anything, and its author must see it
+            raise _build_unresolved(error) from error
 
     def _resolve(self, parameter: inspect.Parameter) -> tuple[Any, Marker | Depends | None]:
         """Return the parameter's type, and the marker beside it."""
@@ -188,8 +202,7 @@ class _SignatureReader:
         try:
             annotation = resolve_annotation(self._handler, parameter.annotation, self._owner)
         except Exception as error:  # evaluating an annotation may raise anything, and its author must see it
-            remedy = "Import or define the name at module level, where it exists when the app is made"
-            raise SignatureError(f"the annotation cannot be resolved: {error}", remedy) from error
+            raise _build_unresolved(error) from error
         markers = list_markers(annotation)
         if len(markers) == 1 and isinstance(markers[0], Depends):  # the type is for type checkers only
             return unwrap_annotated(annotation)[0], markers[0]
@@ -267,6 +280,11 @@ class _SignatureReader:
         ]
         fields = {field.encode_name for info in infos for field in getattr(info, "fields", ())}
         return frozenset(receivers | aliases | fields | {parameter.name for parameter in named})
+
+
+def _build_unresolved(error: Exception) -> SignatureError:
+    remedy = "Import or define the name at module level, where it exists when the app is made"
+    return SignatureError(f"the annotation cannot be resolved: {error}", remedy)
 
 
 def _read_dependency(name: str, annotation: Any, kind: Kind, depends: Depends) -> Parameter:

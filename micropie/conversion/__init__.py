@@ -6,6 +6,8 @@
 - `error_wording`: words what a type expects
 - `from_text`: reads one text, or the texts of one name
 - `to_text`: writes values as texts and fields
+- `declared_types`: leaves out of what is sent the fields that its type does not declare
+- `to_declared`: takes a type apart for them
 - `from_fields`: reads a structured type from the names of a form or a query
 - `json_errors`: finds everything that is wrong with a JSON value
 - `error_search`: holds the search that collects those errors, and the interface of a check

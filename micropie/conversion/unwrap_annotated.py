@@ -4,7 +4,19 @@ When the app is made, it refuses the types that cannot be read from a request, a
 """
 
 from types import UnionType
-from typing import Annotated, Any, ClassVar, Final, NewType, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    NewType,
+    NotRequired,
+    Required,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 from msgspec import inspect as mi
@@ -39,6 +51,17 @@ def unwrap_annotated(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
             annotation = annotation.__value__
         else:
             return annotation, metadata
+
+
+def strip_qualifiers(annotation: Any) -> Any:
+    """Return the annotation of a field without `Required`, `NotRequired` and the like around it."""
+    while get_origin(annotation) in (Required, NotRequired, Final) or _is_read_only(annotation):
+        (annotation,) = get_args(annotation)
+    return annotation
+
+
+def _is_read_only(annotation: Any) -> bool:
+    return getattr(get_origin(annotation), "_name", None) == "ReadOnly"  # PEP 705, Python 3.13
 
 
 def split_union(annotation: Any) -> tuple[Any, ...]:

@@ -1,10 +1,12 @@
 """This module splits what a handler returned into status, body and headers."""
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from types import NoneType
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from .._utils.caching import BoundedCache
 from ..errors import ResponseError
 
 Reply: TypeAlias = tuple[int, Any, list[tuple[str, str]]]
@@ -13,6 +15,15 @@ Reply: TypeAlias = tuple[int, Any, list[tuple[str, str]]]
 
 class ExternalBody(msgspec.Struct, frozen=True, eq=False):
     """A body that a mounted application sends, and the framework does not."""
+
+
+def is_body_class(cls: type) -> bool:
+    """Return True if instances of `cls` can be sent without awaiting or unpacking them."""
+    return cls is not tuple and cls is not NoneType and not hasattr(cls, "__await__")
+
+
+BODY_CLASSES: Final = BoundedCache(is_body_class)
+"""The answers of `is_body_class`, by class."""
 
 
 def split_result(result: object) -> tuple[int, object, list[tuple[str, str]]]:

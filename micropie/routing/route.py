@@ -1,13 +1,15 @@
 """This module makes routes: a handler with all that can be decided about it before the first request."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 import msgspec
 
+from .._utils.caching import BoundedCache
 from ..binding.binder_compiler import bind_handler
 from ..binding.handler import BoundHandler
 from ..binding.signature import Kind, Role, Signature
+from ..responses.handler_results import BODY_CLASSES
 from .methods import ANY_METHOD
 
 
@@ -26,12 +28,16 @@ class Route(BoundHandler, frozen=True, eq=False, kw_only=True):
     """The types that a WebSocket handler receives and sends."""
     stream_type: str | None = None
     """The Content-Type of the streams that it returns, if the return annotation names it."""
+    passes: Mapping[type, bool] = BODY_CLASSES
+    """`passes[cls]` is True if a result of class `cls` is sent as it is. All others are split, and held against the
+    return annotation."""
+    result_class: type | None = None
+    """The only class that `passes`, if there is one: a comparison is faster than a look-up."""
     is_plain: bool = False
-    """True if a call only awaits the result of `bind`: it has no dependencies, no thread and no typed stream."""
+    """True if a call only awaits the result of `bind`: it has no dependencies and no thread."""
 
     def __post_init__(self) -> None:
-        is_plain = self.awaited and self.prepare is None and self.stream_type is None
-        msgspec.structs.force_setattr(self, "is_plain", is_plain)
+        msgspec.structs.force_setattr(self, "is_plain", self.awaited and self.prepare is None)
 
     @property
     def attribute(self) -> str:
@@ -65,6 +71,8 @@ def make_route(
         path_values=signature.path_values,
         messages=_read_message_types(signature),
         stream_type=signature.returns.stream_type if signature.returns is not None else None,
+        result_class=signature.returns.result_class if signature.returns is not None else None,
+        passes=BoundedCache(signature.returns.passes) if signature.returns is not None else BODY_CLASSES,
     )
 
 

@@ -15,11 +15,13 @@ import msgspec
 from msgspec.structs import replace
 
 from ..conversion.converter import Converter, get_converter, make_json_decoder
+from ..conversion.declared_types import UndeclaredError
 from ..conversion.error_wording import BAD_JSON, describe_expected, describe_kind
 from ..conversion.json_pointer import escape_token
+from ..conversion.to_declared import get_declared_type
 from ..conversion.type_info import unwrap_metadata, walk_types
 from ..conversion.unwrap_annotated import describe_annotation, split_union, unwrap_annotated
-from ..errors import Invalid, limit_errors
+from ..errors import Invalid, ResponseError, limit_errors
 from .protocol import INVALID_PAYLOAD, POLICY_VIOLATION, UNSUPPORTED_DATA
 
 T = TypeVar("T")
@@ -290,6 +292,20 @@ def _encode_json(value: Any) -> str | bytes:
 
 @_cache_per_type
 def make_message_encoder(annotation: Any) -> Callable[[Any], str | bytes]:
-    """Return the function from a value of `annotation` to the content of a message (str: text, bytes: binary)."""
+    """Return the function from a value of `annotation` to the content of a message (str: text, bytes: binary).
+
+    Only what `annotation` declares is sent. That function raises ResponseError for a value that cannot be sent as it.
+    """
     others = [member for member in split_union(annotation) if not is_binary(member)]
-    return _encode_json if is_json(others) else _encode_plain
+    encode = _encode_json if is_json(others) else _encode_plain
+    declared = get_declared_type(annotation)
+
+    def keep_and_encode(value: Any) -> str | bytes:
+        if not declared.fits(value):
+            try:
+                value = declared.convert(value)
+            except UndeclaredError as error:
+                raise ResponseError(f"The message does not fit the type that is sent: {error}") from None
+        return encode(value)
+
+    return keep_and_encode

@@ -169,7 +169,6 @@ def test_annotation_of_anything_promises_nothing(annotation: Any) -> None:
         (Size, 200, Size.SMALL),
         (Size, 200, "S"),
         (Literal["ok"], 200, "ok"),
-        (Literal[1.5], 200, 5),
         (tuple[int, ...], 200, (1, 2, 3)),
         (tuple[Literal[200], Any], 200, object()),
         (Iterable[Todo], 200, [Todo("x")]),
@@ -178,30 +177,31 @@ def test_annotation_of_anything_promises_nothing(annotation: Any) -> None:
 def test_result_that_fits_the_annotation_passes(annotation: Any, status: int, body: object) -> None:
     returns = read_return_annotation(annotation)
     assert returns is not None
-    returns.check(status, body)
+    returns.keep_declared(status, body, check=True)
 
 
 @pytest.mark.parametrize(
     ("annotation", "status", "body", "message"),
     [
-        (str, 200, 5, "the result does not fit the return annotation str: got int"),
-        (bytes, 200, "x", "the result does not fit the return annotation bytes: got str"),
-        (None, 204, "x", "the result does not fit the return annotation None: got str"),
+        (str, 200, 5, "the result does not fit the return annotation str: Expected `str`, got `int`"),
+        (bytes, 200, "x", "the result does not fit the return annotation bytes: Expected `bytes`, got `str`"),
+        (None, 204, "x", "the result does not fit the return annotation None: Expected `None`, got `str`"),
         (Todo, 200, {"title": 5}, "the return annotation Todo: Expected `str`, got `int` - at `$.title`"),
+        (list[int], 200, ["x"], "the result does not fit the return annotation list[int]: Expected `int`, got `str`"),
         (Todo, 200, Todo("x", 9), "the return annotation Todo: Expected `int` <= 5 - at `$.priority`"),
-        (Todo | None, 200, "x", "the return annotation Todo | NoneType: Expected `object`, got `str`"),
+        (Todo | None, 200, "x", "the return annotation Todo | None: Expected `Optional[Todo]`, got `str`"),
         (list[Todo], 200, [{"title": 5}], "at `$[0].title`"),
-        (dict[str, int], 200, "{}", "Expected `object`, got `str`"),
-        (list[int], 200, b"[]", "Expected `array`, got `str`"),
-        (Text, 200, "x", "got str"),
-        (Size, 200, "M", "Invalid enum value"),
-        (Path, 200, "x", "got str"),
-        (Iterator[str], 200, "x", "got str"),
+        (dict[str, int], 200, "{}", "Expected `dict[str, int]`, got `str`"),
+        (list[int], 200, b"[]", "Expected `list[int]`, got `bytes`"),
+        (Text, 200, "x", "Expected `Text`, got `str`"),
+        (Size, 200, "M", "Expected `Size`, got `str`"),
+        (Path, 200, "x", "Expected `Path`, got `str`"),
+        (Iterator[str], 200, "x", "Expected `Iterator[str]`, got `str`"),
         (tuple[Literal[201], Todo], 200, Todo("x"), "status 200 is not among those that the return annotation"),
         (tuple[Literal[201], Todo] | tuple[Literal[404], Problem], 404, Todo("x"), "the body for status 404 does not"),
         (Todo | tuple[Literal[404], Problem], 200, Problem("x"), "the result does not fit the return annotation Todo"),
-        (App, 200, 5, "got int"),
-        (Todo, 200, object(), "Encoding objects of type object is unsupported"),
+        (App, 200, 5, "Expected `App`, got `int`"),
+        (Todo, 200, object(), "`object` has no `title` - at `$.title`"),
     ],
 )  # fmt: skip
 def test_result_that_does_not_fit_raises_an_error_that_names_the_field(
@@ -210,7 +210,7 @@ def test_result_that_does_not_fit_raises_an_error_that_names_the_field(
     returns = read_return_annotation(annotation)
     assert returns is not None
     with pytest.raises(ResponseError) as caught:
-        returns.check(status, body)
+        returns.keep_declared(status, body, check=True)
     assert message in str(caught.value)
 
 
@@ -219,7 +219,7 @@ class Api(App):
         return 201, Todo("x")
 
     async def bad(self) -> Todo:
-        return {"title": 5}  # type: ignore[return-value]  # pyright: ignore
+        return Todo(5)  # type: ignore[arg-type]  # pyright: ignore
 
 
 @pytest.mark.parametrize(("debug", "status"), [(True, 500), (False, 200)])

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micropie.conversion.unwrap_annotated import UnsupportedTypeError
+from micropie.errors import ResponseError
 from micropie.types import Message
 from micropie.websockets.connection import WebSocket
 from micropie.websockets.messages import (
@@ -106,15 +107,31 @@ def test_type_is_encoded_and_decoded_the_same_way(annotation: Any, value: object
 
 
 @pytest.mark.parametrize("value", [b"abc", bytearray(b"abc"), memoryview(b"abc")])
-@pytest.mark.parametrize("outgoing", [str, bytes, Move])
+@pytest.mark.parametrize("outgoing", [bytes, bytes | Move])
 def test_bytes_like_value_is_sent_as_a_binary_message(value: object, outgoing: Any) -> None:
     sent = make_message_encoder(outgoing)(value)
     assert sent == b"abc"
     assert type(sent) is bytes
 
 
-def test_value_that_is_not_text_is_sent_as_json_for_a_text_type() -> None:
-    assert make_message_encoder(str)(Move(1)) == '{"type":"move","x":1,"y":0}'
+class Insider(Move):
+    secret: str = "s"
+
+
+@pytest.mark.parametrize("value", [Insider(1), {"x": 1, "secret": "s"}])
+def test_message_holds_only_the_declared_fields(value: object) -> None:
+    assert make_message_encoder(Move)(value) == '{"type":"move","x":1,"y":0}'
+    assert make_message_encoder(list[Move])([Move(2), value]) == (
+        '[{"type":"move","x":2,"y":0},{"type":"move","x":1,"y":0}]'
+    )
+
+
+@pytest.mark.parametrize(
+    ("outgoing", "value"), [(str, Move(1)), (str, {"a": 1}), (bytes, "a"), (Move, b"a"), (Move, {"y": 1}), (Move, 5)]
+)
+def test_message_that_does_not_fit_is_refused(outgoing: Any, value: object) -> None:
+    with pytest.raises(ResponseError, match="does not fit the type that is sent"):
+        make_message_encoder(outgoing)(value)
 
 
 commands = st.one_of(
@@ -153,9 +170,8 @@ def test_unsupported_incoming_type_is_refused_before_any_message(annotation: Any
         WebSocket(server.receive, server.send, incoming=annotation)
 
 
-@pytest.mark.parametrize("annotation", [Move | Point, complex])
-def test_outgoing_type_need_not_be_decodable(annotation: Any) -> None:
-    assert make_message_encoder(annotation)(Point(1.5)) == '{"x":1.5}'
+def test_outgoing_type_need_not_be_decodable() -> None:
+    assert make_message_encoder(Move | Point)(Point(1.5)) == '{"x":1.5}'
 
 
 @pytest.mark.parametrize("make", [make_message_decoder, make_message_encoder])

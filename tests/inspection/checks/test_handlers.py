@@ -67,7 +67,7 @@ FOUND = {
     "anything": ("async def show(self) -> Any: ...", ["untyped-return Site.show"]),
     "a dict of anything": ("async def show(self) -> dict: ...", ["untyped-return Site.show"]),
     "a list of anything with a status": ("async def show(self) -> tuple[int, list]: ...", ["untyped-return Site.show"]),
-    "a type that does not exist": ('async def show(self) -> "Nowhere": ...', ["untyped-return Site.show"]),
+    "a type that does not exist": ('async def show(self) -> "Nowhere": ...', ["cannot-work Site.show (-> Nowhere)"]),
 }
 """The body of an app, and the findings in it."""
 
