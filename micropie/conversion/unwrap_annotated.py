@@ -78,7 +78,8 @@ def split_union(annotation: Any) -> tuple[Any, ...]:
 def _split_union(annotation: Any) -> tuple[Any, ...]:
     plain, metadata = unwrap_annotated(annotation)
     if get_origin(plain) not in (Union, UnionType):
-        return (annotation,)
+        applied = _apply_type_defaults(plain)
+        return (annotation if applied is plain else _annotate(applied, metadata),)
     members = [inner for member in get_args(plain) for inner in _split_union(member)]
     for meta in metadata:
         if isinstance(meta, msgspec.Meta):
@@ -87,6 +88,25 @@ def _split_union(annotation: Any) -> tuple[Any, ...]:
                 raise UnsupportedTypeError(f"{meta} cannot hold for any member of the union", _REMEDY)
             members = constrained
     return tuple(members)
+
+
+def _apply_type_defaults(plain: Any) -> Any:
+    """Return the generic class `plain` with the defaults of its type variables (PEP 696), which msgspec ignores."""
+    parameters = getattr(plain, "__parameters__", ())
+    if not isinstance(plain, type) or not parameters or not all(map(_has_default, parameters)):
+        return plain
+    generic: Any = plain
+    return generic[tuple(parameter.__default__ for parameter in parameters)]
+
+
+def _has_default(parameter: Any) -> bool:
+    return bool(getattr(parameter, "has_default", bool)())
+
+
+def _annotate(annotation: Any, metadata: tuple[Any, ...]) -> Any:
+    for item in metadata:
+        annotation = Annotated[annotation, item]
+    return annotation
 
 
 def _constrain(annotation: Any, meta: msgspec.Meta) -> Any:
@@ -178,6 +198,10 @@ _MARKS_OF_FIELDS: Final = ("__struct_fields__", "__dataclass_fields__", "__attrs
 
 def _refuse_unreadable(info: mi.Type) -> None:
     """Raise UnsupportedTypeError for a type that msgspec would not refuse before a request comes."""
+    cls = getattr(info, "cls", None)
+    if isinstance(cls, type) and any(map(_has_default, getattr(cls, "__parameters__", ()))):
+        what = f"the defaults of the type variables of {cls.__qualname__} are not applied here"
+        raise UnsupportedTypeError(what, f"Write the types: {cls.__name__}[...]")
     if isinstance(info, mi.CustomType) and info.cls is not UploadFile:  # files are read by `uploads`
         raise UnsupportedTypeError(f"'{_get_type_name(info.cls)}' cannot be read from a request", _REMEDY)
     if isinstance(info, mi.FloatType) and info.multiple_of is not None and not float(info.multiple_of).is_integer():

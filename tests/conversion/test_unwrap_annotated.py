@@ -12,6 +12,7 @@ import attrs
 import pytest
 from msgspec import Meta, Struct
 from typing_extensions import TypeAliasType
+from typing_extensions import TypeVar as TypeVarWithDefault
 
 from micropie.conversion.converter import get_converter
 from micropie.conversion.unwrap_annotated import UnsupportedTypeError, split_union, unwrap_annotated
@@ -206,3 +207,31 @@ def test_alias_that_refers_to_itself_is_refused() -> None:
         with pytest.raises(UnsupportedTypeError, match="refers to itself") as caught:
             get_converter(names[name])
         assert "Use a class" in caught.value.remedy
+
+
+Counter = TypeVarWithDefault("Counter", default=int)
+
+
+class Counted(Struct, Generic[Counter]):
+    count: Counter
+
+
+class HasCounted(Struct):
+    counted: Counted
+
+
+@pytest.mark.parametrize(
+    "annotation", [Counted, Counted | None, Annotated[Counted, "a note"], Counted[int], list[Counted[int]] | Counted]
+)
+def test_default_of_a_type_variable_is_enforced(annotation: Any) -> None:
+    converter = get_converter(annotation)
+    assert converter.from_json(b'{"count":1}') == Counted(1)
+    with pytest.raises(ValueError, match="Expected `int`"):
+        converter.from_json(b'{"count":"x"}')
+
+
+@pytest.mark.parametrize("annotation", [list[Counted], dict[str, Counted], HasCounted])
+def test_default_of_a_type_variable_inside_a_type_is_refused(annotation: Any) -> None:
+    with pytest.raises(UnsupportedTypeError, match="type variables") as caught:
+        get_converter(annotation)
+    assert caught.value.remedy == "Write the types: Counted[...]"
