@@ -207,7 +207,7 @@ def test_blocking_generator_can_reset_the_context_variable_that_it_set() -> None
         variable.reset(token)
 
     async def use(stack: CleanupStack) -> object:
-        return await stack.enter_blocking("setting", setting)
+        return await stack.enter_blocking("setting", setting), variable.get(None)
 
-    assert run(use) == "set"
+    assert run(use) == ("set", "set")  # the caller sees it, too
     assert variable.get(None) is None
