@@ -1,6 +1,6 @@
 """What a type's own rule raises is told as its author wrote it, or by a neutral text; what is a bug is raised."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -9,15 +9,16 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from micropie import App, Query, WebSocket
+from micropie import App, FormResult, Query, Session, WebSocket
 from micropie.conversion.converter import get_converter
 from micropie.conversion.exceptions import get_validator_message
-from micropie.testing import TestClient
+from micropie.testing import TestClient, WebSocketClosed
 from tests.conversion.examples import Moody, list_errors
 from tests.support.types import Range
 
 NEUTRAL = "Not a valid value"
 SECRET = "s3cret"
+JSON_LINES = {"content-type": "application/x-ndjson"}
 PROBLEM = '{"type":"about:blank","title":"Internal Server Error","status":500}'
 
 
@@ -149,6 +150,18 @@ class Api(App):
 
     async def query(self, item: Annotated[Ruled, Query()]) -> None: ...
 
+    async def lines(self, items: AsyncIterator[Ruled]) -> None:
+        async for _ in items:
+            pass
+
+    async def form(self, form: FormResult[Ruled]) -> str:
+        return " ".join(form.errors[""])
+
+    async def keep(self, text: str) -> None:
+        self.request.session["text"] = text
+
+    async def kept(self, item: Annotated[Ruled, Session()]) -> None: ...
+
     async def ws_items(self, ws: WebSocket[Ruled, str]) -> None:
         await ws.accept(on_invalid="reply")
         async for _ in ws:
@@ -198,6 +211,34 @@ def test_message_that_breaks_a_rule_gets_the_text_of_the_rule() -> None:
     with TestClient(Api()).websocket_connect("/items") as ws:
         ws.send_json({"text": "validation"})
         assert ws.receive_json()["errors"] == [{"detail": "must be short", "pointer": ""}]
+
+
+@pytest.mark.parametrize(("name", "told"), TOLD)
+def test_rule_is_told_alike_in_forms_lines_and_sessions(name: str, told: str) -> None:
+    client = TestClient(Api())
+    text = name + SECRET
+    assert client.post("/form", data={"text": text}).text == told
+    lines = client.post("/lines", content=msgspec.json.encode({"text": text}), headers=JSON_LINES)
+    assert (lines.status_code, lines.json()["errors"][0]["detail"]) == (400, f"Line 1: {told}")
+    client.get("/keep", params={"text": text})
+    stored = client.get("/kept")
+    assert stored.status_code == 400
+    assert told in stored.text
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_bug_in_a_rule_is_a_500_in_forms_lines_sessions_and_messages(name: str) -> None:
+    client = TestClient(Api(), raise_server_exceptions=False)
+    assert client.post("/form", data={"text": name}).status_code == 500
+    body = msgspec.json.encode({"text": name})
+    assert client.post("/lines", content=body, headers=JSON_LINES).status_code == 500
+    client.get("/keep", params={"text": name})
+    assert client.get("/kept").status_code == 500
+    with client.websocket_connect("/items") as ws:
+        ws.send_text(body.decode())
+        with pytest.raises(WebSocketClosed) as closed:
+            ws.receive_text()
+    assert closed.value.code == 1011
 
 
 def test_message_of_a_rule_is_read_from_the_exception_that_msgspec_raises() -> None:
