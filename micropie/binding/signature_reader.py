@@ -124,7 +124,8 @@ def _show_parameter(parameter: inspect.Parameter) -> str:
     if parameter.annotation is inspect.Parameter.empty:
         return parameter.name
     annotation = parameter.annotation
-    return f"{parameter.name}: {annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)}"
+    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    return f"{parameter.name}: {text.replace('typing.', '')}"  # some versions of Python leave it in
 
 
 class _SignatureReader:

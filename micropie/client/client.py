@@ -82,7 +82,10 @@ class Stream(AsyncGenerator[T, None]):
 
     async def athrow(self, typ: Any, val: Any = None, tb: TracebackType | None = None, /) -> T:
         """End the stream with an exception, as `athrow` of a generator does."""
-        return await self._items.athrow(typ, val, tb)
+        error = typ if val is None else val  # the form with three arguments is deprecated since Python 3.12
+        if isinstance(error, type):
+            error = error()
+        return await self._items.athrow(error.with_traceback(tb) if tb is not None else error)
 
     async def aclose(self) -> None:
         """Close the response; the rest of the stream is not received."""

@@ -515,7 +515,7 @@ def test_validator_that_accepts_the_value_later_still_refuses_the_request() -> N
 
 NOT_JSON = [
     b"{", b"nope", b"{'x':1}", b'{"x":1}}', b"\xff", b'{"v":"\xff"}', b'{"v":"\\ud800"}', b"\xef\xbb\xbf{}",
-    b'{"v":NaN}', b'{"v":Infinity}', b"[" * 2000, b"[" * 2000 + b"]" * 2000, b'{"v":' * 1000 + b"1" + b"}" * 1000,
+    b'{"v":NaN}', b'{"v":Infinity}', b"[" * 9**5, b"[" * 9**5 + b"]" * 9**5, b'{"v":' * 9**5 + b"1" + b"}" * 9**5,
 ]  # fmt: skip
 ODD_NUMBERS = [b'{"v":1e999}', b'{"v":-1e999}', b'{"v":%s}' % (b"9" * 5000)]
 

@@ -245,7 +245,7 @@ def test_signature_that_cannot_work_is_refused_with_the_remedy(
         (complex, "Api.h (v: complex)"),
         (inspect.Parameter.empty, "Api.h (v)"),
         ("Nope", "Api.h (v: Nope)"),
-        (Annotated[complex, Meta(title="x")], "Api.h (v: typing.Annotated[complex, msgspec.Meta(title='x')])"),
+        (Annotated[complex, Meta(title="x")], "Api.h (v: Annotated[complex, msgspec.Meta(title='x')])"),
     ],
 )
 def test_problem_names_the_parameter_and_its_annotation_as_written(annotation: Any, shown: str) -> None:
@@ -275,7 +275,7 @@ def test_every_bad_handler_is_in_one_report() -> None:
         "Api.one (x: Nope)",
         "Api.two",
         "Items.post (a: complex)",
-        "Items.post (b: typing.Annotated[int, Query(alias=None), Header(alias=None)])",
+        "Items.post (b: Annotated[int, Query(alias=None), Header(alias=None)])",
     ]
     report = str(caught.value)
     assert report.startswith("4 problems in the app's handlers:\n\n")

@@ -25,7 +25,7 @@ def test_body_in_several_pieces_is_read_whole(pieces: list[bytes]) -> None:
 
 
 MALFORMED = [
-    b"", b"{", b"nope", b'{"a":1,}', b"\xff", b'"\xff"', b'"\\ud800"', b"\xef\xbb\xbf{}", b"[" * 2000 + b"]" * 2000,
+    b"", b"{", b"nope", b'{"a":1,}', b"\xff", b'"\xff"', b'"\\ud800"', b"\xef\xbb\xbf{}", b"[" * 20_000 + b"]" * 20_000,
     b"NaN", b"1e999", b"9" * 5000,
 ]  # fmt: skip
 
