@@ -60,6 +60,8 @@ def report_errors(parameters: Sequence[Parameter], request: Request, segments: S
     for parameter in parameters:
         found = _collect(_find_errors, parameter, request, segments, is_form_expected(parameters))
         errors.update((error, None) for error in found if has_keys or not error.pointer)
+    if any("body" in parameter.sources for parameter in parameters):
+        errors.update(dict.fromkeys(_hint_at_media_type(request)))
     return BadRequest(list(errors) or [Invalid("The request is invalid")])
 
 
@@ -89,6 +91,21 @@ _PARSE: Final[Mapping[Source, Callable[[Request], object]]] = {
     "form": lambda request: request.form_params,
     "body": lambda request: request.json_keys,
 }
+
+
+def _hint_at_media_type(request: Request) -> Sequence[Invalid]:
+    """Return the hint that a body which looks like JSON was not read as JSON, since its media type is another one.
+
+    Such a body is what `curl -d` sends without `-H 'Content-Type: application/json'`.
+    """
+    if request.body.lstrip(b" \t\r\n")[:1] not in (b"{", b"["):
+        return ()
+    remedy = "to send JSON, set Content-Type: application/json"
+    if request.media is Media.FORM:
+        return [Invalid(f"The body was read as a form: {remedy}", "form")]
+    if request.media is Media.OTHER and not request.content_type:
+        return [Invalid(f"The body was not read, as it has no Content-Type: {remedy}", "body")]
+    return ()
 
 
 def _find_errors(

@@ -16,7 +16,7 @@ from msgspec import inspect as mi
 from .._utils.lazy_imports import lazy_pattern
 from ..errors import Invalid
 from .dataclass_defaults import make_defaults_filler
-from .error_wording import BAD_JSON, describe_expected, describe_expected_text
+from .error_wording import describe_expected, describe_expected_text, describe_undecodable
 from .exceptions import CONVERSION_ERRORS
 from .from_fields import FormReaders, make_form_readers
 from .from_text import (
@@ -99,8 +99,8 @@ class Converter(msgspec.Struct, frozen=True, eq=False):
 
         try:
             value = msgspec.json.decode(document)
-        except CONVERSION_ERRORS:
-            return [Invalid(BAD_JSON, pointer=pointer)]
+        except CONVERSION_ERRORS as error:
+            return [Invalid(describe_undecodable(error), pointer=pointer)]
         try:
             if _has_unlimited_numbers(self.info):  # no other type makes the search build a set or a dict of numbers
                 from .hash_collisions import refuse_collisions

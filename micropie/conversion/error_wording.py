@@ -6,12 +6,24 @@ The structure that it describes is read by `type_info`.
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
 from msgspec import inspect as mi
 
 from .type_info import ARRAYS, CHOICES, OBJECTS, OCTETS, is_positional, read_constraints, remove_none, unwrap_metadata
 
 BAD_JSON: Final = "Bad JSON"
 """What is said of a document that is not JSON (SPEC 3)."""
+NUMBER_OUT_OF_RANGE: Final = "A number is out of range"
+"""What is said of JSON with a number that is too long or too large for a float, such as `1e400`."""
+
+
+def describe_undecodable(error: Exception) -> str:
+    """Return what is wrong with a document that msgspec did not decode, without a type, because of `error`.
+
+    Such a document is not JSON, but for a number that msgspec cannot represent: only then is it a ValidationError.
+    """
+    return NUMBER_OUT_OF_RANGE if isinstance(error, msgspec.ValidationError) else BAD_JSON
+
 
 _SCALAR_NOUNS: Final[Mapping[type[mi.Type], str]] = {
     mi.IntType: "an integer",

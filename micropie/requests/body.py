@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ..conversion.error_wording import BAD_JSON
+from ..conversion.error_wording import BAD_JSON, describe_undecodable
 from ..errors import BadRequest, Invalid
 from .body_stream import BodyStream
 
@@ -67,8 +67,8 @@ def decode_json(body: bytes | msgspec.Raw) -> Any:
     """Return the JSON value in `body`. Raises BadRequest for malformed JSON, other than UTF-8, and too deep nesting."""
     try:
         return _decode_any(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise build_bad_json_error() from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest([Invalid(describe_undecodable(error), pointer="")]) from None
 
 
 def decode_json_text(value: msgspec.Raw) -> str:

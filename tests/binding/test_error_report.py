@@ -520,20 +520,47 @@ NOT_JSON = [
 ODD_NUMBERS = [b'{"v":1e999}', b'{"v":-1e999}', b'{"v":%s}' % (b"9" * 5000)]
 
 
+def describe_malformed(body: bytes) -> str:
+    return "A number is out of range" if body in ODD_NUMBERS else "Bad JSON"
+
+
 @pytest.mark.parametrize("body", [*NOT_JSON, *ODD_NUMBERS])
 @pytest.mark.parametrize("annotation", [dict, dict[str, Any], dict[str, int], Order, list[Item]])
-def test_structured_json_body_that_is_malformed_is_bad_json(annotation: Any, body: bytes) -> None:
+def test_structured_json_body_that_is_malformed_is_described(annotation: Any, body: bytes) -> None:
     response = call(app_for(annotation), "POST", "/h", body, JSON)
-    assert errors(response) == [("pointer", "", "Bad JSON")]
-    assert response.json["detail"] == "Bad JSON"
+    assert errors(response) == [("pointer", "", describe_malformed(body))]
+    assert response.json["detail"] == describe_malformed(body)
 
 
 @pytest.mark.parametrize("body", [*NOT_JSON, *ODD_NUMBERS])
 @pytest.mark.parametrize("annotation", [int, str, float, Any, list[int], dict | int])
-def test_json_key_that_is_malformed_is_bad_json_at_the_body_or_the_key(annotation: Any, body: bytes) -> None:
+def test_json_key_that_is_malformed_is_described_at_the_body_or_the_key(annotation: Any, body: bytes) -> None:
     ((_, pointer, detail),) = errors(call(app_for(annotation), "POST", "/h", body, JSON))
     assert pointer in ("", "/v")
-    assert detail == "Bad JSON"
+    assert detail == describe_malformed(body)
+
+
+FORM_HINT = "The body was read as a form: to send JSON, set Content-Type: application/json"
+UNREAD_HINT = "The body was not read, as it has no Content-Type: to send JSON, set Content-Type: application/json"
+
+
+@pytest.mark.parametrize("annotation", [int, Any, Item])
+@pytest.mark.parametrize("body", [b'{"v":1,"name":"x"}', b" [1]"])
+def test_json_without_its_content_type_is_answered_with_a_hint(annotation: Any, body: bytes) -> None:
+    *others, hint = call(app_for(annotation), "POST", "/h", body, FORM).text.splitlines()
+    assert others
+    assert all("Missing required parameter" in line for line in others)
+    assert hint == f"400 Bad Request: {FORM_HINT}"
+
+
+def test_json_without_any_content_type_is_answered_with_a_hint() -> None:
+    assert call(app_for(int), "POST", "/h", b'{"v":1}').text.splitlines()[1:] == [f"400 Bad Request: {UNREAD_HINT}"]
+    assert errors(call(app_for(int), "POST", "/h", b'{"v":1}', PROBLEM))[1:] == [("body", "", UNREAD_HINT)]
+
+
+@pytest.mark.parametrize("annotation", [Annotated[int, Form()], Annotated[int, Query()]])
+def test_body_of_a_handler_that_takes_no_json_is_answered_without_the_hint(annotation: Any) -> None:
+    assert call(app_for(annotation), "POST", "/h", b'{"v":1}', FORM).text == MISSING
 
 
 @pytest.mark.parametrize("path", ["/h/5", "/h?v=5"])

@@ -31,11 +31,12 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("body", MALFORMED)
-def test_malformed_json_is_reported_as_bad_json(body: bytes) -> None:
+def test_malformed_json_is_described(body: bytes) -> None:
     for read in (decode_json, parse_json_keys):
         with pytest.raises(BadRequest) as caught:
             read(body)
-        assert [(error.detail, error.pointer) for error in caught.value.errors] == [("Bad JSON", "")]
+        detail = "A number is out of range" if body in (b"1e999", b"9" * 5000) else "Bad JSON"
+        assert [(error.detail, error.pointer) for error in caught.value.errors] == [(detail, "")]
 
 
 @pytest.mark.parametrize("body", [b"[1]", b"1", b'"x"', b"null"])

@@ -194,7 +194,7 @@ def test_json_body_that_is_not_utf8_is_refused_when_it_arrives() -> None:
 def test_malformed_json_raises_from_every_view(body: bytes) -> None:
     request = request_for("/", body, JSON)
     for look in (lambda: request.get_json, lambda: request.json(), lambda: request.body_params):
-        with pytest.raises(BadRequest, match="Bad JSON"):
+        with pytest.raises(BadRequest, match="A number is out of range" if b"1e999" in body else "Bad JSON"):
             look()
 
 
