@@ -150,6 +150,8 @@ def test_several_texts_that_do_not_fit_are_refused_as_one_parameter(
     marker, kind, send = SOURCES[source]
     aim = cached_target(Annotated[annotation, marker])
     for texts in cases:
+        if source == "header" and any(not text or "," in text for text in texts):
+            continue  # a line of a header is itself a list, whose empty items do not count (RFC 9110 §5.6.1)
         pairs = [("value", text) for text in texts]
         check(aim, send(pairs), [((kind, parameter_name(source, "value")), f"Expected {words}")])
 
