@@ -13,10 +13,12 @@ from micropie.binding.readers import (
     make_bytes_checker,
     make_form_result_reader,
     make_names_reader,
+    make_plain_text_reader,
+    make_presence_checker,
     refuse_media_type,
 )
 from micropie.conversion.exceptions import CONVERSION_ERRORS
-from micropie.errors import Source
+from micropie.errors import BadRequest, Invalid, Source
 from micropie.sentinels import UNSET
 from micropie.types import Message
 from tests.binding.signatures import only, positional, value
@@ -198,3 +200,50 @@ def test_form_result_of_another_media_type_is_refused() -> None:
     with pytest.raises(HTTPError) as refused:
         read_form(request_with(headers=JSON, body=b"{}"))
     assert refused.value.status == 415
+
+
+@pytest.mark.parametrize(
+    ("annotation", "content_type", "body", "expected"),
+    [
+        (str, b"text/plain", b"caf\xc3\xa9", "café"),
+        (str, b"Text/Plain; charset=UTF-8", b"a", "a"),
+        (str, b'text/plain;charset="utf-8"', b"a", "a"),
+        (int, b"text/plain", b"5", 5),
+    ],
+)
+def test_plain_text_is_read_as_the_type(annotation: Any, content_type: bytes, body: bytes, expected: object) -> None:
+    read_text = make_plain_text_reader(only(value(Annotated[annotation, Body()])))
+    assert read_text(request_with(headers=((b"content-type", content_type),), body=body)) == expected
+
+
+@pytest.mark.parametrize("content_type", [b"text/html", b"text/plain; charset=latin-1", b"application/octet-stream"])
+def test_plain_text_of_another_type_or_charset_is_refused(content_type: bytes) -> None:
+    read_text = make_plain_text_reader(only(value(Annotated[str, Body()])))
+    with pytest.raises(HTTPError) as refused:
+        read_text(request_with(headers=((b"content-type", content_type),), body=b"a"))
+    assert refused.value.status == 415
+
+
+def test_plain_text_that_is_not_utf8_is_refused() -> None:
+    read_text = make_plain_text_reader(only(value(Annotated[str, Body()])))
+    with pytest.raises(BadRequest) as refused:
+        read_text(request_with(headers=((b"content-type", b"text/plain"),), body=b"\xff"))
+    assert refused.value.errors == [Invalid("Expected UTF-8 text", pointer="")]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "is_form_expected", "body", "expected"),
+    [
+        (Wanted | None, False, b"other=1", True),
+        (Wanted | None, True, b"other=1", False),
+        (Wanted | None, True, b"other=1&page=2", True),
+        (dict[str, str] | None, True, b"other=1", True),
+        (Wanted | None, False, b"", False),
+        (Wanted | None, True, b"", False),
+    ],
+)
+def test_form_brings_an_optional_structure_if_it_has_a_name_of_it(
+    annotation: Any, is_form_expected: bool, body: bytes, expected: bool
+) -> None:
+    is_present = make_presence_checker(only(value(annotation)), is_form_expected=is_form_expected)
+    assert is_present(request_with(headers=FORM, body=body)) is expected
