@@ -66,6 +66,8 @@ class SessionConfig:
     """The cookie's SameSite."""
     secure: bool | None = None
     """The cookie's Secure; None sets it except on plain http to a loopback host."""
+    explicit: bool = False
+    """True to load a session only for handlers with a `Session()` parameter, or by `await request.load_session()`."""
     store_timeout: float = 2.0
     """Seconds that the store may take to load a session, and again to save it. A request that waits longer gets 503."""
 

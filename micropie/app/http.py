@@ -39,7 +39,7 @@ from ..types import HeaderItems, RawHeaders, Receive, Scope, Send
 from .error_handling import ErrorHandler, call_error_handler, log_failure, respond_to_unhandled
 from .mounting import Mounted, build_mounted_scope, run_mounted
 from .overrides import merge_overrides
-from .settings import apply_settings, apply_settings_below, find_session_config
+from .settings import apply_settings, apply_settings_below, find_session_config, is_session_wanted
 
 T = TypeVar("T")
 
@@ -134,8 +134,9 @@ async def enter(app: HttpApp, request: Request, trail: Trail, segments: Sequence
     outer = request.micropie_middleware
     apply_settings(request, trail)
     early, late = split_early(trail[-1].owner.middlewares)
+    loads_session = True
     if early or late:
-        apply_settings_below(request, trail, segments, request.method)
+        loads_session = apply_settings_below(request, trail, segments, request.method)
     request.micropie_middleware = passed = [*outer]
     if early:
         from ..requests.early_request import hide_body, reveal_body
@@ -151,6 +152,8 @@ async def enter(app: HttpApp, request: Request, trail: Trail, segments: Sequence
     if late and (request.micropie_cookie_header or request.has_body):
         # All of them see the response when the body or the session cannot be read.
         request.micropie_middleware = (*passed, *((middleware, trail) for middleware in late))
+        if not loads_session:
+            request.micropie_session = request.micropie_session or UnloadedSession()
         await load_ahead(app, request)
         request.micropie_middleware = passed
     reply = await run_hooks(request, late, trail, passed)
@@ -189,7 +192,7 @@ async def load_ahead(app: HttpApp, request: Request) -> None:
     """Load what middleware may look at without waiting: the session, and a JSON or urlencoded body."""
     if request.micropie_cookie_header:
         config = find_session_config(app, request)
-        if not try_load_session(request, app.session_backend, config):
+        if not (config.explicit or try_load_session(request, app.session_backend, config)):
             await load_session(request, app.session_backend, config)
     if request.has_body and request.micropie_announced_media in (Media.JSON, Media.FORM):
         await request.read_body()
@@ -237,9 +240,11 @@ async def respond(
     if found.prepare is not None:
         bound = found.prepare(request, app._run_sync, merge_overrides(trail))
     request.path_params = values
-    if request.micropie_cookie_header:
+    if not found.loads_session:
+        request.micropie_session = request.micropie_session or UnloadedSession()
+    elif request.micropie_cookie_header:
         config = find_session_config(app, request)
-        if not try_load_session(request, app.session_backend, config):
+        if is_session_wanted(request, found, config) and not try_load_session(request, app.session_backend, config):
             await load_session(request, app.session_backend, config)
     if request.has_body:
         await request.read_body(raw=bound.wants.raw, streaming=bound.wants.streaming)

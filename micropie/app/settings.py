@@ -12,7 +12,9 @@ from ..errors import HTTPError
 from ..requests.request import Request
 from ..routing.match import match_path
 from ..routing.paths import split_path
+from ..routing.route import Route
 from ..routing.table import Trail
+from ..sessions.state import UnloadedSession
 
 
 class HasSessionConfig(Protocol):
@@ -35,17 +37,24 @@ def apply_settings(request: Request, trail: Trail) -> None:
         request.micropie_session_config = owner.session_config
 
 
-def apply_settings_below(request: Request, trail: Trail, segments: Sequence[str] | None, method: str) -> None:
+def apply_settings_below(request: Request, trail: Trail, segments: Sequence[str] | None, method: str) -> bool:
     """Apply the settings of every App below `trail` that the path leads through.
 
-    `segments` are the path below `trail`; None stands for the whole path. `method` is `""` for a WebSocket.
+    `segments` are the path below `trail`; None stands for the whole path. `method` is `""` for a WebSocket. Return
+    False if the path leads to a handler that wants no session.
     """
-    if not trail[-1].children:
-        return
     try:
         found, values = match_path(trail, split_path(request.scope) if segments is None else segments, method)
         while isinstance(found, tuple):
             apply_settings(request, found)
             found, values = match_path(found, values, method)
     except HTTPError:  # which is raised again after the middleware has run
-        return
+        return True
+    return not isinstance(found, Route) or found.loads_session
+
+
+def is_session_wanted(request: Request, route: Route, config: SessionConfig) -> bool:
+    """Return True if the session must be loaded for the handler of `route`, unless that was done before."""
+    if isinstance(request.micropie_session, UnloadedSession):  # middleware chose this handler in place of another one
+        request.micropie_session = None
+    return route.reads_session or not config.explicit

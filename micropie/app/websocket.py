@@ -30,7 +30,7 @@ from ..websockets.messages import InvalidMessage
 from ..websockets.protocol import INTERNAL_ERROR, SERVICE_RESTART, ConnectionClosed, choose_close
 from .mounting import build_mounted_scope
 from .overrides import merge_overrides
-from .settings import apply_settings_below, find_session_config
+from .settings import apply_settings_below, find_session_config, is_session_wanted
 
 T = TypeVar("T")
 
@@ -133,7 +133,9 @@ def _enter(
     async def run_late() -> None:
         if isinstance(request.micropie_session, UnloadedSession):
             request.micropie_session = None
-        if late:
+        if not apply_settings_below(request, trail, segments, ""):
+            request.micropie_session = request.micropie_session or UnloadedSession()
+        elif late and not find_session_config(app, request).explicit:
             await _load_session(app, request)
         await run_websocket_middleware(late, request, inner, refuse)
 
@@ -169,13 +171,16 @@ def _dispatch(
     if found.prepare is not None:
         bound = found.prepare(request, app._run_sync, merge_overrides(trail))
     request.websocket.set_types(*found.messages)
-    return _run_handler(app, request, bound, values)
+    return _run_handler(app, request, found, bound, values)
 
 
 async def _run_handler(
-    app: WebSocketApp, request: WebSocketRequest, bound: BoundHandler, values: Sequence[str]
+    app: WebSocketApp, request: WebSocketRequest, route: Route, bound: BoundHandler, values: Sequence[str]
 ) -> None:
-    await _load_session(app, request)
+    if not route.loads_session:
+        request.micropie_session = request.micropie_session or UnloadedSession()
+    elif is_session_wanted(request, route, find_session_config(app, request)):
+        await _load_session(app, request)
     request.path_params = values
     await bound.bind(bound.call, request, values)
     await request.websocket.close()

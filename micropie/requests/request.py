@@ -332,13 +332,13 @@ class Request:
     @property
     def session(self) -> dict[str, Any]:
         """The data of the session. Changes are saved when the response starts."""
-        state = self.micropie_session or self.session_state
+        state = self.micropie_session or self._begin_session()
         # 60 ns faster than `self.session_state.data`, as two properties are not called.
         return state._data if state.touched else state.data
 
     @session.setter
     def session(self, data: Mapping[str, Any]) -> None:
-        self.session_state.replace(data)
+        self._begin_session().replace(data)
 
     @property
     def session_state(self) -> SessionState:
@@ -347,10 +347,18 @@ class Request:
             self.micropie_session = SessionState()
         return self.micropie_session
 
+    def _begin_session(self) -> SessionState:
+        """Return the session, for the user's code: under `SessionConfig(explicit=True)` one that was loaded."""
+        if self.micropie_session is None and self.micropie_app is not None:
+            config = self.micropie_session_config or self.micropie_app.session_config
+            if config.explicit:
+                return UnloadedSession()
+        return self.session_state
+
     @property
     def session_params(self) -> Mapping[str, Any]:
         """The data of the session, as a binder reads it: the response then varies by the cookie, even without one."""
-        return (self.micropie_session or self.session_state).data
+        return (self.micropie_session or self.session_state).params
 
     async def load_session(self) -> dict[str, Any]:
         """Load the session where that was not done before, as in early middleware, and return its data.
@@ -368,11 +376,11 @@ class Request:
             except BaseException:
                 self.micropie_session = session  # an empty one would replace that of the client
                 raise
-        return self.session
+        return self.session_state.data
 
     def regenerate_session(self) -> None:
         """Give the session a new identifier and end the old one. Call this at every login."""
-        self.session_state.regenerate()
+        self._begin_session().regenerate()
 
     # --- called by the framework ---
 

@@ -20,16 +20,22 @@ class RouteOptions(msgspec.Struct, frozen=True):
     path: str | None = None
     methods: frozenset[str] | None = None
     threaded: bool = True
+    session: bool = True
 
 
 def route(
-    path: str | None = None, *, methods: Collection[str] | None = None, threaded: bool = True
+    path: str | None = None,
+    *,
+    methods: Collection[str] | None = None,
+    threaded: bool = True,
+    session: bool = True,
 ) -> Callable[[F], F]:
     """Declare a handler's path and HTTP methods: `@route("/users/{id}", methods=["GET"])`.
 
     `path` is relative to the App or Resource that holds the method, with parameters in braces. Without `path` the
     method keeps its automatic URL. `methods` are the HTTP methods that it answers; `threaded=False` keeps a sync method
-    on the event loop. Raises ValueError for a path without a leading slash, malformed braces or an unknown method.
+    on the event loop; `session=False` loads no session for the method. Raises ValueError for a path without a leading
+    slash, malformed braces or an unknown method.
     """
     if callable(path):
         raise TypeError("@route needs parentheses: write @route() or @route('/path')")
@@ -40,7 +46,7 @@ def route(
         raise ValueError(f"@route(methods={methods!r}): methods must be a list of {', '.join(METHODS)}")
 
     def mark(function: F) -> F:
-        setattr(function, _OPTIONS, RouteOptions(path, names, threaded))
+        setattr(function, _OPTIONS, RouteOptions(path, names, threaded, session))
         return function
 
     return mark

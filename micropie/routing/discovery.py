@@ -19,7 +19,7 @@ from ..errors import SetupError, SetupProblem
 from ..requests.request import Request
 from .decorator import RouteOptions, list_template_names, read_options, split_template
 from .match import require_fit
-from .route import Route, make_route
+from .route import Route, is_session_pinned, make_route
 from .table import Branch, Node, Table, Trail
 
 VERBS: Final = ("get", "head", "post", "put", "patch", "delete", "options")
@@ -185,6 +185,10 @@ class RouteBuilder:
         is_socket = name.startswith("ws_")
         names = list_template_names(options.path) if options.path is not None else None
         signature, problems = self._read_signature(handler, name, template=names, websocket=is_socket)
+        if not options.session and not problems and is_session_pinned(signature):
+            remedy = "Remove `session=False`, or the Session() parameter"
+            what = "@route(session=False) loads no session, but a parameter is read from it"
+            problems.append(SetupProblem(where, what, remedy, *locate_function(handler)))
         if is_socket:
             problems += _check_socket_handler(where, handler, signature if not problems else None)
         if problems:
@@ -234,9 +238,17 @@ class RouteBuilder:
         path: str,
         methods: frozenset[str] | None = None,
     ) -> Route:
-        threaded = (read_options(handler) or _DEFAULTS).threaded
+        options = read_options(handler) or _DEFAULTS
         qualname = f"{self._class.__module__}.{self._qualify(name)}"
-        route = make_route(handler, signature, path=path, name=qualname, methods=methods, threaded=threaded)
+        route = make_route(
+            handler,
+            signature,
+            path=path,
+            name=qualname,
+            methods=methods,
+            threaded=options.threaded,
+            session=options.session,
+        )
         if not signature.dependencies():
             return route
         from ..binding.dependency_runner import plan_dependencies

@@ -33,11 +33,16 @@ class Route(BoundHandler, frozen=True, eq=False, kw_only=True):
     return annotation."""
     result_class: type | None = None
     """The only class that `passes`, if there is one: a comparison is faster than a look-up."""
+    loads_session: bool = True
+    """False if no session is loaded for the handler."""
+    reads_session: bool = False
+    """True if the handler or one of its dependencies has a `Session()` parameter."""
     is_plain: bool = False
-    """True if a call only awaits the result of `bind`: it has no dependencies and no thread."""
+    """True if a call only awaits the result of `bind`: it has no dependencies and no thread, and may have a session."""
 
     def __post_init__(self) -> None:
-        msgspec.structs.force_setattr(self, "is_plain", self.awaited and self.prepare is None)
+        is_plain = self.awaited and self.prepare is None and self.loads_session
+        msgspec.structs.force_setattr(self, "is_plain", is_plain)
 
     @property
     def attribute(self) -> str:
@@ -56,6 +61,7 @@ def make_route(
     name: str,
     methods: frozenset[str] | None = None,
     threaded: bool = True,
+    session: bool = True,
 ) -> Route:
     """Return the route for `handler` (bound), whose signature has been read."""
     if methods is not None and "GET" in methods:
@@ -73,7 +79,14 @@ def make_route(
         stream_type=signature.returns.stream_type if signature.returns is not None else None,
         result_class=signature.returns.result_class if signature.returns is not None else None,
         passes=BoundedCache(signature.returns.passes) if signature.returns is not None else BODY_CLASSES,
+        loads_session=session,
+        reads_session=is_session_pinned(signature),
     )
+
+
+def is_session_pinned(signature: Signature) -> bool:
+    """Return True if the handler or one of its dependencies has a `Session()` parameter."""
+    return any(parameter.sources == ("session",) for parameter in signature.inputs())
 
 
 def _list_labels(signature: Signature) -> list[str]:

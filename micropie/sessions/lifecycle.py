@@ -46,9 +46,15 @@ class HasSession(Protocol):
 def try_load_session(request: HasSession, backend: SessionBackend, config: SessionConfig) -> bool:
     """Load the session that the request's cookie names if the store can answer without waiting.
 
-    Return False if `load_session` must be awaited instead. A session is loaded only once, and without a cookie the
-    store is not asked.
+    Return False if `load_session` must be awaited instead, also where sessions are loaded explicitly. A session is
+    loaded only once, and without a cookie the store is not asked.
     """
+    return request.micropie_session is not None or (
+        not config.explicit and _try_to_open_session(request, backend, config)
+    )
+
+
+def _try_to_open_session(request: HasSession, backend: SessionBackend, config: SessionConfig) -> bool:
     if request.micropie_session is None:
         cookie = request.session_cookie(config.cookie)
         if cookie is UNSET:
@@ -75,7 +81,7 @@ async def load_session(request: HasSession, backend: SessionBackend, config: Ses
 
     Raises HTTPError 503 when that takes longer than the limit.
     """
-    if not try_load_session(request, backend, config):
+    if not _try_to_open_session(request, backend, config):
         cookie = request.session_cookie(config.cookie)
         if isinstance(cookie, str):
             request.micropie_session = await _await_store(SessionState.open(backend, cookie), request, config)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from .._utils.lazy_imports import secrets
-from ..sentinels import UNSET, Unset
+from ..sentinels import EMPTY, UNSET, Unset
 from .backend import ImmediateStore, SessionBackend
 from .snapshot import NOTHING, Frozen, Whole, compare, freeze, is_unchanged, thaw
 
@@ -120,6 +120,11 @@ class SessionState:
                 self._saved = self._unread
                 self._data = thaw(self._unread)
         return self._data
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The data, as a binder reads it."""
+        return self.data
 
     def replace(self, data: Mapping[str, Any]) -> None:
         """Replace all of the session's data by `data`."""
@@ -266,3 +271,8 @@ class UnloadedSession(SessionState):
     def data(self) -> dict[str, Any]:
         """The session's data, which is not there."""
         raise RuntimeError("The session is not loaded here. Write `await request.load_session()` first")
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """No data: an unmarked parameter does not fall back to a session that is not loaded."""
+        return EMPTY
