@@ -546,20 +546,20 @@ UNREAD_HINT = "The body was not read, as it has no Content-Type: to send JSON, s
 
 @pytest.mark.parametrize("annotation", [int, Any, Item])
 @pytest.mark.parametrize("body", [b'{"v":1,"name":"x"}', b" [1]"])
-def test_json_without_its_content_type_is_answered_with_a_hint(annotation: Any, body: bytes) -> None:
+def test_json_without_its_content_type_is_refused_with_a_hint(annotation: Any, body: bytes) -> None:
     *others, hint = call(app_for(annotation), "POST", "/h", body, FORM).text.splitlines()
     assert others
     assert all("Missing required parameter" in line for line in others)
     assert hint == f"400 Bad Request: {FORM_HINT}"
 
 
-def test_json_without_any_content_type_is_answered_with_a_hint() -> None:
+def test_json_without_any_content_type_is_refused_with_a_hint() -> None:
     assert call(app_for(int), "POST", "/h", b'{"v":1}').text.splitlines()[1:] == [f"400 Bad Request: {UNREAD_HINT}"]
     assert errors(call(app_for(int), "POST", "/h", b'{"v":1}', PROBLEM))[1:] == [("body", "", UNREAD_HINT)]
 
 
 @pytest.mark.parametrize("annotation", [Annotated[int, Form()], Annotated[int, Query()]])
-def test_body_of_a_handler_that_takes_no_json_is_answered_without_the_hint(annotation: Any) -> None:
+def test_body_of_a_handler_that_takes_no_json_is_refused_without_the_hint(annotation: Any) -> None:
     assert call(app_for(annotation), "POST", "/h", b'{"v":1}', FORM).text == MISSING
 
 
