@@ -139,10 +139,10 @@ class Beside(App):
         return {"v": [note, bool(name)]}
 
     async def formed(self, file: UploadFile, note: Annotated[Note | None, Form()] = None) -> object:
-        return {"v": [note, file is not None]}
+        return {"v": [note, bool(file.filename)]}
 
     async def dependent(self, file: UploadFile, note: Annotated[object, Depends(read_note)]) -> object:
-        return {"v": [note, file is not None]}
+        return {"v": [note, bool(file.filename)]}
 
     async def alone(self, note: Note | None = None) -> object:
         return {"v": note}
