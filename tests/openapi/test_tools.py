@@ -65,7 +65,8 @@ def test_example_conforms_to_its_document(example: str, tmp_path: Path) -> None:
 def exercise(described: Path, server: Server) -> None:
     """Send the requests that schemathesis generates, the same ones in every run."""
     options = ["--generation-deterministic", "--max-examples", "25", "--request-timeout", "10", "--no-color"]
-    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(TOOLS / "schemathesis.toml"), "run"]
+    # With -P, Python looks for no modules in the folder of the tools, whose `types` hides that of the standard library.
+    command = [sys.executable, "-P", "-m", "schemathesis.cli", "--config-file", str(TOOLS / "schemathesis.toml"), "run"]
     run(*command, str(described), "--url", server.http, *options, cwd=TOOLS)
 
 
