@@ -24,7 +24,7 @@ from ..requests.request import Request, WebSocketRequest
 from ..sentinels import UNSET
 from ..uploads.upload_file import UploadFile
 from ..websockets.connection import WebSocket
-from ..websockets.messages import make_message_decoder
+from ..websockets.messages import make_message_decoder, make_message_encoder
 from .markers import (
     build_bare_marker_error,
     list_markers,
@@ -300,8 +300,9 @@ def _read_framework_parameter(name: str, annotation: Any, kind: Kind, role: Role
     if marker is not None:
         raise SignatureError("is provided by the framework, so it cannot have a marker", "Remove the marker")
     if role is Role.WEBSOCKET:
-        incoming = (*get_args(unwrap_annotated(annotation)[0]), str)[0]
-        make_message_decoder(incoming)  # only to refuse a type that no message can become
+        incoming, outgoing = (*get_args(unwrap_annotated(annotation)[0]), str, str)[:2]
+        make_message_decoder(incoming)  # only to refuse types that no message can have
+        make_message_encoder(outgoing)
     return Parameter(name, name, annotation, kind, role, ())
 
 

@@ -23,7 +23,14 @@ from .declared_types import (
     has_fields,
 )
 from .type_info import SCALAR_TYPES
-from .unwrap_annotated import split_union, strip_qualifiers, unwrap_annotated
+from .unwrap_annotated import (
+    UnsupportedTypeError,
+    describe_annotation,
+    is_constrained_union,
+    split_union,
+    strip_qualifiers,
+    unwrap_annotated,
+)
 
 _ANYTHING: Final = DeclaredType()
 
@@ -34,18 +41,18 @@ def refuse_all(annotation: Any) -> DeclaredType:
 
 
 def get_declared_type(annotation: Any) -> DeclaredType:
-    """Return `annotation` taken apart, once. Raises NameError and others for a field that cannot be resolved."""
+    """Return `annotation` taken apart, once. Raises UnsupportedTypeError, which names the field at fault."""
     try:
         hash(annotation)
     except TypeError:  # an unhashable constraint, such as examples=[...]
-        return _Reader().read(annotation)
+        return _Reader().read_whole(annotation)
     return _get_cached(annotation, repr(annotation))
 
 
 @lru_cache(maxsize=4096)
 def _get_cached(annotation: Any, _spelling: str) -> DeclaredType:
     """Return `annotation` as spelled, taken apart: `Literal[1]` and `Literal[True]` are equal."""
-    return _Reader().read(annotation)
+    return _Reader().read_whole(annotation)
 
 
 class _Reader:
@@ -53,10 +60,24 @@ class _Reader:
 
     def __init__(self) -> None:
         self._known: dict[object, DeclaredType] = {}
+        self._place = ""
+
+    def read_whole(self, annotation: Any) -> DeclaredType:
+        """Return the whole type taken apart. Constraints around it may concern single members of a union."""
+        try:
+            return self.read(unwrap_annotated(annotation)[0])
+        except (NameError, AttributeError) as error:
+            remedy = "Define at module level the names in the annotations of that class"
+            raise UnsupportedTypeError(f"{self._place}{error}", remedy) from error
 
     def read(self, annotation: Any) -> DeclaredType:
-        """Return `annotation` taken apart."""
+        """Return `annotation` taken apart. Raises UnsupportedTypeError."""
         annotation = strip_qualifiers(annotation)
+        if is_constrained_union(annotation):
+            try:
+                describe_annotation(annotation)
+            except UnsupportedTypeError as error:
+                raise UnsupportedTypeError(f"{self._place}{error.what}", error.remedy) from error
         plain, _ = unwrap_annotated(annotation)
         if plain is Any or plain is object or isinstance(plain, TypeVar):
             return _ANYTHING
@@ -103,9 +124,12 @@ class _Reader:
         )
 
     def _read_fields(self, cls: Any, annotation: Any) -> Iterable[Field]:
+        outer = self._place
         types = resolve_class_annotations(annotation)
         for name, wire, get_default in _list_fields(cls):
+            self._place = f"the field '{name}' of {cls.__qualname__}: "
             yield Field(name, wire, self.read(types.get(name, Any)), get_default)
+        self._place = outer
 
 
 def _make_key(annotation: Any) -> object:

@@ -59,6 +59,11 @@ def read_constraints(info: mi.Type) -> dict[str, Any]:
     return {name: value for name, value in constraints.items() if value is not None}
 
 
+def has_constraints(meta: msgspec.Meta) -> bool:
+    """Return True if `meta` constrains values, and does not only describe them."""
+    return any(getattr(meta, name) is not None for name in _CONSTRAINTS)
+
+
 def read_length_limits(info: Any) -> tuple[int, float]:
     """Return the least and the greatest length that `info` allows; the greatest may be infinite."""
     return info.min_length or 0, math.inf if info.max_length is None else info.max_length

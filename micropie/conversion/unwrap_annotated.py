@@ -24,7 +24,7 @@ from msgspec import inspect as mi
 from ..uploads.upload_file import UploadFile
 from .error_wording import describe_expected
 from .from_text import is_scalar
-from .type_info import remove_none, unwrap_metadata, walk_types
+from .type_info import has_constraints, remove_none, unwrap_metadata, walk_types
 
 
 class UnsupportedTypeError(Exception):
@@ -157,8 +157,7 @@ def _build_recursion_error() -> UnsupportedTypeError:
 
 def _find_remedy(annotation: Any, fault: str) -> str:
     """Return how to fix `annotation`, which msgspec refuses with the words `fault`."""
-    plain, metadata = unwrap_annotated(annotation)
-    if metadata and get_origin(plain) in (Union, UnionType):
+    if is_constrained_union(annotation):
         return "Put the constraint on the member that it is for: Annotated[str, Meta(…)] | None"
     if "tagged" in fault:
         return "Tell the classes apart in JSON: class Cat(Struct, tag=True)"
@@ -179,7 +178,23 @@ def _locate_fault(annotation: Any, seen: set[int]) -> UnsupportedTypeError | Non
             return _locate_fault(hint, seen) or UnsupportedTypeError(
                 f"the field '{name}' of {cls.__qualname__}: {error.what}", error.remedy
             )
-    return next(filter(None, (_locate_fault(part, seen) for part in get_args(plain))), None)
+    for part in get_args(plain):
+        located = _locate_fault(part, seen)
+        if located is None and is_constrained_union(part):
+            try:
+                _describe(part)
+            except UnsupportedTypeError as error:
+                located = error
+        if located is not None:
+            return located
+    return None
+
+
+def is_constrained_union(annotation: Any) -> bool:
+    """Return True for a union with constraints around it, which msgspec refuses unless all members have them."""
+    plain, metadata = unwrap_annotated(annotation)
+    constrained = any(isinstance(meta, msgspec.Meta) and has_constraints(meta) for meta in metadata)
+    return constrained and get_origin(plain) in (Union, UnionType)
 
 
 def _read_field_hints(cls: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 import pytest
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from micropie import App, Depends, HttpMiddleware, Request, Resource, ServerSentEvent, SetupError, WebSocket
 from micropie.testing import TestClient
@@ -190,3 +190,53 @@ def test_return_annotation_that_cannot_be_resolved_is_refused_when_the_app_is_ma
     with pytest.raises(SetupError, match=r"-> .*Nowhere.*: the annotation cannot be resolved") as caught:
         type("Unresolved", (App,), {"handler": handler})()
     assert "Import or define the name at module level" in str(caught.value)
+
+
+class Note(Struct):
+    text: Annotated[str | None, Meta(max_length=40)]
+
+
+class Notes(Struct):
+    notes: dict[str, list[Note]]
+
+
+CURE = "Annotated[str, Meta(…)] | None"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "place"),
+    [
+        (Note, "the field 'text' of Note: "),
+        (Notes, "the field 'text' of Note: "),
+        (list[Note], "the field 'text' of Note: "),
+        (list[Annotated[str | None, Meta(max_length=40)]], ""),
+    ],
+)
+@pytest.mark.parametrize("use", ["parameter", "result", "incoming", "outgoing", "item"])
+def test_constraint_around_an_optional_inside_a_type_is_refused_with_the_cure(
+    annotation: Any, place: str, use: str
+) -> None:
+    async def handler(self: App, it: Any = None) -> Any:
+        return self, it
+
+    annotations = {
+        "parameter": {"it": annotation},
+        "result": {"return": annotation},
+        "incoming": {"it": WebSocket[annotation, str]},
+        "outgoing": {"it": WebSocket[str, annotation]},
+        "item": {"return": AsyncIterator[annotation]},
+    }
+    handler.__annotations__ = annotations[use]
+    name = "ws_handler" if use in ("incoming", "outgoing") else "handler"
+    with pytest.raises(SetupError) as caught:
+        type("Constrained", (App,), {name: handler})()
+    assert f"{place}Can only set `max_length`" in str(caught.value)
+    assert CURE in str(caught.value)
+
+
+def test_description_around_an_optional_is_allowed_in_a_result() -> None:
+    class Described(App):
+        async def handler(self) -> list[Annotated[str | None, Meta(description="d")]]:
+            return [None]
+
+    assert call(Described(), "GET", "/handler").text == "[null]"
