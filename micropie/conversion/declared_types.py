@@ -15,6 +15,7 @@ from typing import Any, Final, get_args, is_typeddict
 import msgspec
 
 from .._utils.lazy_imports import lazy_pattern
+from ..responses.encoding import build_await_error
 from ..sentinels import UNSET
 
 
@@ -214,7 +215,7 @@ class ClassType(DeclaredType):
     def convert(self, value: Any, place: str = ROOT) -> Any:
         """Return `value` with the declared fields only. Raises UndeclaredError."""
         is_other = self._is_dict or not isinstance(value, self.cls)
-        if is_other and (isinstance(value, _ATOMS) or type(value) is tuple):
+        if is_other and (isinstance(value, _ATOMS) or type(value) is tuple or hasattr(value, "__await__")):
             raise _build_error(self._annotation, value, place)
         read = self._read_key if isinstance(value, Mapping) else self._read_attribute
         if isinstance(value, Mapping) and self._tag is not None and value.get(self._tag_field, self._tag) != self._tag:
@@ -299,6 +300,8 @@ def _make_items_check(item: DeclaredType) -> Callable[[Collection[Any]], bool]:
 
 
 def _build_error(annotation: Any, value: object, place: str) -> UndeclaredError:
+    if hasattr(value, "__await__"):
+        raise build_await_error(value)
     what = f"Expected `{format_annotation(annotation)}`, got `{format_annotation(type(value))}`"
     return UndeclaredError(what if place == ROOT else f"{what} - at `{place}`")
 

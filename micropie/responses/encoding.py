@@ -6,6 +6,7 @@ This module does not look at statuses or headers, and sends nothing.
 
 from collections.abc import Callable, Mapping
 from enum import Enum
+from types import CoroutineType
 from typing import Any, Final
 
 import msgspec
@@ -29,11 +30,24 @@ _BASES: Final[dict[type, Callable[[Any], object]]] = {
 }
 
 
+def build_await_error(value: object) -> ResponseError:
+    """Return the error for a result that holds `value`, which must be awaited. A coroutine is closed."""
+    name = getattr(value, "__qualname__", type(value).__qualname__)
+    if isinstance(value, CoroutineType):
+        value.close()  # else Python warns about it, too
+    return ResponseError(
+        f"await is missing: the result holds a {type(value).__qualname__} of {name}. "
+        f"Write `await {name.rpartition('.')[2]}(…)`, in an `async def` handler"
+    )
+
+
 def _convert_to_base(value: object) -> object:
     """Convert a value that msgspec cannot encode into one that it can, as its `enc_hook`."""
     for base, convert in _BASES.items():
         if isinstance(value, base):
             return convert(value)
+    if hasattr(value, "__await__"):
+        raise build_await_error(value)
     raise ResponseError(
         f"{type(value).__module__}.{type(value).__qualname__} cannot be sent: return text, bytes, a generator, "
         "a pathlib.Path, or JSON data (dict, list, dataclass, msgspec.Struct, TypedDict, NamedTuple, attrs class)"

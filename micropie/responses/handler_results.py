@@ -8,6 +8,7 @@ import msgspec
 
 from .._utils.caching import BoundedCache
 from ..errors import ResponseError
+from .encoding import build_await_error
 
 Reply: TypeAlias = tuple[int, Any, list[tuple[str, str]]]
 """Status, body and headers of a response. The list of headers belongs to this reply alone."""
@@ -31,7 +32,8 @@ def split_result(result: object) -> tuple[int, object, list[tuple[str, str]]]:
 
     A plain tuple of two or three items whose first is an int is `(status, body)` or `(status, body, headers)`. Its
     headers are a list of pairs, a mapping or None. None is status 204. Everything else is a body with status 200, a
-    NamedTuple too. Raises ResponseError for a status outside 100 to 599, and for headers of another type.
+    NamedTuple too. Raises ResponseError for a status outside 100 to 599, for
+    a body that must be awaited, and for headers of another type.
     """
     if type(result) is not tuple:
         return (200 if result is not None else 204), result, []
@@ -43,6 +45,8 @@ def split_result(result: object) -> tuple[int, object, list[tuple[str, str]]]:
                     f"A tuple that begins with {status} cannot be (status, body): a status is 100 to 599; "
                     "return data as a list"
                 )
+            if hasattr(result[1], "__await__"):
+                raise build_await_error(result[1])
             return int(status), result[1], _list_headers(result[2]) if len(result) == 3 else []
     return 200, result, []
 

@@ -240,3 +240,32 @@ def test_description_around_an_optional_is_allowed_in_a_result() -> None:
             return [None]
 
     assert call(Described(), "GET", "/handler").text == "[null]"
+
+
+class Forgetful(App):
+    def status(self):  # type: ignore[no-untyped-def]
+        return 422, self._render_template("page.html")
+
+    def typed_status(self) -> tuple[int, str]:
+        return 422, self._render_template("page.html")  # type: ignore[return-value]
+
+    async def key(self):  # type: ignore[no-untyped-def]
+        return {"html": self._render_template("page.html")}
+
+    async def typed_key(self) -> list[Public]:
+        return [Public("a"), self._render_template("page.html")]  # type: ignore[list-item]
+
+    async def stream(self):  # type: ignore[no-untyped-def]
+        yield self._render_template("page.html")
+
+    async def typed_stream(self) -> AsyncIterator[str]:
+        yield self._render_template("page.html")  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("path", ["status", "typed_status", "key", "typed_key", "stream", "typed_stream"])
+def test_coroutine_in_a_result_is_an_error_that_says_that_await_is_missing(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert call(Forgetful(), "GET", f"/{path}").status == 500
+    assert "await is missing: the result holds a coroutine of " in caplog.text
+    assert "Write `await _render_template(…)`, in an `async def` handler" in caplog.text
