@@ -33,8 +33,8 @@ class Shown(Struct):
     sizes: list[Size] = []
     price: Decimal = Decimal("1.50")
     even: Annotated[int, Meta(ge=1, le=9, multiple_of=2)] = 2
-    tenth: Annotated[float, Meta(gt=0.3, le=1, multiple_of=0.1)] = 0.5
-    beyond: Annotated[float, Meta(gt=0.35, lt=0.95, multiple_of=0.1)] = 0.5
+    tens: Annotated[float, Meta(gt=30, le=100, multiple_of=10)] = 50
+    beyond: Annotated[float, Meta(gt=35, lt=95, multiple_of=10)] = 50
     weight: Annotated[float, Meta(ge=0.5, lt=9.5)] = 1
     born: date | None = None
     at: datetime | None = None
@@ -64,8 +64,8 @@ ATTRIBUTES: Mapping[str, str] = {
     "sizes": "multiple",
     "price": 'type="number" step="any" required value="1.50"',
     "even": 'type="number" min="2" max="8" step="2" required value="2"',
-    "tenth": 'type="number" min="0.4" max="1" step="0.1" required value="0.5"',
-    "beyond": 'type="number" min="0.4" max="0.9" step="0.1" required value="0.5"',
+    "tens": 'type="number" min="40" max="100" step="10" required value="50"',
+    "beyond": 'type="number" min="40" max="90" step="10" required value="50"',
     "weight": 'type="number" min="0.5" max="9.5" step="any" required value="1"',
     "born": 'type="date"',
     "at": 'type="datetime-local"',
