@@ -44,6 +44,8 @@ class Limits:
     """Seconds for a whole JSON, urlencoded or raw body."""
     multipart_timeout: float = 3600.0
     """Seconds for a whole multipart body, counted only while waiting for the client."""
+    ping: float = 15.0
+    """Seconds between two comments in a stream of server-sent events, which keep proxies from closing it."""
     websocket_message: int = MIB
     """Bytes of one WebSocket message; a larger one closes 1009."""
     threads: int = 40

@@ -13,7 +13,7 @@ instead of 27,400 instructions).
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextvars import Token
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from ..binding.handler import BoundHandler, Mode
 from ..config import Limits, SessionConfig
@@ -42,6 +42,9 @@ from .overrides import merge_overrides
 from .settings import apply_settings, apply_settings_below, find_session_config, is_session_wanted
 
 T = TypeVar("T")
+
+START_AFTER: Final = 1.0
+"""Seconds after which a stream whose annotation names the type sends its headers, though no item has come."""
 
 
 class HttpApp(Protocol):
@@ -78,7 +81,7 @@ async def serve(app: HttpApp, scope: Scope, receive: Receive, send: Send) -> Non
             is_final = type(found) is Route and type(result) is found.result_class
             if not (is_final or (found.passes if type(found) is Route else BODY_CLASSES)[type(result)]):
                 result = await result if hasattr(result, "__await__") else result
-                reply = apply_return_annotation(found, split_result(result), check=app.check_returns)
+                reply = apply_return_annotation(request, found, split_result(result), check=app.check_returns)
         except ClientDisconnected:
             return
         except Exception as error:
@@ -170,7 +173,7 @@ async def enter(app: HttpApp, request: Request, trail: Trail, segments: Sequence
     if type(found) is not Route or found.passes[type(result)]:
         return result
     reply = split_result(await result if hasattr(result, "__await__") else result)
-    return apply_return_annotation(found, reply, check=app.check_returns)
+    return apply_return_annotation(request, found, reply, check=app.check_returns)
 
 
 async def run_hooks(
@@ -266,7 +269,9 @@ async def receive_parts(request: Request, bound: BoundHandler, values: Sequence[
         await request.multipart.read_until(lambda: bound.wants.arrived(request, values))
 
 
-def apply_return_annotation(route: Route | Trail | Mount | None, reply: Reply, *, check: bool) -> Reply:
+def apply_return_annotation(
+    request: Request, route: Route | Trail | Mount | None, reply: Reply, *, check: bool
+) -> Reply:
     """Return `reply` with what the handler's return annotation says of it: its fields, the Content-Type of a stream.
 
     Raises ResponseError for a body that does not fit the annotation; a stream raises it when it comes to the item. With
@@ -279,6 +284,7 @@ def apply_return_annotation(route: Route | Trail | Mount | None, reply: Reply, *
         names_type = any(name.lower() == "content-type" for name, _ in headers)
         if not names_type:  # the first item would tell the type, but a stream may turn out to be empty
             headers = [*headers, ("Content-Type", route.stream_type)]
+        request.micropie_start_after = 0 if route.stream_type == "text/event-stream" else START_AFTER
     returns = route.signature.returns
     if returns is not None:
         body = returns.keep_declared(status, body, check=check)
@@ -374,6 +380,8 @@ async def send_or_replace(
                 added,
                 listen=True,
                 run_sync=app._run_sync,
+                start_after=request.micropie_start_after,
+                ping=request.limits.ping,
             )
     except BrokenResponse as broken:
         if broken.__cause__ is None:  # a mounted micropie app has logged it

@@ -96,6 +96,8 @@ class Request:
     """True once `read_body` was called."""
     micropie_body_stream: BodyStream | None = None
     """The stream that a body arrives through, unless it is held in memory."""
+    micropie_start_after: float | None = None
+    """Seconds that the response may wait for the first item of a stream; None if that decides the Content-Type."""
     micropie_cleanup_stack: CleanupStack | None = None
     """The generators of the dependencies, which go on after the response."""
     micropie_needs_cleanup: bool

@@ -6,9 +6,9 @@ pays for it: text, bytes or data with content. `send_response` also covers all o
 on handlers or apps.
 """
 
-from collections.abc import AsyncIterable, Callable, Iterator
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import NoneType
 from typing import Any, Final, TypeAlias, cast
 
@@ -29,7 +29,7 @@ from .headers import (
     recall_encoded_headers,
     remove_headers,
 )
-from .streaming import HTML_STREAM, close_chunks, iterate_chunks, send_stream
+from .streaming import EVENT_STREAM, HTML_STREAM, PING, close_chunks, is_event_stream, iterate_chunks, send_stream
 
 NO_CONTENT: Final = frozenset((*range(100, 200), 204, 304))
 """Statuses whose responses end with their headers (RFC 9110 §6.4.1), none of which describes content (§8.6)."""
@@ -128,13 +128,16 @@ async def send_response(
     *,
     listen: bool = False,
     run_sync: RunSync = run_in_thread,
+    start_after: float | None = None,
+    ping: float = PING,
 ) -> None:
     """Send `body` as the response to the request of `scope`.
 
     `headers` are never changed. Where they tell the length of the content, the actual length replaces it. `added` are
     headers about the session (see `add_session_headers`). Pass `listen` if `receive` returns nothing that is still
     needed: it is then awaited during the response, to notice a disconnect. `run_sync` runs what blocks: sync generators
-    and files. If the client has left, the function returns quietly.
+    and files. `start_after` and `ping` are for streams, see `send_stream`. If the client has left, the function returns
+    quietly.
 
     It raises ResponseError (a body or header that cannot be sent), HTTPError (see `send_file`), or what a generator
     raised before its first chunk, all before anything is sent. Later failures are raised as BrokenResponse.
@@ -145,7 +148,8 @@ async def send_response(
         encoded = encode_headers(headers)
         if added:
             encoded = add_session_headers(encoded, added, scope["path"])
-        await _send_any(scope, receive if listen else None, send, status, body, encoded, run_sync)
+        send_chunks = partial(send_stream, start_after=start_after, ping=ping)
+        await _send_any(scope, receive if listen else None, send, status, body, encoded, run_sync, send_chunks)
     else:
         await send_messages(send, messages)
 
@@ -158,6 +162,7 @@ async def _send_any(
     body: object,
     encoded: RawHeaders,
     run_sync: RunSync,
+    send_chunks: Callable[..., Awaitable[None]],
 ) -> None:
     """Send a response with any body and any headers, as `send_response` does."""
     omits_content = status in NO_CONTENT or scope["method"] == "HEAD"
@@ -165,8 +170,10 @@ async def _send_any(
     if shape is _Shape.STREAM:
         chunks = iterate_chunks(cast("AsyncIterable[object] | Iterator[object]", body), run_sync)
         encoded = remove_headers(encoded, TRANSFER)
+        if is_event_stream(encoded):
+            encoded = add_missing_headers(encoded, EVENT_STREAM)
         if not omits_content:
-            await send_stream(send, status, chunks, encoded, receive)
+            await send_chunks(send, status, chunks, encoded, receive)
             return
         await close_chunks(chunks)
         all_headers, payload = add_missing_headers(encoded, HTML_STREAM), b""

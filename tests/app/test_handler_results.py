@@ -11,10 +11,10 @@ from typing import Any, Literal, NamedTuple
 import pytest
 from msgspec import Struct
 
-from micropie import App, HTTPError, ResponseError, ServerSentEvent
-from micropie.types import RawHeaders
+from micropie import App, HTTPError, Limits, ResponseError, ServerSentEvent
+from micropie.types import Message, RawHeaders
 from tests.app.small_apps import HTML, Todo, app_returning, send_two_chunks
-from tests.support.asgi import JSON, call
+from tests.support.asgi import JSON, call, http_scope
 from tests.support.hooks import Hook
 from tests.support.read_results import error_records
 
@@ -271,3 +271,72 @@ def test_form_without_a_checked_box_is_an_empty_form(length: RawHeaders) -> None
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_empty_stream_has_the_type_of_its_return_annotation(method: str, path: str, content_type: str) -> None:
     assert call(Empty(), method, path).header("content-type") == content_type
+
+
+# --- server-sent events ---
+
+
+class Events(App):
+    async def typed(self) -> AsyncIterator[ServerSentEvent[int]]:
+        await asyncio.Event().wait()
+        yield ServerSentEvent(1)
+
+    def untyped(self) -> Any:
+        return 200, iter(["data: 1\n\n"]), {"Content-Type": "text/event-stream"}
+
+    async def own_headers(self) -> tuple[int, AsyncIterator[ServerSentEvent[int]], dict[str, str]]:
+        return 200, self.typed(), {"Cache-Control": "no-store", "X-Accel-Buffering": "yes"}
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    ("path", "cache_control", "buffering"),
+    [("/typed", "no-cache", "no"), ("/untyped", "no-cache", "no"), ("/own_headers", "no-store", "yes")],
+)
+def test_events_have_their_headers_at_once(method: str, path: str, cache_control: str, buffering: str) -> None:
+    async def main() -> dict[bytes, bytes]:
+        started: asyncio.Future[dict[bytes, bytes]] = asyncio.get_running_loop().create_future()
+
+        async def receive() -> Message:
+            await started
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                started.set_result(dict(message["headers"]))
+
+        await Events()(http_scope(method, path), receive, send)
+        return await started
+
+    headers = asyncio.run(main())
+    assert headers[b"content-type"] == b"text/event-stream"
+    assert headers[b"cache-control"].decode() == cache_control
+    assert headers[b"x-accel-buffering"].decode() == buffering
+
+
+@pytest.mark.parametrize("path", ["/typed", "/waits"])
+def test_comments_keep_an_idle_event_stream_open(path: str) -> None:
+    async def main() -> bytes:
+        text = b""
+        enough = asyncio.Event()
+
+        async def receive() -> Message:
+            await enough.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            nonlocal text
+            text += message.get("body", b"")
+            if text.count(b": ping") == 3:
+                enough.set()
+            await asyncio.sleep(0)
+
+        class Slow(Events):
+            async def waits(self) -> Any:
+                yield ServerSentEvent(1)
+                await asyncio.Event().wait()
+
+        await Slow(limits=Limits(ping=0.001))(http_scope("GET", path), receive, send)
+        return text
+
+    assert asyncio.run(main()).startswith(b": ping\n\n" if path == "/typed" else b"data: 1\n\n: ping\n\n")

@@ -45,6 +45,8 @@ HTML = (b"content-type", b"text/html; charset=utf-8")
 JSON_LINES = (b"content-type", b"application/jsonl")
 EVENTS = (b"content-type", b"text/event-stream")
 NO_CACHE = (b"cache-control", b"no-cache")
+UNBUFFERED = (b"x-accel-buffering", b"no")
+EVENT_HEADERS = {EVENTS, NO_CACHE, UNBUFFERED}
 
 # --- what is sent ----------------------------------------------------------------------------------------------------
 
@@ -55,10 +57,10 @@ STREAMS: list[tuple[list[object], set[tuple[bytes, bytes]], list[bytes]]] = [
     ([Tick(1), Tick(2)], {JSON_LINES}, [b'{"n":1}\n', b'{"n":2}\n']),
     ([{"a": "x\ny"}, [1], None, 7], {JSON_LINES}, [b'{"a":"x\\ny"}\n', b"[1]\n", b"null\n", b"7\n"]),
     ([Level.LOW], {JSON_LINES}, [b'"low"\n']),
-    ([ServerSentEvent(data=1), ServerSentEvent(data=[])], {EVENTS, NO_CACHE}, [b"data: 1\n\n", b"data: []\n\n"]),
+    ([ServerSentEvent(data=1), ServerSentEvent(data=[])], EVENT_HEADERS, [b"data: 1\n\n", b"data: []\n\n"]),
     (["a", Tick(1), ServerSentEvent(data="x")], {HTML}, [b"a", b'{"n":1}\n', b"data: x\n\n"]),
     ([Tick(1), "raw"], {JSON_LINES}, [b'{"n":1}\n', b"raw"]),
-    ([ServerSentEvent(comment="hi"), "raw"], {EVENTS, NO_CACHE}, [b": hi\n\n", b"raw"]),
+    ([ServerSentEvent(comment="hi"), "raw"], EVENT_HEADERS, [b": hi\n\n", b"raw"]),
     (["", "a", "", b""], {HTML}, [b"a"]),
     ([], {HTML}, []),
 ]  # fmt: skip
@@ -85,10 +87,10 @@ def test_first_chunk_decides_the_content_type(
 @pytest.mark.parametrize(
     ("given_headers", "expected"),
     [
-        ([(b"content-type", b"text/csv")], {(b"content-type", b"text/csv"), NO_CACHE}),
-        ([(b"cache-control", b"private")], {EVENTS, (b"cache-control", b"private")}),
-        ([(b"content-length", b"9")], {EVENTS, NO_CACHE, (b"content-length", b"9")}),
-        ([(b"link", b"a"), (b"link", b"b")], {EVENTS, NO_CACHE, (b"link", b"a"), (b"link", b"b")}),
+        ([(b"content-type", b"text/csv")], {(b"content-type", b"text/csv"), UNBUFFERED, NO_CACHE}),
+        ([(b"cache-control", b"private")], {EVENTS, UNBUFFERED, (b"cache-control", b"private")}),
+        ([(b"content-length", b"9")], {EVENTS, UNBUFFERED, NO_CACHE, (b"content-length", b"9")}),
+        ([(b"link", b"a"), (b"link", b"b")], {EVENTS, UNBUFFERED, NO_CACHE, (b"link", b"a"), (b"link", b"b")}),
     ],
 )  # fmt: skip
 def test_handlers_headers_win_over_those_of_the_stream(
@@ -358,5 +360,89 @@ def test_stop_async_iteration_of_a_sync_generator_breaks_the_response(begun: boo
             await stream(server, body())
         assert isinstance(caught.value.__cause__, RuntimeError if begun else StopAsyncIteration)
         assert not server.ended
+
+    run(main())
+
+
+# --- responses that start before their first chunk, and comments between the chunks ---
+
+
+async def wait_for_messages(server: Server, count: int) -> None:
+    while len(server.messages) < count:
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("seconds", [0, 0.001])
+@pytest.mark.parametrize("content_type", [b"text/event-stream", b"Text/Event-Stream; charset=utf-8", b"text/csv"])
+@pytest.mark.parametrize("end", ["items", "nothing", "error", "leaves"])
+def test_stream_of_a_known_type_starts_before_its_first_chunk(seconds: float, content_type: bytes, end: str) -> None:
+    async def main() -> None:
+        server, closed = Server(), False
+
+        async def body() -> AsyncIterator[object]:
+            nonlocal closed
+            try:
+                await wait_for_messages(server, 1)
+                if end == "leaves":
+                    server.gone.set()
+                    await asyncio.Event().wait()
+                if end == "error":
+                    raise LookupError
+                if end == "items":
+                    yield "a"
+                    yield "b"
+            finally:
+                closed = True
+
+        before = asyncio.all_tasks()
+        sent = send_stream(
+            server.send, 200, body(), [(b"content-type", content_type)], server.receive, start_after=seconds
+        )
+        if end == "error":
+            with pytest.raises(BrokenResponse):
+                await sent
+        else:
+            await sent
+        assert closed
+        assert asyncio.all_tasks() == before
+        assert [message["type"] for message in server.messages].count("http.response.start") == 1
+        assert server.chunks == ([b"a", b"b"] if end == "items" else [])
+        assert server.ended is (end in ("items", "nothing"))
+
+    run(main())
+
+
+def test_stream_whose_first_chunk_comes_in_time_starts_with_it() -> None:
+    async def main() -> None:
+        server = Server()
+        before = asyncio.all_tasks()
+        await send_stream(server.send, 200, aiter(Source("a", "b").generator()), [], server.receive, start_after=1000)
+        assert (server.chunks, server.ended) == ([b"a", b"b"], True)
+        assert asyncio.all_tasks() == before
+
+    run(main())
+
+
+@pytest.mark.parametrize("start_after", [None, 0])
+def test_comments_are_sent_between_events(start_after: float | None) -> None:
+    async def main() -> None:
+        server = Server()
+
+        async def body() -> AsyncIterator[object]:
+            yield ServerSentEvent("first")
+            await wait_for_messages(server, 5)
+            yield "data: in two "
+            await asyncio.sleep(0.01)
+            yield "pieces\n\n"
+
+        headers = [] if start_after is None else [EVENTS]
+        before = asyncio.all_tasks()
+        await send_stream(server.send, 200, body(), headers, server.receive, start_after=start_after, ping=0.001)
+        assert asyncio.all_tasks() == before
+        text = b"".join(server.chunks)
+        assert text.replace(b": ping\n\n", b"") == b"data: first\n\ndata: in two pieces\n\n"
+        assert text.count(b": ping\n\n") >= 3
+        assert b"data: in two pieces\n\n" in text
+        assert server.ended
 
     run(main())
