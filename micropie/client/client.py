@@ -240,11 +240,17 @@ class Client(Generic[A]):
             body = await response.aread()
             await response.aclose()
             raise CallError(where, status, response.headers, body)
-        where = f"{where} answered {status}"
+        answered = f"{where} answered {status}"
         if shape.stream is not None:
             items = read_stream(shape.stream, content_type, response.aiter_bytes())
-            return assemble_result(shape, status, Stream(items, response, where), response.headers.multi_items())
-        value = await self._read_value(shape, response, where)
+            return assemble_result(shape, status, Stream(items, response, answered), response.headers.multi_items())
+        try:
+            value = await self._read_value(shape, response, answered)
+        except UnexpectedResponse:
+            if status < 400:
+                raise
+            # The handler, or the framework, raised an HTTPError of a status that the annotation names, too.
+            raise CallError(where, status, response.headers, await response.aread()) from None
         await response.aclose()
         return assemble_result(shape, status, value, response.headers.multi_items())
 

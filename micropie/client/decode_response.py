@@ -24,7 +24,9 @@ _DATA: Final = frozenset((BodyKind.JSON, BodyKind.LIST_OR_STREAM, BodyKind.EVENT
 """The kinds of bodies that are JSON."""
 _PIECES: Final = frozenset((BodyKind.TEXT, BodyKind.BYTES, BodyKind.ANYTHING))
 """The kinds of items that a stream sends as they are."""
-_JSON_LINES: Final = frozenset({"application/jsonl", "application/x-ndjson", "application/jsonlines"})
+_JSON_LINES: Final = frozenset(
+    {"application/jsonl", "application/x-ndjson", "application/ndjson", "application/jsonlines"}
+)
 _NO_CONTENT: Final = frozenset({204, 205, 304})  # RFC 9110 §6.4.1
 _LINE_END: Final = re.compile("\r\n|\r|\n")  # HTML §9.2.5
 

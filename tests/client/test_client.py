@@ -1,17 +1,18 @@
 """These tests show which request a call becomes, how a client is made, and how long its files and streams live."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import httpx2
 import pytest
 import uvicorn
+from msgspec import Struct
 
-from micropie import ELSEWHERE, App, Body, Form, Header, Query
+from micropie import ELSEWHERE, App, Body, Form, Header, HTTPError, Query
 from micropie.client import CallError, Client, upload
 from micropie.testing import ASGITransport
 from tests.client.api import REQUESTS, RESULTS, SERVED_FILE, STREAMS, Api, Attached, Todo, Todos, User, run, two_pieces
@@ -335,5 +336,43 @@ def test_missing_server_raises_the_error_of_httpx2() -> None:
         async with Client(Api, "http://127.0.0.1:1") as client:
             with pytest.raises(httpx2.ConnectError):
                 await client.call(Api.text)
+
+    asyncio.run(main())
+
+
+class NoUser(Struct):
+    number: int
+
+
+class Lookups(App):
+    async def lookup(self, id: int) -> tuple[Literal[200], str] | tuple[Literal[404], NoUser]:
+        if id == 1:
+            return 404, NoUser(1)
+        raise HTTPError(404, "closed for repairs")
+
+    async def rows(self) -> tuple[int, AsyncIterator[NoUser], dict[str, str]]:
+        return 200, self._count(), {"Content-Type": "application/ndjson"}
+
+    async def _count(self) -> AsyncIterator[NoUser]:
+        yield NoUser(1)
+        yield NoUser(2)
+
+
+def test_error_with_an_annotated_status_but_another_body_is_a_call_error_with_its_text() -> None:
+    async def main() -> None:
+        async with Client(Lookups, app=Lookups()) as client:
+            assert await client.call(Lookups.lookup, 1) == (404, NoUser(1))
+            with pytest.raises(CallError, match="404 Not Found: closed for repairs") as caught:
+                await client.call(Lookups.lookup, 2)
+            assert (caught.value.status, caught.value.detail) == (404, "closed for repairs")
+
+    asyncio.run(main())
+
+
+def test_rows_of_a_stream_are_read_from_ndjson() -> None:
+    async def main() -> None:
+        async with Client(Lookups, app=Lookups()) as client:
+            _, rows, _ = await client.call(Lookups.rows)
+            assert [row async for row in rows] == [NoUser(1), NoUser(2)]
 
     asyncio.run(main())
