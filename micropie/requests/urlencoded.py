@@ -1,5 +1,7 @@
 """This module reads `application/x-www-form-urlencoded` data: query strings and simple forms."""
 
+from collections.abc import Callable
+
 from .._utils.lazy_imports import urls
 from ..errors import HTTPError, Source
 
@@ -15,16 +17,15 @@ def parse_urlencoded(data: bytes, source: Source, limit: int) -> dict[str, list[
     try:
         text = data.decode("utf-8")
         if "%00" not in text and "\0" not in text:
-            return _parse_pairs(text, "strict")
+            return _parse_pairs(text, _unquote)
     except UnicodeDecodeError:
         pass
     from ..unreadable_texts import replace_unreadable
 
-    lossless = "surrogateescape"
-    return replace_unreadable(_parse_pairs(data.decode("utf-8", lossless), lossless), source)
+    return replace_unreadable(_parse_pairs(data.decode("utf-8", "surrogateescape"), _unquote_lossless), source)
 
 
-def _parse_pairs(text: str, errors: str) -> dict[str, list[str]]:
+def _parse_pairs(text: str, unquote: Callable[[str], str]) -> dict[str, list[str]]:
     values_by_name: dict[str, list[str]] = {}
     # Percent signs are decoded after the split, since they may encode `&` or `=`.
     encoded = "%" in text
@@ -32,7 +33,7 @@ def _parse_pairs(text: str, errors: str) -> dict[str, list[str]]:
         if pair:
             name, _, value = pair.partition("=")
             if encoded:
-                name, value = _unquote(name, errors), _unquote(value, errors)
+                name, value = unquote(name), unquote(value)
             if name in values_by_name:
                 values_by_name[name].append(value)
             else:
@@ -40,5 +41,9 @@ def _parse_pairs(text: str, errors: str) -> dict[str, list[str]]:
     return values_by_name
 
 
-def _unquote(text: str, errors: str) -> str:
-    return urls.unquote(text, errors=errors) if "%" in text else text
+def _unquote(text: str) -> str:
+    return urls.unquote(text, errors="strict") if "%" in text else text
+
+
+def _unquote_lossless(text: str) -> str:
+    return urls.unquote(text, errors="surrogateescape")
