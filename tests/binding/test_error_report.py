@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 from micropie import App, Body, Cookie, Form, Header, Limits, Query, Resource, Session, UploadFile
 from micropie.errors import Invalid
 from tests.support.asgi import FORM, JSON, MULTIPART, PROBLEM, RawHeaders, Response, call, form_data
-from tests.support.types import Cat, Closed, Colour, Dog, Point, Range
+from tests.support.shared_types import Cat, Closed, Colour, Dog, Point, Range
 
 Rating = Annotated[int, Meta(ge=1, le=5)]
 ran: list[object] = []

@@ -9,7 +9,7 @@ from msgspec import inspect as mi
 
 from micropie.conversion.json_errors import find_errors
 from micropie.uploads.upload_file import UploadFile
-from tests.support.types import Address, Range
+from tests.support.shared_types import Address, Range
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 from micropie.conversion.converter import Shape, get_converter
 from micropie.conversion.exceptions import CONVERSION_ERRORS
 from micropie.uploads.upload_file import UploadFile
-from tests.support.types import (
+from tests.support.shared_types import (
     Address,
     Cat,
     Colour,

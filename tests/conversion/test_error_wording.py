@@ -12,7 +12,7 @@ from msgspec import inspect as mi
 from micropie.conversion.error_wording import describe_expected, describe_expected_text
 from micropie.uploads.upload_file import UploadFile
 from tests.conversion.examples import Pair, Row, User
-from tests.support.types import Address, Colour, Level, Point, Todo, Wheel
+from tests.support.shared_types import Address, Colour, Level, Point, Todo, Wheel
 
 
 @pytest.mark.parametrize(

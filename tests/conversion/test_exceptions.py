@@ -14,7 +14,7 @@ from micropie.conversion.converter import get_converter
 from micropie.conversion.exceptions import get_validator_message
 from micropie.testing import TestClient, WebSocketClosed
 from tests.conversion.examples import Moody, list_errors
-from tests.support.types import Range
+from tests.support.shared_types import Range
 
 NEUTRAL = "Not a valid value"
 SECRET = "s3cret"

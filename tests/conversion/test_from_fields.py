@@ -17,7 +17,7 @@ from msgspec import inspect as mi
 from micropie.conversion.exceptions import CONVERSION_ERRORS
 from micropie.conversion.from_fields import FormReaders, make_form_readers
 from micropie.uploads.upload_file import UploadFile
-from tests.support.types import Cat, Closed, Range, Wheel
+from tests.support.shared_types import Cat, Closed, Range, Wheel
 
 T = TypeVar("T")
 

@@ -22,7 +22,7 @@ from micropie.conversion.from_text import (
     make_texts_reader,
     rank_narrowness,
 )
-from tests.support.types import Level
+from tests.support.shared_types import Level
 
 
 class Colour(Enum):

@@ -29,7 +29,7 @@ from tests.conversion.examples import (
     User,
     list_errors,
 )
-from tests.support.types import Address, Cat, Closed, Colour, Dog, Level, Point, Range, Todo, Wheel
+from tests.support.shared_types import Address, Cat, Closed, Colour, Dog, Level, Point, Range, Todo, Wheel
 
 RIGHT: Sequence[tuple[Any, object]] = [
     (int, 5),

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micropie.conversion.json_pointer import escape_token
+from micropie.errors import shorten_name
 
 TOKENS: list[tuple[object, str]] = [
     ("foo", "foo"),
@@ -28,4 +29,12 @@ def test_key_is_escaped_as_rfc_6901_defines(key: object, token: str) -> None:
 def test_token_contains_no_slash_and_can_be_unescaped(key: str) -> None:
     token = escape_token(key)
     assert "/" not in token
-    assert token.replace("~1", "/").replace("~0", "~") == key
+    assert token.replace("~1", "/").replace("~0", "~") == shorten_name(key)
+
+
+@given(st.text(min_size=101))
+def test_token_of_a_long_key_is_cut(key: str) -> None:
+    token = escape_token(key).replace("~1", "/").replace("~0", "~")
+    assert token.endswith("…")
+    assert len(token) <= 101
+    assert key.startswith(token[:-1])

@@ -35,7 +35,7 @@ from msgspec import Meta, Struct
 
 from micropie import App, Body, Form, Header, Query
 from tests.support.asgi import FORM, JSON, MULTIPART, Response, acall, form_data
-from tests.support.types import Cat, Frozen
+from tests.support.shared_types import Cat, Frozen
 
 T = TypeVar("T")
 Values: TypeAlias = st.SearchStrategy[Any]

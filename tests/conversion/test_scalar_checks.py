@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from micropie.conversion.exceptions import CONVERSION_ERRORS
 from tests.conversion.examples import list_errors
-from tests.support.types import Colour
+from tests.support.shared_types import Colour
 
 LIMITED: Sequence[Any] = [
     Annotated[int, Meta(ge=1, lt=5)],

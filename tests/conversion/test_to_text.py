@@ -16,7 +16,7 @@ from msgspec import inspect as mi
 from micropie.conversion.converter import get_converter
 from micropie.conversion.to_text import is_same_value, value_to_fields, value_to_text, value_to_texts
 from micropie.uploads.upload_file import UploadFile
-from tests.support.types import Cat
+from tests.support.shared_types import Cat
 
 
 class Shade(Enum):

@@ -16,7 +16,7 @@ from typing_extensions import TypeVar as TypeVarWithDefault
 
 from micropie.conversion.converter import get_converter
 from micropie.conversion.unwrap_annotated import UnsupportedTypeError, split_union, unwrap_annotated
-from tests.support.types import Address, Frozen, Hashed, Identical, Item, Key, User
+from tests.support.shared_types import Address, Frozen, Hashed, Identical, Item, Key, User
 
 Age = NewType("Age", int)
 

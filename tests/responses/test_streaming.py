@@ -46,7 +46,7 @@ JSON_LINES = (b"content-type", b"application/jsonl")
 EVENTS = (b"content-type", b"text/event-stream")
 NO_CACHE = (b"cache-control", b"no-cache")
 UNBUFFERED = (b"x-accel-buffering", b"no")
-EVENT_HEADERS = {EVENTS, NO_CACHE, UNBUFFERED}
+EVENT_HEADERS: set[tuple[bytes, bytes]] = {EVENTS, NO_CACHE, UNBUFFERED}
 
 # --- what is sent ----------------------------------------------------------------------------------------------------
 
@@ -435,7 +435,7 @@ def test_comments_are_sent_between_events(start_after: float | None) -> None:
             await asyncio.sleep(0.01)
             yield "pieces\n\n"
 
-        headers = [] if start_after is None else [EVENTS]
+        headers: list[tuple[bytes, bytes]] = [] if start_after is None else [EVENTS]
         before = asyncio.all_tasks()
         await send_stream(server.send, 200, body(), headers, server.receive, start_after=start_after, ping=0.001)
         assert asyncio.all_tasks() == before

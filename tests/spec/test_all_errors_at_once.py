@@ -11,7 +11,7 @@ from tests.support.asgi import (
     FORM,
     JSON,
 )
-from tests.support.types import Colour, Tag, Todo
+from tests.support.shared_types import Colour, Tag, Todo
 
 from .bad_input import KNOWN, SECRET, Sent, check, check_plain, check_problem, in_json, target
 

@@ -13,7 +13,7 @@ from tests.support.asgi import (
     call,
     form_data,
 )
-from tests.support.types import Wheel
+from tests.support.shared_types import Wheel
 
 from .bad_input import Flat, Sent, cached_target, check, check_plain, check_problem, check_status, target
 

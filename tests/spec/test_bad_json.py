@@ -11,7 +11,7 @@ import pytest
 from msgspec import Meta
 
 from micropie import Body
-from tests.support.types import Cat, Closed, Colour, Dog, Level, Point, Range, Tag, Todo, Tree, User, Wheel
+from tests.support.shared_types import Cat, Closed, Colour, Dog, Level, Point, Range, Tag, Todo, Tree, User, Wheel
 
 from .bad_input import SECRET, Address, Errors, cached_target, check, in_json, name_of, target
 

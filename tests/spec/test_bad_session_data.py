@@ -9,7 +9,7 @@ import pytest
 from msgspec import Meta
 
 from micropie import Session
-from tests.support.types import Cat, Colour, Dog, Todo
+from tests.support.shared_types import Cat, Colour, Dog, Todo
 
 from .bad_input import KNOWN, SECRET, Sent, Target, check, in_cookies, in_form, in_json, in_query, name_of, target
 

@@ -15,7 +15,7 @@ from micropie import App, Query
 from tests.support.asgi import (
     PROBLEM,
 )
-from tests.support.types import Cat, Closed, Colour, Dog, Level, Point, Range, User, Wheel
+from tests.support.shared_types import Cat, Closed, Colour, Dog, Level, Point, Range, User, Wheel
 
 from .bad_input import (
     ALL_BUT_PATH,

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from micropie import App, Cookie, Header, Path, Query, Request
 from tests.support.asgi import call
-from tests.support.types import Cat
+from tests.support.shared_types import Cat
 
 JSON = [(b"content-type", b"application/json")]
 PARTS = [(b"content-type", b"multipart/form-data; boundary=b")]

@@ -13,7 +13,7 @@ from micropie import App, Query, WebSocket
 from micropie.config import MAX_ERROR_RESPONSE
 from micropie.conversion.json_errors import find_errors
 from micropie.testing import TestClient
-from tests.support.types import Closed
+from tests.support.shared_types import Closed
 
 WIDE = 50_000
 ODD = "\x01"  # JSON writes six bytes for it

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import pytest
 
 from micropie import Body, Cookie, File, Form, Header, Path, Query, Session, UploadFile
-from tests.support.types import Cat, Dog, Tag, Todo
+from tests.support.shared_types import Cat, Dog, Tag, Todo
 
 from .bad_input import Place, Sent, cached_target, check, in_form, in_json, in_multipart, name_of
 

@@ -19,7 +19,7 @@ from tests.support.asgi import (
     form_data,
     http_scope,
 )
-from tests.support.types import Tag, Todo
+from tests.support.shared_types import Tag, Todo
 
 from .bad_input import (
     Flat,
