@@ -95,10 +95,6 @@ def test_items_of_the_annotated_type_pass(path: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("path", "why"),
     [
-        (
-            "not_an_event",
-            "an item of the stream does not fit the return annotation .*Expected `ServerSentEvent.Row.`, got `Row`",
-        ),
         ("wrong_at_once", "an item of the stream does not fit the return annotation .*Expected `str`, got `int`"),
         ("wrong_row", "an item of the stream does not fit the return annotation .*count"),
     ],
@@ -114,6 +110,22 @@ def test_first_item_of_another_type_is_a_500_that_names_it(
         raise error[1] or AssertionError
 
 
-def test_later_item_of_another_type_breaks_the_response_off() -> None:
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("wrong_later", "an item of the stream does not fit the return annotation .*count"),
+        (  # the headers of an event stream are sent before its first item
+            "not_an_event",
+            "an item of the stream does not fit the return annotation .*Expected `ServerSentEvent.Row.`, got `Row`",
+        ),
+    ],
+)
+def test_item_of_another_type_after_the_headers_breaks_the_response_off(
+    path: str, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with TestClient(Streams()) as client, pytest.raises(BrokenResponse):
-        client.get("/wrong_later")
+        client.get(f"/{path}")
+    error = caplog.records[0].exc_info
+    assert error is not None
+    with pytest.raises(ResponseError, match=why):
+        raise error[1] or AssertionError
