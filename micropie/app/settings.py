@@ -10,7 +10,7 @@ from typing import Protocol
 from ..config import DEFAULT_LIMITS, DEFAULT_SESSIONS, SessionConfig
 from ..errors import HTTPError
 from ..requests.request import Request
-from ..routing.match import match_path
+from ..routing.match import find_route, match_path
 from ..routing.paths import split_path
 from ..routing.route import Route
 from ..routing.table import Trail
@@ -44,7 +44,10 @@ def apply_settings_below(request: Request, trail: Trail, segments: Sequence[str]
     False if the path leads to a handler that wants no session.
     """
     try:
-        found, values = match_path(trail, split_path(request.scope) if segments is None else segments, method)
+        if segments is None and method:
+            found, values = find_route(trail[-1], request.scope, method)  # which remembers paths
+        else:
+            found, values = match_path(trail, split_path(request.scope) if segments is None else segments, method)
         while isinstance(found, tuple):
             apply_settings(request, found)
             found, values = match_path(found, values, method)
